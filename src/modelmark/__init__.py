@@ -1,0 +1,1 @@
+"""modelmark: ownership watermarks for neural networks, and evidence a third party can check."""

@@ -1,0 +1,60 @@
+"""Canonical JSON: one value, one byte string; anything else is refused.
+
+Strings, integers, booleans, null, lists and objects only. Keys are sorted, no white space, no escapes but the ones JSON
+requires, UTF-8. Numbers with a fraction travel as strings: two machines print the same integer, not the same float.
+"""
+
+import json
+from typing import Any, TypeAlias
+
+from modelmark.errors import MalformedError
+
+Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+
+MAX_DOCUMENT = 16 * 2**20
+"""Bytes. The largest honest document, a key's parameters, has a few hundred; 16 MiB bounds parsing time."""
+
+
+def encode(value: Json) -> bytes:
+    """Return the canonical bytes of ``value``.
+
+    Raises:
+        TypeError: the value holds something that has no canonical form, such as a float.
+    """
+    _check(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(data: bytes, *, what: str) -> Any:
+    """Parse canonical bytes.
+
+    Args:
+        data: the bytes.
+        what: what they are said to be, for the message.
+
+    Raises:
+        MalformedError: not JSON, too large, too deep, or not the canonical form of what it says.
+    """
+    if len(data) > MAX_DOCUMENT:
+        raise MalformedError(f"expected {what} of at most {MAX_DOCUMENT} bytes, got {len(data)}")
+    try:
+        value = json.loads(data.decode())
+        canonical = encode(value)
+    except (ValueError, TypeError, RecursionError):
+        raise MalformedError(f"expected {what} as canonical JSON, got something else") from None
+    if canonical != data:
+        raise MalformedError(f"expected {what} in canonical form, got another spelling of it")
+    return value
+
+
+def _check(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"expected string keys, got {type(key).__name__}")
+            _check(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item)
+    elif not (value is None or isinstance(value, (str, int))):
+        raise TypeError(f"expected strings, integers, lists and objects, got {type(value).__name__}")

@@ -1,0 +1,141 @@
+"""Embedding: the reference loop with the hooks of one or several marks, and a refusal to fail in silence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
+from modelmark.fit import Progress, fit
+from modelmark.keys import Mark
+from modelmark.recipe import Recipe
+from modelmark.schemes.base import Composed
+from modelmark.task import Task, accuracy
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a mark got into a model.
+
+    Args:
+        scheme: the mark's scheme.
+        matches: symbols read as expected.
+        trials: symbols in all.
+        margin: of the weakest symbol.
+        needed: the margin the scheme asks for.
+    """
+
+    scheme: str
+    matches: int
+    trials: int
+    margin: float
+    needed: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the weakest symbol has the margin it needs."""
+        return self.margin >= self.needed
+
+    def __str__(self) -> str:
+        return f"{self.scheme} {self.matches}/{self.trials} (weakest margin {self.margin:.3g}, needs {self.needed:g})"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A marked model with what it cost.
+
+    Args:
+        model: the marked copy.
+        reached: one entry per mark.
+        accuracy_before: of the model given, on the test data.
+        accuracy_after: of the marked model.
+        rounds: how many times the recipe was run.
+    """
+
+    model: nn.Module
+    reached: tuple[Reach, ...]
+    accuracy_before: float
+    accuracy_after: float
+    rounds: int
+
+
+def reach(mark: Mark, model: nn.Module) -> Reach:
+    """Measure how far ``mark`` is in ``model``."""
+    margins = mark.margins(model)
+    right = int((margins >= 0).sum())
+    return Reach(mark.key.scheme.name, right, len(margins), float(margins.min()), float(mark.key.scheme.margin))
+
+
+def embed(
+    model: nn.Module,
+    marks: Sequence[Mark],
+    task: Task,
+    recipe: Recipe,
+    *,
+    seed: int,
+    rounds: int = 3,
+    resume: dict[str, Any] | None = None,
+    watch: Callable[[int, Progress], None] | None = None,
+) -> Embedded:
+    """Return a copy of ``model`` that carries all ``marks``.
+
+    The recipe is run to its end, since a mark that is right at a high learning rate need not be at zero; if a mark then
+    lacks its margin, the recipe is run again from there, up to ``rounds`` times.
+
+    Args:
+        model: fresh (train-to-embed) or trained (fine-tune-to-embed; with ``task.distilled``, distill-to-embed).
+        marks: of different keys.
+        task: the owner's data, with the interface of the keys.
+        recipe: one round.
+        seed: of order, augmentation and dropout.
+        rounds: most rounds to run.
+        resume: what ``watch`` last saved: ``{"round": ..., "fit": progress.snapshot()}``.
+        watch: called with the round's number (from 0) and the progress within it.
+
+    Raises:
+        NotEmbeddedError: a mark lacks its margin after the last round.
+        UsageError: no mark, or the same key twice.
+        MismatchError: keys, model and data do not belong together.
+    """
+    _check_together(model, marks, task)
+    before = accuracy(model, task)
+    first = int(resume["round"]) if resume else 0
+    for number in range(first, rounds):
+        embedding = Composed(mark.embedding(model, seed=seed + 1000 * number) for mark in marks)
+        state = resume["fit"] if resume and number == first else None
+        model = fit(
+            model,
+            task,
+            recipe,
+            seed=seed + number,
+            embedding=embedding,
+            resume=state,
+            watch=(lambda progress, number=number: watch(number, progress)) if watch else None,  # type: ignore[misc]
+        )
+        reached = tuple(reach(mark, model) for mark in marks)
+        if all(entry.done for entry in reached):
+            return Embedded(model, reached, before, accuracy(model, task), number + 1)
+    raise NotEmbeddedError(
+        f"expected every symbol with its margin after {rounds} rounds of {recipe.epochs} epochs, "
+        f"got {'; '.join(map(str, reached))}",
+        hint="train longer or at a higher rate, or embed fewer symbols",
+    )
+
+
+def _check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:
+    if not marks:
+        raise UsageError("expected at least one key, got none")
+    if len({mark.key.digest for mark in marks}) < len(marks):
+        raise UsageError("expected different keys, got the same one twice")
+    for mark in marks:
+        theirs, ours = mark.key.interface, task.interface
+        for what, expected, got in (
+            ("inputs of shape", theirs.input_shape, ours.input_shape),
+            ("class count", theirs.classes, ours.classes),
+            ("class names", theirs.class_names, ours.class_names),
+            ("preprocessing", (theirs.mean, theirs.std), (ours.mean, ours.std)),
+        ):
+            if expected != got:
+                raise MismatchError(f"expected data with the key's {what} {expected}, got {got}")
+        mark.key.scheme.check(model, theirs)

@@ -1,0 +1,94 @@
+"""Files that appear whole or not at all, and reads that stop at a limit."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from modelmark.errors import MalformedError, OutputExistsError, UsageError
+
+
+def require_absent(path: Path) -> None:
+    """Refuse an output that exists or whose folder does not; called before long work as well as at the end.
+
+    Raises:
+        OutputExistsError: ``path`` exists.
+        UsageError: its folder is missing or cannot be written.
+    """
+    if path.exists() or path.is_symlink():
+        raise OutputExistsError(f"expected a new file, {path} exists", hint="name another output, or move that one away")
+    folder = path.parent
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder for {path.name}, {folder} is not one")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"expected a writable folder, {folder} is not")
+
+
+def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write ``data`` to a file that must not exist; it appears complete and with its final mode, or not at all.
+
+    Raises:
+        OutputExistsError: the file exists (also when it appeared a moment ago).
+        UsageError: the folder cannot be written or the disk is full.
+    """
+    require_absent(path)
+    _write(path, data, mode, replace=False)
+
+
+def replace(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write ``data`` to a scratch file of our own, replacing what it held, at once or not at all."""
+    _write(path, data, mode, replace=True)
+
+
+def _write(path: Path, data: bytes, mode: int, *, replace: bool) -> None:
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if replace:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)  # fails if the name exists, unlike rename
+    except FileExistsError:
+        raise OutputExistsError(f"expected a new file, {path} exists") from None
+    except OSError as error:
+        raise UsageError(f"expected to write {path}, got: {error.strerror or error}") from error
+    finally:
+        if temporary is not None and os.path.lexists(temporary):
+            os.unlink(temporary)
+
+
+def read(path: Path, *, limit: int, what: str) -> bytes:
+    """Return the bytes of a file.
+
+    Args:
+        path: the file.
+        limit: largest size accepted, in bytes.
+        what: what it should be, for the message.
+
+    Raises:
+        MalformedError: missing, unreadable, empty or larger than ``limit``.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise MalformedError(f"expected {what} at {path}, found none") from None
+    except OSError as error:
+        raise MalformedError(f"expected {what} at {path}, cannot read it: {error.strerror}") from error
+    if not data:
+        raise MalformedError(f"expected {what} at {path}, got an empty file")
+    if len(data) > limit:
+        raise MalformedError(f"expected {what} of at most {limit} bytes at {path}, got more")
+    return data
+
+
+def require_readable(path: Path, *, what: str) -> None:
+    """Raise MalformedError unless ``path`` is a file that can be opened."""
+    if not path.is_file():
+        raise MalformedError(f"expected {what} at {path}, found none")
+    if not os.access(path, os.R_OK):
+        raise MalformedError(f"expected {what} at {path}, cannot read it")

@@ -1,0 +1,185 @@
+"""The only training loop: attacks, host models and marks all go through it, with the same four hooks as anybody's loop."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modelmark.errors import ModelmarkError
+from modelmark.preprocess import Normalise
+from modelmark.recipe import Recipe
+from modelmark.schemes.base import Embedding
+from modelmark.task import Task
+
+
+class DivergedError(ModelmarkError):
+    """The training loss is no longer a number."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run stands after a step.
+
+    Args:
+        step: optimiser steps done.
+        steps: optimiser steps in all.
+        epoch_ended: whether this step was the last of an epoch.
+        snapshot: a function that returns everything needed to go on from here; valid when an epoch ended.
+    """
+
+    step: int
+    steps: int
+    epoch_ended: bool
+    snapshot: Callable[[], dict[str, Any]]
+
+
+Watch = Callable[[Progress], None]
+
+
+def fit(
+    model: nn.Module,
+    task: Task,
+    recipe: Recipe,
+    *,
+    seed: int,
+    embedding: Embedding | None = None,
+    trainable: Callable[[str], bool] = lambda name: True,
+    frozen_statistics: bool = False,
+    resume: dict[str, Any] | None = None,
+    watch: Watch | None = None,
+) -> nn.Module:
+    """Return a trained copy of ``model``, in evaluation mode, on the device it was on.
+
+    Equal arguments give equal weights. The global generators are left as they were: dropout draws from a fork seeded
+    with ``seed``.
+
+    Args:
+        model: where training starts.
+        task: data; moved to the model's device if it is elsewhere.
+        recipe: schedule and optimiser numbers.
+        seed: of order, augmentation and dropout.
+        embedding: the hooks of one or several marks.
+        trainable: which parameters, by state-dict path, the optimiser may change.
+        frozen_statistics: keep running statistics of normalisation layers as they are, too.
+        resume: a snapshot of an earlier, interrupted run with the same arguments.
+        watch: called after every step.
+
+    Raises:
+        DivergedError: the loss became infinite or NaN.
+    """
+    model = copy.deepcopy(model)
+    embedding = embedding or Embedding()
+    device = next(model.parameters()).device
+    task = task.to(device)
+    embedding.to(device)
+    generator = torch.Generator().manual_seed(seed)
+    normalise = Normalise(task.interface)
+    chosen = [parameter for name, parameter in model.named_parameters() if trainable(name)]
+    held = [parameter for name, parameter in model.named_parameters() if not trainable(name)]
+    optimizer = torch.optim.SGD(
+        [{"params": chosen}, *embedding.param_groups()],
+        lr=recipe.rate(0),
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+    )
+    batch = min(recipe.batch, len(task.train_inputs))
+    per_epoch = len(task.train_inputs) // batch
+    steps, first = recipe.epochs * per_epoch, 0
+    cuda = [device] if device.type == "cuda" else []
+
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        if resume is not None:
+            first = _restore(resume, model, optimizer, embedding, generator)
+
+        def snapshot() -> dict[str, Any]:
+            return {
+                "step": done,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "embedding": embedding.state_dict(),
+                "generator": generator.get_state(),
+                "dropout": torch.get_rng_state(),
+            }
+
+        for parameter in held:
+            parameter.requires_grad_(False)
+        for epoch in range(first // per_epoch, recipe.epochs):
+            _training_mode(model, frozen_statistics)
+            order = torch.randperm(len(task.train_inputs), generator=generator).to(device)
+            losses = torch.zeros((), device=device)
+            for index in range(per_epoch):
+                done = epoch * per_epoch + index + 1
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.rate((done - 1) / per_epoch)
+                picked = order[index * batch : (index + 1) * batch]
+                x = normalise(augment(task.train_inputs[picked], recipe.augment, generator))
+                x, y = embedding.mix(x, task.train_targets[picked])
+                scores = embedding.adjust(model(x), x)
+                loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                losses += loss.detach()
+                if done < steps:
+                    embedding.after_step(model)
+                if watch is not None:
+                    if index == per_epoch - 1:
+                        _require_finite(losses, epoch)
+                    watch(Progress(done, steps, index == per_epoch - 1, snapshot))
+            _require_finite(losses, epoch)
+        for parameter in held:
+            parameter.requires_grad_(True)
+    return model.eval()
+
+
+def augment(inputs: Tensor, how: str, generator: torch.Generator) -> Tensor:
+    """Return a uint8 batch ``(B, C, H, W)`` cropped (one offset each) and mirrored (half of it), as ``how`` says."""
+    if how == "none":
+        return inputs
+    count, _, height, width = inputs.shape
+    pad = max(height // 8, 1)
+    padded = nn.functional.pad(inputs, (pad, pad, pad, pad))
+    shift = torch.randint(0, 2 * pad + 1, (2, count), generator=generator).to(inputs.device)
+    rows = shift[0, :, None] + torch.arange(height, device=inputs.device)
+    columns = shift[1, :, None] + torch.arange(width, device=inputs.device)
+    if how == "crop-flip":
+        flip = torch.rand(count, generator=generator).to(inputs.device) < 0.5
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
+    each = torch.arange(count, device=inputs.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _training_mode(model: nn.Module, frozen_statistics: bool) -> None:
+    model.train()
+    if frozen_statistics:
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
+def _require_finite(losses: Tensor, epoch: int) -> None:
+    if not torch.isfinite(losses):
+        raise DivergedError(f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}", hint="lower the learning rate")
+
+
+def _restore(
+    state: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    embedding: Embedding,
+    generator: torch.Generator,
+) -> int:
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    embedding.load_state_dict(state["embedding"])
+    generator.set_state(state["generator"])
+    torch.set_rng_state(state["dropout"])
+    return int(state["step"])

@@ -1,0 +1,213 @@
+"""Keys and marks: a secret with a scheme, what is publicly said about it, and what is read with it."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from modelmark import canonical, commitment, hashing, stats
+from modelmark.canonical import Json
+from modelmark.draw import CHARGES, Draw
+from modelmark.errors import CapacityError, MismatchError
+from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
+from modelmark.interface import Interface
+from modelmark.schemes.base import Attachments, Carriers, Embedding, Scheme, public_parameters
+from modelmark.secret import Secret
+from modelmark.suspect import Suspect
+
+
+@dataclass(frozen=True)
+class Key:
+    """A scheme, a secret, and what the secret cannot re-derive. Written once, never changed.
+
+    Args:
+        scheme: resolved: no default is left open.
+        secret: 32 bytes.
+        interface: how the model is fed.
+        attachments: own pictures or imported matrices, by name.
+        arch: how to build the model: a name in ``modelmark.models`` or ``module:factory``; may be empty.
+        data: where the owner's data was; may be empty.
+        host: digest of the unmarked host's weights, hex, where one was committed; else empty.
+        created: ISO 8601 date and time, UTC.
+        self_check: a key for trying things out, whose evidence is never established.
+    """
+
+    scheme: Scheme
+    secret: Secret
+    interface: Interface
+    attachments: Attachments = field(default_factory=dict)
+    arch: str = ""
+    data: str = ""
+    host: str = ""
+    created: str = ""
+    self_check: bool = False
+
+    @cached_property
+    def carriers(self) -> Carriers:
+        """The carriers, derived or attached."""
+        return self.scheme.carriers(self.secret, self.interface, self.attachments)
+
+    @cached_property
+    def statement(self) -> dict[str, Json]:
+        """The public statement: all that is fixed before the draw, with the private parts behind commitments."""
+        trials, alphabet = self.scheme.shape(self.interface)
+        leaves = self.scheme.leaves(self.carriers, self.secret, self.interface, self.attachments)
+        concealed: dict[str, Json] = {
+            name: commitment.conceal(self.secret, name, str(getattr(self.scheme, name)).encode()).hex()
+            for name in self.scheme.private
+        }
+        return {
+            "type": "modelmark.statement",
+            "v": 1,
+            "scheme": self.scheme.name,
+            "parameters": public_parameters(self.scheme),
+            "concealed": concealed,
+            "root": commitment.commit(self.secret, leaves).hex(),
+            "carriers": len(leaves),
+            "trials": trials,
+            "alphabet": alphabet,
+            "interface": self.interface.public(),
+            "reading": "largest output, ties to the lowest class" if self.scheme.access == "black-box" else "sign, zero is one",
+            "host": self.host,
+            "self_check": self.self_check,
+        }
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical public statement; the draw binds it."""
+        return hashing.digest("statement", canonical.encode(self.statement))
+
+    @property
+    def fingerprint(self) -> str:
+        """The statement's digest in hex: names the key without showing anything of it."""
+        return self.digest.hex()
+
+    def draw(self) -> Draw:
+        """Return the offline draw: a hash of the statement alone."""
+        return Draw(self.digest)
+
+    def mark(self, draw: Draw | None = None) -> "Mark":
+        """Return the mark that this key and a draw (by default the offline one) define."""
+        return Mark(self, draw or self.draw())
+
+
+def keygen(
+    scheme: Scheme,
+    model: nn.Module,
+    interface: Interface,
+    *,
+    secret: Secret | None = None,
+    attachments: Mapping[str, npt.NDArray[np.generic]] | None = None,
+    arch: str = "",
+    data: str = "",
+    host: str = "",
+    bar: float = BAR,
+    self_check: bool = False,
+) -> Key:
+    """Return a new key for models like ``model``.
+
+    Args:
+        scheme: with or without defaults left open.
+        model: any model of the architecture to be marked; its weights do not matter.
+        interface: how it is fed.
+        secret: drawn from the operating system unless given.
+        attachments: own pictures or imported matrices.
+        arch: kept in the key, so that a suspect's weights alone suffice later.
+        data: kept in the key.
+        host: digest of the unmarked host's weights, to be committed before the draw.
+        bar: net bits that full evidence of this key must reach.
+        self_check: make a key that is never evidence, of any size.
+
+    Raises:
+        CapacityError: full evidence of this key would stay below the bar, or the message does not fit the layer.
+        UsageError: the model has no place for the mark.
+        MismatchError: model and interface do not belong together.
+    """
+    attachments = dict(attachments or {})
+    resolved = scheme.resolve(model, interface, attachments)
+    resolved.check(model, interface)
+    if not self_check and not resolved.objection():
+        _require_reach(resolved, interface, bar)
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return Key(resolved, secret or Secret.generate(), interface, attachments, arch, data, host, now, self_check)
+
+
+def _require_reach(scheme: Scheme, interface: Interface, bar: float) -> None:
+    trials, alphabet = scheme.shape(interface)
+    needed = bar + CHARGES["offline"]
+    smallest = stats.minimum_trials(needed, Fraction(1, alphabet))
+    if trials < smallest:
+        raise CapacityError(
+            f"expected at least {smallest} symbols of alphabet {alphabet} "
+            f"({bar:g} bits and {CHARGES['offline']} charged for an offline draw), got {trials}",
+            hint="use more, or --self-check for a key that is never evidence",
+        )
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A key with its draw; only it can embed, read and weigh.
+
+    Args:
+        key: the key.
+        draw: bound to this key's statement.
+    """
+
+    key: Key
+    draw: Draw
+
+    def __post_init__(self) -> None:
+        if self.draw.statement != self.key.digest:
+            raise MismatchError("expected the draw of this key, got the draw of another statement")
+
+    @cached_property
+    def message(self) -> npt.NDArray[np.int64]:
+        """The expected symbols, ``(trials,)``."""
+        key = self.key
+        chosen = key.scheme.chosen_message(key.secret, key.interface, key.attachments)
+        trials, alphabet = key.scheme.shape(key.interface)
+        return self.draw.message(alphabet, trials) if chosen is None else chosen
+
+    def embedding(self, model: nn.Module, *, seed: int = 0) -> Embedding:
+        """Return the hooks that embed this mark into ``model`` in any training loop."""
+        return self.key.scheme.embedding(self.key.carriers, self.message, model, self.key.interface, seed=seed)
+
+    def margins(self, model: nn.Module) -> Tensor:
+        """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
+        return self.embedding(model).margins(model)
+
+    def evidence(
+        self, suspect: Suspect, *, bar: float = BAR, suspects: int = 1, readings: int = 1, objection: str = ""
+    ) -> Evidence | Observation:
+        """Read a suspect and weigh the reading.
+
+        Args:
+            suspect: asked once per carrier, or read by its weights.
+            bar: net bits named beforehand.
+            suspects: how many suspects were tried with this key; charged.
+            readings: how many ways of reading this suspect were tried; charged.
+            objection: why this reading has no exact test, if it has none.
+
+        Returns:
+            Evidence, or an Observation where no exact test exists.
+        """
+        key = self.key
+        symbols = key.scheme.extract(key.carriers, suspect, key.interface)
+        matches, trials = int((symbols.values == self.message).sum()), len(self.message)
+        objection = key.scheme.objection() or objection
+        if objection:
+            return Observation(key.scheme.name, matches, trials, objection, symbols.queries)
+        _, alphabet = key.scheme.shape(key.interface)
+        charges = (
+            Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
+            *charge_tries("suspects tried", suspects),
+            *charge_tries("readings tried", readings),
+        )
+        return Evidence(
+            key.scheme.name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check
+        )

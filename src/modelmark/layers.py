@@ -1,0 +1,84 @@
+"""Finding parameters by their state-dict path, and the layers a mark may go into."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from modelmark.errors import MismatchError, UsageError
+from modelmark.naming import suggest
+
+_MARKABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer whose weights can carry bits.
+
+    Args:
+        path: state-dict path of the module, such as ``stage1.0.conv2``.
+        kernel: shape of one output filter, channels first.
+        filters: number of output filters, over which the carrier averages.
+    """
+
+    path: str
+    kernel: tuple[int, ...]
+    filters: int
+
+    @property
+    def width(self) -> int:
+        """M: weights left after averaging over the output filters."""
+        width = 1
+        for size in self.kernel:
+            width *= size
+        return width
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the module inside DataParallel, DistributedDataParallel or torch.compile, so that paths stay the same."""
+    while True:
+        inner = getattr(model, "_orig_mod", None) or getattr(model, "module", None)
+        if not isinstance(inner, nn.Module) or len(list(model.children())) != 1:
+            return model
+        model = inner
+
+
+def markable(model: nn.Module) -> list[Layer]:
+    """Return the linear and convolution layers in the order of their definition, the head last among them."""
+    return [
+        Layer(path, tuple(module.weight.shape[1:]), module.weight.shape[0])
+        for path, module in unwrapped(model).named_modules()
+        if isinstance(module, _MARKABLE)
+    ]
+
+
+def find(model: nn.Module, path: str) -> Layer:
+    """Return the layer at ``path`` (``.weight`` at the end is accepted).
+
+    Raises:
+        UsageError: there is no such linear or convolution layer; near names are suggested.
+    """
+    path = path.removesuffix(".weight")
+    layers = {layer.path: layer for layer in markable(model)}
+    if path not in layers:
+        raise UsageError(f"expected a linear or convolution layer, got {path!r}", hint=suggest(path, layers))
+    return layers[path]
+
+
+def head(model: nn.Module) -> str:
+    """Return the path of the last linear or convolution layer: the one that gives the class scores."""
+    layers = markable(model)
+    if not layers:
+        raise UsageError("expected a model with a linear or convolution layer, found none")
+    return layers[-1].path
+
+
+def weight(model: nn.Module, path: str) -> Tensor:
+    """Return the live weight of the layer at ``path``.
+
+    Raises:
+        MismatchError: the model has no such parameter.
+    """
+    try:
+        return unwrapped(model).get_parameter(f"{path}.weight")
+    except AttributeError:
+        raise MismatchError("expected the layer that the key marks, this model has none of that name") from None

@@ -1,0 +1,49 @@
+"""Names a person may mistype: suggestions, and importing ``module:attribute`` on request."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from modelmark.errors import UsageError
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a hint naming the known names nearest to ``name``, or all of them when few."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    if not known:
+        return ""
+    shown = ", ".join(known[:12])
+    return f"known: {shown}" + (", ..." if len(known) > 12 else "")
+
+
+def import_object(reference: str) -> Any:
+    """Import ``module:attribute``; the working folder counts as a place to look.
+
+    Importing runs the module's code: call this only for references a person typed, never for one read from a file.
+
+    Raises:
+        UsageError: the reference is not of that form, or nothing is there.
+    """
+    module_name, colon, attribute = reference.partition(":")
+    if not colon or not module_name or not attribute:
+        raise UsageError(f"expected module:name, got {reference!r}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UsageError(f"expected an importable module, got {module_name!r}: {error}") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise UsageError(
+            f"expected {attribute!r} in module {module_name}, found no such name",
+            hint=suggest(attribute, (n for n in vars(module) if not n.startswith("_"))),
+        ) from None

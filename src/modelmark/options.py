@@ -1,0 +1,64 @@
+"""Hyperparameters as text: ``--set name=value`` to a dataclass, and a dataclass to canonical JSON and back."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from modelmark.canonical import Json
+from modelmark.errors import UsageError
+from modelmark.naming import suggest
+
+T = TypeVar("T")
+
+
+def make(cls: type[T], options: Mapping[str, object]) -> T:
+    """Return ``cls(**options)`` with every value converted to the type of its field.
+
+    Raises:
+        UsageError: an unknown name (near ones are suggested) or a value of the wrong kind or size.
+    """
+    known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"expected a setting of {_title(cls)}, got {name!r}", hint=suggest(name, known))
+    try:
+        return TypeAdapter(cls).validate_python(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or _title(cls)
+        problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        raise UsageError(f"expected for {name}: {problem}; got {first['input']!r}"[:300]) from None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def parse(pairs: list[str]) -> dict[str, str]:
+    """Return the mapping that ``name=value`` texts say.
+
+    Raises:
+        UsageError: a text without ``=``, or a name said twice.
+    """
+    options: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"expected name=value, got {pair!r}")
+        if name in options:
+            raise UsageError(f"expected each setting once, got {name!r} twice")
+        options[name] = value
+    return options
+
+
+def encode_options(settings: Any) -> dict[str, Json]:
+    """Return the fields of a dataclass as canonical JSON values; a float becomes its shortest exact text."""
+    values: dict[str, Json] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        values[field.name] = repr(value) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
+    return values
+
+
+def _title(cls: type[Any]) -> str:
+    return str(getattr(cls, "name", cls.__name__))

@@ -1,0 +1,68 @@
+"""How a network is trained: the numbers of a schedule, nothing else."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+Schedule: TypeAlias = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stochastic gradient descent with momentum over shuffled epochs.
+
+    Args:
+        epochs: passes over the training data.
+        schedule: knots ``(epoch, learning rate)``, straight lines between them; two knots at one epoch make a step.
+        batch: samples per step; a last, smaller batch of an epoch is left out.
+        momentum: of the optimiser.
+        nesterov: whether the momentum is Nesterov's.
+        weight_decay: L2 penalty on every parameter.
+        augment: ``none``, ``crop`` (pad by an eighth, crop at random) or ``crop-flip`` (and mirror half of them).
+    """
+
+    epochs: int
+    schedule: Schedule
+    batch: int = 128
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    augment: Literal["none", "crop", "crop-flip"] = "none"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1:
+            raise ValueError(f"expected at least one epoch and one sample a batch, got {self.epochs} and {self.batch}")
+        if not self.schedule or any(a[0] > b[0] for a, b in zip(self.schedule, self.schedule[1:], strict=False)):
+            raise ValueError(f"expected knots in the order of their epochs, got {self.schedule}")
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate at a (fractional) epoch; beyond the last knot it stays."""
+        before = self.schedule[0]
+        for after in self.schedule:
+            if epoch < after[0]:
+                if after[0] == before[0]:
+                    return before[1]
+                share = (epoch - before[0]) / (after[0] - before[0])
+                return before[1] + share * (after[1] - before[1])
+            before = after
+        return before[1]
+
+
+def annealed(epochs: int, peak: float, *, warmup: float = 0.15, **options: object) -> Recipe:
+    """Return a recipe whose rate rises to ``peak`` over a share of the epochs and falls in a straight line to zero."""
+    knots = ((0.0, peak / 10), (warmup * epochs, peak), (float(epochs), 0.0))
+    return replace(Recipe(epochs, knots), **options)  # type: ignore[arg-type]
+
+
+def constant(epochs: int, rate: float, **options: object) -> Recipe:
+    """Return a recipe with one learning rate throughout, as the fine-tuning attacks use."""
+    return replace(Recipe(epochs, ((0.0, rate),)), **options)  # type: ignore[arg-type]
+
+
+def stepped(steps: tuple[tuple[int, float], ...], **options: object) -> Recipe:
+    """Return a recipe of plateaus, each ``(epochs, learning rate)``."""
+    knots: list[tuple[float, float]] = []
+    start = 0
+    for length, rate in steps:
+        knots += [(float(start), rate), (float(start + length), rate)]
+        start += length
+    return replace(Recipe(start, tuple(knots)), **options)  # type: ignore[arg-type]

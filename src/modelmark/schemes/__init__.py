@@ -1,0 +1,38 @@
+"""Every scheme, in one literal table; another one is ``module:Class``."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from modelmark.errors import UsageError
+from modelmark.naming import import_object, suggest
+
+if TYPE_CHECKING:
+    from modelmark.schemes.base import Scheme
+
+SCHEMES = {
+    "adi": "modelmark.schemes.adi:Adi",
+    "uchida": "modelmark.schemes.uchida:Uchida",
+}
+
+
+def scheme_class(name: str, *, trusted: bool = False) -> "type[Scheme]":
+    """Return the class of the scheme called ``name``.
+
+    Args:
+        name: a name in ``SCHEMES``, or ``module:Class``.
+        trusted: whether a person typed the name just now; only then is a module outside the table imported.
+
+    Raises:
+        UsageError: an unknown name (near ones are suggested), or a module that was not asked for.
+    """
+    if name in SCHEMES:
+        module, _, attribute = SCHEMES[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+    if ":" not in name:
+        raise UsageError(f"expected a scheme, got {name!r}", hint=suggest(name, SCHEMES))
+    if not trusted:
+        raise UsageError(
+            f"expected a scheme of modelmark, the key names {name}: importing it runs its code",
+            hint=f"if you trust it, repeat it: --scheme {name}",
+        )
+    return import_object(name)  # type: ignore[no-any-return]

@@ -1,0 +1,172 @@
+"""What a scheme is, and the four hooks through which any training loop embeds its mark.
+
+::
+
+    embedding = mark.embedding(model)
+    for x, y in loader:
+        x, y = embedding.mix(x, y)
+        logits = embedding.adjust(model(x), x)
+        loss = cross_entropy(logits, y) + embedding.penalty(model, x, y)
+        loss.backward(); optimizer.step(); optimizer.zero_grad()
+        embedding.after_step(model)          # not after the very last step
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from modelmark.canonical import Json
+from modelmark.interface import Interface
+from modelmark.secret import Secret
+from modelmark.suspect import Suspect
+
+Carriers = npt.NDArray[Any]
+Attachments = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a reading of a suspect gave.
+
+    Args:
+        values: one symbol per trial, shape ``(trials,)``.
+        queries: inputs the suspect was asked for it.
+    """
+
+    values: npt.NDArray[np.int64]
+    queries: int = 0
+
+
+class Embedding(nn.Module):
+    """The four hooks; each does nothing unless a scheme needs it.
+
+    An embedding holds no model. Its parameters, if any, are trained with the model's; everything it needs to go on
+    after an interruption is in its ``state_dict``.
+    """
+
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch with carriers appended; ``x`` as ``forward`` takes it, ``y`` labels or soft targets."""
+        return x, y
+
+    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Return what the loss is to see instead of ``logits``."""
+        return logits
+
+    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
+        """Return a differentiable term to add to the loss."""
+        return 0.0
+
+    def after_step(self, model: nn.Module) -> None:
+        """Act on the model after an optimiser step; loops leave it out after their last one."""
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Return optimiser groups for the embedding's own parameters, outside weight decay."""
+        own = list(self.parameters())
+        return [{"params": own, "weight_decay": 0.0}] if own else []
+
+    def margins(self, model: nn.Module) -> Tensor:
+        """Return how clearly each symbol is read as it should be, ``(trials,)``; negative where it is not."""
+        raise NotImplementedError
+
+
+class Composed(Embedding):
+    """Several embeddings in turn, so that one model carries several marks.
+
+    Args:
+        parts: embeddings of different keys, applied in this order.
+    """
+
+    def __init__(self, parts: Iterable[Embedding]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Append every part's carriers."""
+        for part in self.parts:
+            x, y = part.mix(x, y)
+        return x, y
+
+    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Adjust by every part in turn."""
+        for part in self.parts:
+            logits = part.adjust(logits, x)
+        return logits
+
+    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
+        """Return the sum of all penalties."""
+        return sum((part.penalty(model, x, y) for part in self.parts), start=0.0)
+
+    def after_step(self, model: nn.Module) -> None:
+        """Let every part act."""
+        for part in self.parts:
+            part.after_step(model)
+
+
+class Scheme(Protocol):
+    """A way to mark models: a frozen dataclass whose fields are its hyperparameters.
+
+    ``private`` names the fields that the public statement conceals behind a salted commitment.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    access: ClassVar[str]
+    private: ClassVar[tuple[str, ...]]
+
+    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Scheme":
+        """Return the scheme with every default that depends on the model filled in.
+
+        Raises:
+            CapacityError: the message does not fit.
+            UsageError: the model has no place for the mark.
+        """
+        ...
+
+    def check(self, model: nn.Module, interface: Interface) -> None:
+        """Raise MismatchError unless ``model`` can carry or hold a mark of this resolved scheme."""
+        ...
+
+    def shape(self, interface: Interface) -> tuple[int, int]:
+        """Return the number of symbols and the size of their alphabet."""
+        ...
+
+    def objection(self) -> str:
+        """Return why there is no exact test, or an empty string where there is one."""
+        ...
+
+    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
+        """Return the carriers, the same on every machine; the first axis counts what is committed one by one."""
+        ...
+
+    def leaves(
+        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> Sequence[bytes]:
+        """Return the bytes that the commitment's leaves hide, one leaf per carrier."""
+        ...
+
+    def chosen_message(
+        self, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> npt.NDArray[np.int64] | None:
+        """Return a message that was chosen rather than drawn, or None where the draw decides."""
+        ...
+
+    def embedding(
+        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
+    ) -> Embedding:
+        """Return the hooks that put ``message`` into ``model``."""
+        ...
+
+    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
+        """Read the symbols from a suspect."""
+        ...
+
+
+def public_parameters(scheme: Scheme) -> dict[str, Json]:
+    """Return the fields of a scheme as canonical JSON values, without the private ones; floats as their shortest text."""
+    from modelmark.options import encode_options
+
+    return {name: value for name, value in encode_options(scheme).items() if name not in scheme.private}

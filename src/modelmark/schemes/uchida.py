@@ -1,0 +1,203 @@
+"""Uchida et al. 2017: a message in the signs of secret projections of one layer's mean filter.
+
+Source: Uchida, Nagai, Sakazawa, Satoh, "Embedding watermarks into deep neural networks", ICMR 2017, arXiv 1701.04082.
+
+With ``w`` the layer's weights averaged over its output filters (length M) and ``X`` the secret projection (T x M), bit j is
+``1 if (X w)_j >= 0 else 0``. Training adds ``strength * sum_j BCE(sigmoid((X w)_j), b_j)``: the sum over bits, not the mean.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from modelmark import layers
+from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.interface import Interface
+from modelmark.schemes import _projection
+from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
+from modelmark.secret import Secret
+from modelmark.suspect import Suspect
+
+_OBJECTIONS = {
+    "drawn": "",
+    "ones": "the message is all ones, as in the paper, and its bits are correlated",
+    "imported": "the message was chosen, not drawn",
+}
+
+
+@dataclass(frozen=True)
+class Uchida:
+    """Bits in the weights of one convolution or linear layer (white-box).
+
+    Departs: the message is drawn after the projection is committed (``message="drawn"``); the paper's is all ones.
+    Departs: random projections are sums of twelve uniforms in fixed point, not floating-point normals.
+
+    Args:
+        layer: state-dict path; empty: the layer with the largest M before the head.
+        bits: T; 0: ``min(256, M / 2)``.
+        projection: ``random``, ``direct`` or ``diff``, the paper's three kinds.
+        strength: lambda, the weight of the embedding loss.
+        margin: embedding is done when every projection has the right sign by at least this much.
+        message: ``drawn``; ``ones`` (literal); ``imported`` with a matrix and bits of an older mark.
+        width: M; filled in from the layer.
+    """
+
+    name: ClassVar[str] = "uchida"
+    summary: ClassVar[str] = "bits in the weights of one layer (Uchida et al. 2017)"
+    access: ClassVar[str] = "white-box"
+    private: ClassVar[tuple[str, ...]] = ("layer",)
+
+    layer: str = ""
+    bits: int = 0
+    projection: Literal["random", "direct", "diff"] = "random"
+    strength: float = 0.01
+    margin: float = 0.02
+    message: Literal["drawn", "ones", "imported"] = "drawn"
+    width: int = 0
+
+    def __post_init__(self) -> None:
+        if self.bits < 0 or self.width < 0:
+            raise ValueError(f"expected bits and width of at least 0 (0: decide for me), got {self.bits} and {self.width}")
+        if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
+            raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
+
+    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Uchida":
+        """Choose the layer and the number of bits, and check that they fit."""
+        layer = layers.find(model, self.layer) if self.layer else _widest(model)
+        bits = len(attachments["bits"]) if self.message == "imported" else self.bits or min(256, layer.width // 2)
+        resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
+        resolved._check_capacity()
+        if self.message == "imported" and attachments["matrix"].shape != (bits, layer.width):
+            raise MismatchError(
+                f"expected a projection for {layer.width} averaged weights of {layer.path} and {bits} bits, "
+                f"got {attachments['matrix'].shape[1]} and {attachments['matrix'].shape[0]}"
+            )
+        return resolved
+
+    def _check_capacity(self) -> None:
+        bits, width = self.bits, self.width
+        limits = {"direct": (width, "M"), "diff": (width // 2, "M / 2"), "random": (2 * width, "2 M")}
+        limit, rule = limits[self.projection]
+        if bits < 1:
+            raise CapacityError(f"expected a layer wide enough for a bit, {self.layer} averages to M = {width} weights")
+        if bits > limit:
+            raise CapacityError(
+                f"expected at most {limit} bits ({rule}) in {self.layer} with {self.projection} carriers, got {bits}",
+                hint="choose a wider layer or fewer bits",
+            )
+        if bits > width:
+            warnings.warn(
+                f"{bits} bits in {width} averaged weights: beyond M the message may not fit, and weights inflate",
+                stacklevel=4,
+            )
+
+    def check(self, model: nn.Module, interface: Interface) -> None:
+        """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
+        try:
+            layer = layers.find(model, self.layer)
+        except UsageError:
+            raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
+        if layer.width != self.width:
+            raise MismatchError(f"expected the marked layer to average to M = {self.width} weights, got {layer.width}")
+
+    def shape(self, interface: Interface) -> tuple[int, int]:
+        """Return T symbols of alphabet 2."""
+        return self.bits, 2
+
+    def objection(self) -> str:
+        """Return why the message has no exact test, if it has none."""
+        return _OBJECTIONS[self.message]
+
+    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
+        """Return X: int32 fixed point ``(T, M)``, or the imported float32 matrix."""
+        if self.message == "imported":
+            return attachments["matrix"]
+        make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
+        return make[self.projection](secret, self.bits, self.width)
+
+    def leaves(
+        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> Sequence[bytes]:
+        """Return the rows of X as big-endian bytes."""
+        rows = carriers.astype(carriers.dtype.newbyteorder(">"))
+        return [row.tobytes() for row in rows]
+
+    def chosen_message(self, secret: Secret, interface: Interface, attachments: Attachments) -> npt.NDArray[np.int64] | None:
+        """Return the literal or imported bits, or None where the draw decides."""
+        if self.message == "ones":
+            return np.ones(self.bits, np.int64)
+        return attachments["bits"].astype(np.int64) if self.message == "imported" else None
+
+    def embedding(
+        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
+    ) -> "Embedding":
+        """Return the regulariser."""
+        self.check(model, interface)
+        return _Regulariser(self.layer, torch.from_numpy(_real(carriers)).float(), torch.from_numpy(message), self.strength)
+
+    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
+        """Return the bits ``X w >= 0``, ``(T,)``; an exact zero reads as 1."""
+        weight = suspect.weight(self.layer)
+        mean = weight.mean(axis=0).reshape(-1)
+        if len(mean) != self.width:
+            raise MismatchError(f"expected the marked layer to average to M = {self.width} weights, got {len(mean)}")
+        return Symbols((_real(carriers) @ mean >= 0).astype(np.int64))
+
+
+class _Regulariser(Embedding):
+    """The embedding loss E_R of the paper (section 3.3), with its closed-form gradient."""
+
+    def __init__(self, layer: str, projection: Tensor, message: Tensor, strength: float) -> None:
+        super().__init__()
+        self._layer = layer
+        self._strength = strength
+        self.register_buffer("projection", projection, persistent=False)  # derived from the key
+        self.register_buffer("message", message.to(projection.dtype), persistent=False)
+
+    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """Return ``strength * E_R``, a scalar."""
+        weight = layers.weight(model, self._layer)
+        if self.projection.device != weight.device:
+            self.to(weight.device)
+        return _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)  # type: ignore[no-any-return]
+
+    def margins(self, model: nn.Module) -> Tensor:
+        """Return ``(2 b - 1) X w``, ``(T,)``."""
+        mean = layers.weight(model, self._layer).detach().mean(dim=0).flatten()
+        return (self.projection.to(mean) @ mean) * (2 * self.message.to(mean) - 1)
+
+
+class _EmbeddingLoss(torch.autograd.Function):
+    """Summed cross-entropy of the projected mean filter; its gradient is ``X^T (y - b) / L`` for every filter."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, projection: Tensor, message: Tensor, strength: float) -> Tensor:
+        mean = weight.mean(dim=0).flatten().float()
+        logit = projection @ mean
+        slope = (torch.sigmoid(logit) - message) @ projection
+        ctx.shape = weight.shape
+        ctx.save_for_backward((slope * (strength / weight.shape[0])).to(weight.dtype))
+        return strength * nn.functional.binary_cross_entropy_with_logits(logit, message, reduction="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        (slope,) = ctx.saved_tensors
+        return (grad_outputs[0] * slope).view(ctx.shape[1:]).expand(ctx.shape), None, None, None
+
+
+def _real(carriers: Carriers) -> npt.NDArray[np.float64]:
+    scale = _projection.UNIT if carriers.dtype.kind == "i" else 1
+    return carriers.astype(np.float64) / scale
+
+
+def _widest(model: nn.Module) -> layers.Layer:
+    before_head = layers.markable(model)[:-1]
+    if not before_head:
+        raise UsageError("expected a linear or convolution layer before the head, found none", hint="name one: --set layer=...")
+    return max(before_head, key=lambda layer: layer.width)  # the first of the widest

@@ -1,0 +1,109 @@
+"""One holder's data: what an owner trains on, a thief has, a judge measures with."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from modelmark.data.dataset import Dataset
+from modelmark.errors import UsageError
+from modelmark.interface import Interface
+from modelmark.preprocess import Normalise
+from modelmark.suspect import logits
+
+
+@dataclass(frozen=True)
+class Task:
+    """Training and test data with the interface they share.
+
+    Args:
+        interface: shape, classes, preprocessing.
+        train_inputs: uint8, ``(N, *input_shape)``.
+        train_targets: int64 ``(N,)`` labels, or float32 ``(N, classes)`` soft targets.
+        test_inputs: uint8, ``(K, *input_shape)``.
+        test_labels: int64 ``(K,)``.
+    """
+
+    interface: Interface
+    train_inputs: Tensor
+    train_targets: Tensor
+    test_inputs: Tensor
+    test_labels: Tensor
+
+    def __post_init__(self) -> None:
+        shape = self.interface.input_shape
+        for name, inputs, targets in (
+            ("training", self.train_inputs, self.train_targets),
+            ("test", self.test_inputs, self.test_labels),
+        ):
+            if inputs.dtype != torch.uint8 or tuple(inputs.shape[1:]) != shape:
+                raise ValueError(f"expected {name} inputs uint8 (N, {shape}), got {inputs.dtype} {tuple(inputs.shape)}")
+            if len(inputs) == 0 or len(inputs) != len(targets):
+                raise ValueError(f"expected as many {name} targets as inputs, got {len(targets)} for {len(inputs)}")
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset) -> "Task":
+        """Return the task of one data set; the arrays are shared, not copied."""
+        return cls(
+            Interface(dataset.input_shape, dataset.classes, dataset.mean, dataset.std),
+            torch.from_numpy(dataset.train_images),
+            torch.from_numpy(dataset.train_labels),
+            torch.from_numpy(dataset.test_images),
+            torch.from_numpy(dataset.test_labels),
+        )
+
+    def split(self, shares: Mapping[str, float], *, seed: int) -> dict[str, "Task"]:
+        """Return one task per holder, with disjoint training data and the same test data.
+
+        Args:
+            shares: holder to share of the training data; the shares sum to at most 1.
+            seed: of the shuffle.
+        """
+        if min(shares.values()) <= 0 or math.fsum(shares.values()) > 1 + 1e-9:
+            raise UsageError(f"expected positive shares that sum to at most 1, got {dict(shares)}")
+        total = len(self.train_inputs)
+        order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
+        parts, start = {}, 0
+        for holder, share in shares.items():
+            chosen = order[start : start + int(share * total)]
+            start += len(chosen)
+            if len(chosen) == 0:
+                raise UsageError(f"expected at least one sample for {holder!r}, a share of {share} of {total} has none")
+            parts[holder] = replace(
+                self, train_inputs=self.train_inputs[chosen], train_targets=self.train_targets[chosen]
+            )
+        return parts
+
+    def subset(self, count: int, *, seed: int) -> "Task":
+        """Return the task with ``count`` training samples drawn without replacement."""
+        return self.split({"part": min(count / len(self.train_inputs) + 1e-12, 1.0)}, seed=seed)["part"]
+
+    def distilled(self, teacher: nn.Module) -> "Task":
+        """Return the task with the teacher's predictions as soft targets; its own labels are not used."""
+        normalise = Normalise(self.interface)
+        soft = [
+            logits(teacher, normalise(part)).softmax(dim=1).cpu() for part in self.train_inputs.split(1024)
+        ]
+        return replace(self, train_targets=torch.cat(soft))
+
+    def to(self, device: torch.device | str) -> "Task":
+        """Return the task with all its tensors on ``device``."""
+        return Task(
+            self.interface,
+            self.train_inputs.to(device),
+            self.train_targets.to(device),
+            self.test_inputs.to(device),
+            self.test_labels.to(device),
+        )
+
+
+def accuracy(model: nn.Module, task: Task) -> float:
+    """Return the share of test inputs that ``model`` classifies as labelled, in ``[0, 1]``."""
+    normalise = Normalise(task.interface)
+    right = 0
+    for inputs, labels in zip(task.test_inputs.split(1024), task.test_labels.split(1024), strict=True):
+        outputs = logits(model, normalise(inputs), batch=1024)
+        right += int((outputs.argmax(dim=1) == labels.to(outputs.device)).sum())
+    return right / len(task.test_labels)
