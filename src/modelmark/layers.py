@@ -1,5 +1,6 @@
 """Finding parameters by their state-dict path, and the layers a mark may go into."""
 
+import copy
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -72,6 +73,11 @@ def head(model: nn.Module) -> str:
     return layers[-1].path
 
 
+def is_normalised(model: nn.Module) -> bool:
+    """Return whether the model has batch normalisation."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+
+
 def weight(model: nn.Module, path: str) -> Tensor:
     """Return the live weight of the layer at ``path``.
 
@@ -82,3 +88,23 @@ def weight(model: nn.Module, path: str) -> Tensor:
         return unwrapped(model).get_parameter(f"{path}.weight")
     except AttributeError:
         raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
+
+
+def with_head(model: nn.Module, donor: dict[str, Tensor]) -> nn.Module:
+    """Return a copy of ``model`` whose head is the donor's: the reading rule of Adi et al. after a replaced last layer.
+
+    Args:
+        model: the suspect.
+        donor: state dict of a model of the same architecture.
+
+    Raises:
+        MismatchError: the donor has no such head.
+    """
+    copied = copy.deepcopy(model)
+    path = head(copied)
+    for name, parameter in copied.get_submodule(path).named_parameters():
+        given = donor.get(f"{path}.{name}")
+        if given is None or given.shape != parameter.shape:
+            raise MismatchError(f"expected a head {path}.{name} of shape {tuple(parameter.shape)} in the other weights, found none")
+        parameter.data.copy_(given)
+    return copied

@@ -34,6 +34,10 @@ class Recipe:
         if not self.schedule or any(a[0] > b[0] for a, b in zip(self.schedule, self.schedule[1:], strict=False)):
             raise ValueError(f"expected knots in the order of their epochs, got {self.schedule}")
 
+    def __str__(self) -> str:
+        peak = max(rate for _, rate in self.schedule)
+        return f"{self.epochs} epochs of batch {self.batch}, learning rate up to {peak:g}, augmentation {self.augment}"
+
     def rate(self, epoch: float) -> float:
         """Return the learning rate at a (fractional) epoch; beyond the last knot it stays."""
         before = self.schedule[0]
@@ -66,3 +70,35 @@ def stepped(steps: tuple[tuple[int, float], ...], **options: object) -> Recipe:
         knots += [(float(start), rate), (float(start + length), rate)]
         start += length
     return replace(Recipe(start, tuple(knots)), **options)  # type: ignore[arg-type]
+
+
+def suggest(
+    *,
+    samples: int,
+    normalised: bool,
+    trained: bool,
+    picture: bool,
+    epochs: int = 0,
+    peak: float = 0.0,
+    batch: int = 0,
+    augment: str = "",
+) -> Recipe:
+    """Return a recipe that suits most small classifiers; whatever is given overrides its part.
+
+    Args:
+        samples: in the training data; below 5,000 epochs are many and batches small.
+        normalised: whether the model has batch normalisation, which allows higher rates.
+        trained: whether training starts from a trained model.
+        picture: whether inputs are natural pictures that may be cropped and mirrored.
+        epochs: passes over the data.
+        peak: largest learning rate.
+        batch: samples a step.
+        augment: see ``Recipe``.
+    """
+    small = samples < 5000
+    return annealed(
+        epochs or (40 if small else 8 if trained or normalised else 10),
+        peak or (0.2 if normalised and not trained else 0.05),
+        batch=batch or (64 if small else 128),
+        augment=augment or ("crop-flip" if picture else "none"),
+    )

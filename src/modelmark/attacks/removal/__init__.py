@@ -1,0 +1,1 @@
+"""Attacks that change a stolen model in order to remove its mark."""

@@ -1,0 +1,70 @@
+"""Fine-tuning in its four forms: the last layer or all of them, with the head kept or drawn anew."""
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from modelmark import layers
+from modelmark.fit import fit
+from modelmark.recipe import constant
+from modelmark.task import Task
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """Train the stolen model further on the thief's data, which holds no triggers.
+
+    Source: Adi et al. 2018, section 6; optimiser numbers from their release: plain momentum 0.9, decay 5e-4, batch 100,
+    one learning rate throughout.
+
+    Args:
+        form: ``ftll`` last layer, ``ftal`` all layers; ``rtll`` and ``rtal`` likewise after drawing the head anew.
+        rate: learning rate.
+        epochs: passes over the thief's data.
+        batch: samples a step.
+        frozen_statistics: also freeze running statistics; the release lets them drift, even in ``ftll`` and ``rtll``.
+    """
+
+    name: ClassVar[str] = "finetune"
+    summary: ClassVar[str] = "fine-tune or re-train the last or all layers (FTLL, FTAL, RTLL, RTAL)"
+    source: ClassVar[str] = "Adi et al. 2018, arXiv 1802.04633"
+
+    form: Literal["ftll", "ftal", "rtll", "rtal"] = "ftal"
+    rate: float = 0.001
+    epochs: int = 5
+    batch: int = 100
+    frozen_statistics: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate < float("inf") or self.epochs < 1 or self.batch < 1:
+            raise ValueError(
+                f"expected rate > 0 and at least one epoch and sample, got {self.rate}, {self.epochs} and {self.batch}"
+            )
+
+    def __call__(self, model: nn.Module, task: Task, *, seed: int) -> nn.Module:
+        """Return the fine-tuned copy."""
+        head = layers.head(model)
+        if self.form in ("rtll", "rtal"):
+            model = with_new_head(model, head, seed=seed)
+        recipe = constant(self.epochs, self.rate, batch=self.batch, nesterov=False)
+        last_only = self.form in ("ftll", "rtll")
+        return fit(
+            model,
+            task,
+            recipe,
+            seed=seed,
+            trainable=lambda name: not last_only or name.startswith(f"{head}."),
+            frozen_statistics=self.frozen_statistics,
+        )
+
+
+def with_new_head(model: nn.Module, head: str, *, seed: int) -> nn.Module:
+    """Return a copy of ``model`` whose layer ``head`` is initialised again, from ``seed``."""
+    model = copy.deepcopy(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model.get_submodule(head).reset_parameters()  # type: ignore[operator]
+    return model

@@ -1,0 +1,37 @@
+"""``modelmark attack``: what a thief would do to a stolen model; no key comes near it."""
+
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Arch, Data, Output, Seed, Settings, Weights
+from modelmark.cli.terminal import say
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="finetune, prune, ...; see modelmark attacks")],
+    weights: Weights,
+    arch: Arch,
+    data: Data,
+    output: Output,
+    settings: Settings = None,
+    share: Annotated[float, typer.Option("--share", help="of the training data that the thief has")] = 1.0,
+    seed: Seed = 0,
+) -> None:
+    """Attack a model and write the result, with the accuracy it cost."""
+    from modelmark import options
+    from modelmark import weights as weight_files
+    from modelmark.attacks import attack_class
+    from modelmark.cli.loading import build_model, load_task, load_weights, require_new
+    from modelmark.task import accuracy
+
+    require_new(output)
+    attack = options.make(attack_class(name), dict(options.parse(settings or [])))
+    task = load_task(data).split({"thief": share}, seed=seed)["thief"]
+    model = load_weights(build_model(arch, "", task.interface), weights)
+    before = accuracy(model, task)
+    attacked = attack(model, task, seed=seed)
+    after = accuracy(attacked, task)
+    weight_files.save(attacked, output)
+    say(f"{output}: {attack}")
+    say(f"test accuracy {100 * before:.2f} % before, {100 * after:.2f} % after")

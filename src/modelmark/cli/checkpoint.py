@@ -1,0 +1,54 @@
+"""What an interrupted embedding leaves beside its output, so that the same command goes on from there."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelmark import files, hashing
+
+if TYPE_CHECKING:
+    from modelmark.fit import Progress
+
+
+class Checkpoint:
+    """A scratch file of one run, replaced after every epoch; ignored unless it belongs to the very same run.
+
+    Args:
+        path: of the scratch file.
+        run: digest of everything that decides the result.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._path = path
+        self._run = run
+        self.found = self._read()
+
+    @classmethod
+    def beside(cls, output: Path, *run: object) -> "Checkpoint":
+        """Return the checkpoint of the run that will write ``output``; ``run`` is what decides its result."""
+        return cls(output.with_name(f"{output.name}.partial"), hashing.digest("run", repr(run).encode()).hex())
+
+    def keep(self, number: int, now: "Progress") -> None:
+        """Write the state if an epoch has just ended."""
+        import torch
+
+        if now.epoch_ended and now.step < now.steps:
+            buffer = io.BytesIO()
+            torch.save({"run": self._run, "round": number, "fit": now.snapshot()}, buffer)
+            files.replace(self._path, buffer.getvalue())
+
+    def remove(self) -> None:
+        """Delete the scratch file: the output is there."""
+        self._path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any] | None:
+        import torch
+
+        if not self._path.exists():
+            return None
+        try:
+            state = torch.load(self._path, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+            return None
+        return state if isinstance(state, dict) and state.get("run") == self._run else None

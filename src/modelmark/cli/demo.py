@@ -1,0 +1,98 @@
+"""``modelmark demo``: mark a small network, attack it, and see which verdicts come out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelmark.cli.terminal import progress, say
+
+if TYPE_CHECKING:
+    from modelmark.evidence import Evidence, Observation
+
+
+def run(
+    data: Annotated[str, typer.Option("--data", metavar="SPEC", help="as for keygen")] = "digits",
+    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="as for keygen")] = "cnn",
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="a folder for what is made")] = Path(
+        "modelmark-demo"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="of training; the keys are always new")] = 0,
+) -> None:
+    """Train a network, mark it with both schemes, and verify it, an unmarked one, a wrong key and two attacked copies."""
+    from modelmark import keyfile, layers, recipe, weights
+    from modelmark.attacks.removal.finetune import FineTune
+    from modelmark.attacks.removal.prune import Prune
+    from modelmark.cli.loading import build_model, load_task, require_new
+    from modelmark.embed import embed
+    from modelmark.fit import fit
+    from modelmark.keys import keygen
+    from modelmark.schemes.adi import Adi
+    from modelmark.schemes.uchida import Uchida
+    from modelmark.suspect import WhiteBox
+    from modelmark.task import accuracy
+
+    require_new(output)
+    task = load_task(data)
+    fresh = build_model(arch, "", task.interface, seed=seed)
+    plan = recipe.suggest(
+        samples=len(task.train_inputs), normalised=layers.is_normalised(fresh), trained=False,
+        picture=min(task.interface.input_shape[-2:]) >= 32,
+    )  # fmt: skip
+    say(f"{arch} on {data}: {len(task.train_inputs)} training samples, {plan}")
+
+    keys = {
+        name: keygen(scheme, fresh, task.interface, arch=arch, data=data)
+        for name, scheme in (("adi", Adi()), ("uchida", Uchida()), ("wrong-adi", Adi()), ("wrong-uchida", Uchida()))
+    }
+    with progress("training an unmarked network") as step:
+        unmarked = fit(fresh, task, plan, seed=seed, watch=step)
+    with progress("training a marked network") as step:
+        done = embed(
+            fresh, [keys["adi"].mark(), keys["uchida"].mark()], task, plan, seed=seed, watch=lambda _, now: step(now)
+        )
+    marked = done.model
+    models = {
+        "marked": marked,
+        "unmarked": unmarked,
+        "fine-tuned": FineTune(form="ftal", rate=0.001, epochs=5)(marked, task, seed=seed),
+        "pruned": Prune(amount=0.5)(marked, task, seed=seed),
+    }
+
+    output.mkdir()
+    for name in ("adi", "uchida"):
+        keyfile.save(keys[name], output / f"{name}.key", None)
+    for name, model in models.items():
+        weights.save(model, output / f"{name}.safetensors")
+
+    rows: list[tuple[str, float, Evidence | Observation]] = []
+    for title, model, kind in [*((name, model, "") for name, model in models.items()), ("marked, another key", marked, "wrong-")]:
+        for scheme in ("adi", "uchida"):
+            mark = keys[f"{kind}{scheme}"].mark()
+            rows.append((title, accuracy(model, task), mark.evidence(WhiteBox(model, task.interface.classes))))
+    _table(rows)
+    say(f"keys (not encrypted: this is a demo) and models are in {output}/; go on with, for instance:")
+    say(f"  modelmark verify {output}/adi.key --weights {output}/pruned.safetensors" + (f" --arch {arch}" if ":" in arch else ""))
+
+
+def _table(rows: "list[tuple[str, float, Evidence | Observation]]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="What each model says (64 net bits establish a mark)")
+    for column in ("model", "accuracy", "scheme", "matches", "net bits", "verdict"):
+        table.add_column(column, justify="right" if column in ("accuracy", "matches", "net bits") else "left")
+    before = ""
+    for title, share, found in rows:
+        again = title == before
+        table.add_row(
+            "" if again else title,
+            "" if again else f"{100 * share:.2f} %",
+            found.scheme,
+            f"{found.matches}/{found.trials}",
+            f"{getattr(found, 'net_bits', 0.0):.1f}",
+            found.verdict,
+            end_section=again,
+        )
+        before = title
+    Console().print(table)

@@ -1,0 +1,76 @@
+"""``modelmark embed``: put the marks of one or several keys into a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Output, PassphraseFile, SchemeModule, Seed
+from modelmark.cli.terminal import progress, say
+
+
+def run(
+    keys: Annotated[list[Path], typer.Argument(metavar="KEY...", help="one or several key files")],
+    output: Output,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="a trained model; without it, train from scratch")
+    ] = None,
+    data: Annotated[str, typer.Option("--data", metavar="SPEC", help="as for keygen; default: the key's")] = "",
+    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="only for module:factory; else the key's")] = "",
+    epochs: Annotated[int, typer.Option("--epochs", min=0, help="of one round; 0: decide for me")] = 0,
+    rate: Annotated[float, typer.Option("--rate", min=0, help="peak learning rate; 0: decide for me")] = 0.0,
+    batch: Annotated[int, typer.Option("--batch", min=0, help="samples a step; 0: decide for me")] = 0,
+    augment: Annotated[str, typer.Option("--augment", help="none, crop or crop-flip; empty: decide for me")] = "",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="runs of the schedule before giving up")] = 3,
+    distill: Annotated[
+        bool, typer.Option("--distill", help="learn the given model's own answers; labels are not used")
+    ] = False,
+    scheme: SchemeModule = "",
+    seed: Seed = 0,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Train until every mark is in the model, and write its weights.
+
+    An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
+    """
+    from modelmark import layers, recipe
+    from modelmark import weights as weight_files
+    from modelmark.cli.checkpoint import Checkpoint
+    from modelmark.cli.loading import build_model, load_key, load_task, load_weights, require_new
+    from modelmark.embed import embed
+    from modelmark.errors import UsageError
+
+    require_new(output)
+    if distill and weights is None:
+        raise UsageError("expected --weights with --distill: the model whose answers are learned")
+    opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
+    task = load_task(data or opened[0].data)
+    model = build_model(arch, opened[0].arch, task.interface, seed=seed)
+    if weights is not None:
+        model = load_weights(model, weights)
+    start = weight_files.digest(model.state_dict())
+    plan = recipe.suggest(
+        samples=len(task.train_inputs), normalised=layers.is_normalised(model), trained=weights is not None,
+        picture=min(task.interface.input_shape[-2:]) >= 32,
+        epochs=epochs, peak=rate, batch=batch, augment=augment,
+    )  # fmt: skip
+    if distill:
+        task = task.distilled(model)
+    checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, data)
+    say(f"{plan}; {'checkpoint found, going on from it' if checkpoint.found else 'from the start'}")
+    with progress("embedding") as step:
+        done = embed(
+            model,
+            [key.mark() for key in opened],
+            task,
+            plan,
+            seed=seed,
+            rounds=rounds,
+            resume=checkpoint.found,
+            watch=lambda number, now: (step(now), checkpoint.keep(number, now)),
+        )
+    weight_files.save(done.model, output)
+    checkpoint.remove()
+    say(f"{output}: {'; '.join(map(str, done.reached))}")
+    before, after = 100 * done.accuracy_before, 100 * done.accuracy_after
+    say(f"test accuracy {after:.2f} %" + (f", {before:.2f} % before" if weights else ""))

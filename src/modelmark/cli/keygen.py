@@ -1,0 +1,89 @@
+"""``modelmark keygen``: a new key, or the key of a mark made with the papers' own releases."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Arch, Data, Output, PassphraseFile, Settings
+from modelmark.cli.terminal import passphrase, plain_warnings, say
+from modelmark.evidence import BAR
+
+
+def run(
+    scheme: Annotated[str, typer.Argument(help="adi, uchida or module:Class")],
+    data: Data,
+    arch: Arch,
+    output: Output,
+    settings: Settings = None,
+    bits: Annotated[float, typer.Option("--bits", help="net bits that full evidence must reach")] = BAR,
+    host: Annotated[
+        Path | None, typer.Option("--host", metavar="WEIGHTS", help="commit to this unmarked model before the draw")
+    ] = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="DIR", help="adi: your own pictures")] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="adi, with --images: labels of an older mark")
+    ] = None,
+    fit: Annotated[str, typer.Option("--fit", metavar="HOW", help="adi: crop (centre) or resize the pictures")] = "",
+    matrix: Annotated[
+        Path | None, typer.Option("--matrix", metavar="FILE.npy", help="uchida: M x T projection of an older mark")
+    ] = None,
+    message: Annotated[
+        Path | None, typer.Option("--message", metavar="FILE.npy", help="uchida, with --matrix: its T bits")
+    ] = None,
+    axes: Annotated[
+        str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras or pytorch")
+    ] = "keras",
+    self_check: Annotated[bool, typer.Option("--self-check", help="a key that is never evidence, of any size")] = False,
+    unencrypted: Annotated[bool, typer.Option("--unencrypted", help="anyone who can read the file can use it")] = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make a key for models of one architecture and one kind of data.
+
+    The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else.
+    """
+    from modelmark import imports, keyfile, keys, options, weights
+    from modelmark.cli.loading import build_model, load_task, load_weights, require_new
+    from modelmark.schemes import scheme_class
+
+    require_new(output)
+    cls = scheme_class(scheme, trusted=True)
+    chosen: dict[str, object] = dict(options.parse(settings or []))
+    interface = load_task(data).interface
+    model = build_model(arch, "", interface)
+    attachments, implied = imports.gather(
+        cls.name, model, str(chosen.get("layer", "")), interface,
+        images=images, labels=labels, fit=fit, matrix=matrix, message=message, axes=axes,
+    )  # fmt: skip
+    committed = weights.digest(load_weights(model, host).state_dict()) if host else ""
+    with plain_warnings():
+        key = keys.keygen(
+            options.make(cls, {**chosen, **implied}),
+            model,
+            interface,
+            attachments=attachments,
+            arch=arch,
+            data=data,
+            host=committed,
+            bar=bits,
+            self_check=self_check,
+        )
+    keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
+    say(f"{output}: {_describe(key)}" + (", not encrypted" if unencrypted else ""))
+
+
+def _describe(key: object) -> str:
+    from fractions import Fraction
+
+    from modelmark.evidence import Charge, Evidence
+    from modelmark.keys import Key
+
+    assert isinstance(key, Key)
+    trials, alphabet = key.scheme.shape(key.interface)
+    title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
+    if key.scheme.objection():
+        return f"{title}; no exact test: {key.scheme.objection()}"
+    charge = Charge("offline draw", key.draw().charge)
+    full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
+    note = ", for self-checks only" if key.self_check else ""
+    return f"{title}: at most {full.gross_bits:.1f} bits, {full.net_bits:.1f} net{note}"

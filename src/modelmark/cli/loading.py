@@ -1,0 +1,64 @@
+"""From what was typed to what is computed with: keys, models, data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelmark import data, files
+from modelmark.cli.terminal import passphrase
+from modelmark.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.interface import Interface
+    from modelmark.keys import Key
+    from modelmark.task import Task
+
+_UNDRAWN_SEED = 0
+
+
+def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "Key":
+    """Return the key in a file, asking for its passphrase where it has one."""
+    from modelmark import keyfile
+
+    header = keyfile.inspect(path)
+    return keyfile.load(path, passphrase(passphrase_file, confirm=False) if header.encrypted else None, scheme=scheme)
+
+
+def load_task(spec: str) -> "Task":
+    """Return the task over the data that ``spec`` names."""
+    from modelmark.task import Task
+
+    if not spec:
+        raise UsageError("expected data, got none", hint="name it: --data digits, --data idx:DIR, ...")
+    return Task.from_dataset(data.load(spec))
+
+
+def build_model(arch: str, known: str, interface: "Interface", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
+    """Return a fresh model.
+
+    Args:
+        arch: what was typed just now; trusted.
+        known: what a key says, used where nothing was typed; never imported.
+        interface: of the data or key.
+        seed: of the initial weights.
+    """
+    from modelmark import models
+
+    if not (arch or known):
+        raise UsageError("expected an architecture, got none", hint="name it: --arch lenet5, --arch module:factory")
+    return models.build(arch or known, interface.input_shape, interface.classes, seed=seed, trusted=bool(arch))
+
+
+def load_weights(model: "nn.Module", path: Path) -> "nn.Module":
+    """Load a weight file into ``model`` and return it."""
+    from modelmark import weights
+
+    weights.apply(model, weights.load(path), what=f"weights in {path.name}")
+    return model.eval()
+
+
+def require_new(*paths: Path) -> None:
+    """Refuse outputs that exist before any work is done."""
+    for path in paths:
+        files.require_absent(path)

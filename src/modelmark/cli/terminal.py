@@ -1,0 +1,94 @@
+"""What a person sees and types: words on stderr, progress bars on a terminal, the passphrase."""
+
+import getpass
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from modelmark.errors import MalformedError, PassphraseError
+
+if TYPE_CHECKING:
+    from modelmark.fit import Progress
+
+ENVIRONMENT = "MODELMARK_PASSPHRASE"
+
+
+def application(description: str) -> typer.Typer:
+    """Return an application without tracebacks or shell-completion options."""
+    return typer.Typer(
+        help=description, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+
+def say(text: str) -> None:
+    """Write one line for people."""
+    print(f"modelmark: {text}", file=sys.stderr)  # noqa: T201
+
+
+def show(text: str) -> None:
+    """Write a result to stdout."""
+    print(text)  # noqa: T201
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Let warnings of the library read as lines of ours."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
+        yield
+
+
+def passphrase(path: Path | None, *, confirm: bool) -> str:
+    """Return the passphrase: from ``--passphrase-file``, the environment, or a prompt.
+
+    Args:
+        path: of a file whose first line it is.
+        confirm: ask twice, as for a new key.
+
+    Raises:
+        PassphraseError: none given and no terminal to ask at, an empty one, or two that differ.
+        MalformedError: the file cannot be read.
+    """
+    if path is not None:
+        try:
+            given = path.read_text().splitlines()[0] if path.stat().st_size < 65536 else ""
+        except (OSError, UnicodeDecodeError, IndexError):
+            raise MalformedError(f"expected a passphrase on the first line of {path}, cannot read one") from None
+    elif ENVIRONMENT in os.environ:
+        given = os.environ[ENVIRONMENT]
+    elif not sys.stdin.isatty():
+        raise PassphraseError(
+            "expected a passphrase, got none and no terminal to ask at",
+            hint=f"use --passphrase-file FILE or {ENVIRONMENT}" + (", or --unencrypted" if confirm else ""),
+        )
+    else:
+        given = getpass.getpass("Passphrase: ")
+        if confirm and getpass.getpass("Again: ") != given:
+            raise PassphraseError("expected the same passphrase twice, got two")
+    if not given:
+        raise PassphraseError("expected a passphrase, got an empty one")
+    return given
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[["Progress"], None]]:
+    """Show a bar with the time left while training, on a terminal only; yields what to call after each step."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(title, total=None)
+
+        def step(now: "Progress") -> None:
+            if now.epoch_ended or now.step % 8 == 0:
+                bars.update(bar, completed=now.step, total=now.steps)
+
+        yield step
