@@ -1,0 +1,106 @@
+"""The networks modelmark can build by name, always from a seed and always checked against the data's shape.
+
+Importing this package does not import torch: the table holds names, and a network's file is imported when it is built.
+"""
+
+import importlib
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from modelmark.errors import MismatchError, UsageError
+from modelmark.naming import import_object, suggest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURES", "build"]
+
+#: Name on the command line -> where its factory ``(input_shape, classes) -> nn.Module`` is.
+ARCHITECTURES: dict[str, str] = {
+    "mlp": "modelmark.models.mlp:mlp",
+    "cnn": "modelmark.models.cnn:cnn",
+    "lenet5": "modelmark.models.lenet:lenet5",
+    "vgg16": "modelmark.models.vgg:vgg16",
+    "resnet8": "modelmark.models.resnet_small:resnet8",
+    "resnet18": "modelmark.models.resnet:resnet18",
+    "preact-resnet18": "modelmark.models.preact:preact_resnet18",
+    "wrn-10-4": "modelmark.models.wrn:wrn_10_4",
+}
+
+
+def build(
+    arch: str, input_shape: tuple[int, int, int], classes: int, *, seed: int, trusted: bool = False
+) -> "nn.Module":
+    """Build a network initialised from ``seed``; torch's global CPU generator is left as it was.
+
+    Args:
+        arch: a name in ``ARCHITECTURES``, or ``module:factory`` for a factory without arguments.
+        input_shape: channels, height and width of one image.
+        classes: number of outputs.
+        seed: equal seeds give equal bytes.
+        trusted: a person typed ``arch``; without it no ``module:factory`` is imported, since importing runs code.
+
+    Raises:
+        UsageError: no such network, an untrusted ``module:factory``, or one that makes no ``nn.Module``.
+        MismatchError: the network does not map images of this shape to this many classes.
+    """
+    import torch
+
+    if min(*input_shape, classes) < 1:
+        raise UsageError(f"expected sizes of at least 1, got input {tuple(input_shape)} and {classes} classes")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        model = _custom(arch, trusted) if ":" in arch else _known(arch)(tuple(input_shape), classes)
+        _check(model, tuple(input_shape), classes)
+    return model
+
+
+def _known(arch: str) -> Any:
+    if arch not in ARCHITECTURES:
+        raise UsageError(f"expected a known architecture, got {arch!r}", hint=suggest(arch, ARCHITECTURES))
+    module_name, _, function = ARCHITECTURES[arch].partition(":")
+    return getattr(importlib.import_module(module_name), function)
+
+
+def _custom(arch: str, trusted: bool) -> "nn.Module":
+    from torch import nn
+
+    if not trusted:
+        raise UsageError(
+            f"expected a built-in architecture, got {arch!r}, which would import and run code",
+            hint=f"if you trust it, repeat it on the command line: --arch {arch}",
+        )
+    factory = import_object(arch)
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise UsageError(f"expected {arch!r} to be callable without arguments: {error}") from error
+    except ValueError:  # some callables written in C have no signature; the call below decides
+        pass
+    model = factory()
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"expected {arch!r} to return a torch.nn.Module, got {type(model).__name__}")
+    return model
+
+
+def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> None:
+    """Run two blank images through ``model``, in evaluation mode, and look at the shape that comes out."""
+    import torch
+
+    expected = (2, classes)
+    first = next(model.parameters(), None)
+    images = torch.zeros(2, *input_shape, device=None if first is None else first.device)
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.no_grad():
+            output = model(images)
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise MismatchError(f"expected output {expected} for input {input_shape}, got an error: {reason}") from error
+    finally:
+        for module, training in modes:
+            module.training = training
+    shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if shape != expected:
+        raise MismatchError(f"expected output {expected}, got {shape}")
