@@ -5,9 +5,11 @@ every symbol of the message that is drawn afterwards.
 """
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 
 from modelmark import hashing
+from modelmark.errors import MalformedError
 from modelmark.secret import Secret
 
 SALT_SIZE = 32
@@ -44,6 +46,17 @@ def commit(secret: Secret, carriers: Sequence[bytes], label: str = "salt") -> by
     """Return the root over ``carriers`` in their order, each salted from the secret."""
     salted = salts(secret, len(carriers), label)
     return root([leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salted, carriers, strict=True))])
+
+
+def check_opening(published: bytes, index: int, salt: bytes, carrier: bytes) -> bytes:
+    """Return ``carrier`` if ``index``, ``salt`` and ``carrier`` open the published leaf.
+
+    Raises:
+        MalformedError: they do not.
+    """
+    if not hmac.compare_digest(leaf(index, salt, carrier), published):
+        raise MalformedError(f"expected the opening of leaf {index}, got another index, salt or carrier")
+    return carrier
 
 
 def conceal(secret: Secret, label: str, content: bytes) -> bytes:

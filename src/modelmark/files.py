@@ -14,10 +14,10 @@ def require_absent(path: Path) -> None:
         OutputExistsError: ``path`` exists.
         UsageError: its folder is missing or cannot be written.
     """
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):  # Path.exists raises where a name is too long
         raise OutputExistsError(f"expected a new file, {path} exists", hint="name another output, or move that one away")
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"expected a folder for {path.name}, {folder} is not one")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"expected a writable folder, {folder} is not")
@@ -88,7 +88,7 @@ def read(path: Path, *, limit: int, what: str) -> bytes:
 
 def require_readable(path: Path, *, what: str) -> None:
     """Raise MalformedError unless ``path`` is a file that can be opened."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise MalformedError(f"expected {what} at {path}, found none")
     if not os.access(path, os.R_OK):
         raise MalformedError(f"expected {what} at {path}, cannot read it")

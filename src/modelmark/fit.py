@@ -78,6 +78,8 @@ def fit(
     device = next(model.parameters()).device
     task = task.to(device)
     embedding.to(device)
+    if recipe.channels_last:
+        model.to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     normalise = Normalise(task.interface)
     chosen = [parameter for name, parameter in model.named_parameters() if trainable(name)]
@@ -120,11 +122,15 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.rate((done - 1) / per_epoch)
                 picked = order[index * batch : (index + 1) * batch]
-                x = normalise(augment(task.train_inputs[picked], recipe.augment, generator))
+                x = normalise(augment(task.train_inputs[picked], recipe, generator))
+                if recipe.channels_last:
+                    x = x.contiguous(memory_format=torch.channels_last)
                 x, y = embedding.mix(x, task.train_targets[picked])
                 scores = embedding.adjust(model(x), x)
                 loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
                 loss.backward()
+                if recipe.clip:
+                    nn.utils.clip_grad_norm_(chosen, recipe.clip)
                 optimizer.step()
                 optimizer.zero_grad()
                 losses += loss.detach()
@@ -137,20 +143,20 @@ def fit(
             _require_finite(losses, epoch)
         for parameter in held:
             parameter.requires_grad_(True)
-    return model.eval()
+    return model.to(memory_format=torch.contiguous_format).eval()
 
 
-def augment(inputs: Tensor, how: str, generator: torch.Generator) -> Tensor:
-    """Return a uint8 batch ``(B, C, H, W)`` cropped (one offset each) and mirrored (half of it), as ``how`` says."""
-    if how == "none":
+def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Return a uint8 batch ``(B, C, H, W)`` cropped (one offset each) and mirrored (half of it), as the recipe says."""
+    if recipe.augment == "none":
         return inputs
     count, _, height, width = inputs.shape
-    pad = max(height // 8, 1)
+    pad = recipe.pad
     padded = nn.functional.pad(inputs, (pad, pad, pad, pad))
     shift = torch.randint(0, 2 * pad + 1, (2, count), generator=generator).to(inputs.device)
     rows = shift[0, :, None] + torch.arange(height, device=inputs.device)
     columns = shift[1, :, None] + torch.arange(width, device=inputs.device)
-    if how == "crop-flip":
+    if recipe.augment == "crop-flip":
         flip = torch.rand(count, generator=generator).to(inputs.device) < 0.5
         columns = torch.where(flip[:, None], columns.flip(1), columns)
     each = torch.arange(count, device=inputs.device)[:, None, None]

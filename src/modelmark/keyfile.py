@@ -85,7 +85,8 @@ def save(key: "Key", path: Path, passphrase: str | None) -> None:
         "self_check": key.self_check,
     }
     if passphrase is None:
-        header |= {"kdf": None, "salt": "", "check": hashlib.sha256(content).hexdigest(), "aead": None, "nonce": ""}
+        header |= {"kdf": None, "salt": "", "aead": None, "nonce": ""}
+        header["check"] = _checksum(header, content)
         body = content
     else:
         salt, nonce = os_random.token_bytes(16), os_random.token_bytes(12)
@@ -123,8 +124,8 @@ def load(path: Path, passphrase: str | None, *, scheme: str = "") -> "Key":
     header, line, body = _split(path)
     if header["kdf"] is None:
         content = body
-        if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), header["check"]):
-            raise MalformedError(f"expected the key that was written to {path}, its content was changed")
+        if not hmac.compare_digest(_checksum(header, content), header["check"]):
+            raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated")
     else:
         if passphrase is None:
             raise PassphraseError(f"expected a passphrase for {path}, got none")
@@ -136,6 +137,11 @@ def load(path: Path, passphrase: str | None, *, scheme: str = "") -> "Key":
         except InvalidTag:
             raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated") from None
     return _parse(content, header, path, scheme)
+
+
+def _checksum(header: dict[str, Any], content: bytes) -> str:
+    """Return the check of an open key: SHA-256 over the file as it would be with an empty check."""
+    return hashlib.sha256(MAGIC + canonical.encode(header | {"check": ""}) + b"\n" + content).hexdigest()
 
 
 def _derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
@@ -173,6 +179,7 @@ def _check_header(header: dict[str, Any], path: Path) -> None:
         and isinstance(header["scheme"], str)
         and isinstance(header["created"], str)
         and isinstance(header["self_check"], bool)
+        and header["v"] is not True
         and header["aead"] == ("ChaCha20-Poly1305" if sealed else None)
     )
     if not right:
@@ -214,6 +221,8 @@ def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "
     name = header["scheme"]
     cls = scheme_class(name, trusted=bool(scheme) and name == scheme)
     try:
+        if not all(isinstance(value[text], str) for text in ("arch", "data", "host")):
+            raise TypeError("expected texts")
         key = Key(
             make(cls, value["settings"]),
             Secret(bytes.fromhex(value["secret"])),
@@ -226,11 +235,12 @@ def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "
             self_check=header["self_check"],
         )
         rebuilt = _content(key)
-    except (KeyError, TypeError, ValueError, AttributeError, ModelmarkError):
+        fingerprint = key.fingerprint
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError, ModelmarkError):
         raise MalformedError(f"expected a whole key in {path}, its content does not describe one") from None
     if rebuilt != content:
         raise MalformedError(f"expected the content of {path} in canonical form, got another spelling of it")
-    if key.fingerprint != header["fingerprint"]:
+    if fingerprint != header["fingerprint"]:
         raise MismatchError(f"expected the key with fingerprint {header['fingerprint'][:16]}, {path} holds another")
     return key
 

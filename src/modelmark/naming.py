@@ -31,7 +31,7 @@ def import_object(reference: str) -> Any:
         UsageError: the reference is not of that form, or nothing is there.
     """
     module_name, colon, attribute = reference.partition(":")
-    if not colon or not module_name or not attribute:
+    if not colon or not module_name or not attribute or module_name.startswith("."):
         raise UsageError(f"expected module:name, got {reference!r}")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -52,11 +52,17 @@ def parse(pairs: list[str]) -> dict[str, str]:
 
 
 def encode_options(settings: Any) -> dict[str, Json]:
-    """Return the fields of a dataclass as canonical JSON values; a float becomes its shortest exact text."""
+    """Return the fields of a dataclass as canonical JSON values; a float becomes its shortest exact text.
+
+    An integer given for a float field is written as that float, as it will be read.
+    """
     values: dict[str, Json] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        values[field.name] = repr(value) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
+        if isinstance(value, float) or field.type in (float, "float"):
+            values[field.name] = repr(float(value))
+        else:
+            values[field.name] = list(value) if isinstance(value, tuple) else value
     return values
 
 

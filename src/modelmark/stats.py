@@ -78,4 +78,15 @@ def clopper_pearson(matches: int, trials: int, *, error_bits: float = 40) -> tup
     low = 0.0 if matches == 0 else float(betaincinv(matches, trials - matches + 1, half))
     # The upper limit from the mirrored lower one: 1 - 2**-41 is not a double to build on.
     high = 1.0 if matches == trials else 1.0 - float(betaincinv(trials - matches, matches + 1, half))
-    return low, high
+    return math.nextafter(low, 0.0), math.nextafter(high, 1.0)  # rounding may only widen it
+
+
+def cut_and_choose_bits(pairs: int, opened: int, bad: int) -> float:
+    """Return ``-log2`` of the chance that ``bad`` ill-formed pairs of ``pairs`` all escape when ``opened`` are drawn and shown.
+
+    Source: Adi et al. 2018, cut-and-choose for public verification; ``C(pairs - bad, opened) / C(pairs, opened)``.
+    """
+    escaping = math.comb(pairs - bad, opened)
+    if escaping == 0:
+        return math.inf
+    return log2_integer(math.comb(pairs, opened)) - log2_integer(escaping)

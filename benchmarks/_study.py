@@ -1,0 +1,63 @@
+"""What every study shares: rows as JSON lines, skipped where they exist, with versions, seeds and CPU seconds."""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import modelmark
+from modelmark import hashing
+from modelmark.evidence import Evidence, Observation
+from modelmark.keys import Mark
+from modelmark.secret import Secret
+from modelmark.suspect import WhiteBox
+
+
+class Rows:
+    """An append-only file of measurements; a row that is there already is not measured again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: list[dict[str, Any]] = []
+        if path.exists():
+            self.rows = [json.loads(line) for line in path.read_text().splitlines()]
+
+    def measure(self, cell: dict[str, Any], measurement: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the row of ``cell``, measured now unless the file has it."""
+        for row in self.rows:
+            if all(row.get(name) == value for name, value in cell.items()):
+                return row
+        started = time.process_time()
+        result = measurement()
+        row = {
+            **cell,
+            **result,
+            "cpu_s": round(time.process_time() - started, 1),
+            "threads": torch.get_num_threads(),
+            "versions": {"modelmark": modelmark.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+        self.rows.append(row)
+        with self._path.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+        print(json.dumps({name: value for name, value in row.items() if name != "versions"}), flush=True)
+        return row
+
+
+def secret(*parts: object) -> Secret:
+    """Return a secret that anybody can repeat: good for studies, useless for evidence."""
+    return Secret(hashing.digest("benchmark", "/".join(map(str, parts)).encode()))
+
+
+def reading(mark: Mark, model: torch.nn.Module, **options: Any) -> dict[str, Any]:
+    """Return a mark's reading of a model as plain numbers."""
+    found = mark.evidence(WhiteBox(model, mark.key.interface.classes), **options)
+    numbers: dict[str, Any] = {"matches": found.matches, "trials": found.trials, "verdict": found.verdict}
+    if isinstance(found, Evidence):
+        numbers |= {"gross_bits": round(found.gross_bits, 1), "net_bits": round(found.net_bits, 1)}
+    if isinstance(found, Observation):
+        numbers |= {"reason": found.reason}
+    return numbers

@@ -1,0 +1,113 @@
+"""A small residual net on CIFAR-10 (re-encoded as JPEG, lossy): both marks apart and together, and what they survive.
+
+Run: ``python benchmarks/cifar.py images:cifar10-jpeg.tar.xz -o benchmarks/results/cifar.jsonl [--seeds 0 1 2]`` (about 15 CPU
+minutes a seed); ``--table`` prints the table from the rows alone.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from _study import Rows, reading, secret
+from torch import nn
+
+from modelmark import data
+from modelmark.attacks.base import Attack
+from modelmark.attacks.removal.finetune import FineTune
+from modelmark.attacks.removal.prune import Prune
+from modelmark.embed import embed
+from modelmark.errors import NotEmbeddedError
+from modelmark.fit import fit
+from modelmark.keys import Mark, keygen
+from modelmark.models import build
+from modelmark.recipe import suggest
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.uchida import Uchida
+from modelmark.task import Task, accuracy
+
+ATTACKS: dict[str, Attack] = {
+    "ftal 0.001": FineTune(rate=0.001),
+    "ftal 0.01": FineTune(rate=0.01),
+    "prune 50% layer": Prune(0.5, "layer"),
+    "prune 50% global": Prune(0.5),
+    "prune 65% global": Prune(0.65),
+}
+
+
+def study(rows: Rows, task: Task, seed: int, *, attacks: bool) -> None:
+    recipe = suggest(samples=len(task.train_inputs), normalised=True, trained=False, picture=True)
+    fresh = build("resnet8", task.interface.input_shape, task.interface.classes, seed=seed)
+
+    def mark(scheme: Any) -> Mark:
+        return keygen(scheme, fresh, task.interface, secret=secret("cifar", seed)).mark()
+
+    adi, uchida = mark(Adi()), mark(Uchida())
+    cell = {"seed": seed, "model": "unmarked", "attack": "none"}
+    rows.measure(cell, lambda: {"accuracy": accuracy(fit(fresh, task, recipe, seed=seed), task)})
+    for name, marks in (("adi + uchida", [adi, uchida]), ("adi", [adi]), ("uchida", [uchida])):
+        made: dict[str, nn.Module] = {}
+
+        def embedded(marks: list[Mark] = marks, made: dict[str, nn.Module] = made) -> dict[str, Any]:
+            try:
+                done = embed(fresh, marks, task, recipe, seed=seed)
+            except NotEmbeddedError as error:
+                return {"refused": str(error)}
+            made["marked"] = done.model
+            read = {mark.key.scheme.name: reading(mark, done.model) for mark in marks}
+            margins = {reached.scheme: round(reached.margin, 3) for reached in done.reached}
+            return {"accuracy": done.accuracy_after, "rounds": done.rounds, "margins": margins, **read}
+
+        rows.measure({"seed": seed, "model": name, "attack": "none"}, embedded)
+        if attacks and len(marks) == 2:
+            for title, attack in ATTACKS.items():
+                rows.measure(
+                    {"seed": seed, "model": name, "attack": title}, survived(attack, made, embedded, marks, task, seed)
+                )
+
+
+def survived(
+    attack: Attack, made: dict[str, nn.Module], again: Callable[[], object], marks: list[Mark], task: Task, seed: int
+) -> Callable[[], dict[str, Any]]:
+    def measure() -> dict[str, Any]:
+        if not made:
+            again()
+        after = attack(made["marked"], task, seed=seed)
+        return {"accuracy": accuracy(after, task), **{m.key.scheme.name: reading(m, after) for m in marks}}
+
+    return measure
+
+
+def table(rows: Rows) -> None:
+    print(f"{'model':14} {'attack':18} {'seed':>4} {'accuracy %':>10} {'adi':>18} {'uchida':>18} {'CPU s':>7} rounds")
+    for row in sorted(rows.rows, key=lambda r: (r["model"], r["attack"], r["seed"])):
+        cells = [
+            f"{row[name]['matches']}/{row[name]['trials']} net {row[name]['net_bits']}" if name in row else ""
+            for name in ("adi", "uchida")
+        ]
+        share = f"{100 * row['accuracy']:.2f}" if "accuracy" in row else "refused"
+        print(
+            f"{row['model']:14} {row['attack']:18} {row['seed']:4} {share:>10} {cells[0]:>18} {cells[1]:>18} "
+            f"{row['cpu_s']:7} {row.get('rounds', '')}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", help="data specification")
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/cifar.jsonl"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true", help="print the table of rows already measured")
+    arguments = parser.parse_args()
+    rows = Rows(arguments.output)
+    if not arguments.table:
+        torch.set_num_threads(1)
+        task = Task.from_dataset(data.load(arguments.data))
+        for seed in arguments.seeds:
+            study(rows, task, seed, attacks=seed == arguments.seeds[0])
+    table(rows)
+
+
+if __name__ == "__main__":
+    main()

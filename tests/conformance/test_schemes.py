@@ -1,0 +1,85 @@
+"""Every scheme in the table, and its variants, through the battery and against the attacks at hand."""
+
+import pytest
+
+from modelmark.embed import embed
+from modelmark.evidence import Evidence, Observation
+from modelmark.keys import keygen
+from modelmark.attacks.removal.finetune import FineTune
+from modelmark.attacks.removal.prune import Prune
+from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.uchida import Uchida
+from modelmark.suspect import WhiteBox
+from modelmark.task import accuracy
+from modelmark.testing import check_scheme
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_battery(name, fresh, digits, recipe):
+    check_scheme(scheme_class(name)(), fresh, digits, recipe, most_lost=0.02)
+
+
+@pytest.mark.parametrize("projection", ["direct", "diff"])
+def test_drawn_bits_count_whatever_the_projection(projection, fresh, unmarked, digits, recipe):
+    mark = keygen(Uchida(projection=projection), fresh, digits.interface).mark()
+    marked = embed(unmarked, [mark], digits, recipe, seed=1).model
+    found = mark.evidence(WhiteBox(marked, 10))
+    assert isinstance(found, Evidence)
+    assert (found.matches, found.established) == (256, True)
+    assert mark.evidence(WhiteBox(unmarked, 10)).gross_bits < 20
+
+
+@pytest.mark.parametrize("scheme", [Uchida(message="ones"), Adi(message="secret")], ids=["uchida", "adi"])
+def test_literal_variants_are_observations(scheme, fresh, unmarked, digits, recipe):
+    mark = keygen(scheme, fresh, digits.interface).mark()
+    marked = embed(unmarked, [mark], digits, recipe, seed=1).model
+    found = mark.evidence(WhiteBox(marked, 10))
+    assert isinstance(found, Observation)
+    assert found.matches == found.trials
+    assert not found.established
+    assert "no exact test" in str(found)
+
+
+@pytest.fixture(scope="module")
+def both(fresh, digits, recipe):
+    marks = [keygen(scheme, fresh, digits.interface).mark() for scheme in (Adi(), Uchida())]
+    return marks, embed(fresh, marks, digits, recipe, seed=3)
+
+
+def test_two_keys_share_a_model(both, unmarked, digits):
+    marks, done = both
+    for mark in marks:
+        assert mark.evidence(WhiteBox(done.model, 10)).established
+    assert accuracy(unmarked, digits) - done.accuracy_after <= 0.02
+
+
+@pytest.mark.parametrize(
+    "attack", [FineTune(form="ftll"), FineTune(form="ftal"), Prune(0.5), Prune(0.5, "layer")], ids=str
+)
+def test_marks_survive_what_the_papers_say_they_survive(attack, both, digits):
+    marks, done = both
+    attacked = attack(done.model, digits, seed=0)
+    for mark in marks:
+        assert mark.evidence(WhiteBox(attacked, 10)).established
+
+
+def test_uchida_has_no_wrong_bit_at_65_percent_of_its_layer(both, digits):
+    marks, done = both
+    assert marks[1].evidence(WhiteBox(Prune(0.65, "layer")(done.model, digits, seed=0), 10)).matches == 256
+
+
+def test_heavy_pruning_removes_both_marks(both, digits):
+    marks, done = both
+    ruined = Prune(0.995, "layer")(done.model, digits, seed=0)
+    for mark in marks:
+        assert not mark.evidence(WhiteBox(ruined, 10)).established
+
+
+def test_distilling_needs_no_labels(unmarked, digits, recipe):
+    marks = [keygen(scheme, unmarked, digits.interface).mark() for scheme in (Adi(), Uchida())]
+    soft = digits.distilled(unmarked)
+    assert soft.train_targets.is_floating_point()
+    done = embed(unmarked, marks, soft, recipe, seed=4)
+    assert all(mark.evidence(WhiteBox(done.model, 10)).established for mark in marks)
+    assert accuracy(unmarked, digits) - done.accuracy_after <= 0.02

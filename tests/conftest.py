@@ -1,0 +1,58 @@
+"""What several tests share: small data, small trained networks, and the owner's real data where it is there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modelmark import data
+from modelmark.fit import fit
+from modelmark.models import build
+from modelmark.recipe import annealed
+from modelmark.secret import Secret
+from modelmark.task import Task
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Task:
+    return Task.from_dataset(data.load("digits"))
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    return annealed(40, 0.05, batch=64)
+
+
+@pytest.fixture(scope="session")
+def fresh(digits):
+    return build("cnn", digits.interface.input_shape, digits.interface.classes, seed=0)
+
+
+@pytest.fixture(scope="session")
+def unmarked(fresh, digits, recipe):
+    return fit(fresh, digits, recipe, seed=0)
+
+
+@pytest.fixture
+def secret() -> Secret:
+    return Secret(bytes(range(32)))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the data beside the project, {SHARED} is absent")
+    return SHARED
