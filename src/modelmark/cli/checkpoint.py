@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelmark import files, hashing
 
 if TYPE_CHECKING:
-    from modelmark.fit import Progress
+    from modelmark.training import Progress
 
 
 class Checkpoint:

@@ -24,8 +24,8 @@ def run(
     from modelmark.attacks.removal.finetune import FineTune
     from modelmark.attacks.removal.prune import Prune
     from modelmark.cli.loading import build_model, load_task, require_new
-    from modelmark.embed import embed
-    from modelmark.fit import fit
+    from modelmark.embedding import embed
+    from modelmark.training import fit
     from modelmark.keys import keygen
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.uchida import Uchida

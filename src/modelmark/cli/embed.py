@@ -37,7 +37,7 @@ def run(
     from modelmark import weights as weight_files
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, require_new
-    from modelmark.embed import embed
+    from modelmark.embedding import embed
     from modelmark.errors import UsageError
 
     require_new(output)

@@ -14,7 +14,7 @@ import typer
 from modelmark.errors import MalformedError, PassphraseError
 
 if TYPE_CHECKING:
-    from modelmark.fit import Progress
+    from modelmark.training import Progress
 
 ENVIRONMENT = "MODELMARK_PASSPHRASE"
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from modelmark import hashing, keyfile
 from modelmark.draw import Draw
-from modelmark.embed import embed
+from modelmark.embedding import embed
 from modelmark.evidence import Evidence
-from modelmark.fit import fit
+from modelmark.training import fit
 from modelmark.keys import Key, Mark, keygen
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Scheme

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.fit import fit
+from modelmark.training import fit
 from modelmark.recipe import constant
 from modelmark.task import Task
 

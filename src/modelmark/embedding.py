@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
-from modelmark.fit import Progress, fit
+from modelmark.training import Progress, fit
 from modelmark.keys import Mark
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Composed

@@ -1,0 +1,39 @@
+"""Your own training loop, ten lines of it, embedding two marks: nothing of modelmark's loop is used.
+
+Run: ``python examples/own_loop.py``
+"""
+
+import torch
+from torch.nn.functional import cross_entropy
+
+import modelmark
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    task = modelmark.Task.from_dataset(modelmark.load_data("digits"))
+    model = modelmark.build("cnn", task.interface.input_shape, task.interface.classes, seed=0)
+    marks = [modelmark.keygen(scheme, model, task.interface).mark() for scheme in (modelmark.Adi(), modelmark.Uchida())]
+    normalise = modelmark.Normalise(task.interface)
+
+    embedding = modelmark.Composed(mark.embedding(model) for mark in marks)
+    optimizer = torch.optim.AdamW([{"params": model.parameters()}, *embedding.param_groups()], lr=1e-3)
+    steps = 1200
+    for step in range(steps):
+        picked = torch.randint(len(task.train_inputs), (64,))
+        x, y = embedding.mix(normalise(task.train_inputs[picked]), task.train_targets[picked])
+        scores = embedding.adjust(model(x), x)
+        loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step < steps - 1:
+            embedding.after_step(model)
+
+    print(f"test accuracy {modelmark.accuracy(model, task):.1%}")
+    for mark in marks:
+        print(mark.evidence(modelmark.WhiteBox(model, task.interface.classes)))
+
+
+if __name__ == "__main__":
+    main()

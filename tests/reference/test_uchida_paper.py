@@ -1,0 +1,130 @@
+"""Uchida et al. against closed forms: no data, no network, the regulariser alone (self-tests U11 of our notes)."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modelmark.interface import Interface
+from modelmark.keys import keygen
+from modelmark.schemes.uchida import Uchida, _EmbeddingLoss
+from modelmark.secret import Secret
+from modelmark.suspect import WhiteBox
+
+INTERFACE = Interface((64, 8, 8), tuple("0123456789"))
+FULL_SCHEDULE = 782 * (59 * 1 + 60 * 0.2 + 40 * 0.04 + 41 * 0.008)
+"""Sum over the paper's steps of lr / (1 - momentum): 57,030. Plain descent with large steps covers the same path."""
+
+
+def layer() -> nn.Module:
+    """The marked layer of WRN-10-4, conv2: M = 576, L = 64, and a head after it."""
+    return nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def embedded(scheme: Uchida, seed: int, *, decay: float = 0.0, step: float = 10.0):
+    """Train the layer on the regulariser alone from zero weights; return the mark and the layer."""
+    model = layer()
+    mark = keygen(scheme, model, INTERFACE, secret=Secret(bytes([seed] * 32)), self_check=True).mark()
+    weight = model[0].weight
+    nn.init.zeros_(weight)
+    regulariser = mark.embedding(model)
+    optimizer = torch.optim.SGD([weight], lr=step, weight_decay=decay)
+    for _ in range(round(FULL_SCHEDULE / step)):
+        optimizer.zero_grad()
+        regulariser.penalty(model, None, None).backward()
+        optimizer.step()
+    return mark, model
+
+
+def loss_per_bit(mark, model) -> float:
+    margins = mark.margins(model).double()
+    return float(nn.functional.softplus(-margins).mean())
+
+
+@pytest.mark.parametrize(("projection", "expected"), [("direct", 0.1196), ("diff", 0.0603)])
+def test_loss_without_decay(projection, expected):
+    mark, model = embedded(Uchida(layer="0", bits=256, projection=projection, message="ones"), 0)
+    assert loss_per_bit(mark, model) == pytest.approx(expected, abs=0.001)
+
+
+@pytest.mark.parametrize("projection", ["direct", "diff"])
+def test_the_loss_does_not_depend_on_the_message(projection):
+    mark, model = embedded(Uchida(layer="0", bits=256, projection=projection), 0)
+    assert loss_per_bit(mark, model) == pytest.approx({"direct": 0.1196, "diff": 0.0603}[projection], abs=0.001)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_loss_without_decay(seed):
+    mark, model = embedded(Uchida(layer="0", bits=256), seed)
+    assert 2.9e-4 <= loss_per_bit(mark, model) <= 4.1e-4  # six keys of the notes: 3.1e-4 to 3.9e-4
+    assert mark.evidence(WhiteBox(model, 10)).matches == 256
+
+
+@pytest.mark.parametrize(("projection", "expected"), [("direct", 0.623), ("diff", 0.567), ("random", 0.031)])
+def test_loss_with_decay(projection, expected):
+    mark, model = embedded(Uchida(layer="0", bits=256, projection=projection), 0, decay=5e-4)
+    assert loss_per_bit(mark, model) == pytest.approx(expected, rel=0.04)
+
+
+def test_capacity():
+    within, model = embedded(Uchida(layer="0", bits=512), 0)
+    assert within.evidence(WhiteBox(model, 10)).matches == 512
+    beyond = Uchida(layer="0", bits=1100)
+    with pytest.warns(UserWarning, match="beyond M"):
+        keygen(beyond, layer(), INTERFACE)
+
+
+def test_beyond_capacity_a_quarter_of_the_bits_is_wrong(monkeypatch):
+    monkeypatch.setattr(Uchida, "_check_capacity", lambda self: None)  # 2,048 bits in M = 576 are refused otherwise
+    mark, model = embedded(Uchida(layer="0", bits=2048), 0)
+    assert 0.2 < 1 - mark.evidence(WhiteBox(model, 10)).matches / 2048 < 0.3
+
+
+def test_a_wrong_key_reads_coins_on_the_marked_layer():
+    _, model = embedded(Uchida(layer="0", bits=256), 0)
+    rates = [
+        1 - keygen(Uchida(layer="0", bits=256), model, INTERFACE, secret=Secret(bytes([9, seed] * 16))).mark()
+        .evidence(WhiteBox(model, 10)).matches / 256
+        for seed in range(8)
+    ]  # fmt: skip
+    assert all(abs(rate - 0.5) <= 4 * 0.5 / 16 for rate in rates)
+
+
+def test_output_filters_may_be_permuted_input_channels_may_not():
+    mark, model = embedded(Uchida(layer="0", bits=256), 0)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    weight = model[0].weight.data.clone()
+    model[0].weight.data = weight[order]
+    assert mark.evidence(WhiteBox(model, 10)).matches == 256
+    model[0].weight.data = weight[:, order]
+    assert abs(mark.evidence(WhiteBox(model, 10)).matches - 128) <= 32  # the known weakness
+
+
+def test_gradient_is_the_closed_form():
+    weight = torch.randn(8, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).float().requires_grad_()
+    projection = torch.randn(5, 12, generator=torch.Generator().manual_seed(1))
+    message = torch.tensor([0.0, 1, 1, 0, 1])
+    _EmbeddingLoss.apply(weight, projection, message, 0.01).backward()
+    mean = weight.detach().mean(0).flatten()
+    expected = projection.T @ (torch.sigmoid(projection @ mean) - message) * 0.01 / 8  # no 1 / T
+    assert torch.allclose(weight.grad, expected.view(3, 2, 2).expand_as(weight), atol=1e-7)
+    copied = weight.detach().clone().requires_grad_()
+    bits = nn.functional.binary_cross_entropy_with_logits(projection @ copied.mean(0).flatten(), message, reduction="sum")
+    (0.01 * bits).backward()
+    assert torch.allclose(weight.grad, copied.grad, atol=1e-7)
+
+
+def test_first_loss_is_the_sum_over_bits():
+    model = layer()
+    mark = keygen(Uchida(layer="0", bits=256), model, INTERFACE).mark()
+    nn.init.zeros_(model[0].weight)
+    first = mark.embedding(model).penalty(model, None, None).detach()
+    assert float(first) == pytest.approx(0.01 * 256 * np.log(2), rel=1e-5)
+
+
+def test_zero_projections_read_as_one():
+    model = layer()
+    mark = keygen(Uchida(layer="0", bits=256, projection="direct"), model, INTERFACE).mark()
+    nn.init.zeros_(model[0].weight)
+    symbols = mark.key.scheme.extract(mark.key.carriers, WhiteBox(model, 10), INTERFACE)
+    assert symbols.values.tolist() == [1] * 256

@@ -1,0 +1,151 @@
+import torch
+import pytest
+from torch import nn
+
+from modelmark import training
+from modelmark.keys import keygen
+from modelmark.recipe import annealed, constant
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.base import Composed, Embedding
+from modelmark.schemes.uchida import Uchida
+from modelmark.training import DivergedError, fit
+
+
+@pytest.fixture
+def small(digits):
+    """A net with dropout and batch statistics, a short task, and two marks."""
+    torch_state = torch.get_rng_state()
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(0.2), nn.Linear(288, 160), nn.ReLU(), nn.Linear(160, 10)
+    )
+    torch.set_rng_state(torch_state)
+    task = digits.subset(320, seed=0)
+    marks = [keygen(s, model, task.interface, self_check=True).mark() for s in (Adi(triggers=20), Uchida(bits=32))]
+    return model, task, lambda: Composed(mark.embedding(model, seed=5) for mark in marks)
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+PLAN = annealed(3, 0.05, batch=32, augment="crop-flip", pad=1, clip=1.0)
+
+
+def test_equal_arguments_give_equal_bytes_and_seeds_differ(small):
+    model, task, embedding = small
+    first = fit(model, task, PLAN, seed=1, embedding=embedding())
+    assert same(first, fit(model, task, PLAN, seed=1, embedding=embedding()))
+    assert not same(first, fit(model, task, PLAN, seed=2, embedding=embedding()))
+
+
+def test_arguments_and_global_generators_stay_as_they_were(small):
+    model, task, _ = small
+    before, state = {n: v.clone() for n, v in model.state_dict().items()}, torch.get_rng_state()
+    model.eval()
+    fit(model, task, PLAN, seed=1, trainable=lambda name: name.startswith("7."))
+    assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not model.training
+    assert all(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
+    model, task, embedding = small
+    whole = fit(model, task, PLAN, seed=1, embedding=embedding())
+    kept = {}
+
+    def stop(now):
+        if now.epoch_ended and now.step == epoch * 10:
+            kept.update(torch.load(_file(now.snapshot()), weights_only=True))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, task, PLAN, seed=1, embedding=embedding(), watch=stop)
+    assert same(whole, fit(model, task, PLAN, seed=1, embedding=embedding(), resume=kept))
+
+
+def _file(state):
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return buffer
+
+
+def test_hooks_are_called_in_order_and_nothing_follows_the_last_step(small):
+    model, task, _ = small
+    calls = []
+
+    class Recorder(Embedding):
+        def mix(self, x, y):
+            calls.append("mix")
+            return x, y
+
+        def adjust(self, logits, x):
+            calls.append("adjust")
+            return logits
+
+        def penalty(self, model, x, y):
+            calls.append("penalty")
+            return 0.0
+
+        def after_step(self, model):
+            calls.append("after")
+
+    fit(model, task, constant(1, 0.01, batch=160), seed=0, embedding=Recorder())
+    assert calls == ["mix", "adjust", "penalty", "after", "mix", "adjust", "penalty"]
+
+
+def test_parameters_of_an_embedding_are_trained_without_decay(small):
+    model, task, _ = small
+
+    class Owner(Embedding):
+        def __init__(self):
+            super().__init__()
+            self.centre = nn.Parameter(torch.ones(1))
+
+        def penalty(self, model, x, y):
+            return self.centre.sum() * 0.0
+
+    owner = Owner()
+    fit(model, task, constant(1, 0.1, batch=32, weight_decay=0.5), seed=0, embedding=owner)
+    assert owner.centre.item() == 1.0
+
+
+def test_only_trainable_parameters_move(small):
+    model, task, _ = small
+    moved = fit(model, task, PLAN, seed=0, trainable=lambda name: name.startswith("7."), frozen_statistics=True)
+    changed = {n for n, v in moved.state_dict().items() if not torch.equal(v, model.state_dict()[n])}
+    assert changed == {"7.weight", "7.bias"}
+
+
+def test_statistics_drift_unless_frozen(small):
+    model, task, _ = small
+    moved = fit(model, task, PLAN, seed=0, trainable=lambda name: name.startswith("7."))
+    assert not torch.equal(moved[1].running_mean, model[1].running_mean)
+
+
+def test_a_loss_that_is_no_number_is_refused(small):
+    model, task, _ = small
+    with pytest.raises(DivergedError, match="expected a finite loss"):
+        fit(model, task, constant(2, 1e18, batch=32), seed=0)
+
+
+def test_crops_and_mirrors_are_pixels_of_the_picture():
+    picture = torch.arange(1, 65, dtype=torch.uint8).view(1, 1, 8, 8).repeat(64, 1, 1, 1)
+    out = training.augment(picture, annealed(1, 0.1, augment="crop-flip", pad=1), torch.Generator().manual_seed(0))
+    assert out.shape == picture.shape
+    padded = nn.functional.pad(picture[0], (1, 1, 1, 1))[0]
+    windows = [padded[r : r + 8, c : c + 8] for r in range(3) for c in range(3)]
+    allowed = [window for w in windows for window in (w, w.flip(1))]
+    assert all(any(torch.equal(one[0], window) for window in allowed) for one in out)
+    assert len({one[0].numpy().tobytes() for one in out}) > 10
+
+
+def test_channels_last_reaches_the_same_accuracy_and_returns_contiguous_weights(small):
+    model, task, _ = small
+    trained = fit(model, task, annealed(3, 0.05, batch=32, channels_last=True), seed=0)
+    assert all(p.is_contiguous() for p in trained.parameters())
