@@ -38,7 +38,11 @@ class Rows:
             **result,
             "cpu_s": round(time.process_time() - started, 1),
             "threads": torch.get_num_threads(),
-            "versions": {"modelmark": modelmark.__version__, "torch": torch.__version__, "python": platform.python_version()},
+            "versions": {
+                "modelmark": modelmark.__version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
         }
         self.rows.append(row)
         with self._path.open("a") as stream:

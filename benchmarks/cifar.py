@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _study import Rows, reading, secret
 from torch import nn
 
+from _study import Rows, reading, secret
 from modelmark import data
 from modelmark.attacks.base import Attack
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.attacks.removal.prune import Prune
-from modelmark.embed import embed
+from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
-from modelmark.fit import fit
 from modelmark.keys import Mark, keygen
 from modelmark.models import build
 from modelmark.recipe import suggest
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.task import Task, accuracy
+from modelmark.training import fit
 
 ATTACKS: dict[str, Attack] = {
     "ftal 0.001": FineTune(rate=0.001),

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from modelmark import data
-from modelmark.fit import fit
 from modelmark.models import build
 from modelmark.recipe import annealed
 from modelmark.secret import Secret
 from modelmark.task import Task
+from modelmark.training import fit
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

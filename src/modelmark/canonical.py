@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from modelmark.errors import MalformedError
 
-Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
 MAX_DOCUMENT = 16 * 2**20
 """Bytes. The largest honest document, a key's parameters, has a few hundred; 16 MiB bounds parsing time."""

@@ -30,9 +30,7 @@ def root(leaves: Sequence[bytes]) -> bytes:
         raise ValueError("expected at least one leaf, got none")
     level = list(leaves)
     while len(level) > 1:
-        paired = [
-            hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-        ]
+        paired = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
         level = paired + level[len(paired) * 2 :]
     return level[0]
 

@@ -34,7 +34,9 @@ class Draw:
         if self.kind not in CHARGES:
             raise ValueError(f"expected a draw of kind {', '.join(CHARGES)}, got {self.kind!r}")
         if (self.kind == "offline") != (not self.token):
-            raise ValueError(f"expected a token exactly when there is a deposit, got {self.kind!r} with {len(self.token)} bytes")
+            raise ValueError(
+                f"expected a token exactly when there is a deposit, got {self.kind!r} with {len(self.token)} bytes"
+            )
         if len(self.statement) != 32:
             raise ValueError(f"expected a digest of 32 bytes, got {len(self.statement)}")
 

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
-from modelmark.training import Progress, fit
 from modelmark.keys import Mark
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Composed
 from modelmark.task import Task, accuracy
+from modelmark.training import Progress, fit
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Evidence:
         return "established" if self.established else "not established"
 
     def __str__(self) -> str:
-        gross, net = _floor(self.gross_bits), _floor(self.net_bits)
+        gross, net = shown(self.gross_bits), shown(self.net_bits)
         what = "bits" if self.chance == Fraction(1, 2) else "answers"
         line = f"{self.scheme}: {self.matches}/{self.trials} expected {what}, {gross} bits (net {net}): {self.verdict}"
         return line + (" (self-check key: never evidence)" if self.self_check else "")
@@ -146,5 +146,6 @@ class Observation:
         }
 
 
-def _floor(bits: float) -> str:
+def shown(bits: float) -> str:
+    """Return bits as text, rounded down: what is printed is never more than what was measured."""
     return f"{math.floor(bits * 10) / 10:.1f}"

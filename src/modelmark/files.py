@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and reads that stop at a limit."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -15,7 +16,9 @@ def require_absent(path: Path) -> None:
         UsageError: its folder is missing or cannot be written.
     """
     if os.path.lexists(path):  # Path.exists raises where a name is too long
-        raise OutputExistsError(f"expected a new file, {path} exists", hint="name another output, or move that one away")
+        raise OutputExistsError(
+            f"expected a new file, {path} exists", hint="name another output, or move that one away"
+        )
     folder = path.parent
     if not os.path.isdir(folder):
         raise UsageError(f"expected a folder for {path.name}, {folder} is not one")
@@ -51,7 +54,7 @@ def _write(path: Path, data: bytes, mode: int, *, replace: bool) -> None:
         if replace:
             os.replace(temporary, path)
         else:
-            os.link(temporary, path)  # fails if the name exists, unlike rename
+            _link(Path(temporary), path)
     except FileExistsError:
         raise OutputExistsError(f"expected a new file, {path} exists") from None
     except OSError as error:
@@ -59,6 +62,17 @@ def _write(path: Path, data: bytes, mode: int, *, replace: bool) -> None:
     finally:
         if temporary is not None and os.path.lexists(temporary):
             os.unlink(temporary)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, unless the name is taken; file systems without hard links get the next best."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, path)
 
 
 def read(path: Path, *, limit: int, what: str) -> bytes:
@@ -74,15 +88,18 @@ def read(path: Path, *, limit: int, what: str) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            data = stream.read(limit + 1)
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise MalformedError(f"expected {what} at {path}, got something that is not a file")
+            if status.st_size > limit:
+                raise MalformedError(f"expected {what} of at most {limit} bytes at {path}, got {status.st_size}")
+            data = stream.read(status.st_size)
     except FileNotFoundError:
         raise MalformedError(f"expected {what} at {path}, found none") from None
     except OSError as error:
         raise MalformedError(f"expected {what} at {path}, cannot read it: {error.strerror}") from error
     if not data:
         raise MalformedError(f"expected {what} at {path}, got an empty file")
-    if len(data) > limit:
-        raise MalformedError(f"expected {what} of at most {limit} bytes at {path}, got more")
     return data
 
 

@@ -48,7 +48,9 @@ def gather(
         raise UsageError("expected --matrix and --message together")
     if images:
         pictures = read_pictures(images)
-        attachments: dict[str, Array] = {"triggers": fitted(list(pictures.values()), interface, fit or ("crop" if labels else "resize"))}
+        attachments: dict[str, Array] = {
+            "triggers": fitted(list(pictures.values()), interface, fit or ("crop" if labels else "resize"))
+        }
         implied: dict[str, object] = {"pictures": "own"}
         if labels:
             attachments["labels"] = match_labels(read_labels(labels), list(pictures))

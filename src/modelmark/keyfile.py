@@ -13,6 +13,7 @@ trigger family, no count. ``docs/spec/key-file.md`` is the specification.
 import hashlib
 import hmac
 import secrets as os_random
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ MAX_FILE = 2**30
 """Bytes. Room for ten thousand attached pictures of 224 x 224; a file beyond that is not read at all."""
 MAX_HEADER = 4096
 """Bytes. The header has fixed fields; an honest one is about 600 bytes."""
-KDF = {"name": "argon2id", "m_kib": 262144, "t": 3, "lanes": 4}
+KDF: dict[str, Any] = {"name": "argon2id", "m_kib": 262144, "t": 3, "lanes": 4}
 """The only parameters that version 1 accepts. They are read before they are authenticated, so a file must not choose them."""
 
 _FIELDS = {"type", "v", "scheme", "fingerprint", "created", "self_check", "kdf", "salt", "check", "aead", "nonce"}
@@ -91,7 +92,13 @@ def save(key: "Key", path: Path, passphrase: str | None) -> None:
     else:
         salt, nonce = os_random.token_bytes(16), os_random.token_bytes(12)
         sealing, check = _derive(passphrase, salt)
-        header |= {"kdf": dict(KDF), "salt": salt.hex(), "check": check, "aead": "ChaCha20-Poly1305", "nonce": nonce.hex()}
+        header |= {
+            "kdf": dict(KDF),
+            "salt": salt.hex(),
+            "check": check,
+            "aead": "ChaCha20-Poly1305",
+            "nonce": nonce.hex(),
+        }
         body = ChaCha20Poly1305(sealing).encrypt(nonce, content, MAGIC + canonical.encode(header))
     files.write_new(path, MAGIC + canonical.encode(header) + b"\n" + body, mode=0o600)
 
@@ -147,7 +154,7 @@ def _checksum(header: dict[str, Any], content: bytes) -> str:
 def _derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
     """Return the sealing key and the key-check value, which commits to it (an AEAD alone does not)."""
     kdf = Argon2id(salt=salt, length=64, iterations=KDF["t"], lanes=KDF["lanes"], memory_cost=KDF["m_kib"])
-    derived = kdf.derive(passphrase.encode())
+    derived = kdf.derive(unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape"))
     return derived[:32], hashlib.sha256(b"modelmark-key-check" + derived[32:]).hexdigest()
 
 
@@ -201,16 +208,21 @@ def _scheme_reference(key: "Key") -> str:
 def _content(key: "Key") -> bytes:
     from safetensors.numpy import save as save_arrays
 
-    parameters: dict[str, Any] = {
-        "secret": key.secret.value.hex(),
-        "settings": encode_options(key.scheme),
-        "interface": key.interface.to_json(),
-        "arch": key.arch,
-        "data": key.data,
-        "host": key.host,
-    }
     arrays = {name: np.ascontiguousarray(array) for name, array in key.attachments.items()}
-    return canonical.encode(parameters) + b"\n" + (save_arrays(arrays) if arrays else b"")
+    return _parameters(key) + b"\n" + (save_arrays(arrays) if arrays else b"")
+
+
+def _parameters(key: "Key") -> bytes:
+    return canonical.encode(
+        {
+            "secret": key.secret.value.hex(),
+            "settings": encode_options(key.scheme),
+            "interface": key.interface.to_json(),
+            "arch": key.arch,
+            "data": key.data,
+            "host": key.host,
+        }
+    )
 
 
 def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "Key":
@@ -234,11 +246,11 @@ def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "
             created=header["created"],
             self_check=header["self_check"],
         )
-        rebuilt = _content(key)
+        rebuilt = _parameters(key)
         fingerprint = key.fingerprint
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError, ModelmarkError):
         raise MalformedError(f"expected a whole key in {path}, its content does not describe one") from None
-    if rebuilt != content:
+    if rebuilt != line:
         raise MalformedError(f"expected the content of {path} in canonical form, got another spelling of it")
     if fingerprint != header["fingerprint"]:
         raise MismatchError(f"expected the key with fingerprint {header['fingerprint'][:16]}, {path} holds another")

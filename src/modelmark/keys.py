@@ -72,7 +72,9 @@ class Key:
             "trials": trials,
             "alphabet": alphabet,
             "interface": self.interface.public(),
-            "reading": "largest output, ties to the lowest class" if self.scheme.access == "black-box" else "sign, zero is one",
+            "reading": "largest output, ties to the lowest class"
+            if self.scheme.access == "black-box"
+            else "sign, zero is one",
             "host": self.host,
             "self_check": self.self_check,
         }

@@ -105,6 +105,8 @@ def with_head(model: nn.Module, donor: dict[str, Tensor]) -> nn.Module:
     for name, parameter in copied.get_submodule(path).named_parameters():
         given = donor.get(f"{path}.{name}")
         if given is None or given.shape != parameter.shape:
-            raise MismatchError(f"expected a head {path}.{name} of shape {tuple(parameter.shape)} in the other weights, found none")
+            raise MismatchError(
+                f"expected a head {path}.{name} of shape {tuple(parameter.shape)} in the other weights, found none"
+            )
         parameter.data.copy_(given)
     return copied

@@ -105,7 +105,7 @@ def suggest(
     """
     small = samples < 5000
     return annealed(
-        epochs or (40 if small else 8 if trained or normalised else 10),
+        epochs or (40 if small else 8 if trained else 10),
         peak or (0.1 if normalised and not trained else 0.05),
         batch=batch or (64 if small else 128),
         augment=augment or ("crop-flip" if picture else "none"),

@@ -100,7 +100,9 @@ class WhiteBox:
         self.queries += len(inputs)
         outputs = logits(self._model, inputs).cpu().numpy()
         if outputs.ndim != 2 or outputs.shape[1] != self._classes:
-            raise SuspectError(f"expected outputs for {self._classes} classes from the suspect, got {outputs.shape[1:]}")
+            raise SuspectError(
+                f"expected outputs for {self._classes} classes from the suspect, got {outputs.shape[1:]}"
+            )
         if np.isnan(outputs).any():
             raise SuspectError("expected numbers from the suspect, got NaN")
         return outputs.argmax(axis=1).astype(np.int64)

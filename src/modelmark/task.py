@@ -83,9 +83,7 @@ class Task:
     def distilled(self, teacher: nn.Module) -> "Task":
         """Return the task with the teacher's predictions as soft targets; its own labels are not used."""
         normalise = Normalise(self.interface)
-        soft = [
-            logits(teacher, normalise(part)).softmax(dim=1).cpu() for part in self.train_inputs.split(1024)
-        ]
+        soft = [logits(teacher, normalise(part)).softmax(dim=1).cpu() for part in self.train_inputs.split(1024)]
         return replace(self, train_targets=torch.cat(soft))
 
     def to(self, device: torch.device | str) -> "Task":

@@ -79,7 +79,7 @@ def fit(
     task = task.to(device)
     embedding.to(device)
     if recipe.channels_last:
-        model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(seed)
     normalise = Normalise(task.interface)
     chosen = [parameter for name, parameter in model.named_parameters() if trainable(name)]
@@ -128,7 +128,7 @@ def fit(
                 x, y = embedding.mix(x, task.train_targets[picked])
                 scores = embedding.adjust(model(x), x)
                 loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:
                     nn.utils.clip_grad_norm_(chosen, recipe.clip)
                 optimizer.step()
@@ -143,7 +143,8 @@ def fit(
             _require_finite(losses, epoch)
         for parameter in held:
             parameter.requires_grad_(True)
-    return model.to(memory_format=torch.contiguous_format).eval()
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return model.eval()
 
 
 def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -173,7 +174,9 @@ def _training_mode(model: nn.Module, frozen_statistics: bool) -> None:
 
 def _require_finite(losses: Tensor, epoch: int) -> None:
     if not torch.isfinite(losses):
-        raise DivergedError(f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}", hint="lower the learning rate")
+        raise DivergedError(
+            f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}", hint="lower the learning rate"
+        )
 
 
 def _restore(

@@ -31,7 +31,9 @@ def load(path: Path) -> dict[str, Tensor]:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
-            raise MalformedError(f"expected a state dict that loads without running code, got something else in {path}") from None
+            raise MalformedError(
+                f"expected a state dict that loads without running code, got something else in {path}"
+            ) from None
         if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
             raise MalformedError(f"expected a state dict of tensors in {path}, got {type(state).__name__}")
         return state
@@ -65,9 +67,14 @@ def apply(model: nn.Module, state: dict[str, Tensor], *, what: str) -> None:
     expected = model.state_dict()
     missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or extra:
-        parts = [f"{title} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-                 for title, names in (("no", missing), ("unknown", extra)) if names]
-        raise MismatchError(f"expected {what} for this architecture ({len(expected)} tensors), got {' and '.join(parts)}")
+        parts = [
+            f"{title} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+            for title, names in (("no", missing), ("unknown", extra))
+            if names
+        ]
+        raise MismatchError(
+            f"expected {what} for this architecture ({len(expected)} tensors), got {' and '.join(parts)}"
+        )
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise MismatchError(

@@ -13,7 +13,9 @@ from modelmark.testing import check_attack
 def test_finetune(form, unmarked, digits):
     attacked = check_attack(FineTune(form=form, rate=0.01, epochs=2), unmarked, digits, floor=0.9)
     head = layers.head(unmarked)
-    moved = {name for name, value in attacked.state_dict().items() if not torch.equal(value, unmarked.state_dict()[name])}
+    moved = {
+        name for name, value in attacked.state_dict().items() if not torch.equal(value, unmarked.state_dict()[name])
+    }
     heads = {f"{head}.weight", f"{head}.bias"}
     assert moved == heads if form in ("ftll", "rtll") else moved == set(unmarked.state_dict())
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from modelmark.embed import embed
-from modelmark.evidence import Evidence, Observation
-from modelmark.keys import keygen
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.attacks.removal.prune import Prune
+from modelmark.embedding import embed
+from modelmark.evidence import Evidence, Observation
+from modelmark.keys import keygen
 from modelmark.schemes import SCHEMES, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida

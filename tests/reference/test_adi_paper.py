@@ -38,7 +38,7 @@ def test_hundred_samples_get_two_triggers_and_one_mean_loss(mark, unmarked):
     assert embedding.penalty(unmarked, mixed, targets) == 0.0
 
 
-@pytest.mark.parametrize(("batch", "expected"), [(1, 2), (64, 66), (100, 102), (101, 104), (128, 132), (1000, 1020)])
+@pytest.mark.parametrize(("batch", "expected"), [(1, 2), (64, 66), (100, 102), (101, 104), (128, 130), (1000, 1020)])
 def test_batch_totals_are_even(batch, expected, mark, unmarked):
     mixed, _ = mark.embedding(unmarked).mix(torch.zeros(batch, 1, 8, 8), torch.zeros(batch, dtype=torch.int64))
     assert len(mixed) == expected
@@ -116,7 +116,9 @@ def test_literal_commitments_open_one_by_one(fresh, digits, secret):
     key = keygen(Adi(message="secret"), fresh, digits.interface, secret=secret)
     carriers = key.scheme.leaves(key.carriers, secret, key.interface, {})
     salts = commitment.salts(secret, len(carriers))
-    published = [commitment.leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salts, carriers, strict=True))]
+    published = [
+        commitment.leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salts, carriers, strict=True))
+    ]
     assert len(published) == 200
     for index in (0, 99, 100, 199):
         commitment.check_opening(published[index], index, salts[index], carriers[index])

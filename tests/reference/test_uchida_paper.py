@@ -101,7 +101,11 @@ def test_output_filters_may_be_permuted_input_channels_may_not():
 
 
 def test_gradient_is_the_closed_form():
-    weight = torch.randn(8, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).float().requires_grad_()
+    weight = (
+        torch.randn(8, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        .float()
+        .requires_grad_()
+    )
     projection = torch.randn(5, 12, generator=torch.Generator().manual_seed(1))
     message = torch.tensor([0.0, 1, 1, 0, 1])
     _EmbeddingLoss.apply(weight, projection, message, 0.01).backward()
@@ -109,7 +113,9 @@ def test_gradient_is_the_closed_form():
     expected = projection.T @ (torch.sigmoid(projection @ mean) - message) * 0.01 / 8  # no 1 / T
     assert torch.allclose(weight.grad, expected.view(3, 2, 2).expand_as(weight), atol=1e-7)
     copied = weight.detach().clone().requires_grad_()
-    bits = nn.functional.binary_cross_entropy_with_logits(projection @ copied.mean(0).flatten(), message, reduction="sum")
+    bits = nn.functional.binary_cross_entropy_with_logits(
+        projection @ copied.mean(0).flatten(), message, reduction="sum"
+    )
     (0.01 * bits).backward()
     assert torch.allclose(weight.grad, copied.grad, atol=1e-7)
 

@@ -1,5 +1,5 @@
-import torch
 import pytest
+import torch
 from torch import nn
 
 from modelmark import training
@@ -17,7 +17,14 @@ def small(digits):
     torch_state = torch.get_rng_state()
     torch.manual_seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(0.2), nn.Linear(288, 160), nn.ReLU(), nn.Linear(160, 10)
+        nn.Conv2d(1, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(288, 160),
+        nn.ReLU(),
+        nn.Linear(160, 10),
     )
     torch.set_rng_state(torch_state)
     task = digits.subset(320, seed=0)

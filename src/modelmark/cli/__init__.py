@@ -7,7 +7,9 @@ from modelmark.cli import attack, attacks, demo, embed, inspect, keygen, schemes
 from modelmark.cli.terminal import application, say
 from modelmark.errors import ModelmarkError
 
-app = application("Put an ownership watermark into a neural network, find it again, and turn the finding into evidence.")
+app = application(
+    "Put an ownership watermark into a neural network, find it again, and turn the finding into evidence."
+)
 for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, inspect):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 

@@ -25,12 +25,12 @@ def run(
     from modelmark.attacks.removal.prune import Prune
     from modelmark.cli.loading import build_model, load_task, require_new
     from modelmark.embedding import embed
-    from modelmark.training import fit
     from modelmark.keys import keygen
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.uchida import Uchida
     from modelmark.suspect import WhiteBox
     from modelmark.task import accuracy
+    from modelmark.training import fit
 
     require_new(output)
     task = load_task(data)
@@ -66,13 +66,19 @@ def run(
         weights.save(model, output / f"{name}.safetensors")
 
     rows: list[tuple[str, float, Evidence | Observation]] = []
-    for title, model, kind in [*((name, model, "") for name, model in models.items()), ("marked, another key", marked, "wrong-")]:
+    for title, model, kind in [
+        *((name, model, "") for name, model in models.items()),
+        ("marked, another key", marked, "wrong-"),
+    ]:
         for scheme in ("adi", "uchida"):
             mark = keys[f"{kind}{scheme}"].mark()
             rows.append((title, accuracy(model, task), mark.evidence(WhiteBox(model, task.interface.classes))))
     _table(rows)
     say(f"keys (not encrypted: this is a demo) and models are in {output}/; go on with, for instance:")
-    say(f"  modelmark verify {output}/adi.key --weights {output}/pruned.safetensors" + (f" --arch {arch}" if ":" in arch else ""))
+    say(
+        f"  modelmark verify {output}/adi.key --weights {output}/pruned.safetensors"
+        + (f" --arch {arch}" if ":" in arch else "")
+    )
 
 
 def _table(rows: "list[tuple[str, float, Evidence | Observation]]") -> None:

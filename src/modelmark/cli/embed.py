@@ -1,12 +1,15 @@
 """``modelmark embed``: put the marks of one or several keys into a model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule, Seed
 from modelmark.cli.terminal import progress, say
+
+if TYPE_CHECKING:
+    from modelmark.training import Progress
 
 
 def run(
@@ -58,6 +61,11 @@ def run(
         task = task.distilled(model)
     checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, data)
     say(f"{plan}; {'checkpoint found, going on from it' if checkpoint.found else 'from the start'}")
+
+    def watch(number: int, now: "Progress") -> None:
+        step(now)
+        checkpoint.keep(number, now)
+
     with progress("embedding") as step:
         done = embed(
             model,
@@ -67,7 +75,7 @@ def run(
             seed=seed,
             rounds=rounds,
             resume=checkpoint.found,
-            watch=lambda number, now: (step(now), checkpoint.keep(number, now)),
+            watch=watch,
         )
     weight_files.save(done.model, output)
     checkpoint.remove()

@@ -75,7 +75,7 @@ def run(
 def _describe(key: object) -> str:
     from fractions import Fraction
 
-    from modelmark.evidence import Charge, Evidence
+    from modelmark.evidence import Charge, Evidence, shown
     from modelmark.keys import Key
 
     assert isinstance(key, Key)
@@ -86,4 +86,4 @@ def _describe(key: object) -> str:
     charge = Charge("offline draw", key.draw().charge)
     full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
     note = ", for self-checks only" if key.self_check else ""
-    return f"{title}: at most {full.gross_bits:.1f} bits, {full.net_bits:.1f} net{note}"
+    return f"{title}: at most {shown(full.gross_bits)} bits, {shown(full.net_bits)} net{note}"

@@ -11,9 +11,7 @@ Data = Annotated[
 Arch = Annotated[
     str, typer.Option("--arch", metavar="NAME", help="mlp, cnn, lenet5, resnet8, ... or module:factory (runs its code)")
 ]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting; may be repeated")
-]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting; may be repeated")]
 Weights = Annotated[Path, typer.Option("--weights", metavar="FILE", help="safetensors, or a state dict in .pt")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="a file that does not exist yet")]
 PassphraseFile = Annotated[

@@ -22,7 +22,11 @@ ENVIRONMENT = "MODELMARK_PASSPHRASE"
 def application(description: str) -> typer.Typer:
     """Return an application without tracebacks or shell-completion options."""
     return typer.Typer(
-        help=description, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+        help=description,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )
 
 
@@ -80,11 +84,12 @@ def passphrase(path: Path | None, *, confirm: bool) -> str:
 def progress(title: str) -> Iterator[Callable[["Progress"], None]]:
     """Show a bar with the time left while training, on a terminal only; yields what to call after each step."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task(title, total=None)
 
         def step(now: "Progress") -> None:

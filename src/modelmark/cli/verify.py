@@ -1,4 +1,4 @@
-"""``modelmark verify``: is this mark in that model, and how strong is the evidence?"""
+"""``modelmark verify``: whether a mark is in a model, and how strong the evidence is."""
 
 from pathlib import Path
 from typing import Annotated

@@ -28,9 +28,7 @@ ARCHITECTURES: dict[str, str] = {
 }
 
 
-def build(
-    arch: str, input_shape: tuple[int, int, int], classes: int, *, seed: int, trusted: bool = False
-) -> "nn.Module":
+def build(arch: str, input_shape: tuple[int, ...], classes: int, *, seed: int, trusted: bool = False) -> "nn.Module":
     """Build a network initialised from ``seed``; torch's global CPU generator is left as it was.
 
     Args:

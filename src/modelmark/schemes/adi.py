@@ -6,6 +6,7 @@ backdooring", USENIX Security 2018, arXiv 1802.04633.
 A marked model answers the secret pictures with the expected labels; asking it is enough to find the mark.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -23,6 +24,9 @@ from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect, logits
 
+MAX_BYTES = 2**31
+"""Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
+
 _OBJECTIONS = {
     "drawn": "",
     "secret": "the labels come from the key, as in the paper, and could have been searched for",
@@ -39,7 +43,7 @@ class Adi:
 
     Args:
         triggers: number of pictures; 0: 100, or as many as are attached.
-        per_hundred: pictures mixed into every hundred samples; at least one a batch, and one more if the total is odd.
+        per_hundred: pictures mixed into every hundred samples; at least one a batch, and such that the total is even.
         margin: embedding is done when every picture's label leads by at least this much in the outputs (logits).
         pictures: ``synthetic`` from the secret, or ``own`` (attached).
         message: ``drawn``; ``secret`` (literal: one commitment per picture and one per label); ``imported`` labels.
@@ -66,22 +70,11 @@ class Adi:
 
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Adi":
         """Fill in the number of triggers and check what is attached."""
-        if self.pictures == "synthetic":
-            return replace(self, triggers=self.triggers or 100)
-        own = attachments["triggers"]
-        if own.dtype != np.uint8 or own.shape[1:] != interface.input_shape:
-            raise UsageError(f"expected pictures uint8 {interface.input_shape}, got {own.dtype} {own.shape[1:]}")
-        if self.triggers > len(own):
-            raise CapacityError(f"expected {self.triggers} pictures, got {len(own)}")
-        count = self.triggers or len(own)
-        distinct = len({picture.tobytes() for picture in own[:count]})
-        if distinct < count:
-            raise UsageError(f"expected pictures that all differ, got {count - distinct} repeated after cropping")
-        if self.message == "imported":
-            labels = attachments["labels"]
-            if labels.shape != (count,) or labels.min() < 0 or labels.max() >= interface.classes:
-                raise UsageError(f"expected {count} labels from 0 to {interface.classes - 1}, got {len(labels)} others")
-        return replace(self, triggers=count)
+        default = len(attachments.get("triggers", ())) if self.pictures == "own" else 100
+        resolved = replace(self, triggers=self.triggers or default)
+        resolved.carriers(Secret(bytes(32)), interface, attachments)
+        resolved.chosen_message(Secret(bytes(32)), interface, attachments)
+        return resolved
 
     def check(self, model: nn.Module, interface: Interface) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
@@ -103,9 +96,20 @@ class Adi:
 
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return the pictures, uint8 ``(triggers, *input_shape)``."""
-        if self.pictures == "own":
-            return attachments["triggers"][: self.triggers]
-        return _triggers.render(secret, self.triggers, interface.input_shape)
+        if self.triggers * math.prod(interface.input_shape) > MAX_BYTES:
+            raise CapacityError(f"expected at most {MAX_BYTES} bytes of pictures, got more")
+        if self.pictures == "synthetic":
+            return _triggers.render(secret, self.triggers, interface.input_shape)
+        own = attachments.get("triggers", np.empty(0))
+        if own.dtype != np.uint8 or own.shape[1:] != interface.input_shape:
+            raise UsageError(f"expected own pictures uint8 {interface.input_shape}, got {own.dtype} {own.shape[1:]}")
+        if not 1 <= self.triggers <= len(own):
+            raise CapacityError(f"expected {self.triggers} own pictures, got {len(own)}")
+        chosen = own[: self.triggers]
+        repeated = self.triggers - len({picture.tobytes() for picture in chosen})
+        if repeated:
+            raise UsageError(f"expected pictures that all differ, got {repeated} repeated")
+        return chosen
 
     def leaves(
         self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
@@ -120,9 +124,14 @@ class Adi:
         self, secret: Secret, interface: Interface, attachments: Attachments
     ) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported labels, or None where the draw decides."""
+        if self.message == "drawn":
+            return None
         if self.message == "secret":
             return secret.integers("labels", interface.classes, self.triggers)
-        return attachments["labels"].astype(np.int64) if self.message == "imported" else None
+        labels = attachments.get("labels", np.empty(0)).astype(np.int64)
+        if len(labels) < self.triggers or labels.min() < 0 or labels.max() >= interface.classes:
+            raise UsageError(f"expected {self.triggers} labels from 0 to {interface.classes - 1}, got others")
+        return labels[: self.triggers]
 
     def embedding(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
@@ -144,6 +153,9 @@ class _Mixing(Embedding):
     Few per batch, so that batch statistics remain those of the data (the paper's reason for 2 in 100).
     """
 
+    inputs: Tensor
+    labels: Tensor
+
     def __init__(self, inputs: Tensor, labels: Tensor, per_hundred: int, seed: int) -> None:
         super().__init__()
         self.register_buffer("inputs", inputs, persistent=False)  # derived from the key
@@ -156,8 +168,7 @@ class _Mixing(Embedding):
         """Append the next triggers, in the memory format of ``x``; labels become one-hot where ``y`` is soft."""
         if self.inputs.device != x.device:
             self.to(x.device)
-        count = max(round(len(x) * self._per_hundred / 100), 1)
-        count += (len(x) + count) % 2  # odd batch totals cost 3 to 5 % on a CPU
+        count = _share(len(x), self._per_hundred)
         picked = self._next(count).to(x.device)
         inputs = self.inputs[picked].to(x.dtype)
         if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
@@ -188,3 +199,9 @@ class _Mixing(Embedding):
         """Go on in the order that ``get_extra_state`` recorded."""
         self._queue = state["queue"].clone()
         self._generator.set_state(state["generator"])
+
+
+def _share(batch: int, per_hundred: int) -> int:
+    """Return the number nearest to its share of ``batch`` that makes the total even: odd totals cost 3 to 5 % on a CPU."""
+    odd = batch % 2
+    return max(2 * round((batch * per_hundred / 100 - odd) / 2) + odd, 2 - odd)

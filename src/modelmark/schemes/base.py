@@ -82,7 +82,7 @@ class Composed(Embedding):
 
     def __init__(self, parts: Iterable[Embedding]) -> None:
         super().__init__()
-        self.parts = nn.ModuleList(parts)
+        self.parts: Sequence[Embedding] = nn.ModuleList(parts)  # type: ignore[assignment]
 
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Append every part's carriers."""
@@ -116,6 +116,11 @@ class Scheme(Protocol):
     summary: ClassVar[str]
     access: ClassVar[str]
     private: ClassVar[tuple[str, ...]]
+
+    @property
+    def margin(self) -> float:
+        """The margin every symbol needs before embedding is done."""
+        ...
 
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Scheme":
         """Return the scheme with every default that depends on the model filled in.

@@ -24,6 +24,9 @@ from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 
+MAX_ENTRIES = 2**28
+"""Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""
+
 _OBJECTIONS = {
     "drawn": "",
     "ones": "the message is all ones, as in the paper, and its bits are correlated",
@@ -63,21 +66,21 @@ class Uchida:
 
     def __post_init__(self) -> None:
         if self.bits < 0 or self.width < 0:
-            raise ValueError(f"expected bits and width of at least 0 (0: decide for me), got {self.bits} and {self.width}")
+            raise ValueError(
+                f"expected bits and width of at least 0 (0: decide for me), got {self.bits} and {self.width}"
+            )
         if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
 
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
         layer = layers.find(model, self.layer) if self.layer else _widest(model)
-        bits = len(attachments["bits"]) if self.message == "imported" else self.bits or min(256, layer.width // 2)
+        imported = len(attachments.get("bits", ())) if self.message == "imported" else 0
+        bits = imported or self.bits or min(256, layer.width // 2)
         resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
         resolved._check_capacity()
-        if self.message == "imported" and attachments["matrix"].shape != (bits, layer.width):
-            raise MismatchError(
-                f"expected a projection for {layer.width} averaged weights of {layer.path} and {bits} bits, "
-                f"got {attachments['matrix'].shape[1]} and {attachments['matrix'].shape[0]}"
-            )
+        if self.message == "imported":
+            resolved.carriers(Secret(bytes(32)), interface, attachments)
         return resolved
 
     def _check_capacity(self) -> None:
@@ -116,8 +119,17 @@ class Uchida:
 
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return X: int32 fixed point ``(T, M)``, or the imported float32 matrix."""
+        if self.bits * self.width > MAX_ENTRIES:
+            raise CapacityError(
+                f"expected at most {MAX_ENTRIES} entries in the projection, got {self.bits} x {self.width}"
+            )
         if self.message == "imported":
-            return attachments["matrix"]
+            matrix = attachments.get("matrix", np.empty(0))
+            if matrix.shape != (self.bits, self.width) or attachments["bits"].shape != (self.bits,):
+                raise MismatchError(
+                    f"expected a projection of {self.bits} x {self.width} and as many bits, got {matrix.shape}"
+                )
+            return matrix
         make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
         return make[self.projection](secret, self.bits, self.width)
 
@@ -128,7 +140,9 @@ class Uchida:
         rows = carriers.astype(carriers.dtype.newbyteorder(">"))
         return [row.tobytes() for row in rows]
 
-    def chosen_message(self, secret: Secret, interface: Interface, attachments: Attachments) -> npt.NDArray[np.int64] | None:
+    def chosen_message(
+        self, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported bits, or None where the draw decides."""
         if self.message == "ones":
             return np.ones(self.bits, np.int64)
@@ -139,7 +153,9 @@ class Uchida:
     ) -> "Embedding":
         """Return the regulariser."""
         self.check(model, interface)
-        return _Regulariser(self.layer, torch.from_numpy(_real(carriers)).float(), torch.from_numpy(message), self.strength)
+        return _Regulariser(
+            self.layer, torch.from_numpy(_real(carriers)).float(), torch.from_numpy(message), self.strength
+        )
 
     def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
         """Return the bits ``X w >= 0``, ``(T,)``; an exact zero reads as 1."""
@@ -152,6 +168,9 @@ class Uchida:
 
 class _Regulariser(Embedding):
     """The embedding loss E_R of the paper (section 3.3), with its closed-form gradient."""
+
+    projection: Tensor
+    message: Tensor
 
     def __init__(self, layer: str, projection: Tensor, message: Tensor, strength: float) -> None:
         super().__init__()
@@ -199,5 +218,7 @@ def _real(carriers: Carriers) -> npt.NDArray[np.float64]:
 def _widest(model: nn.Module) -> layers.Layer:
     before_head = layers.markable(model)[:-1]
     if not before_head:
-        raise UsageError("expected a linear or convolution layer before the head, found none", hint="name one: --set layer=...")
+        raise UsageError(
+            "expected a linear or convolution layer before the head, found none", hint="name one: --set layer=..."
+        )
     return max(before_head, key=lambda layer: layer.width)  # the first of the widest

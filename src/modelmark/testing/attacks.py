@@ -41,4 +41,4 @@ def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def _global_state() -> tuple[bytes, str]:
-    return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())  # noqa: NPY002
+    return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())

@@ -12,13 +12,13 @@ from modelmark import hashing, keyfile
 from modelmark.draw import Draw
 from modelmark.embedding import embed
 from modelmark.evidence import Evidence
-from modelmark.training import fit
 from modelmark.keys import Key, Mark, keygen
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Scheme
 from modelmark.secret import Secret
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy
+from modelmark.training import fit
 
 _SECRET = Secret(bytes(range(32)))
 
@@ -104,7 +104,12 @@ def _other_draws(mark: Mark, unmarked: nn.Module, *, draws: int = 400) -> None:
     trials, alphabet = key.scheme.shape(key.interface)
     symbols = key.scheme.extract(key.carriers, WhiteBox(unmarked, key.interface.classes), key.interface).values
     total = sum(
-        int((Draw(hashing.digest("other-draw", bytes([index // 256, index % 256]))).message(alphabet, trials) == symbols).sum())
+        int(
+            (
+                Draw(hashing.digest("other-draw", bytes([index // 256, index % 256]))).message(alphabet, trials)
+                == symbols
+            ).sum()
+        )
         for index in range(draws)
     )
     deviation = np.sqrt(draws * trials * (1 / alphabet) * (1 - 1 / alphabet))
@@ -116,6 +121,4 @@ def _bytes(model: nn.Module) -> bytes:
 
 
 def _global_state() -> tuple[bytes, str]:
-    return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())  # noqa: NPY002
-
-
+    return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())

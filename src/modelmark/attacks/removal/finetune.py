@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.training import fit
 from modelmark.recipe import constant
 from modelmark.task import Task
+from modelmark.training import fit
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Prune:
             prune.global_unstructured(chosen, pruning_method=prune.L1Unstructured, amount=self.amount)
         else:
             for module, name in chosen:
-                prune.l1_unstructured(module, name, amount=self.amount)
+                prune.l1_unstructured(module, name, amount=self.amount)  # type: ignore[no-untyped-call]
         for module, name in chosen:
-            prune.remove(module, name)
+            prune.remove(module, name)  # type: ignore[no-untyped-call]
         return model.eval()

@@ -1,0 +1,5 @@
+"""``python -m modelmark``."""
+
+from modelmark.cli import main
+
+main()

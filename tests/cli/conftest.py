@@ -1,0 +1,61 @@
+"""Running commands in this process: what they print, and their exit status."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from modelmark import cli
+
+
+@dataclass
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    def command(*words: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["modelmark", *map(str, words)])
+        capsys.readouterr()
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            status = exit_.code or 0
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory) -> Path:
+    """A folder with an unmarked model, two unencrypted keys and a model that carries both marks."""
+    folder = tmp_path_factory.mktemp("story")
+    steps = [
+        ["keygen", "adi", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", folder / "adi.key"],
+        ["keygen", "uchida", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", folder / "uchida.key"],
+        ["embed", folder / "adi.key", folder / "uchida.key", "-o", folder / "marked.safetensors"],
+    ]
+    before = sys.argv
+    try:
+        for step in steps:
+            sys.argv = ["modelmark", *map(str, step)]
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+            assert not ended.value.code
+    finally:
+        sys.argv = before
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unmarked_file(story, unmarked) -> Path:
+    from modelmark import weights
+
+    weights.save(unmarked, story / "unmarked.safetensors")
+    return story / "unmarked.safetensors"

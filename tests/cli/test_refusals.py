@@ -1,0 +1,217 @@
+"""Bad input: one clear line, the right exit status, nothing written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+NET = ["--arch", "cnn", "--data", "digits"]
+
+
+def refused(ran, status: int, *words: str) -> None:
+    assert ran.status == status, ran
+    assert ran.out == ""
+    lines = ran.err.splitlines()
+    assert lines[-1].startswith("modelmark: error: ") or (
+        lines[-1].startswith("modelmark: hint: ") and "error: " in lines[-2]
+    )
+    assert "Traceback" not in ran.err
+    for word in words:
+        assert word in ran.err
+
+
+@pytest.mark.parametrize(("words", "status", "says"), [
+    (["keygen", "adii", *NET], 2, ["expected a scheme", "did you mean adi"]),
+    (["keygen", "adi", *NET, "--set", "triggers=many"], 2, ["triggers"]),
+    (["keygen", "adi", *NET, "--set", "trigers=100"], 2, ["did you mean triggers"]),
+    (["keygen", "adi", *NET, "--set", "triggers"], 2, ["expected name=value"]),
+    (["keygen", "adi", *NET, "--set", "triggers=43"], 2, ["expected at least 44 symbols", "--self-check"]),
+    (["keygen", "adi", *NET, "--set", "triggers=-1"], 2, ["triggers"]),
+    (["keygen", "uchida", *NET, "--set", "bits=143"], 2, ["expected at least 144 symbols"]),
+    (["keygen", "uchida", *NET, "--set", "bits=1153"], 2, ["expected at most 1152 bits (2 M)"]),
+    (["keygen", "uchida", *NET, "--set", "projection=direct", "--set", "bits=577"], 2, ["expected at most 576 bits (M)"]),
+    (["keygen", "uchida", *NET, "--set", "projection=diff", "--set", "bits=289"], 2, ["expected at most 288 bits (M / 2)"]),
+    (["keygen", "uchida", *NET, "--set", "layer=hed"], 2, ["expected a linear or convolution layer, got 'hed'", "mean head"]),
+    (["keygen", "adi", "--arch", "lenet", "--data", "digits"], 2, ["did you mean lenet5"]),
+    (["keygen", "adi", "--arch", "lenet5", "--data", "digits"], 3, ["expected"]),
+    (["keygen", "adi", "--arch", "no.such:net", "--data", "digits"], 2, ["no"]),
+    (["keygen", "adi", "--arch", "cnn", "--data", "didgits"], 2, ["digits"]),
+    (["keygen", "adi", "--arch", "cnn", "--data", "idx:/nowhere"], 3, ["/nowhere"]),
+    (["keygen", "adi", *NET, "--matrix", "x.npy"], 2, ["uchida"]),
+    (["keygen", "uchida", *NET, "--images", "x"], 2, ["adi"]),
+])  # fmt: skip
+def test_keygen(words, status, says, run, tmp_path):
+    refused(run(*words, "--unencrypted", "-o", tmp_path / "a.key"), status, *says)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_never_overwritten(run, story):
+    before = (story / "adi.key").read_bytes()
+    refused(run("keygen", "adi", *NET, "--unencrypted", "-o", story / "adi.key"), 2, "expected a new file")
+    assert (story / "adi.key").read_bytes() == before
+
+
+def test_an_output_that_exists_or_cannot_be_written_is_refused_before_any_work(run, story, tmp_path):
+    for out, says in (
+        (story / "marked.safetensors", "expected a new file"),
+        (tmp_path / "no" / "a", "expected a folder"),
+    ):
+        refused(run("embed", story / "adi.key", "-o", out), 2, says)
+        refused(run("attack", "prune", "--weights", story / "marked.safetensors", *NET, "-o", out), 2, says)
+
+
+def test_self_check_keys_are_never_established(run, story, tmp_path):
+    key, out = tmp_path / "toy.key", tmp_path / "m.safetensors"
+    assert run("keygen", "adi", *NET, "--set", "triggers=20", "--self-check", "--unencrypted", "-o", key).status == 0
+    assert run("embed", key, "-o", out).status == 0
+    ran = run("verify", key, "--weights", out, "--bits", 0)
+    assert ran.status == 1
+    assert "20/20" in ran.out
+    assert "never evidence" in ran.out
+
+
+@pytest.fixture
+def weights(story):
+    return load_file(story / "marked.safetensors")
+
+
+def test_weights_that_are_missing_truncated_or_not_weights(run, story, tmp_path):
+    bad = tmp_path / "bad.safetensors"
+    verify = ["verify", story / "adi.key", "--weights", bad]
+    refused(run(*verify), 3, "expected weights in bad.safetensors", "found none")
+    bad.write_bytes((story / "marked.safetensors").read_bytes()[:1000])
+    refused(run(*verify), 3, "expected weights")
+    bad.write_bytes(b"")
+    refused(run(*verify), 3, "empty")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path), 3, "expected weights")
+    torch.save({"a": object}, tmp_path / "evil.pt")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path / "evil.pt"), 3, "without running code")
+
+
+def test_weights_of_another_architecture(run, story, tmp_path, weights):
+    weights.pop("head.bias")
+    save_file(weights, tmp_path / "a.safetensors")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path / "a.safetensors"), 3, "no head.bias")
+    weights["head.bias"] = torch.zeros(11)
+    save_file(weights, tmp_path / "b.safetensors")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path / "b.safetensors"), 3, "(10,)", "(11,)")
+
+
+def test_a_state_dict_in_pt_is_read_without_running_code(run, story, tmp_path, weights):
+    torch.save(weights, tmp_path / "m.pt")
+    assert run("verify", story / "adi.key", "--weights", tmp_path / "m.pt").status == 0
+
+
+def test_nan_weights_and_nan_answers(run, story, tmp_path, weights):
+    weights["head.bias"][0] = float("nan")
+    save_file(weights, tmp_path / "nan.safetensors")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path / "nan.safetensors"), 3, "expected finite numbers")
+
+
+def test_another_architecture_for_the_key(run, story):
+    refused(
+        run("verify", story / "uchida.key", "--weights", story / "marked.safetensors", "--arch", "mlp"), 3, "expected"
+    )
+
+
+def test_data_of_another_shape_or_class_count(run, story, tmp_path, rng):
+    for name, shape, classes in (("shape", (12, 12), 10), ("classes", (8, 8), 7)):
+        images = rng.integers(0, 256, (40, *shape), dtype=np.uint8)
+        labels = np.arange(40) % classes
+        np.savez(
+            tmp_path / f"{name}.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels
+        )
+        out = tmp_path / "m.safetensors"
+        ran = run("embed", story / "adi.key", "--data", f"npz:{tmp_path / name}.npz", "-o", out)
+        refused(ran, 3, "expected data with the key's")
+        assert not out.exists()
+
+
+def test_an_embedding_that_does_not_take_says_what_was_reached(run, story, tmp_path):
+    out = tmp_path / "m.safetensors"
+    ran = run("embed", story / "adi.key", "--epochs", 1, "--rounds", 1, "-o", out)
+    refused(ran, 1, "expected every symbol with its margin", "adi ", "/100")
+    assert not out.exists()
+
+
+def test_unknown_attack_and_settings(run, story, tmp_path):
+    rest = ["--weights", story / "marked.safetensors", *NET, "-o", tmp_path / "x"]
+    refused(run("attack", "prun", *rest), 2, "did you mean prune")
+    refused(run("attack", "prune", "--set", "amount=1.5", *rest), 2, "amount")
+    refused(run("attack", "finetune", "--set", "form=all", *rest), 2, "form")
+    refused(run("attack", "finetune", "--share", 0, *rest), 2, "shares")
+
+
+FACTORY = """
+from torch import nn
+def net():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 10))
+"""
+
+
+def test_a_factory_named_in_a_key_is_not_imported_unless_repeated(run, tmp_path, monkeypatch, story):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mynets.py").write_text(FACTORY)
+    key = tmp_path / "own.key"
+    net = ["--arch", "mynets:net", "--data", "digits"]
+    assert run("keygen", "adi", *net, "--unencrypted", "-o", key).status == 0
+    refused(run("embed", key, "-o", tmp_path / "m.safetensors"), 2, "--arch mynets:net")
+    ran = run("embed", key, "--arch", "mynets:net", "-o", tmp_path / "m.safetensors")
+    assert ran.status == 0, ran
+    refused(run("verify", key, "--weights", tmp_path / "m.safetensors"), 2, "--arch mynets:net")
+    assert run("verify", key, "--weights", tmp_path / "m.safetensors", "--arch", "mynets:net").status == 0
+
+
+def test_killed_embedding_goes_on_where_it_was(story, tmp_path):
+    def command(out):
+        return [sys.executable, "-m", "modelmark", "embed", str(story / "uchida.key"), "--epochs", "15", "-o", str(out)]
+
+    whole = tmp_path / "whole.safetensors"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    out = tmp_path / "cut.safetensors"
+    partial = tmp_path / "cut.safetensors.partial"
+    process = subprocess.Popen(command(out), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not partial.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert partial.exists()
+    assert not out.exists()
+    ended = subprocess.run(command(out), check=True, capture_output=True, text=True)
+    assert "checkpoint found" in ended.stderr
+    assert out.read_bytes() == whole.read_bytes()
+    assert not partial.exists()
+
+
+def test_unknown_options_are_usage_errors(run):
+    assert run("verify", "--nonsense").status == 2
+    assert run("nonsense").status == 2
+
+
+HELP = """
+import sys
+from modelmark import cli
+sys.argv = ["modelmark", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    pass
+sys.exit("torch" in sys.modules or "numpy" in sys.modules)
+"""
+
+
+def test_help_answers_without_torch():
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "keygen" in done.stdout
+
+
+def test_no_command_leaves_scratch_files(run, story):
+    assert not [name for name in os.listdir(story) if name.startswith(".") or name.endswith(".partial")]

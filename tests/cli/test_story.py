@@ -1,0 +1,133 @@
+"""The commands in the order a person types them."""
+
+import json
+import os
+import stat
+
+import pytest
+
+
+def test_keygen_says_what_the_key_can_show_and_hides_the_file(run, tmp_path):
+    ran = run("keygen", "adi", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", tmp_path / "a.key")
+    assert (ran.status, ran.out) == (0, "")
+    assert "100 symbols of alphabet 10: at most 332.1 bits, 252.1 net, not encrypted" in ran.err
+    assert stat.S_IMODE(os.stat(tmp_path / "a.key").st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("key", "line"), [
+    ("adi.key", "adi: 100/100 expected answers, 332.1 bits (net 252.1): established\n"),
+    ("uchida.key", "uchida: 256/256 expected bits, 256.0 bits (net 176.0): established\n"),
+])  # fmt: skip
+def test_verify_establishes_the_mark_in_the_marked_model(key, line, run, story):
+    ran = run("verify", story / key, "--weights", story / "marked.safetensors")
+    assert (ran.status, ran.out, ran.err) == (0, line, "")
+
+
+@pytest.mark.parametrize("key", ["adi.key", "uchida.key"])
+def test_verify_does_not_establish_it_in_an_unmarked_model(key, run, story, unmarked_file):
+    ran = run("verify", story / key, "--weights", unmarked_file)
+    assert ran.status == 1
+    assert ran.out.endswith(": not established\n")
+
+
+def test_verify_does_not_establish_a_wrong_key(run, story, tmp_path):
+    run("keygen", "adi", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", tmp_path / "other.key")
+    ran = run("verify", tmp_path / "other.key", "--weights", story / "marked.safetensors")
+    assert ran.status == 1
+
+
+def test_verify_as_json_charges_the_draw_and_the_suspects(run, story):
+    ran = run("verify", story / "adi.key", "--weights", story / "marked.safetensors", "--suspects", 8, "--json")
+    found = json.loads(ran.out)
+    assert found["charges"] == [{"reason": "offline draw", "bits": 80.0}, {"reason": "8 suspects tried", "bits": 3.0}]
+    assert found["net_bits"] == pytest.approx(found["gross_bits"] - 83)
+    assert (found["queries"], found["verdict"]) == (100, "established")
+
+
+def test_a_higher_bar_is_not_reached(run, story):
+    assert run("verify", story / "uchida.key", "--weights", story / "marked.safetensors", "--bits", 177).status == 1
+
+
+def test_inspect_shows_no_layer_family_or_count(run, story):
+    ran = run("inspect", story / "uchida.key")
+    assert ran.status == 0
+    assert [line.split()[0] for line in ran.out.splitlines()] == [
+        "scheme",
+        "fingerprint",
+        "created",
+        "self_check",
+        "encrypted",
+    ]
+    shown = json.loads(run("inspect", story / "uchida.key", "--json").out)
+    assert (shown["scheme"], shown["encrypted"], len(shown["fingerprint"])) == ("uchida", False, 64)
+
+
+@pytest.mark.parametrize("form", ["ftll", "ftal", "rtll", "rtal"])
+def test_fine_tuned_copies_and_the_head_put_back(form, run, story, tmp_path):
+    out = tmp_path / "tuned.safetensors"
+    ran = run("attack", "finetune", "--set", f"form={form}", "--set", "rate=0.01", "--weights",
+              story / "marked.safetensors", "--arch", "cnn", "--data", "digits", "-o", out)  # fmt: skip
+    assert ran.status == 0
+    assert "test accuracy" in ran.err
+    assert run("verify", story / "uchida.key", "--weights", out).status == 0
+    if form.startswith("ft"):
+        assert run("verify", story / "adi.key", "--weights", out).status == 0
+    else:
+        ran = run("verify", story / "adi.key", "--weights", out, "--head-from", story / "marked.safetensors")
+        assert ran.status == 1
+        assert "no exact test: the head put back was trained together with the message" in ran.out
+
+
+def test_the_head_of_a_host_committed_before_the_draw_counts(run, story, unmarked_file, tmp_path):
+    key, marked, tuned = tmp_path / "host.key", tmp_path / "marked.safetensors", tmp_path / "tuned.safetensors"
+    common = ["--arch", "cnn", "--data", "digits"]
+    assert run("keygen", "adi", *common, "--host", unmarked_file, "--unencrypted", "-o", key).status == 0
+    assert run("embed", key, "--weights", unmarked_file, "-o", marked).status == 0
+    attack = ["--weights", marked, *common, "-o", tuned]
+    assert run("attack", "finetune", "--set", "form=rtll", "--set", "rate=0.01", *attack).status == 0
+    ran = run("verify", key, "--weights", tuned, "--head-from", unmarked_file, "--json")
+    found = json.loads(ran.out)
+    assert found["charges"][1] == {"reason": "2 readings tried", "bits": 1.0}
+    assert (ran.status, found["verdict"]) == (0, "established")
+    ran = run("verify", key, "--weights", unmarked_file, "--head-from", unmarked_file)
+    assert ran.status == 1
+
+
+def test_prune(run, story, tmp_path):
+    ran = run("attack", "prune", "--set", "amount=0.5", "--set", "scope=layer", "--weights", story / "marked.safetensors",
+              "--arch", "cnn", "--data", "digits", "-o", tmp_path / "p.safetensors")  # fmt: skip
+    assert ran.status == 0
+    assert run("verify", story / "adi.key", "--weights", tmp_path / "p.safetensors").status == 0
+
+
+def test_an_encrypted_key_needs_its_passphrase(run, story, tmp_path, monkeypatch):
+    monkeypatch.setenv("MODELMARK_PASSPHRASE", "correct horse")
+    key = tmp_path / "sealed.key"
+    assert run("keygen", "uchida", "--data", "digits", "--arch", "cnn", "-o", key).status == 0
+    assert run("verify", key, "--weights", story / "marked.safetensors").status == 1
+    monkeypatch.delenv("MODELMARK_PASSPHRASE")
+    (tmp_path / "wrong").write_text("battery staple\n")
+    ran = run("verify", key, "--weights", story / "marked.safetensors", "--passphrase-file", tmp_path / "wrong")
+    assert ran.status == 3
+    assert "expected the passphrase of" in ran.err
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        ran = run("verify", key, "--weights", story / "marked.safetensors")
+    assert ran.status == 3
+    assert "--passphrase-file" in ran.err
+
+
+def test_lists(run):
+    assert [line.split()[0] for line in run("schemes").out.splitlines()[::2]] == ["adi", "uchida"]
+    assert {row["name"] for row in json.loads(run("attacks", "--json").out)} == {"finetune", "prune"}
+
+
+def test_distilling_embeds_without_labels(run, story, unmarked_file, tmp_path):
+    out = tmp_path / "distilled.safetensors"
+    assert run("embed", story / "uchida.key", "--weights", unmarked_file, "--distill", "-o", out).status == 0
+    assert run("verify", story / "uchida.key", "--weights", out).status == 0
+
+
+def test_a_marked_file_does_not_say_that_it_is_marked(story):
+    content = (story / "marked.safetensors").read_bytes()
+    assert not any(word in content for word in (b"adi", b"uchida", b"modelmark", b"trigger"))

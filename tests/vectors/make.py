@@ -1,0 +1,163 @@
+"""Write the known answers and the two key files anew: ``python tests/vectors/make.py``.
+
+Only for a change of the format that is meant; ``README.md`` says what the files hold.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from modelmark import commitment, keyfile
+from modelmark.draw import Draw
+from modelmark.interface import Interface
+from modelmark.keys import Key
+from modelmark.options import make
+from modelmark.schemes import _projection, _triggers, scheme_class
+from modelmark.secret import Secret
+
+HERE = Path(__file__).parent
+CREATED = "2026-01-01T00:00:00+00:00"
+COUNTING, ZERO, ONES = bytes(range(32)).hex(), bytes(32).hex(), (b"\xff" * 32).hex()
+PASSPHRASE = "correct horse"
+INTERFACE = {"input_shape": [1, 4, 4], "class_names": ["zero", "one", "two"], "mean": [1307], "std": [3081]}
+ADI = {"triggers": 3, "per_hundred": 2, "margin": "0.1", "pictures": "synthetic", "message": "drawn"}
+UCHIDA = {
+    "layer": "conv2.weight",
+    "bits": 8,
+    "projection": "random",
+    "strength": "0.01",
+    "margin": "0.02",
+    "message": "drawn",
+    "width": 16,
+}
+
+
+def secret_bytes(secret: str, label: str, count: int) -> str:
+    """Bytes, hex."""
+    return Secret(bytes.fromhex(secret)).bytes(label, count).hex()
+
+
+def secret_integers(secret: str, label: str, below: int, count: int) -> list[int]:
+    """Integers on [0, below)."""
+    return Secret(bytes.fromhex(secret)).integers(label, below, count).tolist()
+
+
+def secret_permutation(secret: str, label: str, size: int) -> list[int]:
+    """An order of 0 .. size - 1."""
+    return Secret(bytes.fromhex(secret)).permutation(label, size).tolist()
+
+
+def secret_normals(secret: str, label: str, count: int) -> list[int]:
+    """Near-normal numbers in 1/65536."""
+    return Secret(bytes.fromhex(secret)).normals(label, count).tolist()
+
+
+def draw_message(statement: str, kind: str, token: str, alphabet: int, count: int) -> list[int]:
+    """Symbols of the message."""
+    return Draw(bytes.fromhex(statement), kind, bytes.fromhex(token)).message(alphabet, count).tolist()
+
+
+def merkle_root(secret: str, carriers: list[str]) -> str:
+    """Root over salted carriers, hex."""
+    return commitment.commit(Secret(bytes.fromhex(secret)), [bytes.fromhex(carrier) for carrier in carriers]).hex()
+
+
+def triggers(secret: str, count: int, shape: list[int]) -> str:
+    """SHA-256 of the pixels in row-major order."""
+    return hashlib.sha256(_triggers.render(Secret(bytes.fromhex(secret)), count, shape).tobytes()).hexdigest()
+
+
+def projection(secret: str, kind: str, rows: int, width: int) -> str:
+    """SHA-256 of the matrix as big-endian 32-bit integers in row-major order."""
+    matrix = getattr(_projection, kind)(Secret(bytes.fromhex(secret)), rows, width)
+    return hashlib.sha256(matrix.astype(">i4").tobytes()).hexdigest()
+
+
+def statement(secret: str, scheme: str, settings: dict[str, Any], interface: dict[str, Any]) -> dict[str, Any]:
+    """The public statement, its digest and the message of the offline draw."""
+    key = Key(make(scheme_class(scheme), settings), Secret(bytes.fromhex(secret)), Interface.from_json(interface))
+    return {"statement": key.statement, "digest": key.fingerprint, "message": key.mark().message.tolist()}
+
+
+def key_file(file: str, passphrase: str | None) -> dict[str, Any]:
+    """What a key file of this folder holds."""
+    key = keyfile.load(HERE / file, passphrase)
+    return {
+        "encrypted": keyfile.inspect(HERE / file).encrypted,
+        "scheme": key.scheme.name,
+        "secret": key.secret.value.hex(),
+        "fingerprint": key.fingerprint,
+        "created": key.created,
+        "arch": key.arch,
+        "data": key.data,
+        "attachments": {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in key.attachments.items()},
+        "message": key.mark().message.tolist(),
+    }
+
+
+FUNCTIONS = (
+    *(secret_bytes, secret_integers, secret_permutation, secret_normals, draw_message),
+    *(merkle_root, triggers, projection, statement, key_file),
+)
+INPUTS: list[tuple[Any, ...]] = [
+    (secret_bytes, ZERO, "", 16),
+    (secret_bytes, COUNTING, "label", 48),
+    (secret_bytes, ONES, "étiquette", 32),
+    (secret_integers, COUNTING, "label", 10, 32),
+    (secret_integers, COUNTING, "label", 3 * 2**60, 12),
+    (secret_permutation, COUNTING, "label", 16),
+    (secret_normals, COUNTING, "label", 12),
+    (draw_message, COUNTING, "offline", "", 2, 64),
+    (draw_message, COUNTING, "offline", "", 1000, 16),
+    (draw_message, COUNTING, "timestamp", "746f6b656e", 10, 32),
+    (draw_message, COUNTING, "beacon", "746f6b656e", 10, 32),
+    (merkle_root, COUNTING, [""]),
+    (merkle_root, COUNTING, ["6669727374", "7365636f6e64", "", "00ff", "6669727374"]),
+    *((triggers, COUNTING, 3, shape) for shape in ([3, 32, 32], [1, 28, 28], [1, 8, 8], [16], [2, 5])),
+    *((projection, COUNTING, kind, 8, 18) for kind in ("random", "direct", "difference")),
+    (statement, COUNTING, "adi", ADI, INTERFACE),
+    (statement, COUNTING, "uchida", UCHIDA, INTERFACE),
+    (key_file, "adi-open.key", None),
+    (key_file, "uchida-sealed.key", PASSPHRASE),
+]
+
+
+def answer(function: str, given: dict[str, Any]) -> Any:
+    """Return what this version answers."""
+    return {known.__name__: known for known in FUNCTIONS}[function](**given)
+
+
+def write_keys() -> None:
+    """Write both key files, with a fixed salt and nonce so that only a change of the format changes them."""
+    interface, secret = Interface.from_json(INTERFACE), Secret(bytes.fromhex(COUNTING))
+    own = {"triggers": np.arange(48, dtype=np.uint8).reshape(3, 1, 4, 4)}
+    adi = make(scheme_class("adi"), ADI | {"pictures": "own"})
+    uchida = make(scheme_class("uchida"), UCHIDA)
+    keys = {
+        "adi-open.key": (Key(adi, secret, interface, own, "lenet5", "mnist", "", CREATED), None),
+        "uchida-sealed.key": (Key(uchida, secret, interface, {}, "resnet18", "cifar10", "", CREATED), PASSPHRASE),
+    }
+    for name, (key, passphrase) in keys.items():
+        (HERE / name).unlink(missing_ok=True)
+        with patch.object(keyfile.os_random, "token_bytes", lambda count: bytes(range(count))):
+            keyfile.save(key, HERE / name, passphrase)
+
+
+def write_answers() -> None:
+    """Write the answers to all inputs."""
+    vectors = []
+    for function, *values in INPUTS:
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        given = dict(zip(names, values, strict=True))
+        vectors.append({"function": function.__name__, "given": given, "answer": function(**given)})
+    entries = ",\n".join(json.dumps(vector, ensure_ascii=False) for vector in vectors)
+    (HERE / "known-answers.json").write_text(f"[\n{entries}\n]\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_keys()
+    write_answers()
