@@ -6,9 +6,9 @@ from modelmark.data.dataset import Dataset
 from modelmark.data.digits import read_digits
 from modelmark.data.idx import read_idx
 from modelmark.data.images import read_images
-from modelmark.data.limits import DEFAULT_LIMITS, Limits
 from modelmark.data.npz import read_npz
 from modelmark.data.pictures import read_labels, read_pictures
+from modelmark.data.streams import DEFAULT_LIMITS, Limits
 from modelmark.errors import UsageError
 from modelmark.naming import suggest
 

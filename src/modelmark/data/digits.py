@@ -2,27 +2,18 @@
 
 import numpy as np
 
-from modelmark.data.dataset import Dataset
-from modelmark.data.limits import Limits
-from modelmark.data.splits import split_by_class
+from modelmark.data.dataset import Dataset, split_by_class
+from modelmark.data.streams import Limits
 from modelmark.errors import UsageError
 
 _BRIGHTEST = 16
 
 
 def read_digits(where: str, limits: Limits) -> Dataset:
-    """Read the bundled digits: uint8 (N, 1, 8, 8), values 0..16 scaled to 0..255 by ``v * 255 // 16``.
-
-    Args:
-        where: must be empty; nothing follows ``digits``.
-        limits: not needed, the file is part of scikit-learn.
-
-    Raises:
-        UsageError: something follows ``digits``.
-    """
+    """Read the bundled digits: uint8 (N, 1, 8, 8), values 0..16 scaled to 0..255 by ``v * 255 // 16``."""
     if where:
         raise UsageError(f"expected digits alone, got digits:{where}")
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     bunch = load_digits()
     values = np.asarray(bunch.images).astype(np.int64)

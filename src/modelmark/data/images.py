@@ -1,64 +1,72 @@
-"""``images:PATH``: pictures in class folders, or in a tar or zip archive of them."""
+"""``images:PATH``: pictures in class folders, or in a tar archive of them."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 
-from modelmark.data.dataset import Dataset, Images
-from modelmark.data.decode import decode
-from modelmark.data.layout import arrange
-from modelmark.data.limits import Budget, Limits
-from modelmark.data.places import is_folder, name_of, need_file, path_of, shown
-from modelmark.data.streams import open_bounded, open_file
-from modelmark.data.tar import read_members
-from modelmark.data.tree import Parts, Tree, walk
-from modelmark.data.zips import MAGIC, open_zip
-from modelmark.errors import UsageError
+from modelmark.data.dataset import Dataset, Images, split_by_class
+from modelmark.data.pictures import decode
+from modelmark.data.streams import Budget, Limits, name_of, need, path_of
+from modelmark.data.tree import Parts, Tree, unpack, walk
+from modelmark.errors import MalformedError, UsageError
+
+_TESTS = ("test", "val", "valid")  # in order of preference
+_Files = list[tuple[Parts, int]]  # each with its label
 
 
 def read_images(where: str, limits: Limits) -> Dataset:
-    """Read ``<split>/<class>/file`` or ``<class>/file`` below a folder or in a .tar, .tar.gz, .tar.xz or .zip archive.
+    """Read ``<split>/<class>/file`` or ``<class>/file`` below a folder or in a .tar, .tar.gz, .tar.bz2 or .tar.xz file.
 
-    Classes are sorted by name, pictures by path; hidden files are left out. Greyscale throughout gives uint8
-    (N, 1, H, W), otherwise RGB (N, 3, H, W). Without a split, a fifth of each class becomes the test split.
-
-    Args:
-        where: the folder or the archive.
-        limits: caps; they hold once for the files' bytes and once for the decoded pictures.
-
-    Raises:
-        MalformedError: nothing there, an archive or picture that is damaged, or folders that are not of that form.
-        UsageError: the pictures are not all of one size, or no path was named.
+    Splits are ``train`` and ``test``, or without that ``val`` or ``valid``; without splits, a fifth of each class is
+    held out. Classes are sorted by name, pictures by path; hidden files are left out. Greyscale throughout gives uint8
+    (N, 1, H, W), otherwise RGB (N, 3, H, W). Caps hold once for the files' bytes and once for the decoded pictures.
     """
     path = path_of(where, "images:DIR or images:FILE.tar.xz")
     budget = Budget(limits)
-    tree = walk(path, limits) if is_folder(path) else _unpack(need_file(path), budget)
-    layout = arrange(tree, limits.max_classes)
-    files = [parts for parts, _ in layout.train + layout.test]
-    labels = np.array([label for _, label in layout.train + layout.test], np.int64)
-    images = _decode_all(tree, files, budget)
-    cut = len(layout.train)
-    return Dataset.measured(name_of(path), (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), layout.classes)
+    tree = walk(path, limits) if os.path.isdir(path) else unpack(need(path, "file"), budget)
+    classes, train, test = _arrange(tree, limits.max_classes)
+    images = _decode_all(tree, [parts for parts, _ in train + test], budget)
+    labels = np.array([label for _, label in train + test], np.int64)
+    cut = len(train)
+    return Dataset.measured(name_of(path), (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), classes)
 
 
-def _unpack(path: Path, budget: Budget) -> Tree:
-    """Read all files of an archive into memory."""
-    tree = Tree(shown(path.name), budget.limits)
-    with open_file(path) as file:
-        zipped = file.read(len(MAGIC)) == MAGIC
-    if zipped:
-        with open_zip(path, budget) as archive:
-            for name, info in archive.members.items():
-                if info.is_dir():
-                    tree.add(name, None)
-                    continue
-                with archive.open(name) as stream:
-                    tree.add(name, stream.rest())
-    else:
-        with open_bounded(path, budget, unpack=True) as stream:
-            for name, content in read_members(stream, budget.limits):
-                tree.add(name, content)
-    return tree
+def _arrange(tree: Tree, max_classes: int) -> tuple[tuple[str, ...], _Files, _Files]:
+    """Return the class names and the files of each split."""
+    if not tree.files:
+        raise MalformedError(f"expected pictures in {tree.name}, found none")
+    depth = max(len(parts) for parts in tree.files)
+    odd = min(tree.files, key=lambda parts: (len(parts), parts))
+    if depth == 1 or len(odd) != depth:
+        raise MalformedError(f"expected split/class/file or class/file throughout {tree.name}, got {'/'.join(odd)!r}")
+    if depth == 2:
+        classes, files = _class_files(tree, (), max_classes)
+        train, test = split_by_class(np.array([label for _, label in files], np.int64), classes)
+        return classes, [files[i] for i in train], [files[i] for i in test]
+    splits = {parts[0] for parts in tree.folders}
+    held_out = next((name for name in _TESTS if name in splits), "")
+    if "train" not in splits or not held_out:
+        found = ", ".join(sorted(splits)[:8])
+        raise MalformedError(f"expected folders train and test (or val, valid) in {tree.name}, got {found}")
+    classes, training = _class_files(tree, ("train",), max_classes)
+    others, testing = _class_files(tree, (held_out,), max_classes)
+    if unshared := set(classes) ^ set(others):
+        where = f"train and {held_out} of {tree.name}"
+        raise MalformedError(f"expected the same classes in {where}, got {min(unshared)!r} in one only")
+    return classes, training, testing
+
+
+def _class_files(tree: Tree, above: Parts, max_classes: int) -> tuple[tuple[str, ...], _Files]:
+    """Return the names of the class folders in the folder ``above`` and the files in them, both sorted."""
+    classes = tuple(sorted(parts[-1] for parts in tree.folders if parts[:-1] == above))
+    if not 2 <= len(classes) <= max_classes:
+        raise MalformedError(f"expected 2 to {max_classes} class folders in {tree.name}, got {len(classes)}")
+    labels = {name: label for label, name in enumerate(classes)}
+    files = [(parts, labels[parts[-2]]) for parts in sorted(tree.files) if parts[:-2] == above]
+    if empty := set(classes) - {parts[-2] for parts, _ in files}:
+        name = "/".join((*above, min(empty)))
+        raise MalformedError(f"expected pictures of class {name!r} in {tree.name}, found none")
+    return classes, files
 
 
 def _decode_all(tree: Tree, files: list[Parts], budget: Budget) -> Images:
@@ -67,21 +75,18 @@ def _decode_all(tree: Tree, files: list[Parts], budget: Budget) -> Images:
     out: Images = np.empty((0, 1, 0, 0), np.uint8)
     for index, parts in enumerate(files):
         picture = decode(tree.files[parts], "/".join(parts), budget)
+        planes = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
         if index == 0:
-            pixels.check(len(files) * picture.size, tree.name)
-            out = np.empty((len(files), 1 if picture.ndim == 2 else 3, *picture.shape[:2]), np.uint8)
-        if picture.shape[:2] != out.shape[2:]:
+            pixels.check(len(files) * planes.size, tree.name)
+            out = np.empty((len(files), *planes.shape), np.uint8)
+        if planes.shape[1:] != out.shape[2:]:
+            sizes = f"{out.shape[3]}x{out.shape[2]} and {planes.shape[2]}x{planes.shape[1]}"
             raise UsageError(
-                f"expected pictures of one size, got {_size(out.shape[2:])} and {_size(picture.shape[:2])}"
-                f" ({'/'.join(parts)}) in {tree.name}",
+                f"expected pictures of one size, got {sizes} ({'/'.join(parts)}) in {tree.name}",
                 hint="resize them all to one size first",
             )
-        if picture.ndim == 3 and out.shape[1] == 1:
+        if len(planes) > out.shape[1]:
             pixels.check(3 * out.size, tree.name)
             out = np.repeat(out, 3, axis=1)
-        out[index] = picture if picture.ndim == 2 else picture.transpose(2, 0, 1)
+        out[index] = planes
     return out
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"

@@ -1,26 +1,20 @@
-"""The files and folders below one place, whether a folder or an archive, with every path judged as it is added."""
+"""The files below one place, a folder or a tar archive, every path judged; nothing is extracted or followed."""
 
-import os
+import stat
+import tarfile
 from pathlib import Path, PurePosixPath
 
-from modelmark.data.limits import Limits
-from modelmark.data.places import shown
+from modelmark.data.streams import Budget, Limits, judging, open_stream, shown
 from modelmark.errors import MalformedError
 
 Parts = tuple[str, ...]
 _DEEPEST = 3  # split, class, file
-_LONGEST = 4096  # characters of a path, as on Linux
-_LITTER = "__MACOSX"  # what macOS adds to its zip archives
+_EXTENSION = 1 << 16  # bytes of a tar header that extends the next: a path, access lists, attributes
+_END = bytes(tarfile.BLOCKSIZE)
 
 
 class Tree:
-    """Relative paths, in parts, of the files and folders below one place; hidden ones are left out.
-
-    Attributes:
-        name: what messages call the place.
-        files: for each file, its bytes or where they are.
-        folders: the folders, whether or not anything is in them.
-    """
+    """Relative paths, in parts, of files (with their bytes, or where they are) and folders; hidden ones left out."""
 
     def __init__(self, name: str, limits: Limits) -> None:
         self.name = name
@@ -29,22 +23,20 @@ class Tree:
         self._left = limits.max_members
 
     def add(self, name: str, content: bytes | Path | None) -> None:
-        """Add a file, or a folder where ``content`` is None.
-
-        Raises:
-            MalformedError: too many members, a file that comes twice, a path that is absolute, climbs out, is too deep,
-                too long or cannot be shown on one line.
-        """
+        """Add a file, or a folder where ``content`` is None, unless it is hidden or its path is to be refused."""
         self._left -= 1
         if self._left < 0:
             raise MalformedError(f"expected fewer files and folders in {self.name}: the cap is reached")
-        parts = self._judge(name)
-        if any(part.startswith(".") or part == _LITTER for part in parts):
+        path = PurePosixPath(name)
+        parts = path.parts
+        if path.is_absolute() or ".." in parts or "\\" in name or name[1:2] == ":":
+            raise MalformedError(f"expected relative paths without '..' in {self.name}, got {name!r:.200}")
+        if not name.isprintable():
+            raise MalformedError(f"expected printable file names in {self.name}, got {name!r:.200}")
+        if any(part.startswith(".") for part in parts):
             return
         if len(parts) > _DEEPEST:
-            raise MalformedError(
-                f"expected split/class/file or class/file in {self.name}, got a deeper path: {name!r:.200}"
-            )
+            raise MalformedError(f"expected split/class/file in {self.name}, got a deeper path: {name!r:.200}")
         if content is None:
             self.folders.update({parts} - {()})
         elif not parts or parts in self.files:
@@ -53,43 +45,61 @@ class Tree:
             self.files[parts] = content
             self.folders.update(parts[:depth] for depth in range(1, len(parts)))
 
-    def _judge(self, name: str) -> Parts:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or name[1:2] == ":":
-            raise MalformedError(f"expected relative paths without '..' in {self.name}, got {name!r:.200}")
-        if not name.isprintable() or len(name) > _LONGEST:
-            raise MalformedError(f"expected short printable file names in {self.name}, got {name!r:.200}")
-        return path.parts
-
 
 def walk(root: Path, limits: Limits) -> Tree:
-    """List the files and folders below ``root``, at most as deep as split, class and file.
-
-    Raises:
-        MalformedError: something is neither file nor folder, such as a symbolic link, or as for ``Tree.add``.
-    """
+    """List a folder; what is neither file nor folder, such as a symbolic link, is refused unless hidden."""
     tree = Tree(shown(str(root)), limits)
-    waiting: list[Parts] = [()]
-    while waiting:
-        here = waiting.pop()
-        try:
-            with os.scandir(root.joinpath(*here)) as entries:
-                for entry in entries:
-                    _add_entry(tree, here, entry, waiting)
-        except OSError as error:
-            raise MalformedError(f"expected a readable folder at {tree.name}, got: {error.strerror}") from error
+    with judging(tree.name):
+        _list(tree, root, "")
     return tree
 
 
-def _add_entry(tree: Tree, here: Parts, entry: "os.DirEntry[str]", waiting: list[Parts]) -> None:
-    parts = (*here, entry.name)
-    hidden = entry.name.startswith(".")
-    if entry.is_dir(follow_symlinks=False):
-        tree.add("/".join(parts), None)
-        if not hidden:
-            waiting.append(parts)
-    elif entry.is_file(follow_symlinks=False) or hidden:
-        tree.add("/".join(parts), Path(entry.path))
-    else:
-        kind = "a symbolic link" if entry.is_symlink() else "something else"
-        raise MalformedError(f"expected only files and folders in {tree.name}, got {kind}: {'/'.join(parts)!r:.200}")
+def _list(tree: Tree, folder: Path, above: str) -> None:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        mode, name = path.lstat().st_mode, above + path.name
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "something else"
+            raise MalformedError(f"expected only files and folders in {tree.name}, got {kind}: {name!r:.200}")
+        tree.add(name, None if stat.S_ISDIR(mode) else path)
+        if stat.S_ISDIR(mode):
+            _list(tree, path, f"{name}/")  # not far: deep paths are refused
+
+
+def unpack(path: Path, budget: Budget) -> Tree:
+    """Read all files of a tar archive into memory; links, devices and sparse files are refused."""
+    tree = Tree(shown(path.name), budget.limits)
+    with (
+        open_stream(path, budget) as stream,
+        tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member, encoding="utf-8", errors="strict") as archive,
+    ):
+        while member := archive.next():
+            archive.members.clear()  # type: ignore[attr-defined]  # or every header is kept
+            if member.issparse() or not (member.isfile() or member.isdir()) or member.size < 0:
+                got = f"a link, device or the like: {member.name!r:.200}"
+                raise MalformedError(f"expected only files and folders in {tree.name}, got {got}")
+            budget.check(member.size, tree.name)
+            file = archive.extractfile(member)
+            tree.add(member.name, file.read() if file else None)
+        while rest := archive.fileobj.read(1 << 20):
+            if rest.strip(b"\0"):
+                raise MalformedError(f"expected zeros after the end of the archive in {tree.name}, got more data")
+    return tree
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header must be sound: tarfile takes one that is damaged or absent for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        """Parse one header."""
+        try:
+            member = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf == _END:
+                raise
+            raise tarfile.ReadError(f"{error}, where a tar header should be") from error
+        if member.size > _EXTENSION and member.type in b"xgXLK":
+            raise tarfile.ReadError(f"a tar header of {member.size} bytes")
+        return member

@@ -1,10 +1,10 @@
 """Pictures in class folders and in archives of every format, and the CIFAR-10 archive itself."""
 
+import bz2
 import gzip
 import io
 import lzma
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def test_split_folders_sorted_by_class_and_path(tmp_path):
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
 def test_an_archive_reads_as_its_folder_does(tmp_path, form, pack):
     spec = write(tmp_path / "root", split_files())
     out = io.BytesIO()
@@ -71,24 +71,13 @@ def test_an_archive_reads_as_its_folder_does(tmp_path, form, pack):
     assert data.name == "toy"
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_zip_archive_reads_as_its_folder_does(tmp_path, method):
-    files = split_files()
-    with zipfile.ZipFile(tmp_path / "toy.zip", "w", method) as archive:
-        archive.writestr("train/", b"")
-        archive.writestr("__MACOSX/train/dog/._a.png", b"litter")
-        for name, data in files.items():
-            archive.writestr(name, data)
-    assert same(load(f"images:{tmp_path / 'toy.zip'}"), load(write(tmp_path / "root", files)))
-
-
-def test_an_xz_file_of_several_streams_with_padding(tmp_path):
+def test_an_xz_file_of_several_streams(tmp_path):
     spec = write(tmp_path / "root", split_files())
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         archive.add(tmp_path / "root", arcname=".")
     tar = out.getvalue()
-    (tmp_path / "toy.tar.xz").write_bytes(lzma.compress(tar[:700]) + bytes(8) + lzma.compress(tar[700:]) + bytes(4))
+    (tmp_path / "toy.tar.xz").write_bytes(lzma.compress(tar[:700]) + lzma.compress(tar[700:]))
     assert same(load(f"images:{tmp_path / 'toy.tar.xz'}"), load(spec))
 
 
@@ -140,8 +129,8 @@ def test_hidden_files_are_left_out(tmp_path):
     ("change", "said"),
     [
         ({"train/dog/notes.txt": b"hello"}, r"expected only pictures .* got 'train/dog/notes.txt'"),
-        ({"train/dog/a.png": b"hello"}, "expected a whole picture in train/dog/a.png, got: not a PNG"),
-        ({"train/dog/a.png": encoded(1)[:-30]}, "expected a whole picture in train/dog/a.png"),
+        ({"train/dog/a.png": b"hello"}, "expected a PNG, JPEG, BMP or PPM file, got another kind in train/dog/a.png"),
+        ({"train/dog/a.png": encoded(1)[:-30]}, "expected train/dog/a.png to be whole and readable"),
         ({"train/dog/a.png": encoded(1, mode="I;16")}, "expected 8 bits per channel in train/dog/a.png"),
         ({"readme.png": encoded(1)}, "expected split/class/file or class/file throughout .* got 'readme.png'"),
         ({"train/dog/more/a.png": encoded(1)}, "got a deeper path: 'train/dog/more"),

@@ -9,8 +9,7 @@ import pytest
 
 import modelmark.data
 from modelmark.data import READERS, Limits, load
-from modelmark.data.limits import Budget
-from modelmark.errors import MalformedError, ModelmarkError, UsageError
+from modelmark.errors import MalformedError, UsageError
 
 GOLDEN_DIGITS = "3017f7c0a23f7f25a2d9b77c41229e8b3d397ad4e8842e69cb6261bdeb659cec"
 
@@ -29,9 +28,7 @@ def test_an_unknown_reader_is_a_usage_error_with_a_hint(spec, hint):
     assert caught.value.exit_status == 2
 
 
-@pytest.mark.parametrize(
-    "spec", ["idx", "idx:", "images:", "npz:", "digits:8x8", "npz:a\0b", "idx:~no-such-user-here/x"]
-)
+@pytest.mark.parametrize("spec", ["idx", "idx:", "images:", "npz:", "digits:8x8"])
 def test_a_spec_without_its_path_or_with_a_needless_one(spec):
     with pytest.raises(UsageError, match=r"^expected .*, got") as caught:
         load(spec)
@@ -39,7 +36,7 @@ def test_a_spec_without_its_path_or_with_a_needless_one(spec):
 
 
 @pytest.mark.parametrize("kind", ["idx", "images", "npz"])
-@pytest.mark.parametrize("name", ["absent", "two\nlines", "long" * 200])
+@pytest.mark.parametrize("name", ["absent", "two\nlines", "a\0b", "long" * 200])
 def test_a_missing_path(kind, name, tmp_path):
     with pytest.raises(MalformedError, match=r"^expected a (file|folder) at .*, found none") as caught:
         load(f"{kind}:{tmp_path / name}")
@@ -73,10 +70,3 @@ def test_no_file_of_the_room_imports_torch():
 def test_limits_are_positive_whole_numbers(value):
     with pytest.raises(UsageError, match="expected max_bytes to be a positive whole number"):
         Limits(max_bytes=value)
-
-
-def test_a_budget_is_shared_and_refuses_the_first_byte_too_many():
-    budget = Budget(Limits(max_bytes=10))
-    budget.take(10, "a")
-    with pytest.raises(ModelmarkError, match="expected at most 10 unpacked bytes, got more in b"):
-        budget.take(1, "b")

@@ -1,0 +1,88 @@
+"""False positives on unmarked models: 100,000 draws against each model's fixed answers, and 200 fresh keys.
+
+Run: ``python benchmarks/false_positives.py -o benchmarks/results/false_positives.jsonl [--mnist DATA_DIR]`` (about 10 CPU
+minutes, with MNIST 5 more); ``--table`` prints the table from the rows alone. The test is discrete: the observed rate is
+held against the exact attainable level below 0.5, 0.1, 0.05, 0.01 and 0.001.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from _study import Rows, secret
+from torch import nn
+
+from modelmark import data
+from modelmark.keys import keygen
+from modelmark.models import build
+from modelmark.recipe import suggest
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.uchida import Uchida
+from modelmark.task import Task, accuracy
+from modelmark.testing.null import fresh_keys, levels, messages
+from modelmark.training import fit
+
+DRAWS, KEYS = 100_000, 200
+
+
+def unmarked_models(mnist: str | None) -> Iterator[tuple[str, Task, nn.Module]]:
+    """Yield ten trained networks on digits, and three LeNet-5 on MNIST where its folder is given."""
+    plans = [("digits", "cnn", range(5)), ("digits", "mlp", range(5))] + ([(f"idx:{mnist}", "lenet5", range(3))] if mnist else [])
+    for spec, arch, seeds in plans:
+        task = Task.from_dataset(data.load(spec))
+        recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=False, picture=False)
+        for seed in seeds:
+            fresh = build(arch, task.interface.input_shape, task.interface.classes, seed=seed)
+            yield f"{arch} on {spec.split(':')[0]} {seed}", task, fit(fresh, task, recipe, seed=seed)
+
+
+def measure(rows: Rows, mnist: str | None) -> None:
+    drawn: dict[tuple[int, int], Any] = {}
+    for name, task, model in unmarked_models(mnist):
+        for scheme in (Adi(), Uchida()):
+            key = keygen(scheme, model, task.interface, secret=secret("false-positives", name))
+            trials, alphabet = key.scheme.shape(key.interface)
+
+            def study(key: Any = key, model: nn.Module = model, task: Task = task, shape: Any = (alphabet, trials)) -> dict[str, Any]:
+                if shape not in drawn:
+                    drawn[shape] = messages(*shape, DRAWS).astype(np.int16)
+                bits = fresh_keys(key, model, KEYS)
+                return {
+                    "accuracy": accuracy(model, task),
+                    "levels": [vars(level) for level in levels(key, model, drawn[shape])],
+                    "most_bits_of_fresh_keys": max(bits),
+                    "draws": DRAWS,
+                    "keys": KEYS,
+                }
+
+            rows.measure({"model": name, "scheme": scheme.name, "trials": trials}, study)
+
+
+def table(rows: Rows) -> None:
+    print(f"{'model':22} {'scheme':7} {'trials':>6}  observed / exact (standard errors) ...; most bits of {KEYS} fresh keys")
+    worst = 0.0
+    for row in rows.rows:
+        cells = "  ".join(f"{e['observed']:.4f}/{e['exact']:.4f} ({e['errors']:+.1f})" for e in row["levels"])
+        worst = max([worst, *(abs(e["errors"]) for e in row["levels"])])
+        print(f"{row['model']:22} {row['scheme']:7} {row['trials']:6}  {cells}; {row['most_bits_of_fresh_keys']:.1f}")
+    print(f"largest deviation: {worst:.2f} standard errors (at most 4 expected)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/false_positives.jsonl"))
+    parser.add_argument("--mnist", help="folder with the MNIST IDX files")
+    parser.add_argument("--table", action="store_true", help="print the table of rows already measured")
+    arguments = parser.parse_args()
+    rows = Rows(arguments.output)
+    if not arguments.table:
+        torch.set_num_threads(1)
+        measure(rows, arguments.mnist)
+    table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The false-positive study in small: benchmarks/false_positives.py is the large one."""
+
+import numpy as np
+import pytest
+
+from modelmark.keys import keygen
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.uchida import Uchida
+from modelmark.suspect import BlackBox
+from modelmark.testing.null import fresh_keys, levels, messages
+
+SCHEMES = pytest.mark.parametrize("scheme", [Adi(), Uchida(), Uchida(projection="direct"), Uchida(projection="diff")], ids=str)
+
+
+@SCHEMES
+def test_evidence_on_an_unmarked_model_has_its_exact_distribution(scheme, unmarked, digits, secret):
+    key = keygen(scheme, unmarked, digits.interface, secret=secret)
+    trials, alphabet = key.scheme.shape(key.interface)
+    for level in levels(key, unmarked, messages(alphabet, trials, 3000)):
+        assert abs(level.errors) < 4, level
+
+
+@pytest.mark.parametrize("scheme", [Adi(), Uchida()], ids=str)
+def test_no_fresh_key_reaches_twenty_bits_on_an_unmarked_model(scheme, unmarked, digits, secret):
+    key = keygen(scheme, unmarked, digits.interface, secret=secret)
+    assert max(fresh_keys(key, unmarked, 40)) < 20
+
+
+def test_a_model_that_always_answers_one_class_is_no_better(unmarked, digits, secret):
+    """Uniform labels: a constant answer matches a tenth of them, however the labels fell."""
+    key = keygen(Adi(), unmarked, digits.interface, secret=secret)
+    for label in range(10):
+        found = key.mark().evidence(BlackBox(lambda x, label=label: np.full(len(x), label), 10))
+        assert found.gross_bits < 20
+
+
+def test_the_study_notices_a_message_that_is_not_drawn(unmarked, digits, secret):
+    """Labels taken from the model's own answers in one draw of ten: the study must see it."""
+    key = keygen(Adi(), unmarked, digits.interface, secret=secret)
+    drawn = messages(10, 100, 2000)
+    answers = key.scheme.extract(key.carriers, BlackBox(lambda x: unmarked(x).argmax(1), 10), key.interface).values
+    drawn[::10, ::3] = answers[::3]
+    assert max(abs(level.errors) for level in levels(key, unmarked, drawn)) > 4
