@@ -1,5 +1,6 @@
 """What every study shares: rows as JSON lines, skipped where they exist, with versions, seeds and CPU seconds."""
 
+import argparse
 import json
 import platform
 import time
@@ -10,11 +11,12 @@ from typing import Any
 import torch
 
 import modelmark
-from modelmark import hashing
+from modelmark import data, hashing
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import Mark
 from modelmark.secret import Secret
 from modelmark.suspect import WhiteBox
+from modelmark.task import Task
 
 
 class Rows:
@@ -49,6 +51,25 @@ class Rows:
             stream.write(json.dumps(row) + "\n")
         print(json.dumps({name: value for name, value in row.items() if name != "versions"}), flush=True)
         return row
+
+
+def command(
+    description: str, name: str, study: Callable[[Rows, Task, int], None], table: Callable[[Rows], None]
+) -> None:
+    """Run a study of one data set over several seeds, or print the table of its rows."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("data", nargs="?", help="data specification, as for the command line")
+    parser.add_argument("-o", "--output", type=Path, default=Path(f"benchmarks/results/{name}.jsonl"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true", help="print the table of rows already measured")
+    arguments = parser.parse_args()
+    rows = Rows(arguments.output)
+    if not arguments.table:
+        torch.set_num_threads(1)
+        task = Task.from_dataset(data.load(arguments.data))
+        for seed in arguments.seeds:
+            study(rows, task, seed)
+    table(rows)
 
 
 def secret(*parts: object) -> Secret:

@@ -4,16 +4,12 @@ Run: ``python benchmarks/cifar.py images:cifar10-jpeg.tar.xz -o benchmarks/resul
 minutes a seed); ``--table`` prints the table from the rows alone.
 """
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from _study import Rows, reading, secret
-from modelmark import data
+from _study import Rows, command, reading, secret
 from modelmark.attacks.base import Attack
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.attacks.removal.prune import Prune
@@ -36,7 +32,7 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def study(rows: Rows, task: Task, seed: int, *, attacks: bool) -> None:
+def study(rows: Rows, task: Task, seed: int) -> None:
     recipe = suggest(samples=len(task.train_inputs), normalised=True, trained=False, picture=True)
     fresh = build("resnet8", task.interface.input_shape, task.interface.classes, seed=seed)
 
@@ -60,7 +56,7 @@ def study(rows: Rows, task: Task, seed: int, *, attacks: bool) -> None:
             return {"accuracy": done.accuracy_after, "rounds": done.rounds, "margins": margins, **read}
 
         rows.measure({"seed": seed, "model": name, "attack": "none"}, embedded)
-        if attacks and len(marks) == 2:
+        if seed == 0 and len(marks) == 2:
             for title, attack in ATTACKS.items():
                 rows.measure(
                     {"seed": seed, "model": name, "attack": title}, survived(attack, made, embedded, marks, task, seed)
@@ -93,21 +89,5 @@ def table(rows: Rows) -> None:
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="?", help="data specification")
-    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/cifar.jsonl"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--table", action="store_true", help="print the table of rows already measured")
-    arguments = parser.parse_args()
-    rows = Rows(arguments.output)
-    if not arguments.table:
-        torch.set_num_threads(1)
-        task = Task.from_dataset(data.load(arguments.data))
-        for seed in arguments.seeds:
-            study(rows, task, seed, attacks=seed == arguments.seeds[0])
-    table(rows)
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, "cifar", study, table)

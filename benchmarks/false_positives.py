@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from _study import Rows, secret
 from torch import nn
 
+from _study import Rows, secret
 from modelmark import data
 from modelmark.keys import keygen
 from modelmark.models import build
@@ -30,7 +30,9 @@ DRAWS, KEYS = 100_000, 200
 
 def unmarked_models(mnist: str | None) -> Iterator[tuple[str, Task, nn.Module]]:
     """Yield ten trained networks on digits, and three LeNet-5 on MNIST where its folder is given."""
-    plans = [("digits", "cnn", range(5)), ("digits", "mlp", range(5))] + ([(f"idx:{mnist}", "lenet5", range(3))] if mnist else [])
+    plans = [("digits", "cnn", range(5)), ("digits", "mlp", range(5))] + (
+        [(f"idx:{mnist}", "lenet5", range(3))] if mnist else []
+    )
     for spec, arch, seeds in plans:
         task = Task.from_dataset(data.load(spec))
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=False, picture=False)
@@ -46,7 +48,9 @@ def measure(rows: Rows, mnist: str | None) -> None:
             key = keygen(scheme, model, task.interface, secret=secret("false-positives", name))
             trials, alphabet = key.scheme.shape(key.interface)
 
-            def study(key: Any = key, model: nn.Module = model, task: Task = task, shape: Any = (alphabet, trials)) -> dict[str, Any]:
+            def study(
+                key: Any = key, model: nn.Module = model, task: Task = task, shape: Any = (alphabet, trials)
+            ) -> dict[str, Any]:
                 if shape not in drawn:
                     drawn[shape] = messages(*shape, DRAWS).astype(np.int16)
                 bits = fresh_keys(key, model, KEYS)
@@ -62,7 +66,9 @@ def measure(rows: Rows, mnist: str | None) -> None:
 
 
 def table(rows: Rows) -> None:
-    print(f"{'model':22} {'scheme':7} {'trials':>6}  observed / exact (standard errors) ...; most bits of {KEYS} fresh keys")
+    print(
+        f"{'model':22} {'scheme':7} {'trials':>6}  observed / exact (standard errors) ...; most bits of {KEYS} fresh keys"
+    )
     worst = 0.0
     for row in rows.rows:
         cells = "  ".join(f"{e['observed']:.4f}/{e['exact']:.4f} ({e['errors']:+.1f})" for e in row["levels"])

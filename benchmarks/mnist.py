@@ -1,20 +1,17 @@
 """LeNet-5 on MNIST: what a mark costs and what survives the attacks of the two papers.
 
-Run: ``python benchmarks/mnist.py DATA_DIR -o benchmarks/results/mnist.jsonl [--seeds 0 1 2]`` (about 20 CPU minutes a seed);
-``--table`` prints the tables from the rows alone. DATA_DIR holds the four IDX files.
+Run: ``python benchmarks/mnist.py idx:DIR -o benchmarks/results/mnist.jsonl [--seeds 0 1 2]`` (about 15 CPU minutes a seed);
+``--table`` prints the tables from the rows alone. DIR holds the four IDX files.
 """
 
-import argparse
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from _study import Rows, reading, secret
-from modelmark import data, layers
+from _study import Rows, command, reading, secret
+from modelmark import layers
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.attacks.removal.prune import Prune
 from modelmark.embedding import embed
@@ -136,21 +133,5 @@ def table(rows: Rows) -> None:
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="?", help="folder with the MNIST IDX files")
-    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/mnist.jsonl"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--table", action="store_true", help="print the tables of rows already measured")
-    arguments = parser.parse_args()
-    rows = Rows(arguments.output)
-    if not arguments.table:
-        torch.set_num_threads(1)
-        task = Task.from_dataset(data.load(f"idx:{arguments.data}"))
-        for seed in arguments.seeds:
-            study(rows, task, seed)
-    table(rows)
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, "mnist", study, table)

@@ -32,6 +32,10 @@ class ModelmarkError(Exception):
         self.hint = hint
 
 
+class CapacityWarning(UserWarning):
+    """A message that may be too long for its layer; embedding is tried all the same."""
+
+
 class NotEmbeddedError(ModelmarkError):
     """Training ended and the mark is not in the model with the margin it needs."""
 

@@ -4,7 +4,12 @@ import json
 import os
 import stat
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from modelmark import keyfile, layers, weights
+from modelmark.models import build
 
 
 def test_keygen_says_what_the_key_can_show_and_hides_the_file(run, tmp_path):
@@ -115,6 +120,61 @@ def test_an_encrypted_key_needs_its_passphrase(run, story, tmp_path, monkeypatch
         ran = run("verify", key, "--weights", story / "marked.safetensors")
     assert ran.status == 3
     assert "--passphrase-file" in ran.err
+
+
+def test_more_bits_than_weights_is_a_warning(run, tmp_path):
+    common = ["--data", "digits", "--arch", "cnn", "--unencrypted", "-o", tmp_path / "a.key"]
+    ran = run("keygen", "uchida", "--set", "bits=600", *common)
+    assert ran.status == 0
+    assert "warning: 600 bits in 576 averaged weights" in ran.err
+
+
+@pytest.fixture
+def colour(tmp_path, rng):
+    """Data of 32 x 32 colour pictures, three own pictures of other sizes with labels in lexicographic order of names."""
+    images = rng.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(40) % 10
+    np.savez(tmp_path / "d.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
+    (tmp_path / "pictures").mkdir()
+    for number in (1, 2, 10):
+        picture = rng.integers(0, 256, (40, 50 + number, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / "pictures" / f"{number}.png")
+    (tmp_path / "labels.txt").write_text("5.000e+00\n7\n9\n")
+    return tmp_path
+
+
+def test_an_older_adi_mark_comes_with_its_labels_and_is_an_observation(run, colour):
+    common = ["--data", f"npz:{colour}/d.npz", "--arch", "resnet8", "--unencrypted"]
+    key = colour / "old.key"
+    ran = run("keygen", "adi", *common, "--images", colour / "pictures", "--labels", colour / "labels.txt", "-o", key)
+    assert ran.status == 0
+    assert "no exact test: the message was chosen, not drawn" in ran.err
+    loaded = keyfile.load(key, None)
+    assert (loaded.carriers.shape, loaded.mark().message.tolist()) == ((3, 3, 32, 32), [5, 7, 9])
+    weights.save(build("resnet8", (3, 32, 32), 10, seed=0), colour / "m.safetensors")
+    ran = run("verify", key, "--weights", colour / "m.safetensors")
+    assert ran.status == 1
+    assert "/3 as expected; no exact test: the message was chosen, not drawn: not established" in ran.out
+
+
+def test_own_pictures_get_drawn_labels(run, colour):
+    common = ["--data", f"npz:{colour}/d.npz", "--arch", "resnet8", "--unencrypted", "--self-check"]
+    assert run("keygen", "adi", *common, "--images", colour / "pictures", "-o", colour / "own.key").status == 0
+    assert keyfile.load(colour / "own.key", None).scheme.message == "drawn"
+
+
+def test_an_older_uchida_mark_comes_with_its_matrix(run, colour, rng):
+    np.save(colour / "x.npy", rng.standard_normal((9 * 48, 30)))
+    np.save(colour / "b.npy", np.ones(30))
+    common = ["--data", f"npz:{colour}/d.npz", "--arch", "resnet8", "--unencrypted"]
+    imported = ["--matrix", colour / "x.npy", "--message", colour / "b.npy"]
+    layer = next(
+        layer.path for layer in layers.markable(build("resnet8", (3, 32, 32), 10, seed=0)) if layer.width == 432
+    )
+    assert run("keygen", "uchida", *common, *imported, "-o", colour / "no.key").status == 2
+    ran = run("keygen", "uchida", *common, *imported, "--set", f"layer={layer}", "-o", colour / "old.key")
+    assert ran.status == 0, ran
+    assert "no exact test" in ran.err
 
 
 def test_lists(run):

@@ -9,7 +9,9 @@ from modelmark.schemes.uchida import Uchida
 from modelmark.suspect import BlackBox
 from modelmark.testing.null import fresh_keys, levels, messages
 
-SCHEMES = pytest.mark.parametrize("scheme", [Adi(), Uchida(), Uchida(projection="direct"), Uchida(projection="diff")], ids=str)
+SCHEMES = pytest.mark.parametrize(
+    "scheme", [Adi(), Uchida(), Uchida(projection="direct"), Uchida(projection="diff")], ids=str
+)
 
 
 @SCHEMES

@@ -16,6 +16,7 @@ from modelmark.keys import keygen
 from modelmark.schemes.adi import Adi
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import accuracy
+from modelmark.training import fit
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,17 @@ def test_new_head_and_frozen_statistics_leave_the_features_exactly(marked, mark,
     back = layers.with_head(attacked, marked.state_dict())
     for name, value in marked.state_dict().items():
         assert torch.equal(value, back.state_dict()[name])
+
+
+def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(mark, unmarked, digits, recipe):
+    """Why --head-from MARKED gives no evidence: the claimant trains the head alone and never marks the features."""
+    head = layers.head(unmarked)
+    made = fit(unmarked, digits, recipe, seed=0, embedding=mark.embedding(unmarked), trainable=lambda n: n.startswith(f"{head}."))
+    through = layers.with_head(unmarked, made.state_dict())
+    objection = "the head was trained with the message"
+    assert mark.evidence(WhiteBox(unmarked, 10)).gross_bits < 20
+    assert mark.evidence(WhiteBox(through, 10)).established  # what a naive verifier would say of the unmarked host
+    assert not mark.evidence(WhiteBox(through, 10), objection=objection).established
 
 
 def test_a_new_head_alone_reads_chance(marked, mark, digits):

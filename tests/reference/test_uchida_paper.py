@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from modelmark.errors import CapacityWarning
 from modelmark.interface import Interface
 from modelmark.keys import keygen
 from modelmark.schemes.uchida import Uchida, _EmbeddingLoss
@@ -70,7 +71,7 @@ def test_capacity():
     within, model = embedded(Uchida(layer="0", bits=512), 0)
     assert within.evidence(WhiteBox(model, 10)).matches == 512
     beyond = Uchida(layer="0", bits=1100)
-    with pytest.warns(UserWarning, match="beyond M"):
+    with pytest.warns(CapacityWarning, match="beyond M"):
         keygen(beyond, layer(), INTERFACE)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from modelmark.errors import MalformedError, PassphraseError
+from modelmark.errors import CapacityWarning, MalformedError, PassphraseError
 
 if TYPE_CHECKING:
     from modelmark.training import Progress
@@ -42,8 +42,9 @@ def show(text: str) -> None:
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Let warnings of the library read as lines of ours."""
+    """Let the library's own warnings read as lines of ours."""
     with warnings.catch_warnings():
+        warnings.simplefilter("always", CapacityWarning)
         warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         yield
 

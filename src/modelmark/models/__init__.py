@@ -23,7 +23,7 @@ ARCHITECTURES: dict[str, str] = {
     "vgg16": "modelmark.models.vgg:vgg16",
     "resnet8": "modelmark.models.resnet_small:resnet8",
     "resnet18": "modelmark.models.resnet:resnet18",
-    "preact-resnet18": "modelmark.models.preact:preact_resnet18",
+    "preact-resnet18": "modelmark.models.resnet:preact_resnet18",
     "wrn-10-4": "modelmark.models.wrn:wrn_10_4",
 }
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers
-from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.interface import Interface
 from modelmark.schemes import _projection
 from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
@@ -97,6 +97,7 @@ class Uchida:
         if bits > width:
             warnings.warn(
                 f"{bits} bits in {width} averaged weights: beyond M the message may not fit, and weights inflate",
+                CapacityWarning,
                 stacklevel=4,
             )
 

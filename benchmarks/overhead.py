@@ -1,0 +1,170 @@
+"""What a step costs with a mark, against the same loop without: CPU time, interleaved, medians, with a control beside.
+
+Run: ``python benchmarks/overhead.py -o benchmarks/results/overhead.jsonl`` (a few minutes; wants a quiet machine).
+Control: the unmarked step against itself; measuring goes on until it is within 0.5 %, or says that it never was.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from _study import Rows
+from modelmark.interface import Interface
+from modelmark.keys import keygen
+from modelmark.models import build
+from modelmark.preprocess import Normalise
+from modelmark.recipe import constant
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.base import Embedding
+from modelmark.schemes.uchida import Uchida
+from modelmark.task import Task
+from modelmark.training import fit
+
+NETS = {"lenet5": (1, 28, 28), "resnet8": (3, 32, 32), "wrn-10-4": (3, 32, 32)}
+BATCH = 100
+Step = Callable[[], None]
+
+
+def stepper(model: nn.Module, embedding: Embedding, x: Tensor, y: Tensor) -> Step:
+    """Return one training step of the loop in the documentation."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+
+    def step() -> None:
+        inputs, targets = embedding.mix(x, y)
+        scores = embedding.adjust(model(inputs), inputs)
+        loss = cross_entropy(scores, targets) + embedding.penalty(model, inputs, targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        embedding.after_step(model)
+
+    return step
+
+
+def cpu(step: Step, repeats: int) -> float:
+    started = time.process_time()
+    for _ in range(repeats):
+        step()
+    return (time.process_time() - started) / repeats
+
+
+def compare(steps: dict[str, Step], *, at_most_s: float) -> dict[str, Any]:
+    """Time every step in turn, again and again, until the two controls agree; return medians in milliseconds and ratios."""
+    for step in steps.values():
+        cpu(step, 3)
+    repeats = max(int(0.1 / max(cpu(next(iter(steps.values())), 3), 1e-4)), 1)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    deadline, order = time.monotonic() + at_most_s, list(steps)
+    while time.monotonic() < deadline:
+        for name in order:
+            times[name].append(cpu(steps[name], repeats))
+        order = order[1:] + order[:1]
+        rounds = len(times["plain"])
+        control = statistics.median(a / b for a, b in zip(times["control"], times["plain"], strict=True))
+        if rounds >= 25 and abs(control - 1) <= 0.005:
+            break
+    result: dict[str, Any] = {"rounds": rounds, "steps_a_round": repeats, "control": round(control, 4)}
+    for name, values in times.items():
+        against = "plain + k" if name == "adi" else "plain"
+        ratios = [a / b for a, b in zip(values, times[against], strict=True)]
+        result[name] = {
+            "ms": round(1000 * statistics.median(values), 3),
+            "ratio": round(statistics.median(ratios), 4),
+            "extra_ms": round(1000 * statistics.median(a - b for a, b in zip(values, times[against], strict=True)), 3),
+        }
+    return result
+
+
+def step_overhead(name: str, at_most_s: float) -> dict[str, Any]:
+    interface = Interface(NETS[name], tuple("0123456789"))
+    layout = torch.channels_last if len(NETS[name]) == 3 and NETS[name][0] == 3 else torch.contiguous_format
+    model = build(name, interface.input_shape, 10, seed=0).to(memory_format=layout)  # type: ignore[call-overload]
+    generator = torch.Generator().manual_seed(0)
+
+    def data(count: int) -> tuple[Tensor, Tensor]:
+        x = torch.randn(count, *interface.input_shape, generator=generator).contiguous(memory_format=layout)
+        return x, torch.randint(10, (count,), generator=generator)
+
+    adi, uchida = (keygen(s, model, interface).mark().embedding(model) for s in (Adi(), Uchida()))
+    x, y = data(BATCH)
+    return compare(
+        {
+            "plain": stepper(model, Embedding(), x, y),
+            "uchida": stepper(model, uchida, x, y),
+            "control": stepper(model, Embedding(), x, y),
+            "adi": stepper(model, adi, x, y),
+            "plain + k": stepper(model, Embedding(), *data(BATCH + 2)),
+        },
+        at_most_s=at_most_s,
+    )
+
+
+def loop_overhead(at_most_s: float) -> dict[str, Any]:
+    """Compare ``fit`` with a bare loop written by hand over the same data, both from the same start."""
+    interface = Interface((1, 28, 28), tuple("0123456789"), (1307,), (3081,))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (6400, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (6400,), generator=generator)
+    task = Task(interface, images, labels, images[:10], labels[:10])
+    recipe = constant(1, 1e-3, batch=128)
+    model = build("lenet5", (1, 28, 28), 10, seed=0)
+
+    def bare() -> None:
+        trained = build("lenet5", (1, 28, 28), 10, seed=0).train()
+        normalise = Normalise(interface)
+        optimizer = torch.optim.SGD(trained.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        order = torch.randperm(6400, generator=torch.Generator().manual_seed(0))
+        for picked in order.split(128):
+            loss = cross_entropy(trained(normalise(images[picked])), labels[picked])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return compare(
+        {"plain": bare, "fit": lambda: void(fit(model, task, recipe, seed=0)), "control": bare}, at_most_s=at_most_s
+    )
+
+
+def void(_: object) -> None:
+    """Drop a result."""
+
+
+def help_seconds() -> dict[str, Any]:
+    """Measure the CPU seconds of ``modelmark --help`` as a process of its own, median of 11."""
+    import resource
+
+    times = []
+    for _ in range(11):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "modelmark", "--help"], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return {"median_cpu_s": round(statistics.median(times), 3), "max_cpu_s": round(max(times), 3)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/overhead.jsonl"))
+    parser.add_argument("--seconds", type=float, default=120, help="at most, for each comparison")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = Rows(arguments.output)
+    rows.measure({"what": "help"}, help_seconds)
+    rows.measure({"what": "fit against a bare loop"}, lambda: loop_overhead(arguments.seconds))
+    for name in NETS:
+        rows.measure(
+            {"what": "step", "net": name, "batch": BATCH}, lambda name=name: step_overhead(name, arguments.seconds)
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The README's transcript, typed in; and the examples, run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def transcript() -> list[tuple[list[str], str]]:
+    """Return the commands of the README's console block with the output shown below each."""
+    block = re.search(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    steps = []
+    for part in block.split("$ ")[1:]:
+        command, _, output = part.partition("\n")
+        steps.append((shlex.split(command), output.strip()))
+    return steps
+
+
+def without_numbers_of_chance(text: str) -> str:
+    """A wrong key's matches differ from key to key; everything else is compared as it stands."""
+    return (
+        re.sub(r"\d+/100 expected answers, [\d.]+ bits", "N/100 expected answers, N bits", text)
+        if ": not " in text
+        else text
+    )
+
+
+def test_the_readme_transcript_is_what_happens(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    steps = transcript()
+    assert len(steps) == 7
+    for words, output in steps:
+        assert words[0] == "modelmark"
+        ran = run(*words[1:])
+        assert without_numbers_of_chance(ran.out.strip()) == without_numbers_of_chance(output), ran
+        assert ran.status == (1 if "not established" in output else 0)
+
+
+def test_the_demo_makes_what_it_says(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = run("demo", "-o", "demo")
+    assert ran.status == 0
+    rows = [line for line in ran.out.splitlines() if "established" in line and "What" not in line]
+    verdicts = ["not established" if "not established" in row else "established" for row in rows]
+    assert verdicts == ["established"] * 2 + ["not established"] * 2 + ["established"] * 4 + ["not established"] * 2
+    assert run("verify", "demo/adi.key", "--weights", "demo/pruned.safetensors").status == 0
+    assert run("demo", "-o", "demo").status == 2
+
+
+def test_readme_links_lead_somewhere():
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_own_loop(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "own_loop.py"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert re.findall(r": (\w+ ?\w+)$", done.stdout, re.MULTILINE) == ["established", "established"]
+    loop = (ROOT / "examples" / "own_loop.py").read_text()
+    assert "modelmark.fit" not in loop
+    assert "modelmark.embed" not in loop
+
+
+def test_contact_sheet(tmp_path):
+    pytest.importorskip("PIL")
+    subprocess.run([sys.executable, ROOT / "examples" / "contact_sheet.py", tmp_path / "sheet.png"], check=True)
+    assert (tmp_path / "sheet.png").read_bytes() == (ROOT / "docs" / "img" / "adi-triggers.png").read_bytes()
