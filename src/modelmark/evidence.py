@@ -66,6 +66,11 @@ class Evidence:
         return max(self.gross_bits - sum(charge.bits for charge in self.charges), 0.0)
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """Where the suspect's match rate lies, except with probability ``2**-40`` (Clopper-Pearson)."""
+        return stats.clopper_pearson(self.matches, self.trials)
+
+    @property
     def established(self) -> bool:
         """Whether the net bits reach the bar; never for a self-check key."""
         return self.net_bits >= self.bar and not self.self_check
@@ -90,6 +95,7 @@ class Evidence:
             "matches": self.matches,
             "trials": self.trials,
             "chance": str(self.chance),
+            "match_rate_interval": list(self.interval),
             "gross_bits": self.gross_bits,
             "charges": [{"reason": charge.reason, "bits": charge.bits} for charge in self.charges],
             "net_bits": self.net_bits,

@@ -9,6 +9,7 @@ from modelmark.errors import MismatchError, UsageError
 from modelmark.naming import suggest
 
 _MARKABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Layer:
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the module inside DataParallel, DistributedDataParallel or torch.compile, so that paths stay the same."""
     while True:
-        inner = getattr(model, "_orig_mod", None) or getattr(model, "module", None)
-        if not isinstance(inner, nn.Module) or len(list(model.children())) != 1:
+        inner = model.module if isinstance(model, _WRAPPERS) else getattr(model, "_orig_mod", None)
+        if not isinstance(inner, nn.Module):
             return model
         model = inner
 

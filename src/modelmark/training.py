@@ -83,7 +83,9 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     normalise = Normalise(task.interface)
     chosen = [parameter for name, parameter in model.named_parameters() if trainable(name)]
-    held = [parameter for name, parameter in model.named_parameters() if not trainable(name)]
+    held = [
+        parameter for name, parameter in model.named_parameters() if not trainable(name) and parameter.requires_grad
+    ]
     optimizer = torch.optim.SGD(
         [{"params": chosen}, *embedding.param_groups()],
         lr=recipe.rate(0),

@@ -2,16 +2,33 @@
 
 import os
 import sys
+from typing import Annotated
 
+import typer
+
+from modelmark import __version__
 from modelmark.cli import attack, attacks, demo, embed, inspect, keygen, schemes, verify
-from modelmark.cli.terminal import application, say
+from modelmark.cli.terminal import application, say, show
 from modelmark.errors import ModelmarkError
 
-app = application(
-    "Put an ownership watermark into a neural network, find it again, and turn the finding into evidence."
-)
+app = application()
 for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, inspect):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        show(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Put an ownership watermark into a neural network, find it again, and turn the finding into evidence."""
 
 
 def main() -> None:

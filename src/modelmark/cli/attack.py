@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from modelmark.cli.options import Arch, Data, Output, Seed, Settings, Weights
-from modelmark.cli.terminal import say
+from modelmark.cli.terminal import progress, say
 
 
 def run(
@@ -30,7 +30,8 @@ def run(
     task = load_task(data).split({"thief": share}, seed=seed)["thief"]
     model = load_weights(build_model(arch, "", task.interface), weights)
     before = accuracy(model, task)
-    attacked = attack(model, task, seed=seed)
+    with progress(f"{name} attack") as step:
+        attacked = attack(model, task, seed=seed, watch=step)
     after = accuracy(attacked, task)
     weight_files.save(attacked, output)
     say(f"{output}: {attack}")

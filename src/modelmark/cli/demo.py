@@ -52,10 +52,12 @@ def run(
             fresh, [keys["adi"].mark(), keys["uchida"].mark()], task, plan, seed=seed, watch=lambda _, now: step(now)
         )
     marked = done.model
+    with progress("fine-tuning the marked network, as a thief would") as step:
+        tuned = FineTune(form="ftal", rate=0.001, epochs=5)(marked, task, seed=seed, watch=step)
     models = {
         "marked": marked,
         "unmarked": unmarked,
-        "fine-tuned": FineTune(form="ftal", rate=0.001, epochs=5)(marked, task, seed=seed),
+        "fine-tuned": tuned,
         "pruned": Prune(amount=0.5)(marked, task, seed=seed),
     }
 

@@ -66,17 +66,21 @@ def run(
         step(now)
         checkpoint.keep(number, now)
 
-    with progress("embedding") as step:
-        done = embed(
-            model,
-            [key.mark() for key in opened],
-            task,
-            plan,
-            seed=seed,
-            rounds=rounds,
-            resume=checkpoint.found,
-            watch=watch,
-        )
+    try:
+        with progress("embedding") as step:
+            done = embed(
+                model,
+                [key.mark() for key in opened],
+                task,
+                plan,
+                seed=seed,
+                rounds=rounds,
+                resume=checkpoint.found,
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from the last whole epoch")
+        raise typer.Exit(130) from None
     weight_files.save(done.model, output)
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 ENVIRONMENT = "MODELMARK_PASSPHRASE"
 
 
-def application(description: str) -> typer.Typer:
+def application() -> typer.Typer:
     """Return an application without tracebacks or shell-completion options."""
     return typer.Typer(
-        help=description,
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,

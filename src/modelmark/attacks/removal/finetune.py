@@ -10,7 +10,7 @@ from torch import nn
 from modelmark import layers
 from modelmark.recipe import constant
 from modelmark.task import Task
-from modelmark.training import fit
+from modelmark.training import Watch, fit
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FineTune:
                 f"expected rate > 0 and at least one epoch and sample, got {self.rate}, {self.epochs} and {self.batch}"
             )
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int) -> nn.Module:
+    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the fine-tuned copy."""
         head = layers.head(model)
         if self.form in ("rtll", "rtal"):
@@ -58,6 +58,7 @@ class FineTune:
             seed=seed,
             trainable=lambda name: not last_only or name.startswith(f"{head}."),
             frozen_statistics=self.frozen_statistics,
+            watch=watch,
         )
 
 

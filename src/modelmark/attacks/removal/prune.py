@@ -9,6 +9,7 @@ from torch.nn.utils import prune
 
 from modelmark import layers
 from modelmark.task import Task
+from modelmark.training import Watch
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Prune:
         if not 0 <= self.amount <= 1:
             raise ValueError(f"expected an amount from 0 to 1, got {self.amount}")
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int) -> nn.Module:
+    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the pruned copy; neither data nor chance takes part."""
         model = copy.deepcopy(model)
         chosen = [(model.get_submodule(layer.path), "weight") for layer in layers.markable(model)]
