@@ -1,6 +1,9 @@
 """What several tests share: small data, small trained networks, and the owner's real data where it is there."""
 
+import os
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # also for commands that tests start: more threads than cores wait for one another
 
 import numpy as np
 import pytest

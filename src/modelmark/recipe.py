@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from modelmark.errors import UsageError
+from modelmark.naming import suggest as suggest_names
+
 Schedule: TypeAlias = tuple[tuple[float, float], ...]
 
 
@@ -78,6 +81,33 @@ def stepped(steps: tuple[tuple[int, float], ...], **options: object) -> Recipe:
         knots += [(float(start), rate), (float(start + length), rate)]
         start += length
     return replace(Recipe(start, tuple(knots)), **options)  # type: ignore[arg-type]
+
+
+RELEASED = {
+    "adi": stepped(((20, 0.1), (20, 0.01), (20, 0.001)), batch=100, nesterov=False, augment="crop-flip"),
+    "adi-continued": stepped(
+        ((1, 1e-3), (20, 1e-4), (20, 1e-5), (19, 1e-6)), batch=100, nesterov=False, augment="crop-flip"
+    ),
+    "uchida": stepped(
+        ((59, 0.1), (60, 0.02), (40, 0.004), (41, 0.0008)), batch=64, weight_decay=0.0, augment="crop-flip", pad=5
+    ),
+}
+"""The papers' own releases: Adi et al. from scratch; on a trained model, where the rate goes on falling by its absolute
+epoch; Uchida et al. (Departs: they rotate by 10 degrees, too)."""
+
+
+def released(name: str, epochs: int = 0) -> Recipe:
+    """Return the recipe of a paper's release, its schedule stretched to ``epochs`` if given.
+
+    Raises:
+        UsageError: no such recipe; near names are suggested.
+    """
+    if name not in RELEASED:
+        raise UsageError(f"expected a released recipe, got {name!r}", hint=suggest_names(name, RELEASED))
+    recipe = RELEASED[name]
+    stretch = epochs / recipe.epochs if epochs else 1.0
+    schedule = tuple((start * stretch, rate) for start, rate in recipe.schedule)
+    return replace(recipe, epochs=epochs or recipe.epochs, schedule=schedule)
 
 
 def suggest(

@@ -80,51 +80,26 @@ def fit(
     embedding.to(device)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    generator = torch.Generator().manual_seed(seed)
+    held = [p for name, p in model.named_parameters() if p.requires_grad and not trainable(name)]
+    for parameter in held:
+        parameter.requires_grad_(False)
+    run = _Run(model, embedding, recipe, seed, device)
     normalise = Normalise(task.interface)
-    chosen = [parameter for name, parameter in model.named_parameters() if trainable(name)]
-    held = [
-        parameter for name, parameter in model.named_parameters() if not trainable(name) and parameter.requires_grad
-    ]
-    optimizer = torch.optim.SGD(
-        [{"params": chosen}, *embedding.param_groups()],
-        lr=recipe.rate(0),
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov and recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
-    )
     batch = min(recipe.batch, len(task.train_inputs))
     per_epoch = len(task.train_inputs) // batch
-    steps, first = recipe.epochs * per_epoch, 0
-    cuda = [device] if device.type == "cuda" else []
+    steps = recipe.epochs * per_epoch
 
-    with torch.random.fork_rng(devices=cuda):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         if resume is not None:
-            first = _restore(resume, model, optimizer, embedding, generator)
-
-        def snapshot() -> dict[str, Any]:
-            return {
-                "step": done,
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "embedding": embedding.state_dict(),
-                "generator": generator.get_state(),
-                "dropout": torch.get_rng_state(),
-            }
-
-        for parameter in held:
-            parameter.requires_grad_(False)
-        for epoch in range(first // per_epoch, recipe.epochs):
+            run.restore(resume)
+        for epoch in range(run.step // per_epoch, recipe.epochs):
             _training_mode(model, frozen_statistics)
-            order = torch.randperm(len(task.train_inputs), generator=generator).to(device)
+            order = torch.randperm(len(task.train_inputs), generator=run.generator).to(device)
             losses = torch.zeros((), device=device)
-            for index in range(per_epoch):
-                done = epoch * per_epoch + index + 1
-                for group in optimizer.param_groups:
-                    group["lr"] = recipe.rate((done - 1) / per_epoch)
-                picked = order[index * batch : (index + 1) * batch]
-                x = normalise(augment(task.train_inputs[picked], recipe, generator))
+            for picked in order[: per_epoch * batch].split(batch):
+                run.set_rate(recipe.rate(run.step / per_epoch))
+                x = normalise(augment(task.train_inputs[picked], recipe, run.generator))
                 if recipe.channels_last:
                     x = x.contiguous(memory_format=torch.channels_last)
                 x, y = embedding.mix(x, task.train_targets[picked])
@@ -132,21 +107,71 @@ def fit(
                 loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:
-                    nn.utils.clip_grad_norm_(chosen, recipe.clip)
-                optimizer.step()
-                optimizer.zero_grad()
+                    nn.utils.clip_grad_norm_(run.trained, recipe.clip)
+                run.optimizer.step()
+                run.optimizer.zero_grad()
+                run.step += 1
                 losses += loss.detach()
-                if done < steps:
+                if run.step < steps:
                     embedding.after_step(model)
+                ended = run.step % per_epoch == 0
+                if ended and not torch.isfinite(losses):
+                    raise DivergedError(
+                        f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}",
+                        hint="lower the learning rate",
+                    )
                 if watch is not None:
-                    if index == per_epoch - 1:
-                        _require_finite(losses, epoch)
-                    watch(Progress(done, steps, index == per_epoch - 1, snapshot))
-            _require_finite(losses, epoch)
-        for parameter in held:
-            parameter.requires_grad_(True)
+                    watch(Progress(run.step, steps, ended, run.snapshot))
+    for parameter in held:
+        parameter.requires_grad_(True)
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return model.eval()
+
+
+class _Run:
+    """Everything that changes while training, so that it can be kept and put back."""
+
+    def __init__(self, model: nn.Module, embedding: Embedding, recipe: Recipe, seed: int, device: torch.device) -> None:
+        self.step = 0
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.generator = torch.Generator().manual_seed(seed)
+        self.optimizer = torch.optim.SGD(
+            [{"params": self.trained}, *embedding.param_groups()],
+            lr=recipe.rate(0),
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov and recipe.momentum > 0,
+            weight_decay=recipe.weight_decay,
+        )
+        self._model = model
+        self._embedding = embedding
+        self._device = device
+
+    def set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def snapshot(self) -> dict[str, Any]:
+        state = {
+            "step": self.step,
+            "model": self._model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "embedding": self._embedding.state_dict(),
+            "generator": self.generator.get_state(),
+            "dropout": torch.get_rng_state(),
+        }
+        if self._device.type == "cuda":
+            state["dropout_cuda"] = torch.cuda.get_rng_state(self._device)
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._embedding.load_state_dict(state["embedding"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["dropout"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["dropout_cuda"], self._device)
+        self.step = int(state["step"])
 
 
 def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -172,25 +197,3 @@ def _training_mode(model: nn.Module, frozen_statistics: bool) -> None:
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
-
-
-def _require_finite(losses: Tensor, epoch: int) -> None:
-    if not torch.isfinite(losses):
-        raise DivergedError(
-            f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}", hint="lower the learning rate"
-        )
-
-
-def _restore(
-    state: dict[str, Any],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    embedding: Embedding,
-    generator: torch.Generator,
-) -> int:
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    embedding.load_state_dict(state["embedding"])
-    generator.set_state(state["generator"])
-    torch.set_rng_state(state["dropout"])
-    return int(state["step"])

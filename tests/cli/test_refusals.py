@@ -33,6 +33,8 @@ def refused(ran, status: int, *words: str) -> None:
     (["keygen", "adi", *NET, "--set", "triggers"], 2, ["expected name=value"]),
     (["keygen", "adi", *NET, "--set", "triggers=43"], 2, ["expected at least 44 symbols", "--self-check"]),
     (["keygen", "adi", *NET, "--set", "triggers=-1"], 2, ["triggers"]),
+    (["keygen", "adi", *NET, "--set", "triggers=0"], 2, ["expected 1 to 16384 triggers, got 0"]),
+    (["keygen", "uchida", *NET, "--set", "bits=0"], 2, ["expected at least 1 for bits, got 0"]),
     (["keygen", "uchida", *NET, "--set", "bits=143"], 2, ["expected at least 144 symbols"]),
     (["keygen", "uchida", *NET, "--set", "bits=1153"], 2, ["expected at most 1152 bits (2 M)"]),
     (["keygen", "uchida", *NET, "--set", "projection=direct", "--set", "bits=577"], 2, ["expected at most 576 bits (M)"]),

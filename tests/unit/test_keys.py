@@ -96,7 +96,7 @@ def test_own_pictures_that_cannot_serve_are_refused(problem, net, rng):
         pictures[7] = pictures[3]
     if problem == "shape":
         pictures = pictures[:, :, :7]
-    triggers = 61 if problem == "few" else 0
+    triggers = 61 if problem == "few" else None
     with pytest.raises(UsageError):
         keygen(Adi(pictures="own", triggers=triggers), net, INTERFACE, attachments={"triggers": pictures})
 

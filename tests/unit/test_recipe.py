@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from modelmark import recipe
-from modelmark.recipe import Recipe
+from modelmark.errors import UsageError
+from modelmark.recipe import Recipe, released
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,21 @@ def test_a_suggestion_yields_to_what_is_given() -> None:
 
 def test_a_recipe_prints_as_one_line() -> None:
     assert str(recipe.annealed(8, 0.2)) == "8 epochs of batch 128, learning rate up to 0.2, augmentation none"
+
+
+def test_released_recipes_have_the_papers_numbers() -> None:
+    adi = released("adi")
+    assert [adi.rate(epoch) for epoch in (0, 19.9, 20, 59)] == [0.1, 0.1, 0.01, 0.001]
+    continued = released("adi-continued")
+    assert (continued.epochs, continued.rate(0), continued.rate(1), continued.rate(59)) == (60, 1e-3, 1e-4, 1e-6)
+    uchida = released("uchida")
+    total = sum(uchida.rate(epoch) for epoch in range(uchida.epochs)) * 782 / 0.1
+    assert total == pytest.approx(57030, abs=1)  # the sum behind the closed forms of the embedding loss
+    assert uchida.weight_decay == 0
+
+
+def test_a_released_recipe_stretches_to_other_epochs() -> None:
+    short = released("adi", 6)
+    assert [short.rate(epoch) for epoch in (0, 1.9, 2, 4)] == [0.1, 0.1, 0.01, 0.001]
+    with pytest.raises(UsageError, match="expected a released recipe"):
+        released("addi")

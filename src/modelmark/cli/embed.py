@@ -25,6 +25,9 @@ def run(
     batch: Annotated[int, typer.Option("--batch", min=0, help="samples a step; 0: decide for me")] = 0,
     augment: Annotated[str, typer.Option("--augment", help="none, crop or crop-flip; empty: decide for me")] = "",
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="runs of the schedule before giving up")] = 3,
+    release: Annotated[
+        str, typer.Option("--release", metavar="NAME", help="a paper's own recipe: adi, adi-continued or uchida")
+    ] = "",
     distill: Annotated[
         bool, typer.Option("--distill", help="learn the given model's own answers; labels are not used")
     ] = False,
@@ -44,6 +47,8 @@ def run(
     from modelmark.errors import UsageError
 
     require_new(output)
+    if release and (rate or batch or augment):
+        raise UsageError("expected --release alone or with --epochs, got --rate, --batch or --augment beside it")
     if distill and weights is None:
         raise UsageError("expected --weights with --distill: the model whose answers are learned")
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
@@ -52,11 +57,13 @@ def run(
     if weights is not None:
         model = load_weights(model, weights)
     start = weight_files.digest(model.state_dict())
-    plan = recipe.suggest(
-        samples=len(task.train_inputs), normalised=layers.is_normalised(model), trained=weights is not None,
-        picture=min(task.interface.input_shape[-2:]) >= 32,
-        epochs=epochs, peak=rate, batch=batch, augment=augment,
-    )  # fmt: skip
+    if release:
+        plan = recipe.released(release, epochs)
+    else:
+        plan = recipe.suggest(
+            samples=len(task.train_inputs), normalised=layers.is_normalised(model), trained=weights is not None,
+            picture=min(task.interface.input_shape[-2:]) >= 32, epochs=epochs, peak=rate, batch=batch, augment=augment,
+        )  # fmt: skip
     if distill:
         task = task.distilled(model)
     checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, data)

@@ -20,4 +20,8 @@ def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], *, as_json: b
         return
     for row in rows:
         show("  ".join(f"{row[column]:9}" for column in columns))
-        show(" " * 11 + " ".join(f"{name}={value!s}" for name, value in row["settings"].items()))
+        show(" " * 11 + " ".join(f"{name}={_shown(value)}" for name, value in row["settings"].items()))
+
+
+def _shown(value: Any) -> str:
+    return "auto" if value in (None, "") else str(value)

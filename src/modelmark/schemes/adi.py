@@ -42,7 +42,7 @@ class Adi:
     Departs: pictures are synthesised for the model's input shape; the paper crops abstract art.
 
     Args:
-        triggers: number of pictures; 0: 100, or as many as are attached.
+        triggers: number of pictures; left out: 100, or as many as are attached.
         per_hundred: pictures mixed into every hundred samples; at least one a batch, and such that the total is even.
         margin: embedding is done when every picture's label leads by at least this much in the outputs (logits).
         pictures: ``synthetic`` from the secret, or ``own`` (attached).
@@ -54,24 +54,30 @@ class Adi:
     access: ClassVar[str] = "black-box"
     private: ClassVar[tuple[str, ...]] = ()
 
-    triggers: int = 0
+    triggers: int | None = None
     per_hundred: int = 2
     margin: float = 0.1
     pictures: Literal["synthetic", "own"] = "synthetic"
     message: Literal["drawn", "secret", "imported"] = "drawn"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.triggers <= 16384:
-            raise ValueError(f"expected 1 to 16384 triggers (0: decide for me), got {self.triggers}")
+        if self.triggers is not None and not 1 <= self.triggers <= 16384:
+            raise ValueError(f"expected 1 to 16384 triggers, got {self.triggers}")
         if not 1 <= self.per_hundred <= 100:
             raise ValueError(f"expected per_hundred from 1 to 100, got {self.per_hundred}")
         if not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected margin >= 0, got {self.margin}")
 
+    @property
+    def _count(self) -> int:
+        if self.triggers is None:
+            raise ValueError("expected a resolved scheme, got one whose number of triggers is left open")
+        return self.triggers
+
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Adi":
         """Fill in the number of triggers and check what is attached."""
         default = len(attachments.get("triggers", ())) if self.pictures == "own" else 100
-        resolved = replace(self, triggers=self.triggers or default)
+        resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
         resolved.carriers(Secret(bytes(32)), interface, attachments)
         resolved.chosen_message(Secret(bytes(32)), interface, attachments)
         return resolved
@@ -88,7 +94,7 @@ class Adi:
 
     def shape(self, interface: Interface) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
-        return self.triggers, interface.classes
+        return self._count, interface.classes
 
     def objection(self) -> str:
         """Return why the labels have no exact test, if they have none."""
@@ -96,17 +102,17 @@ class Adi:
 
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return the pictures, uint8 ``(triggers, *input_shape)``."""
-        if self.triggers * math.prod(interface.input_shape) > MAX_BYTES:
+        if self._count * math.prod(interface.input_shape) > MAX_BYTES:
             raise CapacityError(f"expected at most {MAX_BYTES} bytes of pictures, got more")
         if self.pictures == "synthetic":
-            return _triggers.render(secret, self.triggers, interface.input_shape)
+            return _triggers.render(secret, self._count, interface.input_shape)
         own = attachments.get("triggers", np.empty(0))
         if own.dtype != np.uint8 or own.shape[1:] != interface.input_shape:
             raise UsageError(f"expected own pictures uint8 {interface.input_shape}, got {own.dtype} {own.shape[1:]}")
-        if not 1 <= self.triggers <= len(own):
-            raise CapacityError(f"expected {self.triggers} own pictures, got {len(own)}")
-        chosen = own[: self.triggers]
-        repeated = self.triggers - len({picture.tobytes() for picture in chosen})
+        if not 1 <= self._count <= len(own):
+            raise CapacityError(f"expected {self._count} own pictures, got {len(own)}")
+        chosen = own[: self._count]
+        repeated = self._count - len({picture.tobytes() for picture in chosen})
         if repeated:
             raise UsageError(f"expected pictures that all differ, got {repeated} repeated")
         return chosen
@@ -127,11 +133,11 @@ class Adi:
         if self.message == "drawn":
             return None
         if self.message == "secret":
-            return secret.integers("labels", interface.classes, self.triggers)
+            return secret.integers("labels", interface.classes, self._count)
         labels = attachments.get("labels", np.empty(0)).astype(np.int64)
-        if len(labels) < self.triggers or labels.min() < 0 or labels.max() >= interface.classes:
-            raise UsageError(f"expected {self.triggers} labels from 0 to {interface.classes - 1}, got others")
-        return labels[: self.triggers]
+        if len(labels) < self._count or labels.min() < 0 or labels.max() >= interface.classes:
+            raise UsageError(f"expected {self._count} labels from 0 to {interface.classes - 1}, got others")
+        return labels[: self._count]
 
     def embedding(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int

@@ -43,7 +43,7 @@ class Uchida:
 
     Args:
         layer: state-dict path; empty: the layer with the largest M before the head.
-        bits: T; 0: ``min(256, M / 2)``.
+        bits: T; left out: ``min(256, M / 2)``.
         projection: ``random``, ``direct`` or ``diff``, the paper's three kinds.
         strength: lambda, the weight of the embedding loss.
         margin: embedding is done when every projection has the right sign by at least this much.
@@ -57,34 +57,41 @@ class Uchida:
     private: ClassVar[tuple[str, ...]] = ("layer",)
 
     layer: str = ""
-    bits: int = 0
+    bits: int | None = None
     projection: Literal["random", "direct", "diff"] = "random"
     strength: float = 0.01
     margin: float = 0.02
     message: Literal["drawn", "ones", "imported"] = "drawn"
-    width: int = 0
+    width: int | None = None
 
     def __post_init__(self) -> None:
-        if self.bits < 0 or self.width < 0:
-            raise ValueError(
-                f"expected bits and width of at least 0 (0: decide for me), got {self.bits} and {self.width}"
-            )
+        for name, value in (("bits", self.bits), ("width", self.width)):
+            if value is not None and value < 1:
+                raise ValueError(f"expected at least 1 for {name}, got {value}")
         if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
 
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
         layer = layers.find(model, self.layer) if self.layer else _widest(model)
-        imported = len(attachments.get("bits", ())) if self.message == "imported" else 0
-        bits = imported or self.bits or min(256, layer.width // 2)
+        bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
+        if self.message == "imported":
+            bits = len(attachments.get("bits", ()))
         resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
         resolved._check_capacity()
         if self.message == "imported":
             resolved.carriers(Secret(bytes(32)), interface, attachments)
         return resolved
 
+    @property
+    def _size(self) -> tuple[int, int]:
+        """T and M."""
+        if self.bits is None or self.width is None:
+            raise ValueError("expected a resolved scheme, got one whose bits or width are left open")
+        return self.bits, self.width
+
     def _check_capacity(self) -> None:
-        bits, width = self.bits, self.width
+        bits, width = self._size
         limits = {"direct": (width, "M"), "diff": (width // 2, "M / 2"), "random": (2 * width, "2 M")}
         limit, rule = limits[self.projection]
         if bits < 1:
@@ -107,12 +114,14 @@ class Uchida:
             layer = layers.find(model, self.layer)
         except UsageError:
             raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
-        if layer.width != self.width:
-            raise MismatchError(f"expected the marked layer to average to M = {self.width} weights, got {layer.width}")
+        if layer.width != self._size[1]:
+            raise MismatchError(
+                f"expected the marked layer to average to M = {self._size[1]} weights, got {layer.width}"
+            )
 
     def shape(self, interface: Interface) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""
-        return self.bits, 2
+        return self._size[0], 2
 
     def objection(self) -> str:
         """Return why the message has no exact test, if it has none."""
@@ -120,19 +129,16 @@ class Uchida:
 
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return X: int32 fixed point ``(T, M)``, or the imported float32 matrix."""
-        if self.bits * self.width > MAX_ENTRIES:
-            raise CapacityError(
-                f"expected at most {MAX_ENTRIES} entries in the projection, got {self.bits} x {self.width}"
-            )
+        bits, width = self._size
+        if bits * width > MAX_ENTRIES:
+            raise CapacityError(f"expected at most {MAX_ENTRIES} entries in the projection, got {bits} x {width}")
         if self.message == "imported":
             matrix = attachments.get("matrix", np.empty(0))
-            if matrix.shape != (self.bits, self.width) or attachments["bits"].shape != (self.bits,):
-                raise MismatchError(
-                    f"expected a projection of {self.bits} x {self.width} and as many bits, got {matrix.shape}"
-                )
+            if matrix.shape != (bits, width) or attachments["bits"].shape != (bits,):
+                raise MismatchError(f"expected a projection of {bits} x {width} and as many bits, got {matrix.shape}")
             return matrix
         make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
-        return make[self.projection](secret, self.bits, self.width)
+        return make[self.projection](secret, bits, width)
 
     def leaves(
         self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
@@ -146,7 +152,7 @@ class Uchida:
     ) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported bits, or None where the draw decides."""
         if self.message == "ones":
-            return np.ones(self.bits, np.int64)
+            return np.ones(self._size[0], np.int64)
         return attachments["bits"].astype(np.int64) if self.message == "imported" else None
 
     def embedding(
@@ -162,8 +168,8 @@ class Uchida:
         """Return the bits ``X w >= 0``, ``(T,)``; an exact zero reads as 1."""
         weight = suspect.weight(self.layer)
         mean = weight.mean(axis=0).reshape(-1)
-        if len(mean) != self.width:
-            raise MismatchError(f"expected the marked layer to average to M = {self.width} weights, got {len(mean)}")
+        if len(mean) != self._size[1]:
+            raise MismatchError(f"expected the marked layer to average to M = {self._size[1]} weights, got {len(mean)}")
         return Symbols((_real(carriers) @ mean >= 0).astype(np.int64))
 
 

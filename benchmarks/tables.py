@@ -1,0 +1,192 @@
+"""Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
+
+Run: ``python benchmarks/tables.py docs/results.md``. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is
+replaced by table NAME; a test checks that nothing would change.
+"""
+
+import json
+import re
+import statistics
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, Any]
+
+
+def rows(name: str) -> list[Row]:
+    return [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
+
+
+def markdown(header: list[str], body: Iterable[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def percent(values: list[float]) -> str:
+    """Return the mean accuracy and, in brackets, each seed's."""
+    each = ", ".join(f"{100 * value:.2f}" for value in values)
+    return f"{100 * statistics.mean(values):.2f} ({each})" if len(values) > 1 else each
+
+
+def pick(table: list[Row], **cell: object) -> list[Row]:
+    found = [row for row in table if all(row.get(name) == value for name, value in cell.items())]
+    return sorted(found, key=lambda row: row["seed"])
+
+
+def bits(found: list[Row]) -> str:
+    return ", ".join(f"{row['net_bits']:.0f}" for row in found)
+
+
+def matches(found: list[Row], field: str = "matches") -> str:
+    return ", ".join(str(row[field]) for row in found)
+
+
+def mnist_fidelity() -> str:
+    table = rows("mnist")
+    unmarked = {row["seed"]: row["accuracy"] for row in pick(table, model="unmarked")}
+    body = [["unmarked", percent(list(unmarked.values())), "", "", "", ""]]
+    for model in dict.fromkeys(row["model"] for row in table if row.get("attack") == "none"):
+        found = pick(table, model=model, attack="none")
+        if "refused" in found[0]:
+            reached = ", ".join(re.search(r"(\d+/\d+)", row["refused"]).group(1) for row in found)
+            body.append([model, "refused", "", reached, "", ""])
+            continue
+        lost = statistics.mean(100 * (unmarked[row["seed"]] - row["accuracy"]) for row in found)
+        trials = found[0]["trials"]
+        rounds = ", ".join(str(row["rounds"]) for row in found)
+        body.append(
+            [
+                model,
+                percent([r["accuracy"] for r in found]),
+                f"{lost:+.2f}",
+                f"{matches(found)} of {trials}",
+                bits(found),
+                rounds,
+            ]
+        )
+    return markdown(["model", "test accuracy %", "points lost", "matches", "net bits", "rounds"], body)
+
+
+def mnist_attacks() -> str:
+    table = rows("mnist")
+    body = []
+    models = dict.fromkeys(row["model"] for row in table if row.get("attack") not in (None, "none"))
+    for model in models:
+        for attack in dict.fromkeys(
+            row["attack"] for row in table if row["model"] == model and row.get("attack") != "none"
+        ):
+            found = pick(table, model=model, attack=attack)
+            heads = ""
+            if "with_host_head" in found[0]:
+                heads = f"{matches(found, 'with_host_head')}; {matches(found, 'with_marked_head')}"
+            of = f"{matches(found)} of {found[0]['trials']}"
+            body.append([model, attack, percent([r["accuracy"] for r in found]), of, bits(found), heads])
+    header = ["model", "attack", "test accuracy %", "matches", "net bits", "with the host's head; the marked head"]
+    return markdown(header, body)
+
+
+def mnist_heads() -> str:
+    table = [row for row in rows("mnist") if "head_of" in row]
+    body = [
+        [f"head of: {name}", f"{matches(found)} of {found[0]['trials']}"]
+        for name in dict.fromkeys(row["head_of"] for row in table)
+        if (found := pick(table, head_of=name))
+    ]
+    return markdown(["unmarked host with", "matches"], body)
+
+
+def cifar() -> str:
+    table = rows("cifar")
+    unmarked = {row["seed"]: row["accuracy"] for row in pick(table, model="unmarked")}
+    body = []
+    for model in dict.fromkeys(row["model"] for row in table):
+        found = pick(table, model=model, attack="none")
+        lost = statistics.mean(100 * (unmarked[row["seed"]] - row["accuracy"]) for row in found)
+        cells = [
+            f"{', '.join(str(row[s]['matches']) for row in found)} of {found[0][s]['trials']}" if s in found[0] else ""
+            for s in ("adi", "uchida")
+        ]
+        cpu = ", ".join(f"{row['cpu_s'] / 60:.1f}" for row in found)
+        body.append(
+            [model, percent([r["accuracy"] for r in found]), f"{lost:+.2f}" if model != "unmarked" else "", *cells, cpu]
+        )
+    return markdown(["model", "test accuracy %", "points lost", "adi", "uchida", "CPU minutes"], body)
+
+
+def cifar_attacks() -> str:
+    body = [
+        [
+            row["attack"],
+            f"{100 * row['accuracy']:.2f}",
+            *(f"{row[s]['matches']} of {row[s]['trials']}, net {row[s]['net_bits']:.0f}" for s in ("adi", "uchida")),
+        ]
+        for row in rows("cifar")
+        if row["attack"] != "none"
+    ]
+    return markdown(["attack", "test accuracy %", "adi", "uchida"], body)
+
+
+def false_positives() -> str:
+    table = rows("false_positives")
+    body = []
+    for row in table:
+        cells = [f"{e['observed']:.4f} / {e['exact']:.4f} ({e['errors']:+.1f})" for e in row["levels"]]
+        body.append([row["model"], f"{row['scheme']} {row['trials']}", *cells, f"{row['most_bits_of_fresh_keys']:.1f}"])
+    worst = max(abs(e["errors"]) for row in table for e in row["levels"])
+    most = max(row["most_bits_of_fresh_keys"] for row in table)
+    header = [
+        "model",
+        "scheme, symbols",
+        "0.5",
+        "0.1",
+        "0.05",
+        "0.01",
+        "0.001",
+        f"most bits of {table[0]['keys']} fresh keys",
+    ]
+    return f"{markdown(header, body)}\n\nLargest deviation: {worst:.2f} standard errors. Most bits of any fresh key: {most:.1f}."
+
+
+def overhead() -> str:
+    body = []
+    for row in rows("overhead"):
+        if row["what"] == "help":
+            body.append(["`modelmark --help`", f"{row['median_cpu_s']:.3f} s CPU", "", ""])
+        elif row["what"] == "step":
+            net, control = row["net"], f"{row['control']['ratio']:.4f}"
+            uchida, adi = row["uchida"], row["adi"]
+            body.append([f"{net}: uchida / plain", f"{uchida['ratio']:.4f}", f"{uchida['extra_ms']:+.3f}", control])
+            body.append(
+                [f"{net}: adi / plain with B + k samples", f"{adi['ratio']:.4f}", f"{adi['extra_ms']:+.3f}", control]
+            )
+        else:
+            body.append(["`fit` / bare loop", f"{row['fit']['ratio']:.4f}", "", f"{row['control']['ratio']:.4f}"])
+    return markdown(["what", "ratio", "extra ms a step", "control"], body)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "mnist": mnist_fidelity,
+    "mnist-attacks": mnist_attacks,
+    "mnist-heads": mnist_heads,
+    "cifar": cifar,
+    "cifar-attacks": cifar_attacks,
+    "false-positives": false_positives,
+    "overhead": overhead,
+}
+
+
+def filled(page: str) -> str:
+    """Return the page with every table made anew."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return page
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.write_text(filled(target.read_text()))
