@@ -17,7 +17,7 @@ from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
 from modelmark.keys import Mark, keygen
 from modelmark.models import build
-from modelmark.recipe import suggest
+from modelmark.recipe import Recipe, suggest
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.task import Task, accuracy
@@ -33,21 +33,36 @@ ATTACKS: dict[str, Attack] = {
 
 
 def study(rows: Rows, task: Task, seed: int) -> None:
-    recipe = suggest(samples=len(task.train_inputs), normalised=True, trained=False, picture=True)
+    scratch, later = (
+        suggest(samples=len(task.train_inputs), normalised=True, trained=trained, picture=True)
+        for trained in (False, True)
+    )
     fresh = build("resnet8", task.interface.input_shape, task.interface.classes, seed=seed)
+    hosts: list[nn.Module] = []
+
+    def host() -> nn.Module:
+        if not hosts:
+            hosts.append(fit(fresh, task, scratch, seed=seed))
+        return hosts[0]
 
     def mark(scheme: Any) -> Mark:
         return keygen(scheme, fresh, task.interface, secret=secret("cifar", seed)).mark()
 
     adi, uchida = mark(Adi()), mark(Uchida())
-    cell = {"seed": seed, "model": "unmarked", "attack": "none"}
-    rows.measure(cell, lambda: {"accuracy": accuracy(fit(fresh, task, recipe, seed=seed), task)})
-    for name, marks in (("adi + uchida", [adi, uchida]), ("adi", [adi]), ("uchida", [uchida])):
+    rows.measure({"seed": seed, "model": "unmarked", "attack": "none"}, lambda: {"accuracy": accuracy(host(), task)})
+    modes: list[tuple[str, list[Mark], Callable[[], nn.Module], Recipe]] = [
+        ("adi + uchida", [adi, uchida], lambda: fresh, scratch),
+        ("adi", [adi], lambda: fresh, scratch),
+        ("uchida", [uchida], lambda: fresh, scratch),
+        ("adi + uchida, pretrained", [adi, uchida], host, later),
+        ("uchida, pretrained", [uchida], host, later),
+    ]
+    for name, marks, start, recipe in modes:
         made: dict[str, nn.Module] = {}
 
-        def embedded(marks: list[Mark] = marks, made: dict[str, nn.Module] = made) -> dict[str, Any]:
+        def embedded(marks: Any = marks, made: Any = made, start: Any = start, recipe: Any = recipe) -> dict[str, Any]:
             try:
-                done = embed(fresh, marks, task, recipe, seed=seed)
+                done = embed(start(), marks, task, recipe, seed=seed)
             except NotEmbeddedError as error:
                 return {"refused": str(error)}
             made["marked"] = done.model
@@ -56,7 +71,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
             return {"accuracy": done.accuracy_after, "rounds": done.rounds, "margins": margins, **read}
 
         rows.measure({"seed": seed, "model": name, "attack": "none"}, embedded)
-        if seed == 0 and len(marks) == 2:
+        if seed == 0 and name == "adi + uchida":
             for title, attack in ATTACKS.items():
                 rows.measure(
                     {"seed": seed, "model": name, "attack": title}, survived(attack, made, embedded, marks, task, seed)

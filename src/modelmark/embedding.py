@@ -98,9 +98,11 @@ def embed(
         UsageError: no mark, or the same key twice.
         MismatchError: keys, model and data do not belong together.
     """
-    _check_together(model, marks, task)
-    before = accuracy(model, task)
+    check_together(model, marks, task)
     first = int(resume["round"]) if resume else 0
+    if first >= rounds:
+        raise UsageError(f"expected more than {first} rounds to go on from round {first + 1}, got {rounds}")
+    before = accuracy(model, task)
     for number in range(first, rounds):
         embedding = Composed(mark.embedding(model, seed=seed + 1000 * number) for mark in marks)
         state = resume["fit"] if resume and number == first else None
@@ -123,19 +125,15 @@ def embed(
     )
 
 
-def _check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:
+def check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:
+    """Raise UsageError or MismatchError unless ``marks`` can go into ``model`` with the data of ``task``."""
     if not marks:
         raise UsageError("expected at least one key, got none")
     if len({mark.key.digest for mark in marks}) < len(marks):
         raise UsageError("expected different keys, got the same one twice")
     for mark in marks:
-        theirs, ours = mark.key.interface, task.interface
-        for what, expected, got in (
-            ("inputs of shape", theirs.input_shape, ours.input_shape),
-            ("class count", theirs.classes, ours.classes),
-            ("class names", theirs.class_names, ours.class_names),
-            ("preprocessing", (theirs.mean, theirs.std), (ours.mean, ours.std)),
-        ):
-            if expected != got:
-                raise MismatchError(f"expected data with the key's {what} {expected}, got {got}")
-        mark.key.scheme.check(model, theirs)
+        interface = mark.key.interface
+        if (interface.mean, interface.std) != (task.interface.mean, task.interface.std):
+            raise MismatchError("expected data preprocessed as the key says, got other constants: see Task.fed_as")
+        task.fed_as(interface)
+        mark.key.scheme.check(model, interface)

@@ -55,6 +55,10 @@ class Evidence:
     bar: float = BAR
     self_check: bool = False
 
+    def __post_init__(self) -> None:
+        if not 0 < self.bar < math.inf:
+            raise ValueError(f"expected a bar above 0 bits, got {self.bar}")
+
     @property
     def gross_bits(self) -> float:
         """``-log2`` of the exact chance of at least this many matches."""
@@ -82,8 +86,9 @@ class Evidence:
 
     def __str__(self) -> str:
         gross, net = shown(self.gross_bits), shown(self.net_bits)
-        what = "bits" if self.chance == Fraction(1, 2) else "answers"
+        what = "answers" if self.queries else "bits"
         line = f"{self.scheme}: {self.matches}/{self.trials} expected {what}, {gross} bits (net {net}): {self.verdict}"
+        line += f" at a bar of {self.bar:g}" if self.bar != BAR else ""
         return line + (" (self-check key: never evidence)" if self.self_check else "")
 
     def to_json(self) -> dict[str, Any]:

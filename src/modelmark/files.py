@@ -87,10 +87,10 @@ def read(path: Path, *, limit: int, what: str) -> bytes:
         MalformedError: missing, unreadable, empty or larger than ``limit``.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise MalformedError(f"expected {what} at {path}, got something that is not a file")
         with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise MalformedError(f"expected {what} at {path}, got something that is not a file")
             if status.st_size > limit:
                 raise MalformedError(f"expected {what} of at most {limit} bytes at {path}, got {status.st_size}")
             data = stream.read(status.st_size)

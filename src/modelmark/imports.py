@@ -42,6 +42,8 @@ def gather(
         raise UsageError(f"expected --images and --labels with adi, got {scheme}")
     if (matrix or message) and scheme != "uchida":
         raise UsageError(f"expected --matrix and --message with uchida, got {scheme}")
+    if (fit and not images) or (axes and not matrix):
+        raise UsageError("expected --fit with --images and --axes with --matrix, got one without the other")
     if labels and not images:
         raise UsageError("expected --images with --labels: the pictures the labels belong to")
     if bool(matrix) != bool(message):
@@ -61,7 +63,7 @@ def gather(
             raise UsageError("expected the marked layer with --matrix", hint="name it: --set layer=...")
         kernel = layers.find(model, layer).kernel
         return {
-            "matrix": projection(_array(matrix), kernel, axes),
+            "matrix": projection(_array(matrix), kernel, axes or "keras"),
             "bits": bits(_array(message)),
         }, {"message": "imported"}
     return {}, {}
@@ -127,12 +129,14 @@ def projection(matrix: Array, kernel: tuple[int, ...], axes: str) -> Array:
     width = int(np.prod(kernel))
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or matrix.shape[0] != width:
         raise UsageError(f"expected a matrix M x T with M = {width} for that layer, got {matrix.dtype} {matrix.shape}")
+    with np.errstate(over="ignore"):
+        matrix = matrix.astype(np.float32)
     if not np.isfinite(matrix).all():
-        raise MalformedError("expected finite numbers in the projection matrix, got NaN or infinity")
+        raise MalformedError("expected finite numbers in the projection matrix, got NaN, infinity or too large ones")
     if axes == "keras" and len(kernel) > 1:
         spatial_first = matrix.reshape(*kernel[1:], kernel[0], -1)
         matrix = np.moveaxis(spatial_first, -2, 0).reshape(width, -1)
-    return np.ascontiguousarray(matrix.T.astype(np.float32))
+    return np.ascontiguousarray(matrix.T)
 
 
 def bits(message: Array) -> Array:

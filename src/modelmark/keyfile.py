@@ -28,7 +28,7 @@ from modelmark import canonical, files
 from modelmark.errors import MalformedError, MismatchError, ModelmarkError, PassphraseError
 from modelmark.interface import Interface
 from modelmark.options import encode_options, make
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import reference, scheme_class
 from modelmark.secret import Secret
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def save(key: "Key", path: Path, passphrase: str | None) -> None:
     header: dict[str, Any] = {
         "type": "modelmark.key",
         "v": VERSION,
-        "scheme": _scheme_reference(key),
+        "scheme": reference(key.scheme),
         "fingerprint": key.fingerprint,
         "created": key.created,
         "self_check": key.self_check,
@@ -109,7 +109,9 @@ def inspect(path: Path) -> Header:
     Raises:
         MalformedError: not a key file, truncated, of an unknown version, or not canonical.
     """
-    header, _, _ = _split(path)
+    header, _, body = _split(path)
+    if header["kdf"] is None:
+        _check_open(header, body, path)
     return Header(
         header["scheme"], header["fingerprint"], header["created"], header["self_check"], header["kdf"] is not None
     )
@@ -130,9 +132,8 @@ def load(path: Path, passphrase: str | None, *, scheme: str = "") -> "Key":
     """
     header, line, body = _split(path)
     if header["kdf"] is None:
+        _check_open(header, body, path)
         content = body
-        if not hmac.compare_digest(_checksum(header, content), header["check"]):
-            raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated")
     else:
         if passphrase is None:
             raise PassphraseError(f"expected a passphrase for {path}, got none")
@@ -144,6 +145,11 @@ def load(path: Path, passphrase: str | None, *, scheme: str = "") -> "Key":
         except InvalidTag:
             raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated") from None
     return _parse(content, header, path, scheme)
+
+
+def _check_open(header: dict[str, Any], body: bytes, path: Path) -> None:
+    if not hmac.compare_digest(_checksum(header, body), header["check"]):
+        raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated")
 
 
 def _checksum(header: dict[str, Any], content: bytes) -> str:
@@ -197,12 +203,6 @@ def _check_header(header: dict[str, Any], path: Path) -> None:
 
 def _is_hex(value: object, size: int) -> bool:
     return isinstance(value, str) and len(value) == 2 * size and set(value) <= set("0123456789abcdef")
-
-
-def _scheme_reference(key: "Key") -> str:
-    cls = type(key.scheme)
-    reference = f"{cls.__module__}:{cls.__qualname__}"
-    return next((name for name, known in SCHEMES.items() if known == reference), reference)
 
 
 def _content(key: "Key") -> bytes:

@@ -16,6 +16,7 @@ from modelmark.draw import CHARGES, Draw
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
 from modelmark.interface import Interface
+from modelmark.schemes import reference
 from modelmark.schemes.base import Attachments, Carriers, Embedding, Scheme, public_parameters
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
@@ -57,14 +58,16 @@ class Key:
         """The public statement: all that is fixed before the draw, with the private parts behind commitments."""
         trials, alphabet = self.scheme.shape(self.interface)
         leaves = self.scheme.leaves(self.carriers, self.secret, self.interface, self.attachments)
+        private = ({"arch": self.arch} if self.arch else {}) | {
+            name: str(getattr(self.scheme, name)) for name in self.scheme.private
+        }
         concealed: dict[str, Json] = {
-            name: commitment.conceal(self.secret, name, str(getattr(self.scheme, name)).encode()).hex()
-            for name in self.scheme.private
+            name: commitment.conceal(self.secret, name, value.encode()).hex() for name, value in private.items()
         }
         return {
             "type": "modelmark.statement",
             "v": 1,
-            "scheme": self.scheme.name,
+            "scheme": reference(self.scheme),
             "parameters": public_parameters(self.scheme),
             "concealed": concealed,
             "root": commitment.commit(self.secret, leaves).hex(),
@@ -201,15 +204,16 @@ class Mark:
         key = self.key
         symbols = key.scheme.extract(key.carriers, suspect, key.interface)
         matches, trials = int((symbols.values == self.message).sum()), len(self.message)
+        name = reference(key.scheme)
         objection = key.scheme.objection() or objection
+        if not objection and key.scheme.chosen_message(key.secret, key.interface, key.attachments) is not None:
+            objection = "the message was chosen, not drawn"
         if objection:
-            return Observation(key.scheme.name, matches, trials, objection, symbols.queries)
+            return Observation(name, matches, trials, objection, symbols.queries)
         _, alphabet = key.scheme.shape(key.interface)
         charges = (
             Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
             *charge_tries("suspects tried", suspects),
             *charge_tries("readings tried", readings),
         )
-        return Evidence(
-            key.scheme.name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check
-        )
+        return Evidence(name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check)

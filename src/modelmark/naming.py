@@ -45,5 +45,7 @@ def import_object(reference: str) -> Any:
     except AttributeError:
         raise UsageError(
             f"expected {attribute!r} in module {module_name}, found no such name",
-            hint=suggest(attribute, (n for n in vars(module) if not n.startswith("_"))),
+            hint=suggest(
+                attribute, (n for n, v in vars(module).items() if getattr(v, "__module__", "") == module_name)
+            ),
         ) from None

@@ -27,11 +27,20 @@ def make(cls: type[T], options: Mapping[str, object]) -> T:
         return TypeAdapter(cls).validate_python(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "value_error":  # raised by the dataclass itself, which says all there is to say
+            raise UsageError(first["msg"].removeprefix("Value error, ")) from None
         name = ".".join(str(part) for part in first["loc"]) or _title(cls)
-        problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        problem = first["msg"].removeprefix("Input should be ")
         raise UsageError(f"expected for {name}: {problem}; got {first['input']!r}"[:300]) from None
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def refuse_derived(cls: type[Any], options: Mapping[str, object]) -> None:
+    """Raise UsageError if an option names a field that follows from the others."""
+    for field in dataclasses.fields(cls):
+        if field.metadata.get("derived") and field.name in options:
+            raise UsageError(f"expected a setting of {_title(cls)}, got {field.name!r}, which follows from the others")
 
 
 def parse(pairs: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.data.dataset import Dataset
-from modelmark.errors import UsageError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits
@@ -54,6 +54,21 @@ class Task:
             torch.from_numpy(dataset.test_labels),
         )
 
+    def fed_as(self, interface: Interface) -> "Task":
+        """Return the task with another interface's preprocessing.
+
+        Raises:
+            MismatchError: shapes or classes differ.
+        """
+        for what, expected, got in (
+            ("inputs of shape", interface.input_shape, self.interface.input_shape),
+            ("class count", interface.classes, self.interface.classes),
+            ("class names", interface.class_names, self.interface.class_names),
+        ):
+            if expected != got:
+                raise MismatchError(f"expected data with the key's {what} {expected}, got {got}")
+        return replace(self, interface=interface)
+
     def split(self, shares: Mapping[str, float], *, seed: int) -> dict[str, "Task"]:
         """Return one task per holder, with disjoint training data and the same test data.
 
@@ -61,7 +76,7 @@ class Task:
             shares: holder to share of the training data; the shares sum to at most 1.
             seed: of the shuffle.
         """
-        if min(shares.values()) <= 0 or math.fsum(shares.values()) > 1 + 1e-9:
+        if not min(shares.values()) > 0 or not math.fsum(shares.values()) <= 1 + 1e-9:
             raise UsageError(f"expected positive shares that sum to at most 1, got {dict(shares)}")
         total = len(self.train_inputs)
         order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -25,22 +26,32 @@ def load(path: Path) -> dict[str, Tensor]:
     Raises:
         MalformedError: missing, truncated, or not weights.
     """
-    what = f"weights in {path.name}"
+    what = "a weight file"
     if path.suffix in _TORCH_SUFFIXES:
         files.require_readable(path, what=what)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of torch, about pickle protocols and quantised tensors
+                state = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, OSError):
             raise MalformedError(
                 f"expected a state dict that loads without running code, got something else in {path}"
             ) from None
-        if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-            raise MalformedError(f"expected a state dict of tensors in {path}, got {type(state).__name__}")
+        if not isinstance(state, dict) or not all(isinstance(n, str) and _is_plain(v) for n, v in state.items()):
+            raise MalformedError(f"expected a state dict of plain tensors by name in {path}, got something else")
         return state
     try:
         return load_safetensors(files.read(path, limit=LIMIT, what=what))
     except SafetensorError as error:
-        raise MalformedError(f"expected {what} as safetensors, got a damaged or other file: {error}"[:200]) from None
+        raise MalformedError(f"expected safetensors in {path}, got a damaged or other file: {error}"[:200]) from None
+
+
+def _is_plain(value: object) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not (value.is_meta or value.is_quantized or value.is_complex())
+    )
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -80,9 +91,12 @@ def apply(model: nn.Module, state: dict[str, Tensor], *, what: str) -> None:
             raise MismatchError(
                 f"expected {what} with {name} of shape {tuple(expected[name].shape)}, got {tuple(tensor.shape)}"
             )
+        if tensor.is_floating_point() != expected[name].is_floating_point() or tensor.is_complex():
+            raise MismatchError(f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}")
+    model.load_state_dict(state)
+    for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise SuspectError(f"expected finite numbers in {what}, got NaN or infinity in {name}")
-    model.load_state_dict(state)
 
 
 def digest(state: dict[str, Tensor]) -> str:

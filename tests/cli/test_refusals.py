@@ -46,6 +46,16 @@ def refused(ran, status: int, *words: str) -> None:
     (["keygen", "adi", "--arch", "cnn", "--data", "didgits"], 2, ["digits"]),
     (["keygen", "adi", "--arch", "cnn", "--data", "idx:/nowhere"], 3, ["/nowhere"]),
     (["keygen", "adi", *NET, "--matrix", "x.npy"], 2, ["uchida"]),
+    (["keygen", "adi", *NET, "--bits", "nan"], 2, ["expected --bits above 0"]),
+    (["keygen", "adi", *NET, "--fit", "crop"], 2, ["expected --fit with --images"]),
+    (["keygen", "uchida", *NET, "--axes", "keras"], 2, ["expected --fit with --images and --axes with --matrix"]),
+    (["keygen", "adi", *NET, "--set", "pictures=own"], 2, ["see --images"]),
+    (["keygen", "uchida", *NET, "--set", "message=imported"], 2, ["see --matrix"]),
+    (["keygen", "uchida", *NET, "--set", "width=5"], 2, ["follows from the others"]),
+    (["keygen", "adi", *NET, "--mean", "a"], 2, ["expected numbers separated by commas"]),
+    (["keygen", "adi", *NET, "--std", "0"], 2, ["expected positive std"]),
+    (["keygen", "adi", *NET, "--passphrase-file", "x"], 2, ["--unencrypted or --passphrase-file"]),
+    (["keygen", "os:path", *NET], 2, ["expected a scheme class"]),
     (["keygen", "uchida", *NET, "--images", "x"], 2, ["adi"]),
 ])  # fmt: skip
 def test_keygen(words, status, says, run, tmp_path):
@@ -72,7 +82,7 @@ def test_self_check_keys_are_never_established(run, story, tmp_path):
     key, out = tmp_path / "toy.key", tmp_path / "m.safetensors"
     assert run("keygen", "adi", *NET, "--set", "triggers=20", "--self-check", "--unencrypted", "-o", key).status == 0
     assert run("embed", key, "-o", out).status == 0
-    ran = run("verify", key, "--weights", out, "--bits", 0)
+    ran = run("verify", key, "--weights", out, "--bits", 0.001)
     assert ran.status == 1
     assert "20/20" in ran.out
     assert "never evidence" in ran.out
@@ -86,14 +96,120 @@ def weights(story):
 def test_weights_that_are_missing_truncated_or_not_weights(run, story, tmp_path):
     bad = tmp_path / "bad.safetensors"
     verify = ["verify", story / "adi.key", "--weights", bad]
-    refused(run(*verify), 3, "expected weights in bad.safetensors", "found none")
+    refused(run(*verify), 3, "expected a weight file at", "found none")
     bad.write_bytes((story / "marked.safetensors").read_bytes()[:1000])
-    refused(run(*verify), 3, "expected weights")
+    refused(run(*verify), 3, "expected safetensors in")
     bad.write_bytes(b"")
     refused(run(*verify), 3, "empty")
-    refused(run("verify", story / "adi.key", "--weights", tmp_path), 3, "expected weights")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path), 3, "expected a weight file at")
     torch.save({"a": object}, tmp_path / "evil.pt")
     refused(run("verify", story / "adi.key", "--weights", tmp_path / "evil.pt"), 3, "without running code")
+
+
+@pytest.mark.parametrize("bits", [0, -1, "nan", "inf"])
+def test_a_bar_that_everything_or_nothing_reaches(bits, run, story, unmarked_file):
+    refused(
+        run("verify", story / "adi.key", "--weights", unmarked_file, f"--bits={bits}"), 2, "expected --bits above 0"
+    )
+
+
+def test_weights_of_other_types(run, story, tmp_path, weights):
+    verify = ["verify", story / "adi.key", "--weights"]
+    save_file({**weights, "head.bias": weights["head.bias"].to(torch.float8_e4m3fn)}, tmp_path / "f8.safetensors")
+    assert run(*verify, tmp_path / "f8.safetensors").status in (0, 1)
+    save_file({**weights, "head.bias": weights["head.bias"].double() + 1e300}, tmp_path / "big.safetensors")
+    refused(run(*verify, tmp_path / "big.safetensors"), 3, "got NaN or infinity in head.bias")
+    save_file({**weights, "head.bias": torch.zeros(10, dtype=torch.int64)}, tmp_path / "int.safetensors")
+    refused(run(*verify, tmp_path / "int.safetensors"), 3, "of type torch.float32")
+    for bad in (
+        {1: torch.zeros(1)},
+        {"a": torch.zeros(1, device="meta")},
+        {"a": torch.zeros(2, dtype=torch.complex64)},
+    ):
+        torch.save(bad, tmp_path / "bad.pt")
+        refused(run(*verify, tmp_path / "bad.pt"), 3, "expected")
+
+
+def test_a_pipe_is_no_file(run, story, tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    refused(run("verify", story / "adi.key", "--weights", tmp_path / "pipe.safetensors"), 3, "not a file")
+    refused(run("inspect", tmp_path / "pipe.safetensors"), 3, "not a file")
+
+
+def test_an_open_key_that_was_edited(run, story, tmp_path):
+    edited = (story / "adi.key").read_bytes().replace(b'"created":"2', b'"created":"1')
+    (tmp_path / "edited.key").write_bytes(edited)
+    refused(run("inspect", tmp_path / "edited.key"), 3, "changed")
+
+
+def test_a_scratch_file_of_another_run_is_kept(run, story, tmp_path):
+    (tmp_path / "m.safetensors.partial").write_text("mine")
+    refused(run("embed", story / "adi.key", "-o", tmp_path / "m.safetensors"), 2, "expected no", "move or delete")
+    assert (tmp_path / "m.safetensors.partial").read_text() == "mine"
+
+
+def test_other_options_that_make_no_sense(run, story, tmp_path):
+    out = ["-o", tmp_path / "x"]
+    refused(run("embed", story / "adi.key", "--augment", "foo", *out), 2, "expected none, crop or crop-flip")
+    refused(run("embed", story / "adi.key", "--distill", *out), 2, "expected --weights with --distill")
+    refused(run("embed", story / "adi.key", "--release", "addi", *out), 2, "did you mean adi")
+    refused(run("embed", story / "adi.key", story / "adi.key", *out), 2, "the same one twice")
+    refused(run("embed", story / "adi.key", "--seed", -1, *out), 2)
+    refused(run("verify", story / "adi.key", "--weights", "x", "--scheme", "no:sense"), 2, "expected --scheme adi")
+    marked = ["--weights", story / "marked.safetensors"]
+    refused(run("verify", story / "uchida.key", *marked, "--head-from", story / "marked.safetensors"), 2, "black-box")
+    refused(run("attack", "prune", *marked, *NET, "--share", "nan", *out), 2)
+
+
+SCHEME = """
+from modelmark.schemes.adi import Adi
+class Mine(Adi):
+    name = "adi"
+    def objection(self):
+        return ""
+    def chosen_message(self, secret, interface, attachments):
+        return secret.integers("mine", interface.classes, 100)
+"""
+
+
+def test_a_scheme_that_chooses_its_message_gives_no_evidence_and_cannot_take_another_name(
+    run, story, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "schemes_of_mine.py").write_text(SCHEME)
+    key = tmp_path / "mine.key"
+    assert run("keygen", "schemes_of_mine:Mine", *NET, "--unencrypted", "-o", key).status == 0
+    verify = ["verify", key, "--weights", story / "marked.safetensors"]
+    refused(run(*verify), 2, "repeat it: --scheme schemes_of_mine:Mine")
+    ran = run(*verify, "--scheme", "schemes_of_mine:Mine")
+    assert ran.status == 1
+    assert ran.out.startswith("schemes_of_mine:Mine: ")
+    assert "the message was chosen, not drawn" in ran.out
+
+
+NETS = """
+import torch
+from torch import nn
+def raising():
+    raise RuntimeError("no")
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(1, 1)
+    def forward(self, x):
+        raise TypeError("odd")
+class Empty(nn.Module):
+    def forward(self, x):
+        return torch.zeros(len(x), 10)
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("raising", 2), ("Odd", 3), ("Empty", 2)])
+def test_networks_that_cannot_serve(name, status, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd_nets.py").write_text(NETS)
+    ran = run("keygen", "adi", "--arch", f"odd_nets:{name}", "--data", "digits", "--unencrypted", "-o", "a.key")
+    refused(ran, status, "expected")
 
 
 def test_weights_of_another_architecture(run, story, tmp_path, weights):
@@ -168,6 +284,9 @@ def test_a_factory_named_in_a_key_is_not_imported_unless_repeated(run, tmp_path,
     assert ran.status == 0, ran
     refused(run("verify", key, "--weights", tmp_path / "m.safetensors"), 2, "--arch mynets:net")
     assert run("verify", key, "--weights", tmp_path / "m.safetensors", "--arch", "mynets:net").status == 0
+    (tmp_path / "others.py").write_text(FACTORY)
+    ran = run("verify", key, "--weights", tmp_path / "m.safetensors", "--arch", "others:net")
+    assert "read with the code of others:net, which is not what the key was made for (mynets:net)" in ran.err
 
 
 def test_killed_embedding_goes_on_where_it_was(story, tmp_path):
@@ -193,8 +312,20 @@ def test_killed_embedding_goes_on_where_it_was(story, tmp_path):
 
 
 def test_unknown_options_are_usage_errors(run):
-    assert run("verify", "--nonsense").status == 2
-    assert run("nonsense").status == 2
+    refused(run("verify", "--nonsense"), 2, "--help")
+    refused(run("nonsense"), 2)
+
+
+def test_a_closed_pipe_is_not_a_verdict(story):
+    command = f"{sys.executable} -m modelmark verify {story}/adi.key --weights {story}/marked.safetensors"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() in ("141", "0")
+    assert "Traceback" not in done.stderr
+    full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
+    assert full.returncode == 2
+    assert full.stderr.startswith("modelmark: error: ")
 
 
 HELP = """

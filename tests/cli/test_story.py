@@ -15,7 +15,9 @@ from modelmark.models import build
 def test_keygen_says_what_the_key_can_show_and_hides_the_file(run, tmp_path):
     ran = run("keygen", "adi", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", tmp_path / "a.key")
     assert (ran.status, ran.out) == (0, "")
-    assert "100 symbols of alphabet 10: at most 332.1 bits, 252.1 net, not encrypted" in ran.err
+    assert (
+        "100 symbols of alphabet 10: at most 252.1 net bits, established from 69 matches on, not encrypted" in ran.err
+    )
     assert stat.S_IMODE(os.stat(tmp_path / "a.key").st_mode) == 0o600
 
 
@@ -80,7 +82,7 @@ def test_fine_tuned_copies_and_the_head_put_back(form, run, story, tmp_path):
     else:
         ran = run("verify", story / "adi.key", "--weights", out, "--head-from", story / "marked.safetensors")
         assert ran.status == 1
-        assert "no exact test: the head put back was trained together with the message" in ran.out
+        assert "no exact test: this head was not committed before the draw" in ran.out
 
 
 def test_the_head_of_a_host_committed_before_the_draw_counts(run, story, unmarked_file, tmp_path):

@@ -33,6 +33,12 @@ def test_evidence_is_established_from_its_bar_on_and_never_by_a_self_check(
     assert evidence.verdict == ("established" if established else "not established")
 
 
+@pytest.mark.parametrize("bar", [0, -1, float("nan"), float("inf"), float("-inf")])
+def test_a_bar_that_everything_or_nothing_reaches_is_refused(bar: float) -> None:
+    with pytest.raises(ValueError, match="expected a bar above 0"):
+        Evidence("adi", 9, 100, Fraction(1, 10), bar=bar)
+
+
 @pytest.mark.parametrize(
     ("evidence", "line"),
     [
@@ -41,7 +47,7 @@ def test_evidence_is_established_from_its_bar_on_and_never_by_a_self_check(
             "uchida: 256/256 expected bits, 256.0 bits (net 173.0): established",
         ),
         (
-            Evidence("adi", 9, 100, Fraction(1, 10), CHARGES),
+            Evidence("adi", 9, 100, Fraction(1, 10), CHARGES, queries=100),
             "adi: 9/100 expected answers, 0.5 bits (net 0.0): not established",
         ),
         (
@@ -51,6 +57,10 @@ def test_evidence_is_established_from_its_bar_on_and_never_by_a_self_check(
         (
             Observation("uchida", 250, 256, "chosen", reference=(0.1, 0.857)),
             "uchida: 250/256 as expected; no exact test: chosen; unmarked models: 10% to 86%: not established",
+        ),
+        (
+            Evidence("adi", 100, 100, Fraction(1, 10), CHARGES, queries=100, bar=10),
+            "adi: 100/100 expected answers, 332.1 bits (net 249.1): established at a bar of 10",
         ),
         (Observation("adi", 1, 2, "chosen"), "adi: 1/2 as expected; no exact test: chosen: not established"),
     ],

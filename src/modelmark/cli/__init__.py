@@ -33,19 +33,34 @@ def options(
 
 def main() -> None:
     """Run a command; every refusal is one line on stderr and the exit status of ``modelmark.errors``."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app()
+        status = app(standalone_mode=False)
+        return int(status or 0)
     except ModelmarkError as error:
-        say(f"error: {error}")
-        if error.hint:
-            say(f"hint: {error.hint}")
-        sys.exit(error.exit_status)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return _refuse(str(error), error.hint, error.exit_status)
+    except OSError as error:
+        return _refuse(f"expected to read and write where asked, got: {error.strerror or error}", "", 2)
     except Exception as error:
+        if type(error).__name__ == "Abort":
+            return _refuse("interrupted", "", 130)
+        if hasattr(error, "format_message"):  # the command line's own usage errors
+            text = str(error.format_message())
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(text, file=sys.stderr)  # noqa: T201
+                return 2
+            return _refuse(" ".join(text.split()), "see modelmark --help, or modelmark COMMAND --help", 2)
         if os.environ.get("MODELMARK_DEBUG"):
             raise
-        say(f"error: unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        say("hint: MODELMARK_DEBUG=1 shows where; please report it")
-        sys.exit(4)
+        text = f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return _refuse(text, "MODELMARK_DEBUG=1 shows where; please report it", 4)
+
+
+def _refuse(text: str, hint: str, status: int) -> int:
+    say(f"error: {text}")
+    if hint:
+        say(f"hint: {hint}")
+    return status

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Arch, Data, Output, Seed, Settings, Weights
+from modelmark.cli.options import Arch, Data, Mean, Output, Seed, Settings, Std, Weights
 from modelmark.cli.terminal import progress, say
 
 
@@ -15,6 +15,8 @@ def run(
     data: Data,
     output: Output,
     settings: Settings = None,
+    mean: Mean = "",
+    std: Std = "",
     share: Annotated[float, typer.Option("--share", help="of the training data that the thief has")] = 1.0,
     seed: Seed = 0,
 ) -> None:
@@ -27,7 +29,7 @@ def run(
 
     require_new(output)
     attack = options.make(attack_class(name), dict(options.parse(settings or [])))
-    task = load_task(data).split({"thief": share}, seed=seed)["thief"]
+    task = load_task(data, mean, std).split({"thief": share}, seed=seed)["thief"]
     model = load_weights(build_model(arch, "", task.interface), weights)
     before = accuracy(model, task)
     with progress(f"{name} attack") as step:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelmark import files, hashing
+from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
     from modelmark.training import Progress
 
 
 class Checkpoint:
-    """A scratch file of one run, replaced after every epoch; ignored unless it belongs to the very same run.
+    """A scratch file of one run, replaced after every epoch; refused unless it belongs to the very same run.
 
     Args:
         path: of the scratch file.
@@ -39,7 +40,7 @@ class Checkpoint:
             files.replace(self._path, buffer.getvalue())
 
     def remove(self) -> None:
-        """Delete the scratch file: the output is there."""
+        """Delete the scratch file: the run has ended."""
         self._path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any] | None:
@@ -49,6 +50,11 @@ class Checkpoint:
             return None
         try:
             state = torch.load(self._path, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-            return None
-        return state if isinstance(state, dict) and state.get("run") == self._run else None
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
+            state = None
+        if not isinstance(state, dict) or state.get("run") != self._run:
+            raise UsageError(
+                f"expected no {self._path}, or one that this very command left, got another",
+                hint="move or delete it to start afresh",
+            )
+        return state

@@ -39,7 +39,8 @@ def run(
         samples=len(task.train_inputs), normalised=layers.is_normalised(fresh), trained=False,
         picture=min(task.interface.input_shape[-2:]) >= 32,
     )  # fmt: skip
-    say(f"{arch} on {data}: {len(task.train_inputs)} training samples, {plan}")
+    say(f"{arch} on {data}: {len(task.train_inputs)} training samples")
+    say(str(plan))
 
     keys = {
         name: keygen(scheme, fresh, task.interface, arch=arch, data=data)
@@ -87,6 +88,8 @@ def _table(rows: "list[tuple[str, float, Evidence | Observation]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from modelmark.evidence import shown
+
     table = Table(title="What each model says (64 net bits establish a mark)")
     for column in ("model", "accuracy", "scheme", "matches", "net bits", "verdict"):
         table.add_column(column, justify="right" if column in ("accuracy", "matches", "net bits") else "left")
@@ -98,7 +101,7 @@ def _table(rows: "list[tuple[str, float, Evidence | Observation]]") -> None:
             "" if again else f"{100 * share:.2f} %",
             found.scheme,
             f"{found.matches}/{found.trials}",
-            f"{getattr(found, 'net_bits', 0.0):.1f}",
+            shown(getattr(found, "net_bits", 0.0)),
             found.verdict,
             end_section=again,
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from modelmark.cli.options import Json
-from modelmark.cli.terminal import show
+from modelmark.cli.terminal import say, show
 
 
 def run(file: Annotated[Path, typer.Argument(metavar="FILE", help="a key file")], json: Json = False) -> None:
@@ -20,5 +20,7 @@ def run(file: Annotated[Path, typer.Argument(metavar="FILE", help="a key file")]
     if json:
         show(dumps({"type": "modelmark.key", "v": keyfile.VERSION, **header}))
         return
+    if header["encrypted"]:
+        say("shown as it stands: only the passphrase proves that the header was not changed")
     for name, value in header.items():
         show(f"{name:12} {str(value).lower() if isinstance(value, bool) else value}")

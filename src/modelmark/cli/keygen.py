@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Arch, Data, Output, PassphraseFile, Settings
+from modelmark.cli.options import Arch, Bits, Data, Mean, Output, PassphraseFile, Settings, Std
 from modelmark.cli.terminal import passphrase, plain_warnings, say
+from modelmark.errors import UsageError
 from modelmark.evidence import BAR
 
 
@@ -16,7 +17,9 @@ def run(
     arch: Arch,
     output: Output,
     settings: Settings = None,
-    bits: Annotated[float, typer.Option("--bits", help="net bits that full evidence must reach")] = BAR,
+    bits: Bits = BAR,
+    mean: Mean = "",
+    std: Std = "",
     host: Annotated[
         Path | None, typer.Option("--host", metavar="WEIGHTS", help="commit to this unmarked model before the draw")
     ] = None,
@@ -32,8 +35,8 @@ def run(
         Path | None, typer.Option("--message", metavar="FILE.npy", help="uchida, with --matrix: its T bits")
     ] = None,
     axes: Annotated[
-        str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras or pytorch")
-    ] = "keras",
+        str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras (default) or pytorch")
+    ] = "",
     self_check: Annotated[bool, typer.Option("--self-check", help="a key that is never evidence, of any size")] = False,
     unencrypted: Annotated[bool, typer.Option("--unencrypted", help="anyone who can read the file can use it")] = False,
     passphrase_file: PassphraseFile = None,
@@ -43,18 +46,25 @@ def run(
     The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else.
     """
     from modelmark import imports, keyfile, keys, options, weights
-    from modelmark.cli.loading import build_model, load_task, load_weights, require_new
+    from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
     from modelmark.schemes import scheme_class
 
     require_new(output)
+    require_bar(bits)
+    if unencrypted and passphrase_file:
+        raise UsageError("expected --unencrypted or --passphrase-file, got both")
     cls = scheme_class(scheme, trusted=True)
     chosen: dict[str, object] = dict(options.parse(settings or []))
-    interface = load_task(data).interface
+    options.refuse_derived(cls, chosen)
+    interface = load_task(data, mean, std).interface
     model = build_model(arch, "", interface)
     attachments, implied = imports.gather(
         cls.name, model, str(chosen.get("layer", "")), interface,
         images=images, labels=labels, fit=fit, matrix=matrix, message=message, axes=axes,
     )  # fmt: skip
+    for name, value in implied.items():
+        if chosen.get(name, value) != value:
+            raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
     committed = weights.digest(load_weights(model, host).state_dict()) if host else ""
     with plain_warnings():
         key = keys.keygen(
@@ -69,12 +79,13 @@ def run(
             self_check=self_check,
         )
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
-    say(f"{output}: {_describe(key)}" + (", not encrypted" if unencrypted else ""))
+    say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))
 
 
-def _describe(key: object) -> str:
+def _describe(key: object, bar: float) -> str:
     from fractions import Fraction
 
+    from modelmark import stats
     from modelmark.evidence import Charge, Evidence, shown
     from modelmark.keys import Key
 
@@ -85,5 +96,7 @@ def _describe(key: object) -> str:
         return f"{title}; no exact test: {key.scheme.objection()}"
     charge = Charge("offline draw", key.draw().charge)
     full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
-    note = ", for self-checks only" if key.self_check else ""
-    return f"{title}: at most {shown(full.gross_bits)} bits, {shown(full.net_bits)} net{note}"
+    if key.self_check:
+        return f"{title}, for self-checks only"
+    fewest = stats.minimum_matches(bar + charge.bits, trials, Fraction(1, alphabet))
+    return f"{title}: at most {shown(full.net_bits)} net bits, established from {fewest} matches on"

@@ -10,7 +10,7 @@ from modelmark.cli.terminal import show
 
 def settings(cls: type[Any]) -> dict[str, Any]:
     """Return the settings of a scheme or attack with their defaults."""
-    return {field.name: field.default for field in fields(cls)}
+    return {field.name: field.default for field in fields(cls) if not field.metadata.get("derived")}
 
 
 def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], *, as_json: bool) -> None:

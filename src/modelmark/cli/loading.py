@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from modelmark import data, files
 from modelmark.cli.terminal import passphrase
 from modelmark.errors import UsageError
+from modelmark.interface import UNIT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,16 +23,41 @@ def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "
     from modelmark import keyfile
 
     header = keyfile.inspect(path)
+    if scheme and scheme != header.scheme:
+        raise UsageError(f"expected --scheme {header.scheme} or none for {path.name}, got {scheme}")
     return keyfile.load(path, passphrase(passphrase_file, confirm=False) if header.encrypted else None, scheme=scheme)
 
 
-def load_task(spec: str) -> "Task":
-    """Return the task over the data that ``spec`` names."""
+def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
+    """Return the task over the data that ``spec`` names, fed with ``mean`` and ``std`` if they are given."""
+    from dataclasses import replace
+
     from modelmark.task import Task
 
     if not spec:
         raise UsageError("expected data, got none", hint="name it: --data digits, --data idx:DIR, ...")
-    return Task.from_dataset(data.load(spec))
+    task = Task.from_dataset(data.load(spec))
+    own = task.interface
+    means = _constants("mean", mean) if mean else own.mean
+    stds = _constants("std", std) if std else own.std
+    try:
+        return replace(task, interface=replace(own, mean=means, std=stds))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _constants(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(round(float(part) * UNIT) for part in text.split(","))
+    except (ValueError, OverflowError):
+        raise UsageError(f"expected numbers separated by commas for --{name}, got {text!r}") from None
+
+
+def require_bar(bits: float) -> float:
+    """Return a bar in bits, or refuse one that everything or nothing would reach."""
+    if not 0 < bits < 1e6:
+        raise UsageError(f"expected --bits above 0, got {bits}")
+    return bits
 
 
 def build_model(arch: str, known: str, interface: "Interface", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":

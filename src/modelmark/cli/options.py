@@ -17,7 +17,13 @@ Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="a 
 PassphraseFile = Annotated[
     Path | None, typer.Option("--passphrase-file", metavar="FILE", help="its first line is the passphrase")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="of everything random but keys")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="of everything random but keys")]
+Bits = Annotated[float, typer.Option("--bits", help="net bits from which a mark is established")]
+Mean = Annotated[
+    str,
+    typer.Option("--mean", metavar="M[,M,M]", help="how inputs are fed, of values in 0..1; default: the data's own"),
+]
+Std = Annotated[str, typer.Option("--std", metavar="S[,S,S]", help="likewise, what they are divided by")]
 Json = Annotated[bool, typer.Option("--json", help="for machines, on stdout")]
 SchemeModule = Annotated[
     str, typer.Option("--scheme", metavar="MODULE:CLASS", help="repeat a scheme that is not modelmark's own")

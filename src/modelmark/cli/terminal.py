@@ -35,8 +35,12 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Write a result to stdout."""
-    print(text)  # noqa: T201
+    """Write a result to stdout; a reader who has gone away is no verdict, so the exit status is 141 then."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
 
 
 @contextmanager

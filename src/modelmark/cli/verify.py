@@ -5,18 +5,19 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Arch, Json, PassphraseFile, SchemeModule, Weights
+from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Weights
 from modelmark.cli.terminal import say, show
+from modelmark.errors import UsageError
 from modelmark.evidence import BAR
 
-_OWN_HEAD = "the head put back was trained together with the message"
+_HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
 
 
 def run(
     key: Annotated[Path, typer.Argument(metavar="KEY", help="a key file")],
     weights: Weights,
     arch: Arch = "",
-    bits: Annotated[float, typer.Option("--bits", help="net bits from which the verdict is established")] = BAR,
+    bits: Bits = BAR,
     suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")] = 1,
     head_from: Annotated[
         Path | None,
@@ -35,17 +36,22 @@ def run(
 
     from modelmark import layers
     from modelmark import weights as weight_files
-    from modelmark.cli.loading import build_model, load_key, load_weights
+    from modelmark.cli.loading import build_model, load_key, load_weights, require_bar
     from modelmark.suspect import WhiteBox
 
+    require_bar(bits)
     opened = load_key(key, passphrase_file, scheme=scheme)
     model = load_weights(build_model(arch, opened.arch, opened.interface), weights)
     opened.scheme.check(model, opened.interface)
     objection = ""
     if head_from is not None:
-        donor = weight_files.load(head_from)
+        if opened.scheme.access != "black-box":
+            raise UsageError(
+                f"expected --head-from with a black-box scheme, {opened.scheme.name} does not read the head"
+            )
+        donor = load_weights(build_model(arch, opened.arch, opened.interface), head_from).state_dict()
         model = layers.with_head(model, donor)
-        objection = "" if opened.host == weight_files.digest(donor) else _OWN_HEAD
+        objection = "" if opened.host == weight_files.digest(donor) else _HEAD
     found = opened.mark().evidence(
         WhiteBox(model, opened.interface.classes),
         bar=bits,
@@ -54,9 +60,11 @@ def run(
         objection=objection,
     )
     if json:
-        show(dumps(found.to_json()))
+        show(dumps({**found.to_json(), "arch": arch or opened.arch}))
     else:
         show(str(found))
+        if arch and arch != opened.arch:
+            say(f"read with the code of {arch}, which is not what the key was made for ({opened.arch})")
         if head_from and not objection:
             say("read through the head of the host that was committed before the draw")
     raise typer.Exit(0 if found.established else 1)

@@ -75,7 +75,10 @@ def _custom(arch: str, trusted: bool) -> "nn.Module":
         raise UsageError(f"expected {arch!r} to be callable without arguments: {error}") from error
     except ValueError:  # some callables written in C have no signature; the call below decides
         pass
-    model = factory()
+    try:
+        model = factory()
+    except Exception as error:  # a person's own code may raise anything
+        raise UsageError(f"expected {arch!r} to make a network, it raised {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise UsageError(f"expected {arch!r} to return a torch.nn.Module, got {type(model).__name__}")
     return model
@@ -85,7 +88,6 @@ def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> No
     """Run two blank images through ``model``, in evaluation mode, and look at the shape that comes out."""
     import torch
 
-    expected = (2, classes)
     first = next(model.parameters(), None)
     images = torch.zeros(2, *input_shape, device=None if first is None else first.device)
     modes = [(module, module.training) for module in model.modules()]
@@ -93,12 +95,16 @@ def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> No
         model.eval()
         with torch.no_grad():
             output = model(images)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except Exception as error:  # a person's own code may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise MismatchError(f"expected output {expected} for input {input_shape}, got an error: {reason}") from error
+        raise MismatchError(f"expected a network for inputs {input_shape}, got an error: {reason}") from error
     finally:
         for module, training in modes:
             module.training = training
     shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-    if shape != expected:
-        raise MismatchError(f"expected output {expected}, got {shape}")
+    if shape != (2, classes):
+        raise MismatchError(
+            f"expected a network with {classes} outputs, as the data has classes, got {shape} for two inputs"
+        )
+    if first is None:
+        raise UsageError("expected a network with parameters, got one without")

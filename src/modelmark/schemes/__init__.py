@@ -15,6 +15,13 @@ SCHEMES = {
 }
 
 
+def reference(scheme: "Scheme") -> str:
+    """Return the name of a scheme in the table, or ``module:Class`` for any other, whatever it calls itself."""
+    cls = type(scheme)
+    place = f"{cls.__module__}:{cls.__qualname__}"
+    return next((name for name, known in SCHEMES.items() if known == place), place)
+
+
 def scheme_class(name: str, *, trusted: bool = False) -> "type[Scheme]":
     """Return the class of the scheme called ``name``.
 
@@ -35,4 +42,7 @@ def scheme_class(name: str, *, trusted: bool = False) -> "type[Scheme]":
             f"expected a scheme of modelmark, the key names {name}: importing it runs its code",
             hint=f"if you trust it, repeat it: --scheme {name}",
         )
-    return import_object(name)  # type: ignore[no-any-return]
+    found = import_object(name)
+    if not (isinstance(found, type) and hasattr(found, "extract") and hasattr(found, "embedding")):
+        raise UsageError(f"expected a scheme class at {name}, got something else")
+    return found

@@ -9,6 +9,7 @@ A marked model answers the secret pictures with the expected labels; asking it i
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,7 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from modelmark import stats
+from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.evidence import BAR
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
 from modelmark.schemes import _triggers
@@ -42,7 +46,7 @@ class Adi:
     Departs: pictures are synthesised for the model's input shape; the paper crops abstract art.
 
     Args:
-        triggers: number of pictures; left out: 100, or as many as are attached.
+        triggers: number of pictures; left out: 100 (more below five classes), or as many as are attached.
         per_hundred: pictures mixed into every hundred samples; at least one a batch, and such that the total is even.
         margin: embedding is done when every picture's label leads by at least this much in the outputs (logits).
         pictures: ``synthetic`` from the secret, or ``own`` (attached).
@@ -76,7 +80,12 @@ class Adi:
 
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Adi":
         """Fill in the number of triggers and check what is attached."""
-        default = len(attachments.get("triggers", ())) if self.pictures == "own" else 100
+        if self.pictures == "own" and "triggers" not in attachments:
+            raise UsageError("expected own pictures, got none: see --images")
+        if self.message == "imported" and "labels" not in attachments:
+            raise UsageError("expected imported labels, got none: see --labels")
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
+        default = len(attachments["triggers"]) if self.pictures == "own" else max(100, fewest * 3 // 2)
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
         resolved.carriers(Secret(bytes(32)), interface, attachments)
         resolved.chosen_message(Secret(bytes(32)), interface, attachments)

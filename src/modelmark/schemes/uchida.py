@@ -8,7 +8,7 @@ With ``w`` the layer's weights averaged over its output filters (length M) and `
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -62,7 +62,7 @@ class Uchida:
     strength: float = 0.01
     margin: float = 0.02
     message: Literal["drawn", "ones", "imported"] = "drawn"
-    width: int | None = None
+    width: int | None = field(default=None, metadata={"derived": True})
 
     def __post_init__(self) -> None:
         for name, value in (("bits", self.bits), ("width", self.width)):
@@ -76,7 +76,12 @@ class Uchida:
         layer = layers.find(model, self.layer) if self.layer else _widest(model)
         bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
         if self.message == "imported":
-            bits = len(attachments.get("bits", ()))
+            given = len(attachments.get("bits", ()))
+            if not given or self.bits not in (None, given):
+                raise UsageError(
+                    f"expected an imported message of {self.bits or 'some'} bits, got {given}: see --matrix"
+                )
+            bits = given
         resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
         resolved._check_capacity()
         if self.message == "imported":

@@ -184,9 +184,19 @@ def test_trusted_factory_is_seeded_and_keeps_its_modes():
 @pytest.mark.parametrize(
     ("arch", "shape", "error", "message"),
     [
-        ("my_nets:wide", DIGITS, MismatchError, r"expected output \(2, 10\), got \(2, 11\)"),
-        ("my_nets:good", MNIST, MismatchError, r"expected output \(2, 10\) for input \(1, 28, 28\), got an error"),
-        ("my_nets:Pair", DIGITS, MismatchError, r"expected output \(2, 10\), got tuple"),
+        (
+            "my_nets:wide",
+            DIGITS,
+            MismatchError,
+            r"expected a network with 10 outputs, as the data has classes, got \(2, 11\)",
+        ),
+        ("my_nets:good", MNIST, MismatchError, r"expected a network for inputs \(1, 28, 28\), got an error"),
+        (
+            "my_nets:Pair",
+            DIGITS,
+            MismatchError,
+            r"expected a network with 10 outputs, as the data has classes, got tuple",
+        ),
         ("my_nets:number", DIGITS, UsageError, "return a torch.nn.Module, got int"),
         ("my_nets:needy", DIGITS, UsageError, "callable without arguments.*width"),
         ("my_nets:not_callable", DIGITS, UsageError, "callable without arguments"),
