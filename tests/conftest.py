@@ -31,7 +31,7 @@ def digits() -> Task:
 
 @pytest.fixture(scope="session")
 def recipe():
-    return annealed(40, 0.05, batch=64)
+    return annealed(40, 0.05, batch=64, clip=1.0)
 
 
 @pytest.fixture(scope="session")

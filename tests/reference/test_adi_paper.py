@@ -121,7 +121,7 @@ def test_the_released_key_can_be_imported(shared_data):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
     attachments, implied = imports.gather(
         "adi", model, "", interface,
-        images=folder / "crop32", labels=folder / "labels.csv", fit="", matrix=None, message=None, axes="keras",
+        images=folder / "crop32", labels=folder / "labels.csv", fit="", matrix=None, message=None, axes="",
     )  # fmt: skip
     assert np.bincount(attachments["labels"]).tolist() == [11, 8, 12, 14, 12, 10, 12, 9, 8, 4]
     mark = keygen(Adi(**implied), model, interface, attachments=attachments).mark()
