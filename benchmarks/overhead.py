@@ -70,7 +70,7 @@ def compare(steps: dict[str, Step], *, at_most_s: float) -> dict[str, Any]:
         order = order[1:] + order[:1]
         rounds = len(times["plain"])
         control = statistics.median(a / b for a, b in zip(times["control"], times["plain"], strict=True))
-        if rounds >= 25 and abs(control - 1) <= 0.005:
+        if rounds >= 60 and abs(control - 1) <= 0.005:
             break
     result: dict[str, Any] = {"rounds": rounds, "steps_a_round": repeats, "control": round(control, 4)}
     for name, values in times.items():
