@@ -155,14 +155,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/overhead.jsonl"))
     parser.add_argument("--seconds", type=float, default=120, help="at most, for each comparison")
+    parser.add_argument("--run", type=int, default=1, help="number of this run; on a noisy machine one run says little")
     arguments = parser.parse_args()
+    run = arguments.run
     torch.set_num_threads(1)
     rows = Rows(arguments.output)
-    rows.measure({"what": "help"}, help_seconds)
-    rows.measure({"what": "fit against a bare loop"}, lambda: loop_overhead(arguments.seconds))
+    rows.measure({"what": "help", "run": run}, help_seconds)
+    rows.measure({"what": "fit against a bare loop", "run": run}, lambda: loop_overhead(arguments.seconds))
     for name in NETS:
         rows.measure(
-            {"what": "step", "net": name, "batch": BATCH}, lambda name=name: step_overhead(name, arguments.seconds)
+            {"what": "step", "net": name, "batch": BATCH, "run": run},
+            lambda name=name: step_overhead(name, arguments.seconds),
         )
 
 

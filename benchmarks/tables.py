@@ -151,20 +151,28 @@ def false_positives() -> str:
 
 
 def overhead() -> str:
-    body = []
-    for row in rows("overhead"):
-        if row["what"] == "help":
-            body.append(["`modelmark --help`", f"{row['median_cpu_s']:.3f} s CPU", "", ""])
-        elif row["what"] == "step":
-            net, control = row["net"], f"{row['control']['ratio']:.4f}"
-            uchida, adi = row["uchida"], row["adi"]
-            body.append([f"{net}: uchida / plain", f"{uchida['ratio']:.4f}", f"{uchida['extra_ms']:+.3f}", control])
-            body.append(
-                [f"{net}: adi / plain with B + k samples", f"{adi['ratio']:.4f}", f"{adi['extra_ms']:+.3f}", control]
-            )
-        else:
-            body.append(["`fit` / bare loop", f"{row['fit']['ratio']:.4f}", "", f"{row['control']['ratio']:.4f}"])
-    return markdown(["what", "ratio", "extra ms a step", "control"], body)
+    table = rows("overhead")
+    runs = sorted({row["run"] for row in table})
+
+    def each(show: Callable[[Row], str], **cell: object) -> str:
+        return "; ".join(show(row) for row in table if all(row.get(name) == value for name, value in cell.items()))
+
+    body = [
+        ["`modelmark --help`", each(lambda r: f"{r['median_cpu_s']:.3f} s CPU", what="help"), "", ""],
+        [
+            "`fit` / bare loop",
+            each(lambda r: f"{r['fit']['ratio']:.3f}", what="fit against a bare loop"),
+            "",
+            each(lambda r: f"{r['control']['ratio']:.3f}", what="fit against a bare loop"),
+        ],
+    ]
+    for net in dict.fromkeys(row["net"] for row in table if "net" in row):
+        control = each(lambda r: f"{r['control']['ratio']:.3f}", net=net)
+        for scheme, against in (("uchida", "plain"), ("adi", "plain with B + k samples")):
+            ratio = each(lambda r, scheme=scheme: f"{r[scheme]['ratio']:.3f}", net=net)
+            extra = each(lambda r, scheme=scheme: f"{r[scheme]['extra_ms']:+.2f}", net=net)
+            body.append([f"{net}: {scheme} / {against}", ratio, extra, control])
+    return markdown([f"what, runs {runs[0]} to {runs[-1]}", "ratio", "extra ms a step", "control"], body)
 
 
 TABLES: dict[str, Callable[[], str]] = {
