@@ -71,7 +71,7 @@ def run(
     rows: list[tuple[str, float, Evidence | Observation]] = []
     for title, model, kind in [
         *((name, model, "") for name, model in models.items()),
-        ("marked, another key", marked, "wrong-"),
+        ("marked, wrong key", marked, "wrong-"),
     ]:
         for scheme in ("adi", "uchida"):
             mark = keys[f"{kind}{scheme}"].mark()
