@@ -190,6 +190,16 @@ def test_distilling_embeds_without_labels(run, story, unmarked_file, tmp_path):
     assert run("verify", story / "uchida.key", "--weights", out).status == 0
 
 
+def test_a_model_fed_otherwise_than_it_was_trained_is_noticed_a_good_one_is_not(
+    run, story, unmarked_file, tmp_path, fresh
+):
+    weights.save(fresh, tmp_path / "fresh.safetensors")
+    for given, warned in ((unmarked_file, False), (tmp_path / "fresh.safetensors", True)):
+        ran = run("embed", story / "uchida.key", "--weights", given, "-o", tmp_path / f"{warned}.safetensors")
+        assert ran.status == 0
+        assert ("knew little of this data" in ran.err) == warned
+
+
 def test_a_marked_file_does_not_say_that_it_is_marked(story):
     content = (story / "marked.safetensors").read_bytes()
     assert not any(word in content for word in (b"adi", b"uchida", b"modelmark", b"trigger"))

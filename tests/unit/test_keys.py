@@ -1,3 +1,5 @@
+"""Keys, draws and imported marks: what is bound, what is refused."""
+
 import numpy as np
 import pytest
 import torch

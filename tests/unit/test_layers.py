@@ -1,3 +1,5 @@
+"""Layers by state-dict path, under wrappers too, and the head put back."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,3 +1,5 @@
+"""Suspects: queries are counted, and answers that are none are refused."""
+
 import numpy as np
 import pytest
 import torch

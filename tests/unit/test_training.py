@@ -1,3 +1,5 @@
+"""The training loop: repeatable, resumable to the byte, and it leaves its arguments alone."""
+
 import pytest
 import torch
 from torch import nn

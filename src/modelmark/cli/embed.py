@@ -45,6 +45,7 @@ def run(
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, require_new
     from modelmark.embedding import check_together, embed
     from modelmark.errors import NotEmbeddedError, UsageError
+    from modelmark.training import DivergedError
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -54,7 +55,8 @@ def run(
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
-    task = load_task(data or opened[0].data).fed_as(opened[0].interface)
+    spec = data or opened[0].data
+    task = load_task(spec).fed_as(opened[0].interface)
     model = build_model(arch, opened[0].arch, task.interface, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
@@ -70,7 +72,7 @@ def run(
         task = task.distilled(model)
     marks = [key.mark() for key in opened]
     check_together(model, marks, task)
-    checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, data)
+    checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, spec)
     say(f"{plan}; {'checkpoint found, going on from it' if checkpoint.found else 'from the start'}")
 
     def watch(number: int, now: "Progress") -> None:
@@ -92,14 +94,14 @@ def run(
     except KeyboardInterrupt:
         say("interrupted; the same command goes on from the last whole epoch")
         raise typer.Exit(130) from None
-    except NotEmbeddedError:
+    except (NotEmbeddedError, DivergedError):
         checkpoint.remove()
         raise
     weight_files.save(done.model, output)
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after
-    if weights and before < 200 / task.interface.classes:
+    if weights and before < 100 / task.interface.classes + 10:
         say("warning: the given model knew little of this data; was it trained on inputs fed as the key says?")
         say("hint: keygen --mean and --std say how")
     say(f"test accuracy {after:.2f} %" + (f", {before:.2f} % before" if weights else ""))
