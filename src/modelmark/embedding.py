@@ -104,14 +104,15 @@ def embed(
         raise UsageError(f"expected more than {first} rounds to go on from round {first + 1}, got {rounds}")
     before = accuracy(model, task)
     for number in range(first, rounds):
-        embedding = Composed(mark.embedding(model, seed=seed + 1000 * number) for mark in marks)
         state = resume["fit"] if resume and number == first else None
         model = fit(
             model,
             task,
             recipe,
             seed=seed + number,
-            embedding=embedding,
+            embedding=lambda copied, number=number: Composed(  # type: ignore[misc]
+                mark.embedding(copied, seed=seed + 1000 * number) for mark in marks
+            ),
             resume=state,
             watch=(lambda progress, number=number: watch(number, progress)) if watch else None,  # type: ignore[misc]
         )

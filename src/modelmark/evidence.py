@@ -44,6 +44,7 @@ class Evidence:
         queries: inputs the suspect was asked to classify.
         bar: net bits from which the verdict is "established".
         self_check: made with a key that is never evidence.
+        root: hex of the root that commits to the key's carriers; two keys with one root are one key.
     """
 
     scheme: str
@@ -54,6 +55,7 @@ class Evidence:
     queries: int = 0
     bar: float = BAR
     self_check: bool = False
+    root: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.bar < math.inf:
@@ -107,6 +109,7 @@ class Evidence:
             "bar": self.bar,
             "queries": self.queries,
             "self_check": self.self_check,
+            "root": self.root,
             "verdict": self.verdict,
         }
 
@@ -116,6 +119,7 @@ class Observation:
     """A match rate with no exact test behind it: the message was chosen, or the reading depends on it.
 
     It has no bits and is never established. ``reference`` says what unmarked models score, where that was measured.
+    ``note`` says what the paper's own rule makes of the reading.
 
     Args:
         scheme: the name of the scheme.
@@ -124,6 +128,7 @@ class Observation:
         reason: why there is no exact test.
         queries: inputs the suspect was asked to classify.
         reference: match rates of models known to be unmarked.
+        note: the paper's own rule, for what it is worth.
     """
 
     scheme: str
@@ -132,15 +137,17 @@ class Observation:
     reason: str
     queries: int = 0
     reference: tuple[float, ...] = ()
+    note: str = ""
 
     established = False
     verdict = "not established"
 
     def __str__(self) -> str:
         line = f"{self.scheme}: {self.matches}/{self.trials} as expected; no exact test: {self.reason}"
-        if self.reference:
-            line += f"; unmarked models: {min(self.reference):.0%} to {max(self.reference):.0%}"
-        return f"{line}: {self.verdict}"
+        if self.note:
+            line += f"; {self.note}"
+        rates = f"{min(self.reference):.0%} to {max(self.reference):.0%}" if self.reference else "not measured"
+        return f"{line}; unmarked models: {rates}: {self.verdict}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -153,6 +160,7 @@ class Observation:
             "reason": self.reason,
             "queries": self.queries,
             "reference": list(self.reference),
+            "note": self.note,
             "verdict": self.verdict,
         }
 

@@ -1,7 +1,7 @@
 """Keys and marks: a secret with a scheme, what is publicly said about it, and what is read with it."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from modelmark import canonical, commitment, hashing, stats
+from modelmark import canonical, commitment, hashing, stats, weights
 from modelmark.canonical import Json
 from modelmark.draw import CHARGES, Draw
 from modelmark.errors import CapacityError, MismatchError
@@ -19,7 +19,8 @@ from modelmark.interface import Interface
 from modelmark.schemes import reference
 from modelmark.schemes.base import Attachments, Carriers, Embedding, Scheme, public_parameters
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
+from modelmark.suspect import Suspect, WhiteBox
+from modelmark.task import Task
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ class Key:
             "trials": trials,
             "alphabet": alphabet,
             "interface": self.interface.public(),
-            "reading": "largest output, ties to the lowest class"
-            if self.scheme.access == "black-box"
-            else "sign, zero is one",
+            "reading": self.scheme.reading,
             "host": self.host,
             "self_check": self.self_check,
         }
@@ -106,6 +105,7 @@ def keygen(
     model: nn.Module,
     interface: Interface,
     *,
+    task: Task | None = None,
     secret: Secret | None = None,
     attachments: Mapping[str, npt.NDArray[np.generic]] | None = None,
     arch: str = "",
@@ -118,8 +118,9 @@ def keygen(
 
     Args:
         scheme: with or without defaults left open.
-        model: any model of the architecture to be marked; its weights do not matter.
+        model: any model of the architecture to be marked; its weights matter to ``deepsigns-blackbox`` alone.
         interface: how it is fed.
+        task: the owner's data, for schemes whose carriers are made of it.
         secret: drawn from the operating system unless given.
         attachments: own pictures or imported matrices.
         arch: kept in the key, so that a suspect's weights alone suffice later.
@@ -130,16 +131,20 @@ def keygen(
 
     Raises:
         CapacityError: full evidence of this key would stay below the bar, or the message does not fit the layer.
-        UsageError: the model has no place for the mark.
-        MismatchError: model and interface do not belong together.
+        UsageError: the model has no place for the mark, or the scheme needs data and was given none.
+        MismatchError: model, interface and data do not belong together.
     """
     attachments = dict(attachments or {})
+    secret = secret or Secret.generate()
     resolved = scheme.resolve(model, interface, attachments)
     resolved.check(model, interface)
     if not self_check and not resolved.objection():
         _require_reach(resolved, interface, bar)
+    if task is not None:
+        task = task.fed_as(interface)
+    attachments |= resolved.attach(secret, model, task)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    return Key(resolved, secret or Secret.generate(), interface, attachments, arch, data, host, now, self_check)
+    return Key(resolved, secret, interface, attachments, arch, data, host, now, self_check)
 
 
 def _require_reach(scheme: Scheme, interface: Interface, bar: float) -> None:
@@ -187,7 +192,15 @@ class Mark:
         return self.embedding(model).margins(model)
 
     def evidence(
-        self, suspect: Suspect, *, bar: float = BAR, suspects: int = 1, readings: int = 1, objection: str = ""
+        self,
+        suspect: Suspect,
+        *,
+        bar: float = BAR,
+        suspects: int = 1,
+        readings: int = 1,
+        objection: str = "",
+        align_to: nn.Module | None = None,
+        references: Sequence[Suspect] = (),
     ) -> Evidence | Observation:
         """Read a suspect and weigh the reading.
 
@@ -197,11 +210,19 @@ class Mark:
             suspects: how many suspects were tried with this key; charged.
             readings: how many ways of reading this suspect were tried; charged.
             objection: why this reading has no exact test, if it has none.
+            align_to: the unmarked host whose digest the key committed to; the suspect's channels are put in its order
+                before reading, and one reading more is charged.
+            references: models known to be unmarked, whose match rates an Observation shows.
 
         Returns:
             Evidence, or an Observation where no exact test exists.
+
+        Raises:
+            MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
         """
         key = self.key
+        if align_to is not None:
+            suspect, readings = self._aligned(suspect, align_to), readings + 1
         symbols = key.scheme.extract(key.carriers, suspect, key.interface)
         matches, trials = int((symbols.values == self.message).sum()), len(self.message)
         name = reference(key.scheme)
@@ -209,11 +230,32 @@ class Mark:
         if not objection and key.scheme.chosen_message(key.secret, key.interface, key.attachments) is not None:
             objection = "the message was chosen, not drawn"
         if objection:
-            return Observation(name, matches, trials, objection, symbols.queries)
+            unmarked = tuple(self._rate(other) for other in references)
+            return Observation(name, matches, trials, objection, symbols.queries, unmarked, symbols.note)
         _, alphabet = key.scheme.shape(key.interface)
         charges = (
             Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
             *charge_tries("suspects tried", suspects),
             *charge_tries("readings tried", readings),
         )
-        return Evidence(name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check)
+        return Evidence(
+            name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check,
+            root=str(key.statement["root"]),
+        )  # fmt: skip
+
+    def _rate(self, suspect: Suspect) -> float:
+        symbols = self.key.scheme.extract(self.key.carriers, suspect, self.key.interface)
+        return float((symbols.values == self.message).mean())
+
+    def _aligned(self, suspect: Suspect, host: nn.Module) -> Suspect:
+        """Return the suspect in the host's order of channels. A marked host would carry the message into the reading."""
+        if not self.key.host or self.key.host != weights.digest(host.state_dict()):
+            raise MismatchError(
+                "expected the unmarked host that the key committed to before the draw, got other weights",
+                hint="a marked model knows the message, and what is aligned to it would match; see keygen --host",
+            )
+        if not isinstance(suspect, WhiteBox):
+            raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
+        from modelmark import align  # loads scipy's optimisers and torch's tracer
+
+        return WhiteBox(align.align(suspect.model, host, self.key.interface), self.key.interface.classes)

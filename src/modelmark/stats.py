@@ -5,6 +5,7 @@ Under the null hypothesis each of ``trials`` symbols matches with probability ``
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -63,6 +64,25 @@ def minimum_trials(bits: float, chance: Fraction) -> int:
     while tail_bits(trials, trials, chance) < bits:
         trials += 1
     return trials
+
+
+def fisher_bits(bits: Sequence[float]) -> float:
+    """Return the evidence in bits of independent tests together, by Fisher's method; never the sum.
+
+    With S the sum over k tests, ``S - log2(sum_{i<k} (S ln 2)^i / i!)``: the tail of a chi-squared variable with 2k degrees
+    of freedom. It stays valid for discrete tests and for bits that were charged before, which only make it smaller.
+
+    Args:
+        bits: ``-log2 p`` of each test, all at least 0.
+    """
+    if not bits or min(bits) < 0:
+        raise ValueError(f"expected bits of at least one test, none below 0, got {list(bits)}")
+    total = math.fsum(bits)
+    term, series = 1.0, 1.0
+    for i in range(1, len(bits)):
+        term *= total * math.log(2) / i
+        series += term
+    return max(total - math.log2(series), 0.0)
 
 
 def clopper_pearson(matches: int, trials: int, *, error_bits: float = 40) -> tuple[float, float]:

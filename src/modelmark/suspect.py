@@ -1,7 +1,6 @@
 """How a verifier reaches a model: through its answers alone, or through its weights."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
+from modelmark import layers, taps
 from modelmark.errors import MismatchError, SuspectError
 
 ABSTAIN = -1
@@ -29,6 +28,10 @@ class Suspect(Protocol):
 
     def weight(self, path: str) -> npt.NDArray[np.float64]:
         """Return the weight of the layer at ``path``."""
+        ...
+
+    def activations(self, path: str, inputs: Tensor) -> npt.NDArray[np.float64]:
+        """Return what the layer at ``path`` receives for each input, ``(N, M)``."""
         ...
 
 
@@ -62,6 +65,14 @@ class BlackBox:
         """
         raise MismatchError("expected access to the suspect's weights, got its answers alone")
 
+    def activations(self, path: str, inputs: Tensor) -> npt.NDArray[np.float64]:
+        """Refuse.
+
+        Raises:
+            MismatchError: always; this scheme needs to look inside.
+        """
+        raise MismatchError("expected access to the suspect's activations, got its answers alone")
+
     def _ask(self, batch: Tensor) -> npt.NDArray[np.int64]:
         self.queries += len(batch)
         raw = self._answer(batch)
@@ -87,7 +98,7 @@ class WhiteBox:
     """
 
     def __init__(self, model: nn.Module, classes: int) -> None:
-        self._model = model
+        self.model = model
         self._classes = classes
         self.queries = 0
 
@@ -98,7 +109,7 @@ class WhiteBox:
             SuspectError: an output is NaN or has another number of classes.
         """
         self.queries += len(inputs)
-        outputs = logits(self._model, inputs).cpu().numpy()
+        outputs = logits(self.model, inputs).cpu().numpy()
         if outputs.ndim != 2 or outputs.shape[1] != self._classes:
             raise SuspectError(
                 f"expected outputs for {self._classes} classes from the suspect, got {outputs.shape[1:]}"
@@ -114,28 +125,27 @@ class WhiteBox:
             MismatchError: there is no such layer.
             SuspectError: the weights are not finite.
         """
-        values = layers.weight(self._model, path).detach().cpu().double().numpy()
+        values = layers.weight(self.model, path).detach().cpu().double().numpy()
         if not np.isfinite(values).all():
             raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
         return values
 
+    def activations(self, path: str, inputs: Tensor) -> npt.NDArray[np.float64]:
+        """Return what the layer at ``path`` receives for each input ``(N, *input_shape)``, shape ``(N, M)``.
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Put every module in evaluation mode without gradients, and back into the mode it was in."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield model
-    finally:
-        for module, training in modes.items():
-            module.training = training
+        Raises:
+            MismatchError: there is no such layer.
+            SuspectError: an activation is not finite.
+        """
+        values = taps.activations(self.model, path, inputs).cpu().double().numpy()
+        if not np.isfinite(values).all():
+            raise SuspectError("expected finite activations from the suspect, got NaN or infinity")
+        return values
 
 
 def logits(model: nn.Module, inputs: Tensor, *, batch: int = _BATCH) -> Tensor:
     """Return the outputs of ``model`` in evaluation mode, ``(N, classes)``, computed in batches on the model's device."""
     parameter = next(model.parameters(), None)
     device = inputs.device if parameter is None else parameter.device
-    with evaluating(model):
+    with taps.evaluating(model):
         return torch.cat([model(part.to(device)) for part in inputs.split(batch)])

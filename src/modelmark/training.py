@@ -48,7 +48,7 @@ def fit(
     recipe: Recipe,
     *,
     seed: int,
-    embedding: Embedding | None = None,
+    embedding: Callable[[nn.Module], Embedding] | None = None,
     trainable: Callable[[str], bool] = lambda name: True,
     frozen_statistics: bool = False,
     resume: dict[str, Any] | None = None,
@@ -64,7 +64,7 @@ def fit(
         task: data; moved to the model's device if it is elsewhere.
         recipe: schedule and optimiser numbers.
         seed: of order, augmentation and dropout.
-        embedding: the hooks of one or several marks.
+        embedding: called with the copy that is trained, returns the hooks of one or several marks for it.
         trainable: which parameters, by state-dict path, the optimiser may change.
         frozen_statistics: keep running statistics of normalisation layers as they are, too.
         resume: a snapshot of an earlier, interrupted run with the same arguments.
@@ -74,16 +74,15 @@ def fit(
         DivergedError: the loss became infinite or NaN.
     """
     model = copy.deepcopy(model)
-    embedding = embedding or Embedding()
     device = next(model.parameters()).device
     task = task.to(device)
-    embedding.to(device)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     held = [p for name, p in model.named_parameters() if p.requires_grad and not trainable(name)]
     for parameter in held:
         parameter.requires_grad_(False)
-    run = _Run(model, embedding, recipe, seed, device)
+    hooks = (embedding(model) if embedding else Embedding()).to(device)
+    run = _Run(model, hooks, recipe, seed, device)
     normalise = Normalise(task.interface)
     batch = min(recipe.batch, len(task.train_inputs))
     per_epoch = len(task.train_inputs) // batch
@@ -102,9 +101,9 @@ def fit(
                 x = normalise(augment(task.train_inputs[picked], recipe, run.generator))
                 if recipe.channels_last:
                     x = x.contiguous(memory_format=torch.channels_last)
-                x, y = embedding.mix(x, task.train_targets[picked])
-                scores = embedding.adjust(model(x), x)
-                loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
+                x, y = hooks.mix(x, task.train_targets[picked])
+                scores = hooks.adjust(model(x), x)
+                loss = cross_entropy(scores, y) + hooks.penalty(model, x, y)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:
                     nn.utils.clip_grad_norm_(run.trained, recipe.clip)
@@ -113,7 +112,7 @@ def fit(
                 run.step += 1
                 losses += loss.detach()
                 if run.step < steps:
-                    embedding.after_step(model)
+                    hooks.after_step(model)
                 ended = run.step % per_epoch == 0
                 if ended and not torch.isfinite(losses):
                     raise DivergedError(

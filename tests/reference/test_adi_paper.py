@@ -84,7 +84,7 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
         digits,
         annealed(60, 0.2, batch=64, weight_decay=0.0),
         seed=0,
-        embedding=mark.embedding(unmarked),
+        embedding=mark.embedding,
         trainable=lambda name: name.startswith(f"{head}."),
     )
     through = layers.with_head(unmarked, made.state_dict())

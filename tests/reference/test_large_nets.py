@@ -29,7 +29,7 @@ def test_a_few_steps_move_both_marks(arch, layer, width):
     marks = [keygen(scheme, model, task.interface).mark() for scheme in (Uchida(layer=layer), Adi(triggers=44))]
     assert (marks[0].key.scheme.width, marks[0].key.scheme.bits) == (width, 256)
     embedding = Composed(mark.embedding(model) for mark in marks)
-    moved = fit(model, task, constant(2, 0.05, batch=8, channels_last=True), seed=0, embedding=embedding)
+    moved = fit(model, task, constant(2, 0.05, batch=8, channels_last=True), seed=0, embedding=lambda model: embedding)
     before, after = (marks[0].margins(net) for net in (model, moved))
     assert after.mean() > before.mean()
     for mark in marks:

@@ -62,7 +62,10 @@ def test_a_bar_that_everything_or_nothing_reaches_is_refused(bar: float) -> None
             Evidence("adi", 100, 100, Fraction(1, 10), CHARGES, queries=100, bar=10),
             "adi: 100/100 expected answers, 332.1 bits (net 249.1): established at a bar of 10",
         ),
-        (Observation("adi", 1, 2, "chosen"), "adi: 1/2 as expected; no exact test: chosen: not established"),
+        (
+            Observation("adi", 1, 2, "chosen"),
+            "adi: 1/2 as expected; no exact test: chosen; unmarked models: not measured: not established",
+        ),
     ],
 )
 def test_the_line_says_it(evidence: Evidence | Observation, line: str) -> None:

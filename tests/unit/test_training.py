@@ -43,9 +43,9 @@ PLAN = annealed(3, 0.05, batch=32, augment="crop-flip", pad=1, clip=1.0)
 
 def test_equal_arguments_give_equal_bytes_and_seeds_differ(small):
     model, task, embedding = small
-    first = fit(model, task, PLAN, seed=1, embedding=embedding())
-    assert same(first, fit(model, task, PLAN, seed=1, embedding=embedding()))
-    assert not same(first, fit(model, task, PLAN, seed=2, embedding=embedding()))
+    first = fit(model, task, PLAN, seed=1, embedding=lambda model: embedding())
+    assert same(first, fit(model, task, PLAN, seed=1, embedding=lambda model: embedding()))
+    assert not same(first, fit(model, task, PLAN, seed=2, embedding=lambda model: embedding()))
 
 
 def test_arguments_and_global_generators_stay_as_they_were(small):
@@ -62,7 +62,7 @@ def test_arguments_and_global_generators_stay_as_they_were(small):
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
     model, task, embedding = small
-    whole = fit(model, task, PLAN, seed=1, embedding=embedding())
+    whole = fit(model, task, PLAN, seed=1, embedding=lambda model: embedding())
     kept = {}
 
     def stop(now):
@@ -71,8 +71,8 @@ def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(model, task, PLAN, seed=1, embedding=embedding(), watch=stop)
-    assert same(whole, fit(model, task, PLAN, seed=1, embedding=embedding(), resume=kept))
+        fit(model, task, PLAN, seed=1, embedding=lambda model: embedding(), watch=stop)
+    assert same(whole, fit(model, task, PLAN, seed=1, embedding=lambda model: embedding(), resume=kept))
 
 
 def _file(state):
@@ -104,7 +104,7 @@ def test_hooks_are_called_in_order_and_nothing_follows_the_last_step(small):
         def after_step(self, model):
             calls.append("after")
 
-    fit(model, task, constant(1, 0.01, batch=160), seed=0, embedding=Recorder())
+    fit(model, task, constant(1, 0.01, batch=160), seed=0, embedding=lambda model: Recorder())
     assert calls == ["mix", "adjust", "penalty", "after", "mix", "adjust", "penalty"]
 
 
@@ -120,7 +120,7 @@ def test_parameters_of_an_embedding_are_trained_without_decay(small):
             return self.centre.sum() * 0.0
 
     owner = Owner()
-    fit(model, task, constant(1, 0.1, batch=32, weight_decay=0.5), seed=0, embedding=owner)
+    fit(model, task, constant(1, 0.1, batch=32, weight_decay=0.5), seed=0, embedding=lambda model: owner)
     assert owner.centre.item() == 1.0
 
 

@@ -56,7 +56,8 @@ def run(
     cls = scheme_class(scheme, trusted=True)
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
-    interface = load_task(data, mean, std).interface
+    task = load_task(data, mean, std)
+    interface = task.interface
     model = build_model(arch, "", interface)
     attachments, implied = imports.gather(
         cls.name, model, str(chosen.get("layer", "")), interface,
@@ -71,6 +72,7 @@ def run(
             options.make(cls, {**chosen, **implied}),
             model,
             interface,
+            task=task,
             attachments=attachments,
             arch=arch,
             data=data,

@@ -15,18 +15,18 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelmark import stats
 from modelmark.draw import CHARGES
-from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
 from modelmark.interface import Interface
-from modelmark.preprocess import Normalise
-from modelmark.schemes import _triggers
+from modelmark.schemes import _blackbox, _triggers
 from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect, logits
+from modelmark.suspect import Suspect
+from modelmark.task import Task
 
 MAX_BYTES = 2**31
 """Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
@@ -57,6 +57,7 @@ class Adi:
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
     access: ClassVar[str] = "black-box"
     private: ClassVar[tuple[str, ...]] = ()
+    reading: ClassVar[str] = _blackbox.READING
 
     triggers: int | None = None
     per_hundred: int = 2
@@ -91,15 +92,13 @@ class Adi:
         resolved.chosen_message(Secret(bytes(32)), interface, attachments)
         return resolved
 
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return nothing: pictures come from the secret, or are attached already."""
+        return {}
+
     def check(self, model: nn.Module, interface: Interface) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
-        try:
-            found = logits(model, Normalise(interface)(torch.zeros(2, *interface.input_shape, dtype=torch.uint8)))
-        except (RuntimeError, ValueError) as error:
-            problem = str(error).splitlines()[0][:120]
-            raise MismatchError(f"expected a model that takes inputs {interface.input_shape}, got: {problem}") from None
-        if tuple(found.shape) != (2, interface.classes):
-            raise MismatchError(f"expected outputs for {interface.classes} classes, got shape {tuple(found.shape[1:])}")
+        _blackbox.check(model, interface)
 
     def shape(self, interface: Interface) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
@@ -130,8 +129,7 @@ class Adi:
         self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
     ) -> Sequence[bytes]:
         """Return each picture as ``uint8 CxHxW``, a newline and its pixels; labels that were not drawn follow."""
-        prefix = f"uint8 {'x'.join(map(str, carriers.shape[1:]))}\n".encode()
-        pictures = [prefix + picture.tobytes() for picture in carriers]
+        pictures = _blackbox.picture_leaves(carriers)
         chosen = self.chosen_message(secret, interface, attachments)
         return pictures if chosen is None else pictures + [f"label {label}".encode() for label in chosen]
 
@@ -153,70 +151,10 @@ class Adi:
     ) -> Embedding:
         """Return the hook that appends triggers to every batch."""
         self.check(model, interface)
-        inputs = Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
-        return _Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
+        inputs = _blackbox.pictures(carriers, interface)
+        return _blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
 
     def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
         """Return the suspect's answer to each picture, asked once, ``(triggers,)``."""
-        inputs = Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
+        inputs = _blackbox.pictures(carriers, interface)
         return Symbols(suspect.labels(inputs), queries=len(inputs))
-
-
-class _Mixing(Embedding):
-    """Triggers appended to each batch in a shuffled order; one mean cross-entropy then covers data and triggers.
-
-    Few per batch, so that batch statistics remain those of the data (the paper's reason for 2 in 100).
-    """
-
-    inputs: Tensor
-    labels: Tensor
-
-    def __init__(self, inputs: Tensor, labels: Tensor, per_hundred: int, seed: int) -> None:
-        super().__init__()
-        self.register_buffer("inputs", inputs, persistent=False)  # derived from the key
-        self.register_buffer("labels", labels, persistent=False)
-        self._per_hundred = per_hundred
-        self._generator = torch.Generator().manual_seed(seed)
-        self._queue = torch.empty(0, dtype=torch.int64)
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the next triggers, in the memory format of ``x``; labels become one-hot where ``y`` is soft."""
-        if self.inputs.device != x.device:
-            self.to(x.device)
-        count = _share(len(x), self._per_hundred)
-        picked = self._next(count).to(x.device)
-        inputs = self.inputs[picked].to(x.dtype)
-        if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        labels = self.labels[picked]
-        if y.is_floating_point():
-            labels = nn.functional.one_hot(labels, y.shape[1]).to(y.dtype)
-        return torch.cat([x, inputs]), torch.cat([y, labels])
-
-    def _next(self, count: int) -> Tensor:
-        while len(self._queue) < count:
-            self._queue = torch.cat([self._queue, torch.randperm(len(self.labels), generator=self._generator)])
-        picked, self._queue = self._queue[:count], self._queue[count:]
-        return picked
-
-    def margins(self, model: nn.Module) -> Tensor:
-        """Return the lead of each trigger's label over the best other class, in logits, ``(triggers,)``."""
-        outputs = logits(model, self.inputs)
-        chosen = self.labels.to(outputs.device)[:, None]
-        expected = outputs.gather(1, chosen)[:, 0]
-        return expected - outputs.scatter(1, chosen, -torch.inf).amax(dim=1)
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return the order of the triggers still to come."""
-        return {"queue": self._queue.clone(), "generator": self._generator.get_state()}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on in the order that ``get_extra_state`` recorded."""
-        self._queue = state["queue"].clone()
-        self._generator.set_state(state["generator"])
-
-
-def _share(batch: int, per_hundred: int) -> int:
-    """Return the number nearest to its share of ``batch`` that makes the total even: odd totals cost 3 to 5 % on a CPU."""
-    odd = batch % 2
-    return max(2 * round((batch * per_hundred / 100 - odd) / 2) + odd, 2 - odd)

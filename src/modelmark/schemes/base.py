@@ -23,8 +23,11 @@ from modelmark.canonical import Json
 from modelmark.interface import Interface
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
+from modelmark.task import Task
 
-Carriers = npt.NDArray[Any]
+Carriers = Any
+"""What a scheme derives and commits to: an array, or several in a type of the scheme's own."""
+
 Attachments = Mapping[str, npt.NDArray[Any]]
 
 
@@ -35,10 +38,12 @@ class Symbols:
     Args:
         values: one symbol per trial, shape ``(trials,)``.
         queries: inputs the suspect was asked for it.
+        note: what the paper's own rule says, for literal variants.
     """
 
     values: npt.NDArray[np.int64]
     queries: int = 0
+    note: str = ""
 
 
 class Embedding(nn.Module):
@@ -109,13 +114,15 @@ class Composed(Embedding):
 class Scheme(Protocol):
     """A way to mark models: a frozen dataclass whose fields are its hyperparameters.
 
-    ``private`` names the fields that the public statement conceals behind a salted commitment.
+    ``access`` is ``black-box`` or ``white-box``; ``private`` names the fields that the public statement conceals behind a
+    salted commitment; ``reading`` says in the statement how a symbol is read.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     access: ClassVar[str]
     private: ClassVar[tuple[str, ...]]
+    reading: ClassVar[str]
 
     @property
     def margin(self) -> float:
@@ -128,6 +135,19 @@ class Scheme(Protocol):
         Raises:
             CapacityError: the message does not fit.
             UsageError: the model has no place for the mark.
+        """
+        ...
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> Attachments:
+        """Return what this resolved scheme's key must hold beside the secret, made once by ``keygen``.
+
+        Args:
+            secret: of the key.
+            model: of the architecture to be marked; trained, where what is attached depends on its weights.
+            task: the owner's data, if ``keygen`` was given any.
+
+        Raises:
+            UsageError: data is needed and was not given, or lacks what is needed.
         """
         ...
 

@@ -23,6 +23,7 @@ from modelmark.schemes import _projection
 from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
+from modelmark.task import Task
 
 MAX_ENTRIES = 2**28
 """Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""
@@ -55,6 +56,7 @@ class Uchida:
     summary: ClassVar[str] = "bits in the weights of one layer (Uchida et al. 2017)"
     access: ClassVar[str] = "white-box"
     private: ClassVar[tuple[str, ...]] = ("layer",)
+    reading: ClassVar[str] = "sign, zero is one"
 
     layer: str = ""
     bits: int | None = None
@@ -87,6 +89,10 @@ class Uchida:
         if self.message == "imported":
             resolved.carriers(Secret(bytes(32)), interface, attachments)
         return resolved
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return nothing: the projection comes from the secret, or is attached already."""
+        return {}
 
     @property
     def _size(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from modelmark.draw import Draw
 from modelmark.evidence import Evidence
 from modelmark.keys import Key, keygen
 from modelmark.suspect import WhiteBox
+from modelmark.task import Task
 
 LEVELS = (0.5, 0.1, 0.05, 0.01, 0.001)
 
@@ -62,11 +63,11 @@ def levels(key: Key, unmarked: nn.Module, drawn: npt.NDArray[np.int64]) -> list[
     return found
 
 
-def fresh_keys(key: Key, unmarked: nn.Module, count: int) -> list[float]:
+def fresh_keys(key: Key, unmarked: nn.Module, count: int, task: Task | None = None) -> list[float]:
     """Return the gross bits that ``count`` new keys of the same scheme find in an unmarked model."""
     bits = []
     for _ in range(count):
-        other = keygen(key.scheme, unmarked, key.interface).mark()
+        other = keygen(key.scheme, unmarked, key.interface, task=task).mark()
         found = other.evidence(WhiteBox(unmarked, key.interface.classes))
         assert isinstance(found, Evidence)
         bits.append(found.gross_bits)

@@ -33,7 +33,7 @@ def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *
         recipe: under which the model learns the task and the mark.
         most_lost: accuracy that the mark may cost.
     """
-    key = keygen(scheme, fresh, task.interface, secret=_SECRET)
+    key = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
     _deterministic(scheme, fresh, task, key)
     _round_trip(key)
     unmarked = fit(fresh, task, recipe, seed=1)
@@ -52,9 +52,9 @@ def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *
 
 
 def _deterministic(scheme: Scheme, fresh: nn.Module, task: Task, key: Key) -> None:
-    again = keygen(scheme, fresh, task.interface, secret=_SECRET)
+    again = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
     assert again.digest == key.digest, "one secret gave two keys"
-    other = keygen(scheme, fresh, task.interface, secret=Secret(bytes(32)))
+    other = keygen(scheme, fresh, task.interface, task=task, secret=Secret(bytes(32)))
     assert other.digest != key.digest, "two secrets gave one key"
     assert len(np.unique(key.mark().message)) > 1, "a drawn message of one symbol only"
 
@@ -74,7 +74,7 @@ def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) ->
     found = mark.evidence(WhiteBox(marked, classes))
     assert isinstance(found, Evidence), "the default variant has no exact test"
     assert found.established, f"the marked model is {found}"
-    wrong = keygen(mark.key.scheme, marked, task.interface).mark()
+    wrong = keygen(mark.key.scheme, marked, task.interface, task=task).mark()
     for what, other in (
         ("an unmarked model", mark.evidence(WhiteBox(unmarked, classes))),
         ("a wrong key", wrong.evidence(WhiteBox(marked, classes))),

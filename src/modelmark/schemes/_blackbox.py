@@ -1,0 +1,133 @@
+"""What the schemes share that are read by asking: inputs joined to a batch, their labels' lead, the plurality."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from modelmark.errors import MismatchError
+from modelmark.interface import Interface
+from modelmark.preprocess import Normalise
+from modelmark.schemes.base import Embedding
+from modelmark.suspect import ABSTAIN, logits
+
+READING = "largest output, ties to the lowest class"
+
+
+def check(model: nn.Module, interface: Interface) -> None:
+    """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+    try:
+        found = logits(model, Normalise(interface)(torch.zeros(2, *interface.input_shape, dtype=torch.uint8)))
+    except (RuntimeError, ValueError) as error:
+        problem = str(error).splitlines()[0][:120]
+        raise MismatchError(f"expected a model that takes inputs {interface.input_shape}, got: {problem}") from None
+    if tuple(found.shape) != (2, interface.classes):
+        raise MismatchError(f"expected outputs for {interface.classes} classes, got shape {tuple(found.shape[1:])}")
+
+
+def pictures(carriers: npt.NDArray[np.uint8], interface: Interface) -> Tensor:
+    """Return uint8 pictures ``(N, *input_shape)`` as ``forward`` takes them."""
+    return Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
+
+
+def picture_leaves(carriers: npt.NDArray[np.uint8]) -> list[bytes]:
+    """Return the bytes of each picture: ``uint8 CxHxW``, a line feed and its pixels."""
+    prefix = f"uint8 {'x'.join(map(str, carriers.shape[1:]))}\n".encode()
+    return [prefix + picture.tobytes() for picture in carriers]
+
+
+def append(x: Tensor, y: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a batch with ``inputs`` after ``x``, in its type and memory format, and ``labels`` after ``y``.
+
+    Args:
+        x: ``(B, *input_shape)``.
+        y: labels ``(B,)`` or soft targets ``(B, classes)``; labels become one-hot beside soft targets.
+        inputs: ``(k, *input_shape)``.
+        labels: ``(k,)``.
+    """
+    inputs = inputs.to(x.dtype)
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    if y.is_floating_point():
+        labels = nn.functional.one_hot(labels, y.shape[1]).to(y.dtype)
+    return torch.cat([x, inputs]), torch.cat([y, labels])
+
+
+def hard(y: Tensor) -> Tensor:
+    """Return labels ``(B,)`` from labels or soft targets."""
+    return y.argmax(dim=1) if y.is_floating_point() else y
+
+
+def share(batch: int, per_hundred: int) -> int:
+    """Return the number nearest to its share of ``batch`` that makes the total even: odd totals cost 3 to 5 % on a CPU."""
+    odd = batch % 2
+    return max(2 * round((batch * per_hundred / 100 - odd) / 2) + odd, 2 - odd)
+
+
+def lead(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    """Return how far each label is ahead of the best other class, in logits, ``(N,)``."""
+    outputs = logits(model, inputs)
+    chosen = labels.to(outputs.device)[:, None]
+    expected = outputs.gather(1, chosen)[:, 0]
+    return expected - outputs.scatter(1, chosen, -torch.inf).amax(dim=1)
+
+
+def plurality(answers: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    """Return one symbol per row of answers ``(symbols, queries)``: the most frequent, ties to the lowest class.
+
+    Refusals do not count; a symbol whose every query was refused is ``ABSTAIN``.
+    """
+    counts = (answers[:, :, None] == np.arange(classes)).sum(axis=1)
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), ABSTAIN)
+
+
+class Mixing(Embedding):
+    """Triggers appended to each batch in a shuffled order; one mean cross-entropy then covers data and triggers.
+
+    Few per batch, so that batch statistics remain those of the data (the reason of Adi et al. for 2 in 100).
+
+    Args:
+        inputs: all triggers as ``forward`` takes them, ``(N, *input_shape)``.
+        labels: ``(N,)``.
+        per_hundred: triggers for every hundred samples of the batch; see ``share``.
+        seed: of the order.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __init__(self, inputs: Tensor, labels: Tensor, per_hundred: int, seed: int) -> None:
+        super().__init__()
+        self.register_buffer("inputs", inputs, persistent=False)  # derived from the key
+        self.register_buffer("labels", labels, persistent=False)
+        self._per_hundred = per_hundred
+        self._generator = torch.Generator().manual_seed(seed)
+        self._queue = torch.empty(0, dtype=torch.int64)
+
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Append the next triggers."""
+        if self.inputs.device != x.device:
+            self.to(x.device)
+        picked = self._next(share(len(x), self._per_hundred)).to(x.device)
+        return append(x, y, self.inputs[picked], self.labels[picked])
+
+    def _next(self, count: int) -> Tensor:
+        while len(self._queue) < count:
+            self._queue = torch.cat([self._queue, torch.randperm(len(self.labels), generator=self._generator)])
+        picked, self._queue = self._queue[:count], self._queue[count:]
+        return picked
+
+    def margins(self, model: nn.Module) -> Tensor:
+        """Return the lead of each trigger's label over the best other class, in logits, ``(triggers,)``."""
+        return lead(model, self.inputs, self.labels)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the order of the triggers still to come."""
+        return {"queue": self._queue.clone(), "generator": self._generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on in the order that ``get_extra_state`` recorded."""
+        self._queue = state["queue"].clone()
+        self._generator.set_state(state["generator"])
