@@ -1,0 +1,95 @@
+"""``align``: a suspect in the coordinates of its host."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from modelmark.align import matching
+from modelmark.align.condensing import condensed
+from modelmark.align.filters import filters
+from modelmark.align.gauges import fixed_scales
+from modelmark.align.responses import responses
+from modelmark.channels import Channels, resized, trace, transformed
+from modelmark.errors import MismatchError, SuspectError
+from modelmark.interface import Interface
+from modelmark.layers import unwrapped
+
+_ROUNDS = 5
+"""Of matching again by the weights of matched neighbours; two are usual."""
+
+
+def align(suspect: nn.Module, host: nn.Module, interface: Interface) -> nn.Module:
+    """Return a copy of ``host`` that computes the suspect's function in the host's coordinates, on the CPU.
+
+    The host must be the unmarked model that the suspect's owner committed before the draw: what the suspect was fine-tuned
+    from, or a twin trained from the same initial weights. It must not be the marked model. That one depends on the
+    message, and the best match between it and any network carries the message over into the reading; against an unmarked
+    host the reading of an unrelated suspect stays binomial. ``keys`` checks which model is given.
+
+    Channels of the suspect that match none of the host's are left out.
+
+    Args:
+        suspect: of the host's architecture, or wider: see ``resized``.
+        host: trained, unmarked.
+        interface: how both are fed; the pictures compared depend on nothing else.
+
+    Raises:
+        MismatchError: the suspect has another architecture, or fewer channels than the host.
+        UsageError: the channels cannot be followed.
+        SuspectError: the suspect's weights are not finite.
+    """
+    suspect, host = (copy.deepcopy(unwrapped(model)).cpu().float().eval() for model in (suspect, host))
+    if not all(tensor.isfinite().all() for tensor in suspect.state_dict().values()):
+        raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
+    channels, wider = trace(host), trace(suspect)
+    _require_alike(channels, wider, host, suspect)
+    suspect = condensed(suspect, channels)
+    wider = trace(suspect)
+    alike = responses(channels, host, suspect, interface)
+    orders, scales = _coordinates(channels, host, wider, suspect, alike)
+    for _ in range(_ROUNDS):
+        weighed = alike + filters(channels, host, wider, suspect, orders=orders, scales=scales)
+        before = orders, scales
+        orders, scales = _coordinates(channels, host, wider, suspect, weighed, near=scales)
+        if all(map(_equal, before, (orders, scales))):
+            break
+    return resized(host, transformed(suspect, wider, orders=orders, scales=scales)).eval()
+
+
+def _coordinates(
+    channels: Channels,
+    host: nn.Module,
+    wider: Channels,
+    suspect: nn.Module,
+    likeness: matching.Likeness,
+    near: Mapping[int, Tensor] | None = None,
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Return the orders by axis and the scales by gauge that put ``suspect`` into the host's coordinates."""
+    orders = matching.orders(channels, likeness)
+    ordered = resized(host, transformed(suspect, wider, orders=orders))
+    scales = fixed_scales(channels, host, ordered, near=near)
+    signs = matching.signs(channels, likeness, orders)
+    return orders, scales | {gauge: scales[gauge] * sign for gauge, sign in signs.items()}
+
+
+def _equal(a: Mapping[int, Tensor], b: Mapping[int, Tensor]) -> bool:
+    return all(torch.allclose(a[index], b[index], rtol=1e-3) for index in a)
+
+
+def _require_alike(channels: Channels, wider: Channels, host: nn.Module, suspect: nn.Module) -> None:
+    """Raise MismatchError unless the graphs are the same and the suspect has at least the host's channels."""
+    if channels.junctions != wider.junctions or channels.gauges != wider.gauges:
+        pairs = zip(channels.junctions, wider.junctions, strict=False)
+        where = next((f" at {ours.path}" for ours, theirs in pairs if ours != theirs), "")
+        raise MismatchError(f"expected a suspect of the host's architecture, got another{where}")
+    for junction in channels.junctions:
+        kernels = [tuple(model.get_parameter(f"{junction.path}.weight").shape[2:]) for model in (host, suspect)]
+        if kernels[0] != kernels[1]:
+            raise MismatchError(f"expected kernels of {kernels[0]} in {junction.path}, got {kernels[1]}")
+        for port in (junction.source, junction.output):
+            ours, theirs = channels.axes[port.axis], wider.axes[port.axis]
+            if theirs.size < ours.size or (ours.fixed and theirs.size != ours.size):
+                least = "" if ours.fixed else "at least "
+                raise MismatchError(f"expected {least}{ours.size} channels at {junction.path}, got {theirs.size}")
