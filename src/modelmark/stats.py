@@ -101,6 +101,23 @@ def clopper_pearson(matches: int, trials: int, *, error_bits: float = 40) -> tup
     return math.nextafter(low, 0.0), math.nextafter(high, 1.0)  # rounding may only widen it
 
 
+def mismatch_threshold(trials: int, classes: int, level: Fraction) -> int:
+    """Return theta of DeepSigns: a suspect is accepted with fewer than theta mismatches.
+
+    The smallest i with ``P(N <= i) > level`` for N ~ Binomial(trials, 1 - 1 / classes), in exact arithmetic. It holds only
+    for labels that were drawn independently of the suspect.
+
+    Source: Rouhani et al. 2018, section on black-box detection; the rule of the authors' demo.
+    """
+    total, term = Fraction(0), Fraction(1, classes) ** trials
+    for mismatches in range(trials + 1):
+        total += term
+        if total > level:
+            return mismatches
+        term = term * (trials - mismatches) * (classes - 1) / (mismatches + 1)
+    return trials
+
+
 def cut_and_choose_bits(pairs: int, opened: int, bad: int) -> float:
     """Return ``-log2`` of the chance that ``bad`` ill-formed pairs of ``pairs`` all escape when ``opened`` are drawn and shown.
 

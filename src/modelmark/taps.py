@@ -43,6 +43,10 @@ class Tap:
             raise MismatchError("expected a forward pass through the marked layer, the model made none")
         return value.flatten(1)
 
+    def clear(self) -> None:
+        """Forget what the layer received."""
+        self._value = None
+
     def record(self, value: Tensor) -> None:
         """Keep what the layer just received."""
         self._value = value

@@ -1,0 +1,209 @@
+"""DeepSigns 2018, black-box: keys in regions that the data rarely explore.
+
+Source: Rouhani, Chen, Koushanfar, "DeepSigns", ASPLOS 2019, arXiv 1804.00750; constants from the authors' demo.
+
+Noise pictures are over-generated, those whose activations lie where training data are dense are rejected, and the network
+is trained to answer the rest as the message says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from modelmark import stats
+from modelmark.draw import CHARGES
+from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.evidence import BAR
+from modelmark.interface import Interface
+from modelmark.schemes import _blackbox, _density
+from modelmark.schemes.base import Attachments, Embedding, Symbols
+from modelmark.secret import Secret
+from modelmark.suspect import Suspect
+from modelmark.task import Task
+
+ACCEPT = Fraction(1, 1000)
+"""Of the paper's rule: how often an independent model may be accepted."""
+
+
+class Carriers(NamedTuple):
+    """The pictures, uint8 ``(keys, *input_shape)``, and their labels ``(keys,)`` where the draw does not decide."""
+
+    pictures: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class DeepSignsBlackBox:
+    """Noise pictures from rarely explored regions, with drawn labels (black-box).
+
+    Departs: labels are drawn after all pictures are committed, and every committed picture counts; the paper keeps the
+    pictures that the marked model learned, whose labels are then no longer independent of anything.
+    Departs: density is that of a Gaussian mixture on principal components of the head's input; the paper names no estimate,
+    and the demo takes noise to be far from data without a test.
+
+    Args:
+        keys: number of pictures; left out: 100, more below five classes.
+        pool: candidates made for every key.
+        share: candidates must lie where at most this share of the training data lies, by log density.
+        per_hundred: pictures mixed into every hundred samples.
+        margin: embedding is done when every picture's label leads by at least this much in the outputs (logits).
+        message: ``drawn``, or ``secret`` (literal: labels from the key, then ``select``).
+    """
+
+    name: ClassVar[str] = "deepsigns-blackbox"
+    summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
+    access: ClassVar[str] = "black-box"
+    private: ClassVar[tuple[str, ...]] = ()
+    reading: ClassVar[str] = _blackbox.READING
+
+    keys: int | None = None
+    pool: int = 20
+    share: float = 0.01
+    per_hundred: int = 2
+    margin: float = 0.1
+    message: Literal["drawn", "secret"] = "drawn"
+
+    def __post_init__(self) -> None:
+        if self.keys is not None and not 1 <= self.keys <= 16384:
+            raise ValueError(f"expected 1 to 16384 keys, got {self.keys}")
+        if not 1 <= self.pool <= 1000 or not 1 <= self.per_hundred <= 100:
+            raise ValueError(f"expected pool to 1000 and per_hundred to 100, got {self.pool} and {self.per_hundred}")
+        if not 0 < self.share < 1 or not 0 <= self.margin < float("inf"):
+            raise ValueError(f"expected a share between 0 and 1 and margin >= 0, got {self.share} and {self.margin}")
+
+    @property
+    def _count(self) -> int:
+        if self.keys is None:
+            raise ValueError("expected a resolved scheme, got one whose number of keys is left open")
+        return self.keys
+
+    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "DeepSignsBlackBox":
+        """Fill in the number of keys."""
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
+        return replace(self, keys=max(100, fewest * 3 // 2) if self.keys is None else self.keys)
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return ``kept``: the indices of the candidates in the sparsest regions, int64 ``(keys,)``, ascending.
+
+        ``model`` should be trained: an untrained one has no regions to speak of.
+        """
+        if task is None:
+            raise UsageError("expected data to tell which regions are rarely explored, got none")
+        _blackbox.require_bytes(self._count, task.interface.input_shape)
+        indices = np.arange(self._count * self.pool)
+        depth = _density.sparseness(
+            model, task, lambda part: _noise(secret, indices[part], task.interface.input_shape), len(indices), secret
+        )
+        sparse = np.flatnonzero(depth < self.share)
+        if len(sparse) < self._count:
+            raise CapacityError(
+                f"expected {self._count} of {len(indices)} candidates in rarely explored regions, found {len(sparse)}",
+                hint="raise pool or share, or use fewer keys",
+            )
+        order = sparse[np.argsort(depth[sparse], kind="stable")]
+        return {"kept": np.sort(order[: self._count]).astype(np.int64)}
+
+    def check(self, model: nn.Module, interface: Interface) -> None:
+        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+        _blackbox.check(model, interface)
+
+    def shape(self, interface: Interface) -> tuple[int, int]:
+        """Return one symbol per picture, its alphabet all classes."""
+        return self._count, interface.classes
+
+    def objection(self) -> str:
+        """Return why the labels have no exact test, if they have none."""
+        return "" if self.message == "drawn" else "pictures are selected after their labels are known, as in the paper"
+
+    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
+        """Return the kept pictures, and their literal labels."""
+        _blackbox.require_bytes(self._count, interface.input_shape)
+        pictures = _noise(secret, self._kept(attachments), interface.input_shape)
+        return Carriers(pictures, self.chosen_message(secret, interface, attachments))
+
+    def _kept(self, attachments: Attachments) -> npt.NDArray[np.int64]:
+        kept = attachments.get("kept", np.empty(0))
+        if kept.dtype != np.int64 or kept.shape != (self._count,) or kept.min() < 0 or kept.max() >= 2**24:
+            raise MismatchError(f"expected {self._count} kept candidates, got {kept.dtype} {kept.shape}")
+        if (np.diff(kept) <= 0).any():
+            raise MismatchError("expected kept candidates in ascending order, each once, got another order")
+        return kept
+
+    def leaves(
+        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> Sequence[bytes]:
+        """Return each picture as ``uint8 CxHxW``, a newline and its pixels; labels that were not drawn follow."""
+        labels = () if carriers.labels is None else carriers.labels
+        return _blackbox.picture_leaves(carriers.pictures) + [f"label {label}".encode() for label in labels]
+
+    def chosen_message(
+        self, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> npt.NDArray[np.int64] | None:
+        """Return the literal labels, or None where the draw decides."""
+        if self.message == "drawn":
+            return None
+        kept = self._kept(attachments)
+        return secret.integers("labels", interface.classes, int(kept.max()) + 1)[kept]
+
+    def embedding(
+        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
+    ) -> Embedding:
+        """Return the hook that appends pictures to every batch."""
+        self.check(model, interface)
+        inputs = _blackbox.pictures(carriers.pictures, interface)
+        return _blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
+
+    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
+        """Return the suspect's answer to each picture, asked once, ``(keys,)``."""
+        answers = suspect.labels(_blackbox.pictures(carriers.pictures, interface))
+        if carriers.labels is None:
+            return Symbols(answers, len(answers))
+        wrong = int((answers != carriers.labels).sum())
+        theta = stats.mismatch_threshold(len(answers), interface.classes, ACCEPT)
+        verdict = "accepted" if wrong < theta else "rejected"
+        return Symbols(answers, len(answers), f"{wrong} mismatches, by the paper's rule (below {theta}) {verdict}")
+
+
+def select(
+    scheme: DeepSignsBlackBox,
+    attachments: Attachments,
+    labels: npt.NDArray[np.int64],
+    unmarked: npt.NDArray[np.int64],
+    marked: npt.NDArray[np.int64],
+    count: int,
+) -> tuple[DeepSignsBlackBox, dict[str, npt.NDArray[Any]]]:
+    """Return scheme and attachments of the literal key of ``count`` pictures: wrong on the unmarked model, right on the marked.
+
+    Source: DeepSigns, the key generation of the authors' demo. Where too few are usable, start again from the original
+    weights with a new secret: what the demo goes on with is no longer unmarked.
+
+    Args:
+        scheme: literal, of all candidates that were embedded.
+        attachments: of that key.
+        labels: its message, ``(keys,)``.
+        unmarked: answers of the model before embedding, ``(keys,)``.
+        marked: answers after it.
+        count: K; 20 in the demo.
+
+    Raises:
+        CapacityError: fewer than ``count`` candidates are usable.
+    """
+    if scheme.message != "secret":
+        raise UsageError("expected the literal variant to select from, a drawn key counts every picture")
+    usable = np.flatnonzero((unmarked != labels) & (marked == labels))
+    if len(usable) < count:
+        raise CapacityError(f"expected {count} usable candidates, got {len(usable)} of {len(labels)}")
+    return replace(scheme, keys=count), {"kept": attachments["kept"][usable[:count]]}
+
+
+def _noise(secret: Secret, indices: npt.NDArray[np.int64], shape: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Return uniform noise for each candidate, uint8 ``(len(indices), *shape)``."""
+    size = int(np.prod(shape))
+    raw = b"".join(secret.bytes(f"noise/{index}", size) for index in indices)
+    return np.frombuffer(bytearray(raw), np.uint8).reshape(len(indices), *shape)
