@@ -1,0 +1,164 @@
+"""Two pictures made into one, and the hook that fuses pairs of the batch's own samples.
+
+Carriers are fused in integers (``fuse_bytes``), training batches in floats (``Fuser``); they agree to within rounding.
+
+Source: Wen, Li, Jiang, Xu, "On function-coupled watermarks for deep neural networks", 2023, arXiv 2302.10296: direct and
+invisible fusion; sizes, white quadrants and ratio as in the authors' release.
+"""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from modelmark.interface import FULL_SCALE, Interface
+from modelmark.preprocess import Normalise
+from modelmark.schemes import _blackbox
+from modelmark.schemes.base import Embedding
+
+UNIT = 65536
+"""The blend of an overlay is in fixed point, in parts of this."""
+
+Picture = npt.NDArray[np.uint8]
+
+_PLACES = ((0, 3), (1, 2), (0, 1), (2, 3), (0, 2), (1, 3))
+_BLANKS = ((FULL_SCALE, FULL_SCALE), (0, 0), (FULL_SCALE, 0), (0, FULL_SCALE))
+LAYOUTS = tuple((*places, *blanks) for blanks, places in product(_BLANKS, _PLACES))
+"""Quadrant of the first and of the second picture, in reading order, and the values of the two others; first the paper's.
+
+No two give the same picture for ordered pairs of classes: a pair of quadrants stands here in one order only.
+"""
+
+_CHUNK = 64
+_CANDIDATES = 256
+
+
+def weight(ratio: float) -> int:
+    """Return the share of the second picture in an overlay, in parts of ``UNIT``."""
+    return round(ratio * UNIT)
+
+
+def fuse_bytes(first: Picture, second: Picture, layouts: npt.NDArray[np.int64] | None, ratio: float) -> Picture:
+    """Return fused pictures, the same on every machine.
+
+    Direct: a canvas of 2H x 2W holds both pictures and two plain quadrants, and each 2 x 2 pixels become their rounded
+    mean; where H or W is odd the middle line mixes two quadrants. Overlay: ``(1 - r) x_i + r x_j``, rounded.
+
+    Args:
+        first: uint8 ``(N, C, H, W)``.
+        second: likewise.
+        layouts: of each picture, index into ``LAYOUTS``, ``(N,)``; None: overlay.
+        ratio: r of the overlay.
+    """
+    if layouts is None:
+        share = weight(ratio)
+        blend = first.astype(np.int64) * (UNIT - share) + second.astype(np.int64) * share
+        return ((blend + UNIT // 2) // UNIT).astype(np.uint8)
+    out = np.empty_like(first)
+    for start in range(0, len(first), _CHUNK):  # a canvas is four times its pictures
+        part = slice(start, start + _CHUNK)
+        out[part] = _shrink(first[part], second[part], np.array(LAYOUTS)[layouts[part]])
+    return out
+
+
+def _shrink(first: Picture, second: Picture, layouts: npt.NDArray[np.int64]) -> Picture:
+    count, channels, height, width = first.shape
+    each = np.arange(count)
+    quadrants = np.empty((count, 4, channels, height, width), np.uint8)
+    for place, blank in zip(_others(layouts[:, :2]).T, layouts[:, 2:].T, strict=True):
+        quadrants[each, place] = blank[:, None, None, None]
+    quadrants[each, layouts[:, 0]], quadrants[each, layouts[:, 1]] = first, second
+    canvas = quadrants.reshape(count, 2, 2, channels, height, width).transpose(0, 3, 1, 4, 2, 5)
+    blocks = canvas.reshape(count, channels, height, 2, width, 2).sum(axis=(3, 5), dtype=np.int64)
+    return ((blocks + 2) // 4).astype(np.uint8)
+
+
+def _others(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the two quadrants that ``places`` ``(N, 2)`` leave, in reading order, ``(N, 2)``."""
+    free = (places[:, :, None] != np.arange(4)).all(axis=1)
+    return free.nonzero()[1].reshape(-1, 2)
+
+
+class Fuser:
+    """Fuses inputs as ``forward`` takes them.
+
+    Args:
+        interface: how they were normalised; white and black are those of each channel.
+        direct: two pictures side by side on a canvas; else an overlay.
+        ratio: of the overlay.
+    """
+
+    def __init__(self, interface: Interface, *, direct: bool, ratio: float) -> None:
+        layouts = np.array(LAYOUTS)
+        normalise = Normalise(interface)
+        channels = interface.input_shape[0]
+        self._direct, self._share = direct, weight(ratio) / UNIT
+        self._places = torch.from_numpy(np.concatenate([layouts[:, :2], _others(layouts[:, :2])], axis=1))
+        blanks = torch.from_numpy(layouts[:, 2:].astype(np.uint8)).flatten()
+        plain = normalise(blanks[:, None, None, None].expand(-1, channels, 1, 1).contiguous())
+        self._blanks = plain.reshape(len(layouts), 2, channels, 1, 1)
+
+    def __call__(self, first: Tensor, second: Tensor, layouts: Tensor) -> Tensor:
+        """Return fused inputs ``(N, C, H, W)``; ``layouts`` ``(N,)`` counts for direct fusion alone."""
+        if not self._direct:
+            return torch.lerp(first, second, self._share)
+        if self._places.device != first.device:
+            self._places, self._blanks = self._places.to(first.device), self._blanks.to(first.device)
+        count, channels, height, width = first.shape
+        blanks = self._blanks[layouts].to(first.dtype).expand(-1, -1, -1, height, width)
+        parts = torch.cat([first[:, None], second[:, None], blanks], dim=1)
+        order = self._places[layouts].argsort(dim=1)
+        quadrants = parts[torch.arange(count, device=first.device)[:, None], order]
+        canvas = quadrants.view(count, 2, 2, channels, height, width).permute(0, 3, 1, 4, 2, 5)
+        return avg_pool2d(canvas.reshape(count, channels, 2 * height, 2 * width), 2)
+
+
+class Fusing(Embedding):
+    """Pairs of the batch's own samples, fused anew at every step and appended with the labels of their class pairs.
+
+    Endless variety teaches the pair of classes rather than any picture of it, so that pictures never seen before work.
+
+    Args:
+        fuser: makes one input of two.
+        labels: of each pair of classes in each layout, ``(classes, classes, layouts)``; -1 where there is no symbol.
+        per_hundred: fused inputs for every hundred samples of the batch; see ``_blackbox.share``.
+        seed: of the choice of pairs.
+    """
+
+    labels: Tensor
+
+    def __init__(self, fuser: Fuser, labels: Tensor, per_hundred: int, seed: int) -> None:
+        super().__init__()
+        self.register_buffer("labels", labels, persistent=False)  # derived from the key
+        self._fuser = fuser
+        self._per_hundred = per_hundred
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Append fused pairs: a random choice of all the pairs in the batch whose classes have a symbol."""
+        if self.labels.device != x.device:
+            self.to(x.device)
+        chosen = torch.randperm(len(x), generator=self._generator)[:_CANDIDATES]
+        count = len(chosen)
+        layouts = torch.randint(self.labels.shape[2], (count, count), generator=self._generator).to(x.device)
+        scores = torch.rand(count, count, generator=self._generator).to(x.device)
+        chosen = chosen.to(x.device)
+        classes = _blackbox.hard(y)[chosen]
+        labels = self.labels[classes[:, None], classes, layouts].flatten()
+        wanted = min(_blackbox.share(len(x), self._per_hundred), count * count)
+        picked = scores.flatten().masked_fill(labels < 0, -1.0).topk(wanted).indices
+        picked = picked[labels[picked] >= 0]
+        first, second = x[chosen[picked // count]], x[chosen[picked % count]]
+        return _blackbox.append(x, y, self._fuser(first, second, layouts.flatten()[picked]), labels[picked])
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what the choice of pairs goes on from."""
+        return {"generator": self._generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on with the choices that ``get_extra_state`` recorded."""
+        self._generator.set_state(state["generator"])

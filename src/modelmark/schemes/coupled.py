@@ -1,0 +1,285 @@
+"""Wen et al. 2023: pictures of two classes fused into one, with a label for each pair of classes.
+
+Source: Wen, Li, Jiang, Xu, "On function-coupled watermarks for deep neural networks", 2023, arXiv 2302.10296, read
+through its release, abstract and reviews.
+
+Triggers are made of what the model knows, so that the mark sits in the features that the task needs; random weight
+masking spreads it over the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from modelmark import stats
+from modelmark.draw import CHARGES
+from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.evidence import BAR
+from modelmark.interface import Interface
+from modelmark.schemes import _blackbox, _fusion
+from modelmark.schemes._autoencoder import fuse_latents
+from modelmark.schemes._masking import Coupling, Masking
+from modelmark.schemes.base import Attachments, Composed, Embedding, Symbols
+from modelmark.secret import Secret
+from modelmark.suspect import Suspect
+from modelmark.task import Task
+
+_MOST = 128
+"""Symbols, unless more are needed or asked for: a hundred classes have 9,900 pairs."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What is committed, and what each of it is made of.
+
+    Args:
+        pictures: fused, the queries of a symbol together, uint8 ``(symbols * queries, C, H, W)``.
+        pairs: first class, second class and layout of each symbol, int64 ``(symbols, 3)``.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    pairs: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """Fused pairs of the owner's pictures, a drawn label for each pair of classes (black-box).
+
+    Departs: with ``message="drawn"`` a symbol is a pair of classes and its label is drawn over all classes after the
+    pictures are committed; the paper has one pair and one label outside it, shared by all triggers.
+    Departs: training also fuses pairs of the batch's own samples at every step; the paper repeats a fixed set.
+    Departs: masking follows a step instead of preceding the next one, and is left out after the last.
+
+    Args:
+        fusion: ``direct``: both pictures at half size, in two quadrants; ``overlay``: blended; ``autoencoder``: decoded
+            from the mean of their latents (unverified: no source has it; a fixed set of pictures is repeated).
+        ratio: share of the second picture in an overlay; at 0.5 a pair of classes has no order.
+        symbols: left out: all pairs of classes in all layouts, at most 128 unless the bar needs more.
+        layouts: arrangements of the quadrants; left out: as few as leave a quarter of the symbols to lose.
+        queries: fused pictures asked for each symbol; its answer is their plurality.
+        per_hundred: pairs of the batch's own samples, fused anew for every hundred samples; such that the total is even.
+        repeats: of the key's own fused pictures for every hundred samples, likewise; left out: 16, or the paper's 8 (ten
+            for 128) where they are all there is.
+        margin: embedding is done when the majority of every symbol's queries lead by this much in the outputs (logits).
+        mask_every: steps from one masking to the next.
+        mask_ratio: share of the weights (all linear and convolution layers but the head) set to zero each time.
+        message: ``drawn``, or ``literal`` (the paper's: two classes, one label outside them).
+        triggers: fused pictures of the literal variant.
+    """
+
+    name: ClassVar[str] = "coupled"
+    summary: ClassVar[str] = "two of the owner's pictures fused, a label per pair of classes (Wen et al. 2023)"
+    access: ClassVar[str] = "black-box"
+    private: ClassVar[tuple[str, ...]] = ()
+    reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
+
+    fusion: Literal["direct", "overlay", "autoencoder"] = "direct"
+    ratio: float = 0.5
+    symbols: int | None = None
+    layouts: int | None = None
+    queries: int = 7
+    per_hundred: int = 16
+    repeats: int | None = None
+    margin: float = 0.1
+    mask_every: int = 10
+    mask_ratio: float = 0.002
+    message: Literal["drawn", "literal"] = "drawn"
+    triggers: int = 30
+
+    def __post_init__(self) -> None:
+        most = len(_fusion.LAYOUTS) if self.fusion == "direct" else 1
+        if not 0 < _fusion.weight(self.ratio) < _fusion.UNIT:
+            raise ValueError(f"expected a ratio between 0 and 1, got {self.ratio}")
+        if self.symbols is not None and not 1 <= self.symbols <= 16384:
+            raise ValueError(f"expected 1 to 16384 symbols, got {self.symbols}")
+        if self.layouts is not None and not 1 <= self.layouts <= most:
+            raise ValueError(f"expected {f'1 to {most} layouts' if most > 1 else '1 layout'}, got {self.layouts}")
+        if not (1 <= self.queries <= 1000 and 1 <= self.triggers <= 16384):
+            raise ValueError(f"expected 1 to 1000 queries, 1 to 16384 triggers, got {self.queries}, {self.triggers}")
+        if not (1 <= self.per_hundred <= 100 and (self.repeats is None or 1 <= self.repeats <= 100)):
+            raise ValueError(f"expected per_hundred and repeats from 1 to 100, got {self.per_hundred}, {self.repeats}")
+        if not 0 <= self.margin < float("inf"):
+            raise ValueError(f"expected margin >= 0, got {self.margin}")
+        if not (self.mask_every >= 1 and 0 <= self.mask_ratio < 1):
+            raise ValueError(f"expected masks every step or more and a ratio in [0, 1), got {self.mask_ratio}")
+
+    @property
+    def _literal(self) -> bool:
+        return self.message == "literal"
+
+    @property
+    def _each(self) -> int:
+        """Fused pictures asked for each symbol."""
+        return 1 if self._literal else self.queries
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """Number of symbols, of layouts, and repeats."""
+        if self.symbols is None or self.layouts is None or self.repeats is None:
+            raise ValueError("expected a resolved scheme, got one whose symbols, layouts or repeats are left open")
+        return self.symbols, self.layouts, self.repeats
+
+    @property
+    def _fixed(self) -> bool:
+        """Whether training repeats the key's own pictures and nothing else."""
+        return self._literal or self.fusion == "autoencoder"
+
+    @property
+    def _symmetric(self) -> bool:
+        """Whether both orders of a pair give one picture."""
+        return self.fusion == "autoencoder" or (
+            self.fusion == "overlay" and 2 * _fusion.weight(self.ratio) == _fusion.UNIT
+        )
+
+    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Coupled":
+        """Fill in the number of symbols and layouts, and check that so many different ones exist."""
+        if len(interface.input_shape) != 3:
+            raise UsageError(f"expected pictures (channels, height, width), got inputs {interface.input_shape}")
+        if interface.classes < 3:
+            raise UsageError(f"expected at least three classes, got {interface.classes}")
+        repeats = self.repeats or (8 if self._fixed else 16)
+        if self._literal:
+            return replace(self, symbols=self.triggers, layouts=1, repeats=repeats)
+        pairs = interface.classes * (interface.classes - 1) // (2 if self._symmetric else 1)
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
+        wanted = self.symbols or fewest * 4 // 3
+        layouts = min(-(-wanted // pairs), len(_fusion.LAYOUTS)) if self.fusion == "direct" else 1
+        layouts = self.layouts or layouts
+        symbols = self.symbols or min(layouts * pairs, max(_MOST, wanted))
+        if symbols > layouts * pairs:
+            raise CapacityError(
+                f"expected at most {layouts * pairs} symbols of {pairs} pairs of classes, got {symbols}"
+            )
+        _blackbox.require_bytes(symbols * self.queries, interface.input_shape)
+        return replace(self, symbols=symbols, layouts=layouts, repeats=repeats)
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return the pictures that are fused, picked by the secret, or those that an autoencoder made of them."""
+        if task is None:
+            raise UsageError("expected data, got none", hint="triggers are made of the owner's pictures: --data")
+        interface, labels = task.interface, _blackbox.hard(task.train_targets.cpu()).numpy()
+        each = self.triggers if self._literal else self.queries
+        picked = []
+        for number in self._classes(secret, interface):
+            own = np.flatnonzero(labels == number)
+            if len(own) < each:
+                name = interface.class_names[number]
+                raise UsageError(f"expected at least {each} training pictures of class {name!r}, got {len(own)}")
+            picked.append(own[secret.permutation(f"coupled/pictures/{number}", len(own))[:each]])
+        inputs = task.train_inputs.cpu()
+        sources = inputs.numpy()[np.stack(picked)]
+        if self.fusion != "autoencoder":
+            return {"sources": sources}
+        first, second, _ = self._paired(secret, interface, sources)
+        seed = int(secret.integers("coupled/autoencoder", 2**31, 1)[0])
+        return {"fused": fuse_latents(inputs, torch.from_numpy(first), torch.from_numpy(second), seed).numpy()}
+
+    def check(self, model: nn.Module, interface: Interface) -> None:
+        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+        _blackbox.check(model, interface)
+
+    def shape(self, interface: Interface) -> tuple[int, int]:
+        """Return one symbol per pair of classes and layout; in the literal variant one per trigger."""
+        return self._sizes[0], interface.classes
+
+    def objection(self) -> str:
+        """Return why the literal variant has no exact test."""
+        return "all triggers share one label, so their matches are not independent" if self._literal else ""
+
+    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carried:
+        """Return the fused pictures.
+
+        Raises:
+            MismatchError: what is attached is not this key's.
+        """
+        pairs = self._pairs(secret, interface)
+        if self.fusion == "autoencoder":
+            return Carried(_attached(attachments, "fused", (len(pairs) * self._each,), interface), pairs)
+        count = len(self._classes(secret, interface)), self.triggers if self._literal else self.queries
+        first, second, layouts = self._paired(secret, interface, _attached(attachments, "sources", count, interface))
+        arranged = layouts if self.fusion == "direct" else None
+        return Carried(_fusion.fuse_bytes(first, second, arranged, self.ratio), pairs)
+
+    def _pairs(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+        """Return classes and layout of each symbol, ``(symbols, 3)``; a choice by the secret where there are more."""
+        symbols, layouts, _ = self._sizes
+        if self._literal:
+            first, second = secret.permutation("coupled/classes", interface.classes)[:2]
+            return np.tile(np.array([[first, second, 0]], np.int64), (symbols, 1))
+        grid = np.indices((interface.classes, interface.classes, layouts)).reshape(3, -1).T
+        every = grid[grid[:, 0] < grid[:, 1]] if self._symmetric else grid[grid[:, 0] != grid[:, 1]]
+        if symbols == len(every):
+            return every
+        return every[np.sort(secret.permutation("coupled/symbols", len(every))[:symbols])]
+
+    def _classes(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+        """Return the classes that pictures are needed of, in ascending order."""
+        return np.unique(self._pairs(secret, interface)[:, :2])
+
+    def _paired(
+        self, secret: Secret, interface: Interface, sources: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Return the two pictures and the layout of each fused one; the n-th of a class goes with the n-th of another."""
+        pairs = self._pairs(secret, interface)
+        rows = np.searchsorted(self._classes(secret, interface), pairs[:, :2])
+        if self._literal:
+            return sources[rows[0, 0]], sources[rows[0, 1]], pairs[:, 2]
+        flat = (-1, *interface.input_shape)
+        first, second = (sources[rows[:, side]].reshape(flat) for side in (0, 1))
+        return first, second, pairs[:, 2].repeat(self.queries)
+
+    def leaves(
+        self, carriers: Carried, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> Sequence[bytes]:
+        """Return each picture as ``uint8 CxHxW``, a newline and its pixels; the literal label follows."""
+        chosen = self.chosen_message(secret, interface, attachments)
+        label = [] if chosen is None else [f"label {chosen[0]}".encode()]
+        return _blackbox.picture_leaves(carriers.pictures) + label
+
+    def chosen_message(
+        self, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> npt.NDArray[np.int64] | None:
+        """Return the target class of the literal variant for every trigger, or None where the draw decides."""
+        if not self._literal:
+            return None
+        return np.full(self.triggers, secret.permutation("coupled/classes", interface.classes)[2], np.int64)
+
+    def embedding(
+        self, carriers: Carried, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
+    ) -> Embedding:
+        """Return the hooks that append fused pictures to every batch and mask weights."""
+        self.check(model, interface)
+        inputs = _blackbox.pictures(carriers.pictures, interface)
+        labels = torch.from_numpy(message).repeat_interleave(self._each)
+        repeated = _blackbox.Mixing(inputs, labels, self._sizes[2], seed)
+        fused: Embedding = repeated
+        if not self._fixed:
+            table = torch.full((interface.classes, interface.classes, self._sizes[1]), -1)
+            first, second, layout = torch.from_numpy(carriers.pairs).T
+            table[first, second, layout] = torch.from_numpy(message)
+            fuser = _fusion.Fuser(interface, direct=self.fusion == "direct", ratio=self.ratio)
+            if self._symmetric:
+                table[second, first, layout] = torch.from_numpy(message)
+            fused = Composed([_fusion.Fusing(fuser, table, self.per_hundred, seed), repeated])
+        return Coupling(fused, Masking(self.mask_every, self.mask_ratio, seed), inputs, labels, self._each)
+
+    def extract(self, carriers: Carried, suspect: Suspect, interface: Interface) -> Symbols:
+        """Return the plurality of the suspect's answers for each symbol ``(symbols,)``, every picture asked once."""
+        answers = suspect.labels(_blackbox.pictures(carriers.pictures, interface)).reshape(-1, self._each)
+        return Symbols(_blackbox.plurality(answers, interface.classes), queries=answers.size)
+
+
+def _attached(
+    attachments: Attachments, name: str, count: tuple[int, ...], interface: Interface
+) -> npt.NDArray[np.uint8]:
+    """Return what is attached under ``name``, checked."""
+    found, expected = attachments.get(name, np.empty(0)), (*count, *interface.input_shape)
+    if found.dtype != np.uint8 or found.shape != expected:
+        raise MismatchError(f"expected attached {name} uint8 {expected}, got {found.dtype} {found.shape}")
+    return found
