@@ -1,0 +1,184 @@
+"""Digital filters: small blocks of pixels pushed far out of the legal range, the same on every channel.
+
+Source: Li, Wenger, Shan, Zhao, Zheng, "Piracy resistant watermarks for deep neural networks", 2019, arXiv 1910.01226,
+where they are digital (in the first version, "wonder") filters. Where a bit is 1 the pixel becomes ``+amplitude``,
+where it is 0 ``-amplitude``, on the scale of 0 to 255; every other pixel stays. No stored picture can hold such values,
+so filters are applied to float tensors alone, after ``Normalise``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from modelmark.errors import CapacityError, UsageError
+from modelmark.interface import FULL_SCALE, UNIT, Interface
+from modelmark.schemes import _blackbox
+from modelmark.schemes.base import Embedding
+from modelmark.secret import Secret
+
+_SPARE = 4
+"""Patterns drawn for each one kept, so that repeated ones can be left out."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Square patterns and where each is put.
+
+    Args:
+        bits: uint8 ``(P, n, n)``, values 0 and 1.
+        places: int64 ``(P, 2)``, row and column of each pattern's upper left pixel.
+    """
+
+    bits: npt.NDArray[np.uint8]
+    places: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def inverted(self) -> "Filters":
+        """Return the same places with every bit turned over."""
+        return Filters(1 - self.bits, self.places)
+
+    def leaves(self) -> list[bytes]:
+        """Return each filter as ``filter ROW COLUMN BITS``, bits row by row."""
+        rows = zip(self.bits.reshape(len(self), -1), self.places, strict=True)
+        return [f"filter {row} {column} {''.join(map(str, bits))}".encode() for bits, (row, column) in rows]
+
+    def planes(self, height: int, width: int) -> npt.NDArray[np.int8]:
+        """Return what each filter does to each pixel: +1, -1 or 0 for nothing, int8 ``(P, height, width)``."""
+        side = np.arange(self.bits.shape[1])
+        rows = self.places[:, 0, None, None] + side[:, None]
+        columns = self.places[:, 1, None, None] + side
+        out = np.zeros((len(self), height, width), np.int8)
+        out[np.arange(len(self))[:, None, None], rows, columns] = 2 * self.bits.astype(np.int8) - 1
+        return out
+
+
+class Extremes:
+    """The two values a filter writes, as ``forward`` takes them: ``(+-amplitude / 255 - mean) / std`` per channel.
+
+    Args:
+        interface: of inputs ``(C, H, W)``; its constants are those of ``Normalise``.
+        amplitude: on the scale of 0 to 255.
+    """
+
+    def __init__(self, interface: Interface, amplitude: int) -> None:
+        mean = torch.tensor(interface.mean, dtype=torch.float64).view(-1, 1, 1) / UNIT
+        std = torch.tensor(interface.std, dtype=torch.float64).view(-1, 1, 1) / UNIT
+        self._high = ((amplitude / FULL_SCALE - mean) / std).float()
+        self._low = ((-amplitude / FULL_SCALE - mean) / std).float()
+
+    def apply(self, x: Tensor, planes: Tensor) -> Tensor:
+        """Return inputs ``(N, C, H, W)`` with filter ``planes[i]`` on input ``i``, int8 ``(N, H, W)``."""
+        if self._high.device != x.device or self._high.dtype != x.dtype:
+            self._high, self._low = self._high.to(x), self._low.to(x)
+        planes = planes[:, None]
+        return torch.where(planes > 0, self._high, torch.where(planes < 0, self._low, x))
+
+
+def default_side(interface: Interface) -> int:
+    """Return 6, the paper's, or three eighths of the shorter side of an input too small for that (3 on 8 x 8)."""
+    return min(6, max(2, min(plane(interface)) * 3 // 8))
+
+
+def plane(interface: Interface) -> tuple[int, int]:
+    """Return height and width of the inputs.
+
+    Raises:
+        UsageError: they are not pictures.
+    """
+    if len(interface.input_shape) != 3:
+        raise UsageError(f"expected pictures (channels, height, width), got inputs of shape {interface.input_shape}")
+    return interface.input_shape[1:]  # type: ignore[return-value]
+
+
+def check_side(side: int, interface: Interface) -> None:
+    """Raise CapacityError where a pattern does not fit the picture."""
+    if side > min(plane(interface)):
+        raise CapacityError(f"expected a pattern side of at most {min(plane(interface))}, got {side}")
+
+
+def draw(secret: Secret, count: int, side: int, interface: Interface) -> Filters:
+    """Return ``count`` filters from the secret, uniform over bits and places, no two alike.
+
+    Raises:
+        CapacityError: the pattern is larger than the picture, or there are not that many patterns.
+    """
+    check_side(side, interface)
+    height, width = plane(interface)
+    tries = _SPARE * count
+    bits = secret.integers("pattern/bits", 2, tries * side * side).astype(np.uint8)
+    rows = secret.integers("pattern/row", height - side + 1, tries)
+    columns = secret.integers("pattern/column", width - side + 1, tries)
+    described = np.column_stack([rows, columns, bits.reshape(tries, -1)])
+    first = np.sort(np.unique(described, axis=0, return_index=True)[1])[:count]
+    if len(first) < count:
+        raise CapacityError(
+            f"expected {count} different patterns of side {side} on {height} x {width} pixels, got {len(first)}"
+        )
+    return Filters(bits.reshape(tries, side, side)[first], np.column_stack([rows, columns])[first])
+
+
+class Filtering(Embedding):
+    """Filtered copies of the batch's own samples, appended to it; one mean cross-entropy then covers all.
+
+    The batch's first samples get the null filter and keep their targets, the next ones get a true filter each, at
+    random, and its label. A share of 0.25 of the batch is the weight 0.25 of the paper, all divided by 1.5.
+
+    Args:
+        planes: of the null filter, then of the true ones, int8 ``(1 + P, H, W)``.
+        labels: of the true ones, int64 ``(P,)``.
+        extremes: applies them.
+        shares: null and true samples for each sample of the batch; at least one of each.
+        measure: returns the margins of a model: one a symbol, or the two accuracies' in the literal variant.
+        seed: of the choice of true filters.
+    """
+
+    planes: Tensor
+    labels: Tensor
+
+    def __init__(
+        self,
+        planes: Tensor,
+        labels: Tensor,
+        extremes: Extremes,
+        shares: tuple[float, float],
+        measure: Callable[[nn.Module], Tensor],
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("planes", planes, persistent=False)  # derived from the key
+        self.register_buffer("labels", labels, persistent=False)
+        self._extremes = extremes
+        self._shares = shares
+        self._measure = measure
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Append null and true samples."""
+        if self.planes.device != x.device:
+            self.to(x.device)
+        null, true = (max(round(share * len(x)), 1) for share in self._shares)
+        picked = torch.randint(len(self.labels), (true,), generator=self._generator).to(x.device)
+        which = torch.cat([picked.new_zeros(null), 1 + picked])
+        below = torch.arange(null + true, device=x.device) % len(x)
+        filtered = self._extremes.apply(x[below], self.planes[which])
+        x, y = torch.cat([x, filtered[:null]]), torch.cat([y, y[below[:null]]])
+        return _blackbox.append(x, y, filtered[null:], self.labels[picked])
+
+    def margins(self, model: nn.Module) -> Tensor:
+        """Return what ``measure`` says of the model."""
+        return self._measure(model)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return where the choice of filters stands."""
+        return {"generator": self._generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on with the choice that ``get_extra_state`` recorded."""
+        self._generator.set_state(state["generator"])

@@ -1,0 +1,292 @@
+"""Li et al. 2019: null embedding, a pattern the model must not heed beside patterns it must obey.
+
+Source: Li, Wenger, Shan, Zhao, Zheng, "Piracy resistant watermarks for deep neural networks", 2019, arXiv 1910.01226.
+
+With the null filter on it, a picture keeps its own label (null embedding); with a true filter on it, it gets the label
+of that filter (true embedding). The paper argues that a null embedding can only be put in while a model is first
+trained, so that nobody can add a second one to a finished model and claim it. That is not what we measure: the test
+``test_a_second_null_mark_goes_into_a_finished_model`` puts one in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from modelmark import stats
+from modelmark.draw import CHARGES
+from modelmark.errors import MismatchError, UsageError
+from modelmark.evidence import BAR
+from modelmark.interface import Interface
+from modelmark.schemes import _blackbox, _patterns, _signature
+from modelmark.schemes._patterns import Extremes, Filtering, Filters
+from modelmark.schemes.base import Attachments, Embedding, Symbols
+from modelmark.secret import Secret
+from modelmark.suspect import Suspect, WhiteBox
+from modelmark.task import Task
+
+THRESHOLD = 0.8
+"""T of the paper: the mark counts as found where the smaller of acc_null and acc_true is above it."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What is committed.
+
+    Args:
+        null: the one null filter.
+        true: true filters as they are applied, P of them; the literal variant has one, ``null`` inverted.
+        pictures: the owner's, that filters are put on to ask, uint8 ``(K, C, H, W)``.
+        labels: their own, int64 ``(K,)``.
+        signed: where everything above but the pictures comes from, in the literal variant.
+        y_w: label of the true filter, in the literal variant.
+    """
+
+    null: Filters
+    true: Filters
+    pictures: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    signed: _signature.Signed | None = None
+    y_w: int = -1
+
+
+@dataclass(frozen=True)
+class Null:
+    """Null embedding: one pattern that changes nothing, others that decide the label (black-box).
+
+    Departs: with ``message="drawn"`` there are many true patterns, each with a label drawn after all are committed; the
+    paper has one, whose label comes from the signature with the pattern: one trial of chance 1/C.
+    Departs: those true patterns have bits and places of their own; the paper's is the null pattern inverted.
+    Departs: filtered samples weigh by their share of the batch, in one mean; the paper sums three weighted means.
+
+    Args:
+        patterns: true patterns; left out: 64, more below eight classes; the literal variant has one.
+        side: n, pixels along a pattern; left out: 6, less on small inputs.
+        amplitude: lambda, on the scale of 0 to 255; far outside it on purpose.
+        null_share: null samples for each sample of the batch; alpha of the paper.
+        true_share: true samples for each sample of the batch; beta of the paper.
+        queries: pictures asked for each drawn symbol, which is their plurality.
+        pictures: of the owner's training data, attached to the key and asked.
+        margin: embedding is done when every label leads by this share of its queries (0.4: four of five are enough);
+            in the literal variant, when both accuracies are this share of the way from T to 1.
+        message: ``drawn``, or ``signature`` (literal: all from the signature of ``owner`` and ``timestamp``).
+        signature: ``ed25519`` from the secret, or ``rsa3072``, whose private key is attached to the key.
+        owner: identity in the verifier string; left out: the SHA-256 of the public key.
+        timestamp: in the verifier string.
+    """
+
+    name: ClassVar[str] = "null"
+    summary: ClassVar[str] = "out-of-range pixel patterns to ignore and to obey (Li et al. 2019)"
+    access: ClassVar[str] = "black-box"
+    private: ClassVar[tuple[str, ...]] = ()
+    reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
+
+    patterns: int | None = None
+    side: int | None = None
+    amplitude: int = 2000
+    null_share: float = 0.25
+    true_share: float = 0.25
+    queries: int = 5
+    pictures: int = 100
+    margin: float = 0.4
+    message: Literal["drawn", "signature"] = "drawn"
+    signature: Literal["ed25519", "rsa3072"] = "ed25519"
+    owner: str = ""
+    timestamp: str = ""
+
+    def __post_init__(self) -> None:
+        literal = self.message == "signature"
+        if self.patterns is not None and not 1 <= self.patterns <= (1 if literal else 4096):
+            raise ValueError(f"expected {'1 pattern' if literal else '1 to 4096 patterns'}, got {self.patterns}")
+        if self.side is not None and not 1 <= self.side <= _signature.MAX_SIDE:
+            raise ValueError(f"expected a side of 1 to {_signature.MAX_SIDE}, got {self.side}")
+        if not 256 <= self.amplitude <= 10**6:
+            raise ValueError(f"expected an amplitude of 256 to {10**6}, got {self.amplitude}")
+        if not (0 < self.null_share <= 1 and 0 < self.true_share <= 1):
+            raise ValueError(f"expected shares above 0, at most 1, got {self.null_share} and {self.true_share}")
+        if not (1 <= self.queries <= 1000 and 1 <= self.pictures <= 16384):
+            raise ValueError(f"expected 1 to 1000 queries, 1 to 16384 pictures, got {self.queries}, {self.pictures}")
+        if not 0 <= self.margin <= 1:
+            raise ValueError(f"expected margin from 0 to 1, got {self.margin}")
+
+    @property
+    def _literal(self) -> bool:
+        return self.message == "signature"
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """Number of true patterns, their side, and queries for each."""
+        if self.patterns is None or self.side is None:
+            raise ValueError("expected a resolved scheme, got one whose patterns or side are left open")
+        return self.patterns, self.side, self.pictures if self._literal else self.queries
+
+    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Null":
+        """Fill in number and side of the patterns, and check that so many different ones fit the picture."""
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
+        patterns = 1 if self._literal else max(64, fewest * 4 // 3)
+        side = _patterns.default_side(interface) if self.side is None else self.side
+        resolved = replace(self, patterns=self.patterns or patterns, side=side)
+        _patterns.check_side(side, interface)
+        if not self._literal:
+            resolved._filters(Secret(bytes(32)), interface)
+        return resolved
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return pictures of the owner's training data with their labels, picked by the secret, and what was signed."""
+        if task is None:
+            raise UsageError("expected data, got none", hint="filters are put on the owner's pictures: --data")
+        if len(task.train_inputs) < self.pictures:
+            raise UsageError(f"expected at least {self.pictures} pictures, got {len(task.train_inputs)}")
+        picked = torch.from_numpy(secret.permutation("null/pictures", len(task.train_inputs))[: self.pictures])
+        labels = _blackbox.hard(task.train_targets.cpu()[picked])
+        attached = {"pictures": task.train_inputs.cpu()[picked].numpy(), "labels": labels.numpy().astype(np.int64)}
+        return attached | (self._sign(secret) if self._literal else {})
+
+    def _sign(self, secret: Secret) -> dict[str, npt.NDArray[np.uint8]]:
+        texts: dict[str, bytes] = {}
+        if self.signature == "rsa3072":
+            private = _signature.generate_rsa()
+            signed = _signature.sign_rsa(private, self.owner, self.timestamp)
+            texts["private_key"] = _signature.private_der(private)
+        else:
+            signed = _signature.sign_ed25519(secret, self.owner, self.timestamp)
+        texts |= {"public_key": signed.public_key, "signature": signed.signature}
+        return {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
+
+    def check(self, model: nn.Module, interface: Interface) -> None:
+        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+        _blackbox.check(model, interface)
+
+    def shape(self, interface: Interface) -> tuple[int, int]:
+        """Return one symbol per true pattern; in the literal variant one per query, null ones first."""
+        return 2 * self.pictures if self._literal else self._sizes[0], interface.classes
+
+    def objection(self) -> str:
+        """Return why the literal variant has no exact test."""
+        if not self._literal:
+            return ""
+        bits = self._sizes[1] ** 2
+        return f"one pattern is one trial of chance 1/C, however often it is asked; its {bits} bits are no evidence"
+
+    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carried:
+        """Return filters and pictures.
+
+        Raises:
+            MismatchError: attached pictures are not the interface's, or the attached signature is not the owner's.
+            MalformedError: the attached public key is none.
+        """
+        patterns, side, each = self._sizes
+        pictures, labels = _attached(attachments, self.pictures, interface)
+        _blackbox.require_bytes(4 * patterns * each, interface.input_shape)  # queries are floats
+        if not self._literal:
+            return Carried(*self._filters(secret, interface), pictures, labels)
+        public, signature = (attachments.get(name, np.empty(0)).tobytes() for name in ("public_key", "signature"))
+        signed = _signature.Signed(public, _signature.verifier_string(self.owner, self.timestamp, public), signature)
+        signed.check()
+        y_w, null = _signature.derive(signature, interface.classes, side, *_patterns.plane(interface))
+        return Carried(null, null.inverted(), pictures, labels, signed, y_w)
+
+    def _filters(self, secret: Secret, interface: Interface) -> tuple[Filters, Filters]:
+        """Return the null filter and the true ones, all different."""
+        patterns, side, _ = self._sizes
+        drawn = _patterns.draw(secret, 1 + patterns, side, interface)
+        return Filters(drawn.bits[:1], drawn.places[:1]), Filters(drawn.bits[1:], drawn.places[1:])
+
+    def leaves(
+        self, carriers: Carried, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> Sequence[bytes]:
+        """Return the null filter, the true ones, each picture with its label and, where all is signed, what was."""
+        pictures = _blackbox.picture_leaves(carriers.pictures)
+        labelled = [f"label {label}\n".encode() + leaf for label, leaf in zip(carriers.labels, pictures, strict=True)]
+        leaves = carriers.null.leaves() + carriers.true.leaves() + labelled
+        signed = carriers.signed
+        return leaves + ([signed.public_key, signed.verifier, signed.signature] if signed else [])
+
+    def chosen_message(
+        self, secret: Secret, interface: Interface, attachments: Attachments
+    ) -> npt.NDArray[np.int64] | None:
+        """Return the labels of all queries in the literal variant: the pictures' own, then ``y_W`` as often."""
+        if not self._literal:
+            return None
+        carriers = self.carriers(secret, interface, attachments)
+        return np.concatenate([carriers.labels, np.full(self.pictures, carriers.y_w)])
+
+    def embedding(
+        self, carriers: Carried, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
+    ) -> Embedding:
+        """Return the hook that appends filtered samples to every batch."""
+        self.check(model, interface)
+        labels = np.array([carriers.y_w]) if self._literal else message
+
+        def measure(model: nn.Module) -> Tensor:
+            return torch.from_numpy(self._margins(carriers, message, WhiteBox(model, interface.classes), interface))
+
+        planes = np.concatenate([f.planes(*_patterns.plane(interface)) for f in (carriers.null, carriers.true)])
+        extremes = Extremes(interface, self.amplitude)
+        shares = self.null_share, self.true_share
+        return Filtering(torch.from_numpy(planes), torch.from_numpy(labels), extremes, shares, measure, seed)
+
+    def extract(self, carriers: Carried, suspect: Suspect, interface: Interface) -> Symbols:
+        """Return the plurality for each true pattern ``(patterns,)``; literally, all answers ``(2 * pictures,)``."""
+        null, true = self._ask(carriers, suspect, interface)
+        asked, acc_null = null.size + true.size, float((null == carriers.labels).mean())
+        if not self._literal:
+            note = f"acc_null {acc_null:.2f} on {len(null)} pictures"
+            return Symbols(_blackbox.plurality(true, interface.classes), asked, note)
+        acc_true = float((true == carriers.y_w).mean())
+        verdict = "yes" if min(acc_null, acc_true) > THRESHOLD else "no"
+        note = f"acc_null {acc_null:.2f}, acc_true {acc_true:.2f}, min above {THRESHOLD}: {verdict}"
+        return Symbols(np.concatenate([null, true.ravel()]), asked, note)
+
+    def _ask(
+        self, carriers: Carried, suspect: Suspect, interface: Interface
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the answers to all pictures under the null filter ``(K,)``, and under true ones ``(P, queries)``."""
+        patterns, _, each = self._sizes
+        pictures = _blackbox.pictures(carriers.pictures, interface)
+        extremes, size = Extremes(interface, self.amplitude), _patterns.plane(interface)
+        null = torch.from_numpy(carriers.null.planes(*size)).expand(len(pictures), -1, -1)
+        true = torch.from_numpy(carriers.true.planes(*size)).repeat_interleave(each, dim=0)
+        below = pictures[torch.arange(patterns * each) % len(pictures)]
+        answers = suspect.labels(extremes.apply(below, true)).reshape(patterns, each)
+        return suspect.labels(extremes.apply(pictures, null)), answers
+
+    def _margins(
+        self, carriers: Carried, message: npt.NDArray[np.int64], suspect: Suspect, interface: Interface
+    ) -> npt.NDArray[np.float64]:
+        null, true = self._ask(carriers, suspect, interface)
+        if self._literal:
+            accuracies = np.array([(null == carriers.labels).mean(), (true == carriers.y_w).mean()])
+            return (accuracies - THRESHOLD) / (1 - THRESHOLD)
+        return vote_lead(true, message, interface.classes)
+
+
+def _attached(
+    attachments: Attachments, count: int, interface: Interface
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the attached pictures and their labels, checked."""
+    pictures, labels = attachments.get("pictures", np.empty(0)), attachments.get("labels", np.empty(0))
+    expected = (count, *interface.input_shape)
+    if pictures.dtype != np.uint8 or pictures.shape != expected:
+        raise MismatchError(f"expected attached pictures uint8 {expected}, got {pictures.dtype} {pictures.shape}")
+    if labels.dtype != np.int64 or labels.shape != (count,) or labels.min() < 0 or labels.max() >= interface.classes:
+        raise MismatchError(f"expected {count} attached labels from 0 to {interface.classes - 1}, got others")
+    return pictures, labels
+
+
+def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
+    """Return how far each label leads among its answers ``(P, queries)``, as a share of them, ``(P,)``.
+
+    Ties go to the lowest class, as in ``_blackbox.plurality``: a class is worth up to one vote less the higher it is,
+    so that a lead is never zero, and above zero exactly where the plurality is the label.
+    """
+    each = np.arange(len(labels))
+    score = (answers[:, :, None] == np.arange(classes)).sum(axis=1) - np.arange(classes) / classes
+    expected = score[each, labels]
+    score[each, labels] = -np.inf
+    return np.asarray((expected - score.max(axis=1)) / answers.shape[1])
