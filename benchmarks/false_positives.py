@@ -16,16 +16,32 @@ from torch import nn
 
 from _study import Rows, secret
 from modelmark import data
+from modelmark.align import align
 from modelmark.keys import keygen
 from modelmark.models import build
 from modelmark.recipe import suggest
 from modelmark.schemes.adi import Adi
+from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.deepsigns import DeepSigns
+from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.null import Null
 from modelmark.schemes.uchida import Uchida
 from modelmark.task import Task, accuracy
 from modelmark.testing.null import fresh_keys, levels, messages
 from modelmark.training import fit
 
 DRAWS, KEYS = 100_000, 200
+VARIANTS: dict[str, Any] = {
+    "adi": Adi(),
+    "uchida": Uchida(),
+    "uchida, aligned": Uchida(),
+    "deepsigns": DeepSigns(),
+    "deepsigns, aligned": DeepSigns(),
+    "deepsigns-blackbox": DeepSignsBlackBox(pool=2),  # 20 in earnest; every fresh key looks at all its candidates
+    "coupled": Coupled(),
+    "coupled overlay": Coupled(fusion="overlay"),
+    "null": Null(),
+}
 
 
 def unmarked_models(mnist: str | None) -> Iterator[tuple[str, Task, nn.Module]]:
@@ -43,17 +59,24 @@ def unmarked_models(mnist: str | None) -> Iterator[tuple[str, Task, nn.Module]]:
 
 def measure(rows: Rows, mnist: str | None) -> None:
     drawn: dict[tuple[int, int], Any] = {}
+    hosts: dict[str, nn.Module] = {}
     for name, task, model in unmarked_models(mnist):
-        for scheme in (Adi(), Uchida()):
-            key = keygen(scheme, model, task.interface, secret=secret("false-positives", name))
+        host = hosts.setdefault(
+            name.split()[0], model
+        )  # the first of each architecture; an independent one for the others
+        for variant, scheme in VARIANTS.items():
+            if variant.endswith("aligned") and host is model:
+                continue
+            seen = align(model, host, task.interface) if variant.endswith("aligned") else model
+            key = keygen(scheme, model, task.interface, task=task, secret=secret("false-positives", name))
             trials, alphabet = key.scheme.shape(key.interface)
 
             def study(
-                key: Any = key, model: nn.Module = model, task: Task = task, shape: Any = (alphabet, trials)
+                key: Any = key, model: nn.Module = seen, task: Task = task, shape: Any = (alphabet, trials)
             ) -> dict[str, Any]:
                 if shape not in drawn:
                     drawn[shape] = messages(*shape, DRAWS).astype(np.int16)
-                bits = fresh_keys(key, model, KEYS)
+                bits = fresh_keys(key, model, KEYS, task)
                 return {
                     "accuracy": accuracy(model, task),
                     "levels": [vars(level) for level in levels(key, model, drawn[shape])],
@@ -62,7 +85,7 @@ def measure(rows: Rows, mnist: str | None) -> None:
                     "keys": KEYS,
                 }
 
-            rows.measure({"model": name, "scheme": scheme.name, "trials": trials}, study)
+            rows.measure({"model": name, "scheme": variant, "trials": trials}, study)
 
 
 def table(rows: Rows) -> None:

@@ -11,7 +11,11 @@ __version__ = "0.1.0"
 _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspect:BlackBox",
+    "Combined": "modelmark.combined:Combined",
     "Composed": "modelmark.schemes.base:Composed",
+    "Coupled": "modelmark.schemes.coupled:Coupled",
+    "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
+    "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.draw:Draw",
     "Evidence": "modelmark.evidence:Evidence",
     "Interface": "modelmark.interface:Interface",
@@ -20,6 +24,7 @@ _NAMES = {
     "ModelmarkError": "modelmark.errors:ModelmarkError",
     "Normalise": "modelmark.preprocess:Normalise",
     "NotEmbeddedError": "modelmark.errors:NotEmbeddedError",
+    "Null": "modelmark.schemes.null:Null",
     "Observation": "modelmark.evidence:Observation",
     "Recipe": "modelmark.recipe:Recipe",
     "Secret": "modelmark.secret:Secret",
@@ -28,6 +33,7 @@ _NAMES = {
     "WhiteBox": "modelmark.suspect:WhiteBox",
     "accuracy": "modelmark.task:accuracy",
     "build": "modelmark.models:build",
+    "combine": "modelmark.combined:combine",
     "embed": "modelmark.embedding:embed",
     "fit": "modelmark.training:fit",
     "keygen": "modelmark.keys:keygen",
@@ -40,6 +46,7 @@ _NAMES = {
 __all__ = sorted(_NAMES)
 
 if TYPE_CHECKING:
+    from modelmark.combined import Combined, combine
     from modelmark.data import load as load_data
     from modelmark.draw import Draw
     from modelmark.embedding import embed
@@ -55,6 +62,10 @@ if TYPE_CHECKING:
     from modelmark.recipe import suggest as suggest_recipe
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.base import Composed
+    from modelmark.schemes.coupled import Coupled
+    from modelmark.schemes.deepsigns import DeepSigns
+    from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+    from modelmark.schemes.null import Null
     from modelmark.schemes.uchida import Uchida
     from modelmark.secret import Secret
     from modelmark.suspect import BlackBox, WhiteBox

@@ -45,6 +45,7 @@ class Evidence:
         bar: net bits from which the verdict is "established".
         self_check: made with a key that is never evidence.
         root: hex of the root that commits to the key's carriers; two keys with one root are one key.
+        note: what else the scheme read, for people; no part of the test.
     """
 
     scheme: str
@@ -56,6 +57,7 @@ class Evidence:
     bar: float = BAR
     self_check: bool = False
     root: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.bar < math.inf:
@@ -91,6 +93,7 @@ class Evidence:
         what = "answers" if self.queries else "bits"
         line = f"{self.scheme}: {self.matches}/{self.trials} expected {what}, {gross} bits (net {net}): {self.verdict}"
         line += f" at a bar of {self.bar:g}" if self.bar != BAR else ""
+        line += f"; {self.note}" if self.note else ""
         return line + (" (self-check key: never evidence)" if self.self_check else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -110,6 +113,7 @@ class Evidence:
             "queries": self.queries,
             "self_check": self.self_check,
             "root": self.root,
+            "note": self.note,
             "verdict": self.verdict,
         }
 

@@ -240,7 +240,7 @@ class Mark:
         )
         return Evidence(
             name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check,
-            root=str(key.statement["root"]),
+            root=str(key.statement["root"]), note=symbols.note,
         )  # fmt: skip
 
     def _rate(self, suspect: Suspect) -> float:

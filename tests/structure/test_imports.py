@@ -11,6 +11,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "modelmark"
 
 CORE = {
     "canonical",
+    "combined",
     "commitment",
     "draw",
     "errors",
@@ -24,19 +25,23 @@ CORE = {
     "secret",
     "stats",
 }
-MODEL = {"layers", "preprocess", "suspect", "task", "weights"}
+MODEL = {"layers", "preprocess", "suspect", "taps", "task", "weights"}
 ALLOWED = {
     "data": {"errors", "interface", "naming", "data"},
     "models": {"errors", "naming", "models"},
     "schemes": CORE | MODEL | {"schemes"},
-    "attacks": {"errors", "naming", "layers", "recipe", "suspect", "task", "training", "attacks"},  # no key, no scheme, no secret
+    # no key, no scheme, no secret
+    "attacks": {"attacks", "channels", "errors", "layers", "naming", "recipe", "suspect", "task", "training"},
+    "align": {"align", "channels", "errors", "hashing", "interface", "layers", "preprocess", "schemes", "secret", "taps"},
+    "channels": {"channels", "errors", "layers"},
     "task": {"errors", "interface", "preprocess", "suspect", "data"},
-    "suspect": {"errors", "layers"},
+    "suspect": {"errors", "layers", "taps"},
+    "taps": {"errors", "layers"},
     "layers": {"errors", "naming"},
     "preprocess": {"interface"},
     "weights": {"errors", "files", "hashing"},
     "training": {"errors", "preprocess", "recipe", "schemes", "task"},
-    "keys": CORE | {"schemes", "suspect"},
+    "keys": CORE | {"align", "schemes", "suspect", "task", "weights"},
     "keyfile": CORE | {"keys", "schemes"},
     "embedding": {"errors", "keys", "recipe", "schemes", "task", "training"},
     "imports": {"data", "errors", "interface", "layers"},

@@ -1,7 +1,7 @@
-"""``modelmark verify``: whether a mark is in a model, and how strong the evidence is."""
+"""``modelmark verify``: whether marks are in a model, and how strong the evidence is."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,11 +10,17 @@ from modelmark.cli.terminal import say, show
 from modelmark.errors import UsageError
 from modelmark.evidence import BAR
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.evidence import Observation
+    from modelmark.keys import Key
+
 _HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
 
 
 def run(
-    key: Annotated[Path, typer.Argument(metavar="KEY", help="a key file")],
+    keys: Annotated[list[Path], typer.Argument(metavar="KEY...", help="one or several key files")],
     weights: Weights,
     arch: Arch = "",
     bits: Bits = BAR,
@@ -23,48 +29,99 @@ def run(
         Path | None,
         typer.Option("--head-from", metavar="WEIGHTS", help="read through this model's head, after a replaced one"),
     ] = None,
+    align_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--align-to", metavar="WEIGHTS", help="undo re-ordered or rescaled channels: the host of keygen --host"
+        ),
+    ] = None,
+    unmarked: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--unmarked", metavar="WEIGHTS", help="to compare with where there is no exact test; may be repeated"
+        ),
+    ] = None,
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
-    """Read a suspect and say whether the mark is established. Exit status 0 if it is, 1 if not.
+    """Read a suspect and say whether the marks are established. Exit status 0 if they are, 1 if not.
 
-    With --head-from the evidence counts only if those weights are the host committed by keygen --host: any other head
-    may have been trained with the message, and then even an unmarked model can match.
+    Several keys, named beforehand, count together. With --head-from or --align-to the evidence counts only if those weights
+    are the host committed by keygen --host: any other model may know the message, and then even an unmarked one can match.
     """
     from json import dumps
 
-    from modelmark import layers
-    from modelmark import weights as weight_files
     from modelmark.cli.loading import build_model, load_key, load_weights, require_bar
+    from modelmark.combined import combine
+    from modelmark.evidence import Evidence
     from modelmark.suspect import WhiteBox
 
     require_bar(bits)
-    opened = load_key(key, passphrase_file, scheme=scheme)
-    model = load_weights(build_model(arch, opened.arch, opened.interface), weights)
-    opened.scheme.check(model, opened.interface)
-    objection = ""
-    if head_from is not None:
-        if opened.scheme.access != "black-box":
-            raise UsageError(
-                f"expected --head-from with a black-box scheme, {opened.scheme.name} does not read the head"
+    opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
+    _require_access(opened, "--head-from", head_from, "black-box")
+    _require_access(opened, "--align-to", align_to, "white-box")
+    found: list[Evidence | Observation] = []
+    for key in opened:
+        model = _suspect(key, weights, arch, align_to)
+        objection, readings = "", 1
+        if head_from is not None and key.scheme.access == "black-box":
+            model, objection = _through(model, key, head_from, arch)
+            readings = 2
+        aligning = align_to if key.scheme.access == "white-box" else None
+        others = [load_weights(build_model(arch, key.arch, key.interface), path) for path in unmarked or ()]
+        found.append(
+            key.mark().evidence(
+                WhiteBox(model, key.interface.classes),
+                bar=bits,
+                suspects=suspects,
+                readings=readings,
+                objection=objection,
+                align_to=load_weights(build_model(arch, key.arch, key.interface), aligning) if aligning else None,
+                references=[WhiteBox(other, key.interface.classes) for other in others],
             )
-        donor = load_weights(build_model(arch, opened.arch, opened.interface), head_from).state_dict()
-        model = layers.with_head(model, donor)
-        objection = "" if opened.host == weight_files.digest(donor) else _HEAD
-    found = opened.mark().evidence(
-        WhiteBox(model, opened.interface.classes),
-        bar=bits,
-        suspects=suspects,
-        readings=2 if head_from else 1,
-        objection=objection,
-    )
+        )
+    evidence = [part for part in found if isinstance(part, Evidence)]
+    together = combine(evidence) if len(evidence) > 1 else None
     if json:
-        show(dumps({**found.to_json(), "arch": arch or opened.arch}))
+        parts = [{**part.to_json(), "arch": arch or key.arch} for part, key in zip(found, opened, strict=True)]
+        show(dumps(parts[0] if len(parts) == 1 else {**(together.to_json() if together else {}), "parts": parts}))
     else:
-        show(str(found))
-        if arch and arch != opened.arch:
-            say(f"read with the code of {arch}, which is not what the key was made for ({opened.arch})")
-        if head_from and not objection:
+        for part in (*found, together) if together else found:
+            show(str(part))
+        if arch and any(arch != key.arch for key in opened):
+            say(f"read with the code of {arch}, which is not what the key was made for ({opened[0].arch})")
+        if head_from and any(isinstance(part, Evidence) and part.queries for part in found):
             say("read through the head of the host that was committed before the draw")
-    raise typer.Exit(0 if found.established else 1)
+    established = together.established if together else any(part.established for part in found)
+    raise typer.Exit(0 if established else 1)
+
+
+def _require_access(opened: "list[Key]", option: str, given: Path | None, access: str) -> None:
+    if given is not None and not any(key.scheme.access == access for key in opened):
+        names = ", ".join(key.scheme.name for key in opened)
+        raise UsageError(f"expected {option} with a {access} scheme, got {names}")
+
+
+def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
+    """Return the suspect; where it is to be aligned, its layers may be wider than the architecture says."""
+    from modelmark import align
+    from modelmark import weights as weight_files
+    from modelmark.cli.loading import build_model, load_weights
+
+    plain = build_model(arch, key.arch, key.interface)
+    if align_to is None or key.scheme.access != "white-box":
+        model = load_weights(plain, weights)
+        key.scheme.check(model, key.interface)
+        return model
+    return align.resized(plain, weight_files.load(weights))
+
+
+def _through(model: "nn.Module", key: "Key", head_from: Path, arch: str) -> "tuple[nn.Module, str]":
+    """Return the model with the head of other weights, and the objection to it unless they are the committed host's."""
+    from modelmark import layers
+    from modelmark import weights as weight_files
+    from modelmark.cli.loading import build_model, load_weights
+
+    donor = load_weights(build_model(arch, key.arch, key.interface), head_from).state_dict()
+    return layers.with_head(model, donor), "" if key.host == weight_files.digest(donor) else _HEAD

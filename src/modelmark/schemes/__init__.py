@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
+    "coupled": "modelmark.schemes.coupled:Coupled",
+    "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
+    "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
+    "null": "modelmark.schemes.null:Null",
     "uchida": "modelmark.schemes.uchida:Uchida",
 }
 

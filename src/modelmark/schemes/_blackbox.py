@@ -1,5 +1,7 @@
 """What the schemes share that are read by asking: inputs joined to a batch, their labels' lead, the plurality."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,11 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark.errors import MismatchError
+from modelmark.errors import CapacityError, MismatchError
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
 from modelmark.schemes.base import Embedding
 from modelmark.suspect import ABSTAIN, logits
+
+MAX_BYTES = 2**31
+"""Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
 
 READING = "largest output, ties to the lowest class"
 
@@ -30,6 +35,12 @@ def check(model: nn.Module, interface: Interface) -> None:
 def pictures(carriers: npt.NDArray[np.uint8], interface: Interface) -> Tensor:
     """Return uint8 pictures ``(N, *input_shape)`` as ``forward`` takes them."""
     return Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
+
+
+def require_bytes(count: int, shape: Sequence[int]) -> None:
+    """Raise CapacityError if ``count`` pictures of ``shape`` would be too large to make."""
+    if count * math.prod(shape) > MAX_BYTES:
+        raise CapacityError(f"expected at most {MAX_BYTES} bytes of pictures, got more")
 
 
 def picture_leaves(carriers: npt.NDArray[np.uint8]) -> list[bytes]:

@@ -1,17 +1,35 @@
 """Projection matrices of weight marks, as fixed-point integers derived from the secret."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from modelmark.errors import CapacityError
 from modelmark.secret import NORMAL_UNIT, Secret
 
 UNIT = NORMAL_UNIT
 """The integer that stands for 1.0."""
 
 
-def random(secret: Secret, rows: int, width: int) -> npt.NDArray[np.int32]:
-    """Return rows of independent near-normal entries, ``(rows, width)``, in ``1 / UNIT``."""
-    return secret.normals("projection/random", rows * width).reshape(rows, width)
+MAX_ENTRIES = 2**28
+"""Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""
+
+
+def require_size(rows: int, width: int) -> None:
+    """Raise CapacityError if a projection would be too large to make."""
+    if rows * width > MAX_ENTRIES:
+        raise CapacityError(f"expected at most {MAX_ENTRIES} entries in the projection, got {rows} x {width}")
+
+
+def real(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return a projection as numbers: fixed point is scaled by ``1 / UNIT``, imported floats stay as they are."""
+    return matrix.astype(np.float64) / (UNIT if matrix.dtype.kind == "i" else 1)
+
+
+def random(secret: Secret, rows: int, width: int, *, use: str = "random") -> npt.NDArray[np.int32]:
+    """Return rows of independent near-normal entries, ``(rows, width)``, in ``1 / UNIT``; each ``use`` has its own."""
+    return secret.normals(f"projection/{use}", rows * width).reshape(rows, width)
 
 
 def direct(secret: Secret, rows: int, width: int) -> npt.NDArray[np.int32]:

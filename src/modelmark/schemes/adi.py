@@ -6,7 +6,6 @@ backdooring", USENIX Security 2018, arXiv 1802.04633.
 A marked model answers the secret pictures with the expected labels; asking it is enough to find the mark.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -27,9 +26,6 @@ from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
-
-MAX_BYTES = 2**31
-"""Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
 
 _OBJECTIONS = {
     "drawn": "",
@@ -110,8 +106,7 @@ class Adi:
 
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return the pictures, uint8 ``(triggers, *input_shape)``."""
-        if self._count * math.prod(interface.input_shape) > MAX_BYTES:
-            raise CapacityError(f"expected at most {MAX_BYTES} bytes of pictures, got more")
+        _blackbox.require_bytes(self._count, interface.input_shape)
         if self.pictures == "synthetic":
             return _triggers.render(secret, self._count, interface.input_shape)
         own = attachments.get("triggers", np.empty(0))

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from modelmark.canonical import Json
@@ -62,7 +63,7 @@ class Embedding(nn.Module):
         return logits
 
     def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return a differentiable term to add to the loss."""
+        """Return a differentiable term to add to the loss; ``x`` may be the first samples of what the model was given."""
         return 0.0
 
     def after_step(self, model: nn.Module) -> None:
@@ -88,12 +89,16 @@ class Composed(Embedding):
     def __init__(self, parts: Iterable[Embedding]) -> None:
         super().__init__()
         self.parts: Sequence[Embedding] = nn.ModuleList(parts)  # type: ignore[assignment]
+        self._own = 0
 
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append every part's carriers."""
-        for part in self.parts:
-            x, y = part.mix(x, y)
-        return x, y
+        """Append every part's carriers; each part is shown the loop's own samples, not what the others append."""
+        self._own = own = len(x)
+        mixed = [(a, b) for a, b in (part.mix(x, y) for part in self.parts) if len(a) > own]
+        if len(mixed) < 2:
+            return mixed[0] if mixed else (x, y)
+        first, rest = mixed[0], mixed[1:]
+        return torch.cat([first[0], *(a[own:] for a, _ in rest)]), torch.cat([first[1], *(b[own:] for _, b in rest)])
 
     def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
         """Adjust by every part in turn."""
@@ -102,8 +107,9 @@ class Composed(Embedding):
         return logits
 
     def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return the sum of all penalties."""
-        return sum((part.penalty(model, x, y) for part in self.parts), start=0.0)
+        """Return the sum of all penalties, each over the loop's own samples: carriers of other marks are not data."""
+        own = self._own or len(x)
+        return sum((part.penalty(model, x[:own], y[:own]) for part in self.parts), start=0.0)
 
     def after_step(self, model: nn.Module) -> None:
         """Let every part act."""

@@ -25,9 +25,6 @@ from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
 
-MAX_ENTRIES = 2**28
-"""Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""
-
 _OBJECTIONS = {
     "drawn": "",
     "ones": "the message is all ones, as in the paper, and its bits are correlated",
@@ -141,8 +138,7 @@ class Uchida:
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return X: int32 fixed point ``(T, M)``, or the imported float32 matrix."""
         bits, width = self._size
-        if bits * width > MAX_ENTRIES:
-            raise CapacityError(f"expected at most {MAX_ENTRIES} entries in the projection, got {bits} x {width}")
+        _projection.require_size(bits, width)
         if self.message == "imported":
             matrix = attachments.get("matrix", np.empty(0))
             if matrix.shape != (bits, width) or attachments["bits"].shape != (bits,):
@@ -172,7 +168,7 @@ class Uchida:
         """Return the regulariser."""
         self.check(model, interface)
         return _Regulariser(
-            self.layer, torch.from_numpy(_real(carriers)).float(), torch.from_numpy(message), self.strength
+            self.layer, torch.from_numpy(_projection.real(carriers)).float(), torch.from_numpy(message), self.strength
         )
 
     def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
@@ -181,7 +177,7 @@ class Uchida:
         mean = weight.mean(axis=0).reshape(-1)
         if len(mean) != self._size[1]:
             raise MismatchError(f"expected the marked layer to average to M = {self._size[1]} weights, got {len(mean)}")
-        return Symbols((_real(carriers) @ mean >= 0).astype(np.int64))
+        return Symbols((_projection.real(carriers) @ mean >= 0).astype(np.int64))
 
 
 class _Regulariser(Embedding):
@@ -229,11 +225,6 @@ class _EmbeddingLoss(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (slope,) = ctx.saved_tensors
         return (grad_outputs[0] * slope).view(ctx.shape[1:]).expand(ctx.shape), None, None, None
-
-
-def _real(carriers: Carriers) -> npt.NDArray[np.float64]:
-    scale = _projection.UNIT if carriers.dtype.kind == "i" else 1
-    return carriers.astype(np.float64) / scale
 
 
 def _widest(model: nn.Module) -> layers.Layer:
