@@ -66,7 +66,7 @@ def measure(rows: Rows) -> None:
         for seed in range(NETWORKS // 2 + 1)
         for arch in ("cnn", "mlp")
     ]
-    same = [network for network in networks[::2]]
+    same = networks[::2]
     for variant in VARIANTS:
         whitebox = VARIANTS[variant].access == "white-box"  # reads one architecture
         suspects = (same if whitebox else networks)[1 : NETWORKS + 1]

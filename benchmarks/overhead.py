@@ -1,15 +1,18 @@
 """What a step costs with a mark, against the same loop without: CPU time, interleaved, medians, with a control beside.
 
-Run: ``python benchmarks/overhead.py -o benchmarks/results/overhead.jsonl`` (a few minutes; wants a quiet machine).
-Control: the unmarked step against itself; measuring goes on until it is within 0.5 %, or says that it never was.
+Run: ``python benchmarks/overhead.py -o benchmarks/results/overhead.jsonl`` (a few minutes; wants a quiet machine), with
+``--what schemes --run N`` for every scheme on resnet8 alone. Schemes that append k samples to a batch of B are compared with
+a plain step of B + k samples. Control: the unmarked step against itself; measuring goes on until it is within 0.5 %, or says
+that it never was.
 """
 
 import argparse
+import copy
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +28,34 @@ from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.base import Embedding
+from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.deepsigns import DeepSigns
+from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.null import Null
 from modelmark.schemes.uchida import Uchida
 from modelmark.task import Task
 from modelmark.training import fit
 
 NETS = {"lenet5": (1, 28, 28), "resnet8": (3, 32, 32), "wrn-10-4": (3, 32, 32)}
 BATCH = 100
+SCHEMES: dict[str, Any] = {
+    "uchida": Uchida(),
+    "deepsigns": DeepSigns(),
+    "adi": Adi(),
+    "deepsigns-blackbox": DeepSignsBlackBox(pool=2, share=0.99),  # which pictures are kept costs no step
+    "coupled": Coupled(),
+    "null": Null(),
+}
+MASK_EVERY = 10
+"""Steps between two maskings of ``coupled``: a median over single steps would not see them."""
+WHAT = ("help", "fit", "step", "schemes")
 Step = Callable[[], None]
 
 
 def stepper(model: nn.Module, embedding: Embedding, x: Tensor, y: Tensor) -> Step:
     """Return one training step of the loop in the documentation."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    groups = [{"params": model.parameters()}, *embedding.param_groups()]
+    optimizer = torch.optim.SGD(groups, lr=1e-4, momentum=0.9, weight_decay=5e-4)
 
     def step() -> None:
         inputs, targets = embedding.mix(x, y)
@@ -57,11 +76,20 @@ def cpu(step: Step, repeats: int) -> float:
     return (time.process_time() - started) / repeats
 
 
-def compare(steps: dict[str, Step], *, at_most_s: float) -> dict[str, Any]:
-    """Time every step in turn, again and again, until the two controls agree; return medians in milliseconds and ratios."""
+def compare(
+    steps: dict[str, Step], *, at_most_s: float, baselines: Mapping[str, str] | None = None, at_least: int = 1
+) -> dict[str, Any]:
+    """Time every step in turn, again and again, until the two controls agree; return medians in milliseconds and ratios.
+
+    Args:
+        steps: ``plain`` and ``control`` among them.
+        at_most_s: seconds to go on for.
+        baselines: what each step is compared with, ``plain`` where left out; ``total`` is then the ratio to ``plain``.
+        at_least: steps in a row of each in a round.
+    """
     for step in steps.values():
         cpu(step, 3)
-    repeats = max(int(0.1 / max(cpu(next(iter(steps.values())), 3), 1e-4)), 1)
+    repeats = max(int(0.1 / max(cpu(next(iter(steps.values())), 3), 1e-4)), at_least)
     times: dict[str, list[float]] = {name: [] for name in steps}
     deadline, order = time.monotonic() + at_most_s, list(steps)
     while time.monotonic() < deadline:
@@ -74,17 +102,20 @@ def compare(steps: dict[str, Step], *, at_most_s: float) -> dict[str, Any]:
             break
     result: dict[str, Any] = {"rounds": rounds, "steps_a_round": repeats, "control": round(control, 4)}
     for name, values in times.items():
-        against = "plain + k" if name == "adi" else "plain"
-        ratios = [a / b for a, b in zip(values, times[against], strict=True)]
+        against = (baselines or {}).get(name, "plain")
         result[name] = {
             "ms": round(1000 * statistics.median(values), 3),
-            "ratio": round(statistics.median(ratios), 4),
+            "ratio": round(statistics.median(a / b for a, b in zip(values, times[against], strict=True)), 4),
             "extra_ms": round(1000 * statistics.median(a - b for a, b in zip(values, times[against], strict=True)), 3),
         }
+        if against != "plain":
+            total = statistics.median(a / b for a, b in zip(values, times["plain"], strict=True))
+            result[name] |= {"against": against, "total": round(total, 4)}
     return result
 
 
-def step_overhead(name: str, at_most_s: float) -> dict[str, Any]:
+def step_overhead(name: str, schemes: Iterable[str], at_most_s: float, *, at_least: int = 1) -> dict[str, Any]:
+    """Compare the step of each scheme, on a network of its own, with a plain one that is given as many samples."""
     interface = Interface(NETS[name], tuple("0123456789"))
     layout = torch.channels_last if len(NETS[name]) == 3 and NETS[name][0] == 3 else torch.contiguous_format
     model = build(name, interface.input_shape, 10, seed=0).to(memory_format=layout)  # type: ignore[call-overload]
@@ -94,27 +125,35 @@ def step_overhead(name: str, at_most_s: float) -> dict[str, Any]:
         x = torch.randn(count, *interface.input_shape, generator=generator).contiguous(memory_format=layout)
         return x, torch.randint(10, (count,), generator=generator)
 
-    adi, uchida = (keygen(s, model, interface).mark().embedding(model) for s in (Adi(), Uchida()))
-    x, y = data(BATCH)
-    return compare(
-        {
-            "plain": stepper(model, Embedding(), x, y),
-            "uchida": stepper(model, uchida, x, y),
-            "control": stepper(model, Embedding(), x, y),
-            "adi": stepper(model, adi, x, y),
-            "plain + k": stepper(model, Embedding(), *data(BATCH + 2)),
-        },
-        at_most_s=at_most_s,
-    )
+    def plain(count: int) -> Step:
+        return stepper(copy.deepcopy(model), Embedding(), *data(count))
+
+    task, (x, y) = noise(interface, 1000, generator), data(BATCH)
+    steps = {"plain": plain(BATCH), "control": plain(BATCH)}
+    baselines = {}
+    for scheme in schemes:
+        own = copy.deepcopy(model)
+        embedding = keygen(SCHEMES[scheme], own, interface, task=task).mark().embedding(own)
+        added = len(embedding.mix(x, y)[0]) - BATCH
+        steps[scheme] = stepper(own, embedding, x, y)
+        if added:
+            baselines[scheme] = f"plain + {added}"
+            steps.setdefault(baselines[scheme], plain(BATCH + added))
+    return compare(steps, at_most_s=at_most_s, baselines=baselines, at_least=at_least)
+
+
+def noise(interface: Interface, count: int, generator: torch.Generator) -> Task:
+    """Return random pictures with random labels."""
+    images = torch.randint(256, (count, *interface.input_shape), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (count,), generator=generator)
+    return Task(interface, images, labels, images[:10], labels[:10])
 
 
 def loop_overhead(at_most_s: float) -> dict[str, Any]:
     """Compare ``fit`` with a bare loop written by hand over the same data, both from the same start."""
     interface = Interface((1, 28, 28), tuple("0123456789"), (1307,), (3081,))
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (6400, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    labels = torch.randint(10, (6400,), generator=generator)
-    task = Task(interface, images, labels, images[:10], labels[:10])
+    task = noise(interface, 6400, torch.Generator().manual_seed(0))
+    images, labels = task.train_inputs, task.train_targets
     recipe = constant(1, 1e-3, batch=128)
     model = build("lenet5", (1, 28, 28), 10, seed=0)
 
@@ -156,16 +195,24 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/overhead.jsonl"))
     parser.add_argument("--seconds", type=float, default=120, help="at most, for each comparison")
     parser.add_argument("--run", type=int, default=1, help="number of this run; on a noisy machine one run says little")
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT[:3])
     arguments = parser.parse_args()
-    run = arguments.run
+    run, seconds, what = (getattr(arguments, name) for name in ("run", "seconds", "what"))
     torch.set_num_threads(1)
     rows = Rows(arguments.output)
-    rows.measure({"what": "help", "run": run}, help_seconds)
-    rows.measure({"what": "fit against a bare loop", "run": run}, lambda: loop_overhead(arguments.seconds))
-    for name in NETS:
+    if "help" in what:
+        rows.measure({"what": "help", "run": run}, help_seconds)
+    if "fit" in what:
+        rows.measure({"what": "fit against a bare loop", "run": run}, lambda: loop_overhead(seconds))
+    for name in NETS if "step" in what else ():
         rows.measure(
             {"what": "step", "net": name, "batch": BATCH, "run": run},
-            lambda name=name: step_overhead(name, arguments.seconds),
+            lambda name=name: step_overhead(name, ("uchida", "adi"), seconds),
+        )
+    if "schemes" in what:
+        rows.measure(
+            {"net": "resnet8", "what": "schemes", "run": run},
+            lambda: step_overhead("resnet8", SCHEMES, seconds, at_least=MASK_EVERY),
         )
 
 

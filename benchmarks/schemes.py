@@ -157,11 +157,14 @@ def study(bench: Bench, variant: str) -> None:
 
     if "refused" in bench.cell(variant, "none", none):
         return
-    for attack, attacked in attacks(bench, variant, mark).items():
+    other = bench.mark(scheme, owner="thief")
+    for attack, attacked in attacks(bench, mark, other).items():
 
         def measure(attack: str = attack, attacked: Callable[[nn.Module], nn.Module] = attacked) -> dict[str, Any]:
             after = attacked(bench.kept(variant, make))
             result = read(mark, after)
+            if attack.startswith("overwrite"):
+                result["thief"] = read(other, after)
             if attack in REPARAMETRISED:
                 result["aligned"] = read(mark, after, align_to=bench.host())
             return {"accuracy": accuracy(after, bench.task), **result}
@@ -192,14 +195,13 @@ def literal_keys(bench: Bench, candidates: Mark) -> tuple[Mark, Callable[[], nn.
     return replace(key, scheme=scheme, attachments=attachments).mark(), make
 
 
-def attacks(bench: Bench, variant: str, mark: Mark) -> dict[str, Callable[[nn.Module], nn.Module]]:
+def attacks(bench: Bench, mark: Mark, other: Mark) -> dict[str, Callable[[nn.Module], nn.Module]]:
     thief, seed = bench.thief, bench.seed
     chosen: dict[str, Any] = {f"ftal {rate:g}": FineTune(rate=rate) for rate in (1e-5, 1e-3, 1e-2)}
     chosen |= {f"prune {amount:.0%}": Prune(amount) for amount in PRUNED}
     if mark.key.scheme.access == "white-box":
         chosen |= REPARAMETRISED
     runs = {name: (lambda model, attack=attack: attack(model, thief, seed=seed)) for name, attack in chosen.items()}
-    other = bench.mark(VARIANTS[variant], owner="thief")
     strong = bench.recipe(trained=True, epochs=5)
     if isinstance(mark.key.scheme, DeepSigns):
         runs["overwrite"] = lambda model: afresh(model, other, thief, strong, seed=seed)

@@ -1,7 +1,8 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py docs/results.md``. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is
-replaced by table NAME; a test checks that nothing would change.
+Run: ``python benchmarks/tables.py docs/results.md docs/results-schemes.md``. What is between ``<!-- begin NAME -->`` and
+``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a test checks that nothing
+would change.
 """
 
 import json
@@ -11,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import scheme_tables
 
 RESULTS = Path(__file__).parent / "results"
 Row = dict[str, Any]
@@ -152,7 +155,6 @@ def false_positives() -> str:
 
 def overhead() -> str:
     table = rows("overhead")
-    runs = sorted({row["run"] for row in table})
 
     def each(show: Callable[[Row], str], **cell: object) -> str:
         return "; ".join(show(row) for row in table if all(row.get(name) == value for name, value in cell.items()))
@@ -166,13 +168,20 @@ def overhead() -> str:
             each(lambda r: f"{r['control']['ratio']:.3f}", what="fit against a bare loop"),
         ],
     ]
-    for net in dict.fromkeys(row["net"] for row in table if "net" in row):
-        control = each(lambda r: f"{r['control']['ratio']:.3f}", net=net)
+    for net in dict.fromkeys(row["net"] for row in table if row["what"] == "step"):
+        control = each(lambda r: f"{r['control']['ratio']:.3f}", what="step", net=net)
         for scheme, against in (("uchida", "plain"), ("adi", "plain with B + k samples")):
-            ratio = each(lambda r, scheme=scheme: f"{r[scheme]['ratio']:.3f}", net=net)
-            extra = each(lambda r, scheme=scheme: f"{r[scheme]['extra_ms']:+.2f}", net=net)
+            ratio = each(lambda r, scheme=scheme: f"{r[scheme]['ratio']:.3f}", what="step", net=net)
+            extra = each(lambda r, scheme=scheme: f"{r[scheme]['extra_ms']:+.2f}", what="step", net=net)
             body.append([f"{net}: {scheme} / {against}", ratio, extra, control])
-    return markdown([f"what, runs {runs[0]} to {runs[-1]}", "ratio", "extra ms a step", "control"], body)
+    for row in (row for row in table if row["what"] == "schemes"):
+        control = f"{row['control']['ratio']:.3f}"
+        for name, found in row.items():
+            if isinstance(found, dict) and "ratio" in found and name not in ("plain", "control"):
+                label = f"{row['net']}, run {row['run']}: {name} / {found.get('against', 'plain')}"
+                total = f" ({found['total']:.3f} of plain)" if "total" in found else ""
+                body.append([label, f"{found['ratio']:.3f}{total}", f"{found['extra_ms']:+.2f}", control])
+    return markdown(["what, one value a run", "ratio", "extra ms a step", "control"], body)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -187,14 +196,16 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(page: str) -> str:
-    """Return the page with every table made anew."""
-    for name, table in TABLES.items():
+    """Return the page with every table that it has a place for made anew."""
+    for name, table in (TABLES | scheme_tables.TABLES).items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        before, rest = page.split(begin)
-        page = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+        if begin in page:
+            before, rest = page.split(begin)
+            page = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
     return page
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(filled(target.read_text()))
+    for target in map(Path, sys.argv[1:]):
+        target.write_text(filled(target.read_text()))
+    scheme_tables.write_measured()

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from modelmark import keyfile, layers, weights
+from modelmark.attacks import ATTACKS
 from modelmark.models import build
+from modelmark.schemes import SCHEMES
 
 
 def test_keygen_says_what_the_key_can_show_and_hides_the_file(run, tmp_path):
@@ -180,8 +182,10 @@ def test_an_older_uchida_mark_comes_with_its_matrix(run, colour, rng):
 
 
 def test_lists(run):
-    assert [line.split()[0] for line in run("schemes").out.splitlines()[::2]] == ["adi", "uchida"]
-    assert {row["name"] for row in json.loads(run("attacks", "--json").out)} == {"finetune", "prune"}
+    listed = run("schemes").out
+    assert [line.split()[0] for line in listed.splitlines() if line[0] != " "] == sorted(SCHEMES)
+    assert listed.count("removed for 5 points or less by") == len(SCHEMES)
+    assert {row["name"] for row in json.loads(run("attacks", "--json").out)} == set(ATTACKS)
 
 
 def test_distilling_embeds_without_labels(run, story, unmarked_file, tmp_path):

@@ -4,28 +4,36 @@ import numpy as np
 import pytest
 
 from modelmark.keys import keygen
+from modelmark.schemes import SCHEMES, scheme_class
 from modelmark.schemes.adi import Adi
+from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.deepsigns import DeepSigns
+from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspect import BlackBox
 from modelmark.testing.null import fresh_keys, levels, messages
 
-SCHEMES = pytest.mark.parametrize(
-    "scheme", [Adi(), Uchida(), Uchida(projection="direct"), Uchida(projection="diff")], ids=str
-)
+DRAWN = {name: scheme_class(name)() for name in SCHEMES} | {
+    "uchida direct": Uchida(projection="direct"),
+    "uchida diff": Uchida(projection="diff"),
+    "coupled overlay": Coupled(fusion="overlay"),
+    "deepsigns, one class": DeepSigns(classes=1, bits=150),
+}
 
 
-@SCHEMES
-def test_evidence_on_an_unmarked_model_has_its_exact_distribution(scheme, unmarked, digits, secret):
-    key = keygen(scheme, unmarked, digits.interface, secret=secret)
+@pytest.mark.parametrize("name", DRAWN)
+def test_evidence_on_an_unmarked_model_has_its_exact_distribution(name, unmarked, digits, secret):
+    key = keygen(DRAWN[name], unmarked, digits.interface, task=digits, secret=secret)
     trials, alphabet = key.scheme.shape(key.interface)
     for level in levels(key, unmarked, messages(alphabet, trials, 3000)):
         assert abs(level.errors) < 4, level
 
 
-@pytest.mark.parametrize("scheme", [Adi(), Uchida()], ids=str)
-def test_no_fresh_key_reaches_twenty_bits_on_an_unmarked_model(scheme, unmarked, digits, secret):
-    key = keygen(scheme, unmarked, digits.interface, secret=secret)
-    assert max(fresh_keys(key, unmarked, 40)) < 20
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_no_fresh_key_reaches_twenty_bits_on_an_unmarked_model(name, unmarked, digits, secret):
+    scheme = DeepSignsBlackBox(pool=2) if name == "deepsigns-blackbox" else DRAWN[name]  # each looks at every candidate
+    key = keygen(scheme, unmarked, digits.interface, task=digits, secret=secret)
+    assert max(fresh_keys(key, unmarked, 20, digits)) < 20
 
 
 def test_a_model_that_always_answers_one_class_is_no_better(unmarked, digits, secret):

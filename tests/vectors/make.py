@@ -16,7 +16,8 @@ from modelmark.draw import Draw
 from modelmark.interface import Interface
 from modelmark.keys import Key
 from modelmark.options import make
-from modelmark.schemes import _projection, _triggers, scheme_class
+from modelmark.schemes import _fusion, _patterns, _projection, _signature, _triggers, scheme_class
+from modelmark.schemes.deepsigns_blackbox import _noise
 from modelmark.secret import Secret
 
 HERE = Path(__file__).parent
@@ -33,6 +34,57 @@ UCHIDA = {
     "margin": "0.02",
     "message": "drawn",
     "width": 16,
+}
+DEEPSIGNS = {
+    "layer": "fc1,fc2",
+    "classes": 2,
+    "bits": 3,
+    "inputs": 2,
+    "centre": "0.01",
+    "separation": "0.0",
+    "norm": "0.0",
+    "strength": "0.3",
+    "margin": "2.5",
+    "unit": "activation",
+    "start": "means",
+    "message": "drawn",
+    "width": [4, 5],
+}
+DEEPSIGNS_BLACKBOX = {
+    "keys": 3,
+    "pool": 20,
+    "share": "0.01",
+    "per_hundred": 2,
+    "margin": "0.1",
+    "message": "drawn",
+}
+COUPLED = {
+    "fusion": "direct",
+    "ratio": "0.5",
+    "symbols": 5,
+    "layouts": 2,
+    "queries": 2,
+    "per_hundred": 16,
+    "repeats": 16,
+    "margin": "0.1",
+    "mask_every": 10,
+    "mask_ratio": "0.002",
+    "message": "drawn",
+    "triggers": 2,
+}
+NULL = {
+    "patterns": 3,
+    "side": 2,
+    "amplitude": 2000,
+    "null_share": "0.25",
+    "true_share": "0.25",
+    "queries": 2,
+    "pictures": 3,
+    "margin": "0.4",
+    "message": "drawn",
+    "signature": "ed25519",
+    "owner": "Emmy Noether",
+    "timestamp": "2026-01-01",
 }
 
 
@@ -83,6 +135,55 @@ def statement(secret: str, scheme: str, settings: dict[str, Any], interface: dic
     return {"statement": key.statement, "digest": key.fingerprint, "message": key.mark().message.tolist()}
 
 
+def noise(secret: str, indices: list[int], shape: list[int]) -> str:
+    """SHA-256 of the pixels in row-major order."""
+    return hashlib.sha256(_noise(Secret(bytes.fromhex(secret)), np.array(indices), shape).tobytes()).hexdigest()
+
+
+def fused(shape: list[int], layouts: list[int] | None, ratio: float) -> str:
+    """SHA-256 of the pixels, in row-major order, of pictures that count up and of their squares modulo 256."""
+    first = np.array(counting(*shape), np.uint8)
+    arranged = None if layouts is None else np.array(layouts)
+    return hashlib.sha256(_fusion.fuse_bytes(first, first * first, arranged, ratio).tobytes()).hexdigest()
+
+
+def filters(secret: str, count: int, side: int, shape: list[int]) -> list[str]:
+    """Each filter with its place and its bits."""
+    interface = Interface(tuple(shape), ("zero", "one"))
+    return [leaf.decode() for leaf in _patterns.draw(Secret(bytes.fromhex(secret)), count, side, interface).leaves()]
+
+
+def signature(secret: str, owner: str, timestamp: str) -> dict[str, str]:
+    """Public key and signature, hex, and the text between them."""
+    signed = _signature.sign_ed25519(Secret(bytes.fromhex(secret)), owner, timestamp)
+    return {
+        "public_key": signed.public_key.hex(),
+        "verifier": signed.verifier.decode(),
+        "signature": signed.signature.hex(),
+    }
+
+
+def signed_filter(signature: str, classes: int, side: int, height: int, width: int) -> dict[str, Any]:
+    """The label and the null filter that a signature gives."""
+    label, null = _signature.derive(bytes.fromhex(signature), classes, side, height, width)
+    return {"label": label, "filter": null.leaves()[0].decode()}
+
+
+def attached_statement(
+    secret: str, scheme: str, settings: dict[str, Any], interface: dict[str, Any], attachments: dict[str, list[Any]]
+) -> dict[str, Any]:
+    """As ``statement``, of a key with attachments: type and values of each."""
+    arrays = {name: np.array(values, kind) for name, (kind, values) in attachments.items()}
+    made = make(scheme_class(scheme), settings)
+    key = Key(made, Secret(bytes.fromhex(secret)), Interface.from_json(interface), arrays)
+    return {"statement": key.statement, "digest": key.fingerprint, "message": key.mark().message.tolist()}
+
+
+def counting(*shape: int) -> list[Any]:
+    """Bytes that count up, from the start again after 255, in this shape."""
+    return (np.arange(np.prod(shape)) % 256).reshape(shape).tolist()
+
+
 def key_file(file: str, passphrase: str | None) -> dict[str, Any]:
     """What a key file of this folder holds."""
     key = keyfile.load(HERE / file, passphrase)
@@ -102,7 +203,34 @@ def key_file(file: str, passphrase: str | None) -> dict[str, Any]:
 FUNCTIONS = (
     *(secret_bytes, secret_integers, secret_permutation, secret_normals, draw_message),
     *(merkle_root, triggers, projection, statement, key_file),
+    *(noise, fused, filters, signature, signed_filter, attached_statement),
 )
+SIGNED = signature(COUNTING, NULL["owner"], NULL["timestamp"])
+PICTURES = {"pictures": ["uint8", counting(3, 1, 4, 4)], "labels": ["int64", [0, 1, 2]]}
+SIGNATURE = {name: ["uint8", list(bytes.fromhex(SIGNED[name]))] for name in ("public_key", "signature")}
+CARRIED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    *(
+        ("deepsigns", DEEPSIGNS | {"message": message}, {"inputs": ["uint8", counting(2, 2, 1, 4, 4)]})
+        for message in ("drawn", "secret")
+    ),
+    *(
+        ("deepsigns-blackbox", DEEPSIGNS_BLACKBOX | {"message": message}, {"kept": ["int64", [0, 7, 14]]})
+        for message in ("drawn", "secret")
+    ),
+    ("coupled", COUPLED, {"sources": ["uint8", counting(3, 2, 1, 4, 4)]}),
+    (
+        "coupled",
+        COUPLED | {"fusion": "overlay", "ratio": "0.25", "layouts": 1},
+        {"sources": ["uint8", counting(3, 2, 1, 4, 4)]},
+    ),
+    (
+        "coupled",
+        COUPLED | {"message": "literal", "symbols": 2, "layouts": 1, "repeats": 8},
+        {"sources": ["uint8", counting(2, 2, 1, 4, 4)]},
+    ),
+    ("null", NULL, PICTURES),
+    ("null", NULL | {"message": "signature", "patterns": 1}, PICTURES | SIGNATURE),
+]
 INPUTS: list[tuple[Any, ...]] = [
     (secret_bytes, ZERO, "", 16),
     (secret_bytes, COUNTING, "label", 48),
@@ -123,6 +251,15 @@ INPUTS: list[tuple[Any, ...]] = [
     (statement, COUNTING, "uchida", UCHIDA, INTERFACE),
     (key_file, "adi-open.key", None),
     (key_file, "uchida-sealed.key", PASSPHRASE),
+    *((noise, COUNTING, [0, 1, 2**24 - 1], shape) for shape in ([3, 32, 32], [1, 8, 8], [16])),
+    *((fused, [24, 3, 5, 6], layouts, 0.5) for layouts in ([0] * 24, list(range(24)), None)),
+    (fused, [24, 3, 5, 6], None, 0.3),
+    *((filters, COUNTING, 4, side, shape) for side, shape in ((6, [3, 32, 32]), (3, [1, 8, 8]), (1, [1, 2, 3]))),
+    (signature, COUNTING, "", "2026-01-01"),
+    (signature, COUNTING, "Emmy Noether", "2026-01-01"),
+    *((signed_filter, signed, 10, 6, 28, 28) for signed in ("", SIGNED["signature"])),
+    (signed_filter, SIGNED["signature"], 3, 16, 16, 20),
+    *((attached_statement, COUNTING, scheme, settings, INTERFACE, given) for scheme, settings, given in CARRIED),
 ]
 
 

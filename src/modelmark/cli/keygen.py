@@ -12,7 +12,7 @@ from modelmark.evidence import BAR
 
 
 def run(
-    scheme: Annotated[str, typer.Argument(help="adi, uchida or module:Class")],
+    scheme: Annotated[str, typer.Argument(help="a name that modelmark schemes lists, or module:Class")],
     data: Data,
     arch: Arch,
     output: Output,

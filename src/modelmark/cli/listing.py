@@ -13,14 +13,26 @@ def settings(cls: type[Any]) -> dict[str, Any]:
     return {field.name: field.default for field in fields(cls) if not field.metadata.get("derived")}
 
 
-def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], *, as_json: bool) -> None:
-    """Print one entry per row: the columns, then its settings below; or everything as JSON."""
+def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], *, as_json: bool, notes: Iterable[str] = ()) -> None:
+    """Print one entry per row: the columns, then its notes and its settings below; or everything as JSON.
+
+    Args:
+        rows: with the columns, ``settings`` and, as texts that may be empty, the notes.
+        columns: names of what stands in the first line.
+        as_json: for machines.
+        notes: names of what has lines of its own.
+    """
     if as_json:
         show(json.dumps(rows))
         return
+    notes = list(notes)
+    width = max(len(str(row["name"])) for row in rows)
     for row in rows:
-        show("  ".join(f"{row[column]:9}" for column in columns))
-        show(" " * 11 + " ".join(f"{name}={_shown(value)}" for name, value in row["settings"].items()))
+        show("  ".join(f"{row[column]:{width}}" for column in columns))
+        for name in notes:
+            if row[name]:
+                show(f"{'':{width}}  {row[name]}")
+        show(f"{'':{width}}  " + " ".join(f"{name}={_shown(value)}" for name, value in row["settings"].items()))
 
 
 def _shown(value: Any) -> str:
