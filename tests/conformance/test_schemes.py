@@ -1,4 +1,4 @@
-"""Every scheme in the table, and its variants, through the battery and against the attacks at hand."""
+"""Variants of the schemes, and what the two oldest survive of the attacks at hand."""
 
 import pytest
 
@@ -7,17 +7,10 @@ from modelmark.attacks.removal.prune import Prune
 from modelmark.embedding import embed
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import keygen
-from modelmark.schemes import SCHEMES, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspect import WhiteBox
 from modelmark.task import accuracy
-from modelmark.testing import check_scheme
-
-
-@pytest.mark.parametrize("name", sorted(SCHEMES))
-def test_battery(name, fresh, digits, recipe):
-    check_scheme(scheme_class(name)(), fresh, digits, recipe, most_lost=0.02)
 
 
 @pytest.mark.parametrize("projection", ["direct", "diff"])

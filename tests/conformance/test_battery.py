@@ -1,0 +1,11 @@
+"""Every scheme in the table through the battery, with its default settings."""
+
+import pytest
+
+from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.testing import check_scheme
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_battery(name, fresh, digits, recipe):
+    check_scheme(scheme_class(name)(), fresh, digits, recipe, most_lost=0.02)
