@@ -1,12 +1,11 @@
 """What the papers' literal variants read in unmarked models: the rates that their evidence has to be held against.
 
 Run: ``python benchmarks/literal_rates.py -o benchmarks/results/literal_rates.jsonl`` (about ten CPU minutes): twenty networks
-on digits that nobody marked, ten keys a variant (one where a key has to be selected by marking a model first).
+on digits that nobody marked (ten cnn, ten mlp), ten keys a variant (one where a key is selected by marking a model first).
 ``--draw docs/img/literal-rates.svg`` draws the histograms from the rows (needs matplotlib).
 """
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
 from modelmark.schemes.null import Null
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspect import WhiteBox
-from modelmark.task import Task, accuracy
+from modelmark.task import Task
 from modelmark.training import fit
 
 NETWORKS, KEYS = 20, 10
@@ -41,42 +40,44 @@ VARIANTS: dict[str, Any] = {
 }
 
 
-def marks(variant: str, task: Task, first: nn.Module) -> Iterator[Mark]:
-    """Yield the keys of a variant; the selected one is made from the first network, which it is not held against."""
+def mark(variant: str, task: Task, first: nn.Module, number: int) -> Mark:
+    """Return a key of a variant for networks like ``first``; the selected one is made by marking ``first``."""
     scheme = VARIANTS[variant]
-    for number in range(1 if variant.endswith("selected") else KEYS):
-        key = keygen(scheme, first, task.interface, task=task, secret=secret("literal", variant, number))
-        if variant.endswith("selected"):
-            recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
-            embedded = fit(first, task, recipe, seed=0, embedding=key.mark().embedding)
-            before, after = (
-                key.scheme.extract(key.carriers, WhiteBox(model, task.interface.classes), task.interface).values
-                for model in (first, embedded)
-            )
-            chosen, attachments = select(key.scheme, key.attachments, key.mark().message, before, after, 20)
-            key = replace(key, scheme=chosen, attachments=attachments)
-        yield key.mark()
+    key = keygen(scheme, first, task.interface, task=task, secret=secret("literal", variant, number))
+    if isinstance(scheme, DeepSignsBlackBox):
+        recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
+        embedded = fit(first, task, recipe, seed=0, embedding=key.mark().embedding)
+        before, after = (
+            key.scheme.extract(key.carriers, WhiteBox(model, task.interface.classes), task.interface).values
+            for model in (first, embedded)
+        )
+        chosen, attachments = select(key.scheme, key.attachments, key.mark().message, before, after, 20)
+        key = replace(key, scheme=chosen, attachments=attachments)
+    return key.mark()
 
 
 def measure(rows: Rows) -> None:
     task = Task.from_dataset(data.load("digits"))
     recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=False, picture=False)
-    networks = [
-        fit(build(arch, task.interface.input_shape, task.interface.classes, seed=seed), task, recipe, seed=seed)
-        for seed in range(NETWORKS // 2 + 1)
+    networks = {
+        arch: [
+            fit(build(arch, task.interface.input_shape, task.interface.classes, seed=seed), task, recipe, seed=seed)
+            for seed in range(1 + NETWORKS // 2)
+        ]
         for arch in ("cnn", "mlp")
-    ]
-    same = networks[::2]
-    for variant in VARIANTS:
-        whitebox = VARIANTS[variant].access == "white-box"  # reads one architecture
-        suspects = (same if whitebox else networks)[1 : NETWORKS + 1]
+    }  # the first of each makes keys and is not read
+    for variant, scheme in VARIANTS.items():
 
-        def study(variant: str = variant, suspects: list[nn.Module] = suspects) -> dict[str, Any]:
-            rates = [
-                [found.matches / found.trials for found in (mark.evidence(WhiteBox(s, 10)) for s in suspects)]
-                for mark in marks(variant, task, networks[0])
-            ]
-            return {"rates": rates, "accuracies": [accuracy(suspect, task) for suspect in suspects]}
+        def study(variant: str = variant, scheme: Any = scheme) -> dict[str, Any]:
+            rates = []
+            for number in range(1 if isinstance(scheme, DeepSignsBlackBox) else KEYS):
+                shared = None if scheme.access == "white-box" else mark(variant, task, networks["cnn"][0], number)
+                found = []
+                for first, *suspects in networks.values():
+                    own = shared or mark(variant, task, first, number)
+                    found += [own.evidence(WhiteBox(suspect, task.interface.classes)) for suspect in suspects]
+                rates.append([reading.matches / reading.trials for reading in found])
+            return {"rates": rates}
 
         rows.measure({"variant": variant}, study)
 

@@ -196,20 +196,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120, help="at most, for each comparison")
     parser.add_argument("--run", type=int, default=1, help="number of this run; on a noisy machine one run says little")
     parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT[:3])
-    arguments = parser.parse_args()
-    run, seconds, what = (getattr(arguments, name) for name in ("run", "seconds", "what"))
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = Rows(arguments.output)
-    if "help" in what:
+    rows, run, seconds = Rows(given.output), given.run, given.seconds
+    if "help" in given.what:
         rows.measure({"what": "help", "run": run}, help_seconds)
-    if "fit" in what:
+    if "fit" in given.what:
         rows.measure({"what": "fit against a bare loop", "run": run}, lambda: loop_overhead(seconds))
-    for name in NETS if "step" in what else ():
+    for name in NETS if "step" in given.what else ():
         rows.measure(
             {"what": "step", "net": name, "batch": BATCH, "run": run},
             lambda name=name: step_overhead(name, ("uchida", "adi"), seconds),
         )
-    if "schemes" in what:
+    if "schemes" in given.what:
         rows.measure(
             {"net": "resnet8", "what": "schemes", "run": run},
             lambda: step_overhead("resnet8", SCHEMES, seconds, at_least=MASK_EVERY),

@@ -170,6 +170,8 @@ def test_what_does_not_fit_is_refused(fresh, digits):
         make(DeepSigns(), narrow, digits)
     with pytest.raises(UsageError, match="got none"):
         keygen(DeepSigns(), fresh, digits.interface)
+    with pytest.raises(UsageError, match="picture itself"):
+        make(DeepSigns(layer="conv1"), fresh, digits)
     with pytest.raises(UsageError, match="10 classes"):
         make(DeepSigns(classes=11), fresh, digits)
     with pytest.raises(MismatchError, match="none of that name"):

@@ -85,7 +85,8 @@ def run(
     together = combine(evidence) if len(evidence) > 1 else None
     if json:
         parts = [{**part.to_json(), "arch": arch or key.arch} for part, key in zip(found, opened, strict=True)]
-        show(dumps(parts[0] if len(parts) == 1 else {**(together.to_json() if together else {}), "parts": parts}))
+        summary = together.to_json() if together else {"type": "modelmark.readings", "v": 1}
+        show(dumps(parts[0] if len(parts) == 1 else {**summary, "parts": parts}))
     else:
         for part in (*found, together) if together else found:
             show(str(part))
@@ -104,17 +105,16 @@ def _require_access(opened: "list[Key]", option: str, given: Path | None, access
 
 
 def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
-    """Return the suspect; where it is to be aligned, its layers may be wider than the architecture says."""
+    """Return the suspect; where any key is aligned, its layers may be wider than the architecture says."""
     from modelmark import align
     from modelmark import weights as weight_files
     from modelmark.cli.loading import build_model, load_weights
 
     plain = build_model(arch, key.arch, key.interface)
-    if align_to is None or key.scheme.access != "white-box":
-        model = load_weights(plain, weights)
+    model = load_weights(plain, weights) if align_to is None else align.resized(plain, weight_files.load(weights))
+    if align_to is None or key.scheme.access == "black-box":
         key.scheme.check(model, key.interface)
-        return model
-    return align.resized(plain, weight_files.load(weights))
+    return model
 
 
 def _through(model: "nn.Module", key: "Key", head_from: Path, arch: str) -> "tuple[nn.Module, str]":

@@ -17,6 +17,8 @@ from modelmark.suspect import ABSTAIN, logits
 
 MAX_BYTES = 2**31
 """Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
+MAX_PICTURES = 2**19
+"""However small they are: each is committed for itself, which takes some microseconds."""
 
 READING = "largest output, ties to the lowest class"
 
@@ -38,9 +40,9 @@ def pictures(carriers: npt.NDArray[np.uint8], interface: Interface) -> Tensor:
 
 
 def require_bytes(count: int, shape: Sequence[int]) -> None:
-    """Raise CapacityError if ``count`` pictures of ``shape`` would be too large to make."""
-    if count * math.prod(shape) > MAX_BYTES:
-        raise CapacityError(f"expected at most {MAX_BYTES} bytes of pictures, got more")
+    """Raise CapacityError if ``count`` pictures of ``shape`` would be too many or too large to make."""
+    if count > MAX_PICTURES or count * math.prod(shape) > MAX_BYTES:
+        raise CapacityError(f"expected at most {MAX_PICTURES} pictures and {MAX_BYTES} bytes of them, got more")
 
 
 def picture_leaves(carriers: npt.NDArray[np.uint8]) -> list[bytes]:

@@ -34,12 +34,19 @@ No two give the same picture for ordered pairs of classes: a pair of quadrants s
 """
 
 _CHUNK = 64
+_CHUNK_BYTES = 2**24
+"""Pictures that are fused at a time, and their bytes: a canvas and its sums are many times that."""
 _CANDIDATES = 256
 
 
 def weight(ratio: float) -> int:
     """Return the share of the second picture in an overlay, in parts of ``UNIT``."""
     return round(ratio * UNIT)
+
+
+def combinations(classes: int, *, symmetric: bool) -> int:
+    """Return the number of pairs of different classes, with an order unless ``symmetric``."""
+    return classes * (classes - 1) // (2 if symmetric else 1)
 
 
 def fuse_bytes(first: Picture, second: Picture, layouts: npt.NDArray[np.int64] | None, ratio: float) -> Picture:
@@ -54,15 +61,20 @@ def fuse_bytes(first: Picture, second: Picture, layouts: npt.NDArray[np.int64] |
         layouts: of each picture, index into ``LAYOUTS``, ``(N,)``; None: overlay.
         ratio: r of the overlay.
     """
-    if layouts is None:
-        share = weight(ratio)
-        blend = first.astype(np.int64) * (UNIT - share) + second.astype(np.int64) * share
-        return ((blend + UNIT // 2) // UNIT).astype(np.uint8)
     out = np.empty_like(first)
-    for start in range(0, len(first), _CHUNK):  # a canvas is four times its pictures
-        part = slice(start, start + _CHUNK)
-        out[part] = _shrink(first[part], second[part], np.array(LAYOUTS)[layouts[part]])
+    step = min(_CHUNK, max(_CHUNK_BYTES // first[0].size, 1))
+    for start in range(0, len(first), step):
+        part = slice(start, start + step)
+        if layouts is None:
+            out[part] = _blend(first[part], second[part], weight(ratio))
+        else:
+            out[part] = _shrink(first[part], second[part], np.array(LAYOUTS)[layouts[part]])
     return out
+
+
+def _blend(first: Picture, second: Picture, share: int) -> Picture:
+    blend = first.astype(np.int64) * (UNIT - share) + second.astype(np.int64) * share
+    return ((blend + UNIT // 2) // UNIT).astype(np.uint8)
 
 
 def _shrink(first: Picture, second: Picture, layouts: npt.NDArray[np.int64]) -> Picture:

@@ -10,14 +10,16 @@ from modelmark.secret import NORMAL_UNIT, Secret
 
 UNIT = NORMAL_UNIT
 """The integer that stands for 1.0."""
-
-
 MAX_ENTRIES = 2**28
 """Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""
+MAX_BITS = 2**16
+"""Of a message: each is drawn, and each row committed, for itself."""
 
 
-def require_size(rows: int, width: int) -> None:
-    """Raise CapacityError if a projection would be too large to make."""
+def require_size(rows: int, width: int, *, bits: int = 0) -> None:
+    """Raise CapacityError if a projection, or a message of more bits than its rows, would be too large to make."""
+    if max(rows, bits) > MAX_BITS:
+        raise CapacityError(f"expected a message of at most {MAX_BITS} bits, got {max(rows, bits)}")
     if rows * width > MAX_ENTRIES:
         raise CapacityError(f"expected at most {MAX_ENTRIES} entries in the projection, got {rows} x {width}")
 

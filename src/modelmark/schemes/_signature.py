@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.schemes._patterns import Filters
+from modelmark.schemes.base import Attachments
 from modelmark.secret import Secret
 
 RSA_BITS = 3072
@@ -55,7 +56,7 @@ class Signed:
         """
         try:
             key = load_der_public_key(self.public_key)
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             raise MalformedError("expected a public key in DER, got other bytes") from None
         try:
             if isinstance(key, Ed25519PublicKey):
@@ -65,6 +66,14 @@ class Signed:
         except InvalidSignature:
             raise MismatchError("expected the owner's signature over the verifier string, got another") from None
         raise MalformedError(f"expected an Ed25519 or RSA public key, got {type(key).__name__}")
+
+
+def attached(attachments: Attachments, name: str) -> bytes:
+    """Return the bytes that a key holds under ``name``, checked."""
+    found = attachments.get(name, np.empty(0))
+    if found.dtype != np.uint8 or found.ndim != 1:
+        raise MismatchError(f"expected attached {name} uint8 in one dimension, got {found.dtype} {found.shape}")
+    return found.tobytes()
 
 
 def verifier_string(owner: str, timestamp: str, public_key: bytes) -> bytes:

@@ -32,6 +32,8 @@ from modelmark.task import Task
 
 _MOST = 128
 """Symbols, unless more are needed or asked for: a hundred classes have 9,900 pairs."""
+_MOST_PAIRS = 2**22
+"""To choose symbols from, in all layouts: all pairs of 2,048 classes in one."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,13 @@ class Coupled:
     triggers: int = 30
 
     def __post_init__(self) -> None:
-        most = len(_fusion.LAYOUTS) if self.fusion == "direct" else 1
-        if not 0 < _fusion.weight(self.ratio) < _fusion.UNIT:
+        most = len(_fusion.LAYOUTS) if self.fusion == "direct" and not self._literal else 1
+        if not 0 < self.ratio < 1 or not 0 < _fusion.weight(self.ratio) < _fusion.UNIT:
             raise ValueError(f"expected a ratio between 0 and 1, got {self.ratio}")
         if self.symbols is not None and not 1 <= self.symbols <= 16384:
             raise ValueError(f"expected 1 to 16384 symbols, got {self.symbols}")
+        if self._literal and self.symbols not in (None, self.triggers):
+            raise ValueError(f"expected as many symbols as triggers, {self.triggers}, got {self.symbols}")
         if self.layouts is not None and not 1 <= self.layouts <= most:
             raise ValueError(f"expected {f'1 to {most} layouts' if most > 1 else '1 layout'}, got {self.layouts}")
         if not (1 <= self.queries <= 1000 and 1 <= self.triggers <= 16384):
@@ -146,18 +150,27 @@ class Coupled:
         repeats = self.repeats or (8 if self._fixed else 16)
         if self._literal:
             return replace(self, symbols=self.triggers, layouts=1, repeats=repeats)
-        pairs = interface.classes * (interface.classes - 1) // (2 if self._symmetric else 1)
+        pairs = _fusion.combinations(interface.classes, symmetric=self._symmetric)
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
         wanted = self.symbols or fewest * 4 // 3
-        layouts = min(-(-wanted // pairs), len(_fusion.LAYOUTS)) if self.fusion == "direct" else 1
-        layouts = self.layouts or layouts
+        enough = min(-(-wanted // pairs), len(_fusion.LAYOUTS)) if self.fusion == "direct" else 1
+        layouts = self.layouts or enough
         symbols = self.symbols or min(layouts * pairs, max(_MOST, wanted))
-        if symbols > layouts * pairs:
-            raise CapacityError(
-                f"expected at most {layouts * pairs} symbols of {pairs} pairs of classes, got {symbols}"
-            )
-        _blackbox.require_bytes(symbols * self.queries, interface.input_shape)
-        return replace(self, symbols=symbols, layouts=layouts, repeats=repeats)
+        resolved = replace(self, symbols=symbols, layouts=layouts, repeats=repeats)
+        resolved._check_capacity(interface)
+        return resolved
+
+    def _check_capacity(self, interface: Interface) -> None:
+        symbols, layouts, _ = self._sizes
+        _blackbox.require_bytes(symbols * self._each, interface.input_shape)
+        if self._literal:
+            return
+        pairs = _fusion.combinations(interface.classes, symmetric=self._symmetric)
+        most = layouts * pairs
+        if symbols > most:
+            raise CapacityError(f"expected at most {most} symbols of {pairs} pairs of classes, got {symbols}")
+        if most > _MOST_PAIRS:
+            raise CapacityError(f"expected at most {_MOST_PAIRS} pairs of classes in all layouts, got {most}")
 
     def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return the pictures that are fused, picked by the secret, or those that an autoencoder made of them."""
@@ -198,6 +211,7 @@ class Coupled:
         Raises:
             MismatchError: what is attached is not this key's.
         """
+        self._check_capacity(interface)
         pairs = self._pairs(secret, interface)
         if self.fusion == "autoencoder":
             return Carried(_attached(attachments, "fused", (len(pairs) * self._each,), interface), pairs)

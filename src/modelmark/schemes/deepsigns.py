@@ -24,6 +24,7 @@ from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.evidence import BAR
 from modelmark.interface import Interface
+from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres
 from modelmark.schemes.base import Attachments, Embedding, Symbols
@@ -115,28 +116,43 @@ class DeepSigns:
     def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "DeepSigns":
         """Choose the layer, the number of classes and of bits, and check that they fit."""
         layer = self.layer or layers.head(model)
-        if len(set(layer.split(","))) < len(layer.split(",")):
-            raise UsageError(f"expected each layer once, got {layer}")
-        blank = _blackbox.pictures(np.zeros((1, *interface.input_shape), np.uint8), interface)
-        width = tuple(taps.activations(model, path, blank).shape[1] for path in layer.split(","))
+        there = [path for path, _ in layers.unwrapped(model).named_modules(remove_duplicate=False)]
+        for path in layer.split(","):
+            if path not in there:
+                problem = f"expected a layer of the model, it has none of that name: {path!r}"
+                raise MismatchError(problem, hint=suggest(path, there))
+        probe = np.arange(math.prod(interface.input_shape)).reshape(1, *interface.input_shape) % 251
+        picture = _blackbox.pictures(probe.astype(np.uint8), interface)
+        received = [taps.activations(model, path, picture) for path in layer.split(",")]
+        if any(torch.equal(found.cpu(), picture.flatten(1)) for found in received):
+            raise UsageError("expected a layer whose input training can move, got one that receives the picture itself")
+        width = tuple(found.shape[1] for found in received)
         classes = min(10, interface.classes) if self.classes is None else self.classes
         if classes > interface.classes:
             raise UsageError(f"expected at most the data's {interface.classes} classes to carry bits, got {classes}")
         trials = stats.minimum_trials(1.1 * (BAR + CHARGES["offline"]), Fraction(1, 2))
         enough = -(-trials // (classes * len(width)))
         bits = max(enough, min(20, min(width) // 16)) if self.bits is None else self.bits
-        if bits > min(width):
-            raise CapacityError(
-                f"expected at most one bit for each of the {min(width)} units of the layer, got {bits}",
-                hint="name a wider layer (--set layer=...), more classes or fewer bits",
-            )
+        resolved = replace(self, layer=layer, classes=classes, bits=bits, width=width)
+        resolved._check_capacity()
         if bits > min(width) / 2:
             warnings.warn(
                 f"{bits} bits a class in {min(width)} units: beyond half of them the margin may stay out of reach",
                 CapacityWarning,
                 stacklevel=3,
             )
-        return replace(self, layer=layer, classes=classes, bits=bits, width=width)
+        return resolved
+
+    def _check_capacity(self) -> None:
+        classes, bits = self._size
+        if len(set(self._paths)) < len(self._paths) or not all(self._paths):
+            raise UsageError(f"expected each layer by its name and once, got {self.layer!r}")
+        if bits > min(self.width):
+            raise CapacityError(
+                f"expected at most one bit for each of the {min(self.width)} units of the layer, got {bits}",
+                hint="name a wider layer (--set layer=...), more classes or fewer bits",
+            )
+        _projection.require_size(bits, sum(self.width), bits=len(self.width) * classes * bits)
 
     def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return ``inputs``: training samples of the carrying classes, uint8 ``(s, n, *input_shape)``."""
@@ -162,7 +178,7 @@ class DeepSigns:
         blank = _blackbox.pictures(np.zeros((1, *interface.input_shape), np.uint8), interface)
         try:
             found = tuple(taps.activations(model, path, blank).shape[1] for path in self._paths)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             problem = str(error).splitlines()[0][:120]
             raise MismatchError(f"expected a model that takes inputs {interface.input_shape}, got: {problem}") from None
         if found != self.width:
@@ -184,12 +200,13 @@ class DeepSigns:
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return classes, their inputs and the projections."""
         classes, bits = self._size
-        _projection.require_size(bits, sum(self.width))
+        self._check_capacity()
         inputs = attachments.get("inputs", np.empty(0))
         if inputs.dtype != np.uint8 or inputs.shape[:1] + inputs.shape[2:] != (classes, *interface.input_shape):
             raise MismatchError(f"expected inputs uint8 of {classes} classes, got {inputs.dtype} {inputs.shape}")
         if inputs.shape[1] < 1:
             raise MismatchError("expected at least one input a class, got none")
+        _blackbox.require_bytes(classes * inputs.shape[1], interface.input_shape)
         projections = tuple(
             _projection.random(secret, bits, width, use=f"deepsigns/{index}") for index, width in enumerate(self.width)
         )

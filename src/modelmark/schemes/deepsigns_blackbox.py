@@ -6,6 +6,7 @@ Noise pictures are over-generated, those whose activations lie where training da
 is trained to answer the rest as the message says.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -204,6 +205,7 @@ def select(
 
 def _noise(secret: Secret, indices: npt.NDArray[np.int64], shape: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return uniform noise for each candidate, uint8 ``(len(indices), *shape)``."""
-    size = int(np.prod(shape))
-    raw = b"".join(secret.bytes(f"noise/{index}", size) for index in indices)
-    return np.frombuffer(bytearray(raw), np.uint8).reshape(len(indices), *shape)
+    noise = np.empty((len(indices), math.prod(shape)), np.uint8)
+    for row, index in zip(noise, indices, strict=True):
+        row[:] = np.frombuffer(secret.bytes(f"noise/{index}", len(row)), np.uint8)
+    return noise.reshape(len(indices), *shape)

@@ -113,6 +113,8 @@ class Null:
             raise ValueError(f"expected 1 to 1000 queries, 1 to 16384 pictures, got {self.queries}, {self.pictures}")
         if not 0 <= self.margin <= 1:
             raise ValueError(f"expected margin from 0 to 1, got {self.margin}")
+        if not (self.owner + self.timestamp).isprintable():  # one line each, between them a line feed
+            raise ValueError(f"expected printable owner and timestamp, got {self.owner!a} and {self.timestamp!a}")
 
     @property
     def _literal(self) -> bool:
@@ -181,11 +183,12 @@ class Null:
             MalformedError: the attached public key is none.
         """
         patterns, side, each = self._sizes
+        _patterns.check_side(side, interface)
         pictures, labels = _attached(attachments, self.pictures, interface)
         _blackbox.require_bytes(4 * patterns * each, interface.input_shape)  # queries are floats
         if not self._literal:
             return Carried(*self._filters(secret, interface), pictures, labels)
-        public, signature = (attachments.get(name, np.empty(0)).tobytes() for name in ("public_key", "signature"))
+        public, signature = (_signature.attached(attachments, name) for name in ("public_key", "signature"))
         signed = _signature.Signed(public, _signature.verifier_string(self.owner, self.timestamp, public), signature)
         signed.check()
         y_w, null = _signature.derive(signature, interface.classes, side, *_patterns.plane(interface))

@@ -1,0 +1,310 @@
+"""Hostile content under a right check, scheme by scheme: attachments and settings that belong to no key.
+
+Each is refused on one line, on purpose, within five seconds and before much memory is asked for.
+"""
+
+import copy
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from modelmark import keyfile
+from modelmark.errors import MalformedError, ModelmarkError
+from modelmark.interface import Interface
+from modelmark.keys import Key
+from modelmark.schemes import _signature
+from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.deepsigns import DeepSigns
+from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.null import Null
+from modelmark.secret import Secret
+
+Array = np.ndarray[Any, Any]
+
+SECONDS = 5
+BYTES = 2**28
+SECRET = Secret(bytes(range(32)))
+THREE = Interface((1, 4, 4), ("zero", "one", "two"))
+SIGNED = _signature.sign_ed25519(SECRET, "Emmy Noether", "2026-01-01")
+
+
+def counting(*shape: int) -> Array:
+    return (np.arange(np.prod(shape)) % 256).astype(np.uint8).reshape(shape)
+
+
+def text(data: bytes) -> Array:
+    return np.frombuffer(data, np.uint8)
+
+
+PICTURES = {"pictures": counting(3, 1, 4, 4), "labels": np.array([0, 1, 2])}
+COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
+NULL = Null(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
+KEYS = {
+    "deepsigns": Key(
+        DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
+        SECRET,
+        THREE,
+        {"inputs": counting(2, 2, 1, 4, 4)},
+    ),
+    "deepsigns-blackbox": Key(DeepSignsBlackBox(keys=3), SECRET, THREE, {"kept": np.array([0, 7, 14])}),
+    "coupled": Key(COUPLED, SECRET, THREE, {"sources": counting(3, 2, 1, 4, 4)}),
+    "coupled-literal": Key(
+        replace(COUPLED, message="literal", symbols=2, layouts=1),
+        SECRET,
+        THREE,
+        {"sources": counting(2, 2, 1, 4, 4)},
+    ),
+    "coupled-autoencoder": Key(
+        replace(COUPLED, fusion="autoencoder", symbols=3, layouts=1),
+        SECRET,
+        THREE,
+        {"fused": counting(6, 1, 4, 4)},
+    ),
+    "null": Key(NULL, SECRET, THREE, PICTURES),
+    "null-literal": Key(
+        replace(NULL, message="signature", patterns=1),
+        SECRET,
+        THREE,
+        PICTURES | {"public_key": text(SIGNED.public_key), "signature": text(SIGNED.signature)},
+    ),
+}
+
+
+def tampered(key: Key, *, interface: Interface | None = None, attachments: Any = None, **settings: Any) -> Key:
+    """The key with other content under the old digest, as whoever writes a file can have it; nothing is checked."""
+    scheme = copy.copy(key.scheme)
+    for name, value in settings.items():
+        assert hasattr(scheme, name)
+        object.__setattr__(scheme, name, value)
+    attachments = key.attachments if attachments is None else attachments
+    other = replace(key, scheme=scheme, interface=interface or key.interface, attachments=attachments)
+    vars(other)["digest"] = key.digest
+    return other
+
+
+def refused(key: Key, folder: Path) -> None:
+    """Loading the file of ``key`` is refused; had it been taken for a key, its digest would be complained of."""
+    path = folder / "tried.key"
+    keyfile.save(key, path, None)
+    tracemalloc.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(MalformedError, match="its content does not describe one") as caught:
+            keyfile.load(path, None)
+        assert time.monotonic() - started < SECONDS
+        assert tracemalloc.get_traced_memory()[1] < BYTES
+    finally:
+        tracemalloc.stop()
+    assert len(str(caught.value).splitlines()) == 1
+    assert isinstance(caught.value.__context__, (ModelmarkError, ValueError, LookupError))  # not for want of memory
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_what_is_not_tampered_with_loads(name: str, tmp_path: Path) -> None:
+    keyfile.save(tampered(KEYS[name]), tmp_path / "a.key", None)
+    assert keyfile.load(tmp_path / "a.key", None).fingerprint == KEYS[name].fingerprint
+
+
+# Attachments
+
+EACH = [(key, name) for key in KEYS for name in KEYS[key].attachments]
+
+
+@pytest.mark.parametrize(("key", "name"), EACH)
+def test_a_missing_attachment_is_refused(key: str, name: str, tmp_path: Path) -> None:
+    others = {other: array for other, array in KEYS[key].attachments.items() if other != name}
+    refused(tampered(KEYS[key], attachments=others), tmp_path)
+    (tmp_path / "tried.key").unlink()
+    refused(tampered(KEYS[key], attachments=others | {"else": KEYS[key].attachments[name]}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda array: array.astype(np.float64),
+        lambda array: np.full(array.shape, np.nan),
+        lambda array: np.full(array.shape, np.inf, np.float32),
+        lambda array: array.astype(np.int32),
+        lambda array: array.astype(np.uint64),
+        lambda array: array.astype(bool),
+        lambda array: array[None],
+        lambda array: array[..., None],
+        lambda array: array[:0],
+        lambda array: array[..., :0],
+        lambda array: array[0],
+        lambda array: array[:-1],
+        lambda array: array[..., :-1],
+        lambda array: np.concatenate([array, array[:1]]),
+        lambda array: np.concatenate([array] * 1000),
+        lambda array: np.empty(0, array.dtype),
+        lambda array: np.zeros((), array.dtype),
+        lambda array: np.zeros((1,) * 40, array.dtype),
+    ],
+    ids=range(18),
+)
+@pytest.mark.parametrize(("key", "name"), EACH)
+def test_an_attachment_of_another_type_or_shape_is_refused(
+    key: str, name: str, change: Callable[[Array], Array], tmp_path: Path
+) -> None:
+    attachments = KEYS[key].attachments
+    refused(tampered(KEYS[key], attachments={**attachments, name: change(attachments[name])}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [[-1, 0, 1], [0, 1, 2**24], [0, 1, 2**62], [-(2**63), 0, 1], [7, 0, 14], [0, 7, 7], [7, 7, 7], [2, 1, 0]],
+    ids=str,
+)
+@pytest.mark.parametrize("message", ["drawn", "secret"])
+def test_kept_candidates_that_keygen_would_not_keep_are_refused(message: str, kept: list[int], tmp_path: Path) -> None:
+    attachments = {"kept": np.array(kept)}
+    refused(tampered(KEYS["deepsigns-blackbox"], attachments=attachments, message=message), tmp_path)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, -1], [0, 1, 3], [0, 1, 2**62], [-(2**63), 0, 0]], ids=str)
+@pytest.mark.parametrize("key", ["null", "null-literal"])
+def test_labels_of_no_class_are_refused(key: str, labels: list[int], tmp_path: Path) -> None:
+    refused(tampered(KEYS[key], attachments={**KEYS[key].attachments, "labels": np.array(labels)}), tmp_path)
+
+
+def elliptic() -> bytes:
+    public = generate_private_key(SECP256R1()).public_key()
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    changed = bytearray(data)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"signature": b""},
+        {"signature": bytes(64)},
+        {"signature": SIGNED.signature + b"\0"},
+        {"signature": SIGNED.signature[:32]},
+        *({"signature": flipped(SIGNED.signature, place)} for place in (0, 31, 32, 63)),
+        *({"public_key": flipped(SIGNED.public_key, place)} for place in range(len(SIGNED.public_key))),
+        {"public_key": b""},
+        {"public_key": SIGNED.public_key[:-1]},
+        {"public_key": SIGNED.public_key + b"\0"},
+        {"public_key": b"\x30" * 2**20},
+        {"public_key": elliptic()},
+        {"public_key": _signature.sign_ed25519(Secret(bytes(32)), "", "").public_key},
+    ],
+)
+def test_another_signature_or_public_key_is_refused(given: dict[str, bytes], tmp_path: Path) -> None:
+    key = KEYS["null-literal"]
+    others = {name: text(data) for name, data in given.items()}
+    refused(tampered(key, attachments={**key.attachments, **others}), tmp_path)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [
+        *(("deepsigns", {"bits": bits}) for bits in (None, 0, -1, 5, 2**20, 2**20 + 1, 10**30)),
+        *(("deepsigns", {"classes": classes}) for classes in (None, 0, 1, 3, 2**20, 10**30)),
+        *(
+            ("deepsigns", {"width": width})
+            for width in [(), (4,), (4, 5, 6), (4, 0), (4, -5), (-4, 2**40), (2**40, 2**40), (4, 10**30), (5,) * 10**5]
+        ),
+        ("deepsigns", {"bits": 2**20, "width": (2**20, 2**20)}),
+        ("deepsigns", {"bits": 2**15, "width": (2**15, 2**15)}),
+        ("deepsigns", {"layer": ",".join(map(str, range(2**15))), "width": (4,) * 2**15}),
+        *(("deepsigns", {"layer": layer}) for layer in ("", "fc1", "fc1,fc1", "fc1,", ",fc2", ",", "fc1,fc2,fc3")),
+        *(("deepsigns", {"inputs": inputs}) for inputs in (0, 10**30)),
+        *(("deepsigns", {"strength": value}) for value in (0.0, float("nan"), float("inf"))),
+        *(("deepsigns-blackbox", {"keys": keys}) for keys in (None, 0, 2, 4, 16384, 16385, 10**30)),
+        *(("deepsigns-blackbox", {"share": share}) for share in (0.0, float("nan"))),
+        *(("coupled", {"symbols": symbols}) for symbols in (None, 0, 13, 16384, 16385, 10**30)),
+        *(("coupled", {"layouts": layouts}) for layouts in (None, 0, -1, 25, 10**30)),
+        *(("coupled", {"queries": queries}) for queries in (0, 1, 3, 1000, 1001, 10**30)),
+        *(("coupled", {"ratio": ratio}) for ratio in (0.0, 1.0, 2.0, 1e-9, float("nan"), float("inf"), 1e308)),
+        ("coupled", {"fusion": "autoencoder"}),
+        ("coupled", {"fusion": "overlay"}),  # has one layout
+        ("coupled", {"message": "literal"}),
+        ("coupled", {"repeats": None}),
+        *(("coupled-literal", {"symbols": symbols}) for symbols in (None, 1, 3, 16384)),
+        *(("coupled-literal", {"triggers": triggers}) for triggers in (0, 1, 3, 16384, 10**30)),
+        ("coupled-literal", {"layouts": 2}),
+        ("coupled-literal", {"fusion": "overlay", "symbols": 1}),
+        ("coupled-literal", {"fusion": "autoencoder", "symbols": 1}),
+        *(("coupled-autoencoder", {"symbols": symbols}) for symbols in (2, 4, 16384)),
+        *(("null", {"patterns": patterns}) for patterns in (None, 0, 4096, 4097, 10**30)),
+        *(("null", {"side": side}) for side in (None, 0, 5, 16, 17, 10**30)),
+        *(("null", {"pictures": pictures}) for pictures in (0, 2, 4, 16384, 16385, 10**30)),
+        *(("null", {"queries": queries}) for queries in (0, 1001, 10**30)),
+        ("null", {"patterns": 2048, "side": 4, "queries": 1000}),
+        ("null", {"message": "signature", "patterns": 1}),
+        ("null", {"patterns": 32, "side": 1}),  # one more with the null pattern; there are 32
+        *(("null-literal", {"side": side}) for side in (5, 16)),
+        ("null-literal", {"patterns": 2}),
+        *(("null-literal", {"owner": owner}) for owner in ("", "Emmy", "Emmy Noether\n")),
+        ("null-literal", {"timestamp": "2026-01-02"}),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_settings_that_belong_to_no_key_are_refused(key: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    refused(tampered(KEYS[key], **settings), tmp_path)
+
+
+MANY = tuple(map(str, range(20000)))
+PIXEL = Interface((1, 1, 1), MANY[:200])
+WIDE = Interface((3, 10**5, 10**5), ("zero", "one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        *((key, {"interface": Interface((1, 4, 4), ("zero", "one"))}) for key in ("coupled", "coupled-literal")),
+        ("deepsigns", {"interface": Interface((1, 4, 4), MANY), "classes": 20000}),
+        ("deepsigns", {"interface": PIXEL, "attachments": {"inputs": counting(2, 2**19, 1, 1, 1)}}),
+        ("deepsigns-blackbox", {"interface": WIDE}),
+        ("deepsigns-blackbox", {"interface": Interface((2**31,), ("zero", "one"))}),
+        ("coupled", {"interface": Interface((1, 4, 4), MANY)}),
+        ("coupled", {"interface": Interface((1, 4, 4), MANY), "symbols": 16384, "layouts": 24}),
+        ("coupled", {"interface": Interface((1, 4, 4), MANY), "fusion": "overlay", "layouts": 1}),
+        (
+            "coupled",
+            {
+                "interface": PIXEL,
+                "symbols": 16384,
+                "layouts": 1,
+                "queries": 1000,
+                "attachments": {"sources": counting(200, 1000, 1, 1, 1)},
+            },
+        ),
+        ("coupled", {"interface": WIDE}),
+        ("coupled", {"interface": Interface((16,), THREE.class_names)}),
+        ("null", {"interface": WIDE}),
+        ("null", {"interface": Interface((16,), THREE.class_names)}),
+        ("null", {"interface": Interface((1, 1, 16), THREE.class_names)}),
+        (
+            "null",
+            {
+                "interface": Interface((3, 224, 224), THREE.class_names),
+                "attachments": PICTURES | {"pictures": counting(3, 3, 224, 224)},
+                "patterns": 64,
+                "queries": 1000,
+            },
+        ),
+        ("null-literal", {"interface": Interface((16,), THREE.class_names)}),
+        ("null-literal", {"interface": Interface((1, 4, 4), ("zero", "one"))}),
+    ],
+    ids=range(18),
+)
+def test_an_interface_that_the_rest_does_not_fit_is_refused(key: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    refused(tampered(KEYS[key], **changes), tmp_path)
