@@ -17,6 +17,7 @@ from torch import nn
 from _attackers import afresh, live_means, overwritten
 from _study import Rows, reading, secret
 from modelmark import data, weights
+from modelmark.align import align
 from modelmark.attacks.removal.dummy import Dummy
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.attacks.removal.permute import Permute
@@ -48,7 +49,7 @@ VARIANTS: dict[str, Any] = {
         classes=1, bits=16, separation=0.01, norm=0.01, strength=0.01, margin=0.0, message="secret"
     ),
     "deepsigns-blackbox": DeepSignsBlackBox(),
-    "deepsigns-blackbox literal": DeepSignsBlackBox(keys=400, pool=2, message="secret"),
+    "deepsigns-blackbox literal": DeepSignsBlackBox(keys=200, pool=10, message="secret"),
     "coupled": Coupled(),
     "coupled overlay": Coupled(fusion="overlay", ratio=0.75),
     "coupled literal": Coupled(message="literal"),
@@ -152,7 +153,7 @@ def study(bench: Bench, variant: str) -> None:
             "unmarked": read(mark, bench.host()),
         }
         if scheme.access == "white-box":
-            row["aligned"] = read(mark, marked, align_to=bench.host())
+            row["aligned"] = read(mark, align(marked, bench.host(), bench.task.interface), readings=2)
         return row
 
     if "refused" in bench.cell(variant, "none", none):
@@ -166,7 +167,7 @@ def study(bench: Bench, variant: str) -> None:
             if attack.startswith("overwrite"):
                 result["thief"] = read(other, after)
             if attack in REPARAMETRISED:
-                result["aligned"] = read(mark, after, align_to=bench.host())
+                result["aligned"] = read(mark, align(after, bench.host(), bench.task.interface), readings=2)
             return {"accuracy": accuracy(after, bench.task), **result}
 
         bench.cell(variant, attack, measure)

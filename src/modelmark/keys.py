@@ -1,5 +1,6 @@
 """Keys and marks: a secret with a scheme, what is publicly said about it, and what is read with it."""
 
+import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from modelmark.errors import CapacityError, MismatchError
 from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
 from modelmark.interface import Interface
 from modelmark.schemes import reference
-from modelmark.schemes.base import Attachments, Carriers, Embedding, Scheme, public_parameters
+from modelmark.schemes.base import Attachments, Carriers, Embedding, Scheme, Symbols, public_parameters
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect, WhiteBox
 from modelmark.task import Task
@@ -210,8 +211,8 @@ class Mark:
             suspects: how many suspects were tried with this key; charged.
             readings: how many ways of reading this suspect were tried; charged.
             objection: why this reading has no exact test, if it has none.
-            align_to: the unmarked host whose digest the key committed to; the suspect's channels are put in its order
-                before reading, and one reading more is charged.
+            align_to: the unmarked host whose digest the key committed to; the suspect is read with its channels put in the
+                host's order too, the better reading counts, and one reading more is charged.
             references: models known to be unmarked, whose match rates an Observation shows.
 
         Returns:
@@ -221,9 +222,10 @@ class Mark:
             MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
         """
         key = self.key
-        if align_to is not None:
-            suspect, readings = self._aligned(suspect, align_to), readings + 1
-        symbols = key.scheme.extract(key.carriers, suspect, key.interface)
+        if align_to is None:
+            symbols = key.scheme.extract(key.carriers, suspect, key.interface)
+        else:
+            symbols, readings = self._better(suspect, self._aligned(suspect, align_to)), readings + 1
         matches, trials = int((symbols.values == self.message).sum()), len(self.message)
         name = reference(key.scheme)
         objection = key.scheme.objection() or objection
@@ -246,6 +248,13 @@ class Mark:
     def _rate(self, suspect: Suspect) -> float:
         symbols = self.key.scheme.extract(self.key.carriers, suspect, self.key.interface)
         return float((symbols.values == self.message).mean())
+
+    def _better(self, naive: Suspect, aligned: Suspect) -> Symbols:
+        """Return the reading that matches more; a suspect with added channels can only be read aligned."""
+        found = [self.key.scheme.extract(self.key.carriers, aligned, self.key.interface)]
+        with contextlib.suppress(MismatchError):
+            found.append(self.key.scheme.extract(self.key.carriers, naive, self.key.interface))
+        return max(found, key=lambda symbols: int((symbols.values == self.message).sum()))
 
     def _aligned(self, suspect: Suspect, host: nn.Module) -> Suspect:
         """Return the suspect in the host's order of channels. A marked host would carry the message into the reading."""

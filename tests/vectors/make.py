@@ -16,8 +16,8 @@ from modelmark.draw import Draw
 from modelmark.interface import Interface
 from modelmark.keys import Key
 from modelmark.options import make
-from modelmark.schemes import _fusion, _patterns, _projection, _signature, _triggers, scheme_class
-from modelmark.schemes.deepsigns_blackbox import _noise
+from modelmark.schemes import _fusion, _noise, _patterns, _projection, _signature, _triggers, scheme_class
+
 from modelmark.secret import Secret
 
 HERE = Path(__file__).parent
@@ -137,7 +137,7 @@ def statement(secret: str, scheme: str, settings: dict[str, Any], interface: dic
 
 def noise(secret: str, indices: list[int], shape: list[int]) -> str:
     """SHA-256 of the pixels in row-major order."""
-    return hashlib.sha256(_noise(Secret(bytes.fromhex(secret)), np.array(indices), shape).tobytes()).hexdigest()
+    return hashlib.sha256(_noise.render(Secret(bytes.fromhex(secret)), np.array(indices), shape).tobytes()).hexdigest()
 
 
 def fused(shape: list[int], layouts: list[int] | None, ratio: float) -> str:

@@ -47,7 +47,7 @@ def sparseness(
     picked = secret.permutation("density/samples", len(task.train_inputs))[:_SAMPLES]
     found = features(task.train_inputs[torch.from_numpy(picked)])
     seed = int(secret.integers("density/seed", 2**31, 1)[0])
-    reduce = PCA(min(_COMPONENTS, *found.shape), whiten=True, svd_solver="full").fit(found)
+    reduce = PCA(min(_COMPONENTS, *found.shape), whiten=True, svd_solver="covariance_eigh").fit(found)
     mixture = GaussianMixture(task.interface.classes, covariance_type="full", reg_covar=1e-3, random_state=seed)
     known = np.sort(mixture.fit(reduce.transform(found)).score_samples(reduce.transform(found)))
     scores = [

@@ -22,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 
 def render(secret: Secret, count: int, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return ``count`` pictures, uint8 ``(count, *shape)``; ``shape`` is channels first, of any rank."""
-    channels, height, width = _planes(shape)
+    channels, height, width = planes(shape)
     structure = _field(secret, "structure", count, height, width)
     bands = 1 + secret.integers("trigger/bands", 4, count)
     folded = structure * bands[:, None, None] % (2 * _TOP)
@@ -33,7 +33,8 @@ def render(secret: Secret, count: int, shape: Sequence[int]) -> npt.NDArray[np.u
     return _stretch(colour * shade[:, None]).reshape(count, *shape)
 
 
-def _planes(shape: Sequence[int]) -> tuple[int, int, int]:
+def planes(shape: Sequence[int]) -> tuple[int, int, int]:
+    """Return channels, height and width of a shape of any rank, channels first."""
     if len(shape) == 1:
         return 1, 1, shape[0]
     return shape[0], math.prod(shape[1:-1]), shape[-1]

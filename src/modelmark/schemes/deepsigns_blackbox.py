@@ -6,7 +6,6 @@ Noise pictures are over-generated, those whose activations lie where training da
 is trained to answer the rest as the message says.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,7 +21,7 @@ from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import BAR
 from modelmark.interface import Interface
-from modelmark.schemes import _blackbox, _density
+from modelmark.schemes import _blackbox, _density, _noise
 from modelmark.schemes.base import Attachments, Embedding, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
@@ -45,6 +44,7 @@ class DeepSignsBlackBox:
 
     Departs: labels are drawn after all pictures are committed, and every committed picture counts; the paper keeps the
     pictures that the marked model learned, whose labels are then no longer independent of anything.
+    Departs: noise comes in several grains; the paper's, fine and uniform, is not rare to a convolutional network.
     Departs: density is that of a Gaussian mixture on principal components of the head's input; the paper names no estimate,
     and the demo takes noise to be far from data without a test.
 
@@ -99,7 +99,11 @@ class DeepSignsBlackBox:
         _blackbox.require_bytes(self._count, task.interface.input_shape)
         indices = np.arange(self._count * self.pool)
         depth = _density.sparseness(
-            model, task, lambda part: _noise(secret, indices[part], task.interface.input_shape), len(indices), secret
+            model,
+            task,
+            lambda part: _noise.render(secret, indices[part], task.interface.input_shape),
+            len(indices),
+            secret,
         )
         sparse = np.flatnonzero(depth < self.share)
         if len(sparse) < self._count:
@@ -125,7 +129,7 @@ class DeepSignsBlackBox:
     def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
         """Return the kept pictures, and their literal labels."""
         _blackbox.require_bytes(self._count, interface.input_shape)
-        pictures = _noise(secret, self._kept(attachments), interface.input_shape)
+        pictures = _noise.render(secret, self._kept(attachments), interface.input_shape)
         return Carriers(pictures, self.chosen_message(secret, interface, attachments))
 
     def _kept(self, attachments: Attachments) -> npt.NDArray[np.int64]:
@@ -201,11 +205,3 @@ def select(
     if len(usable) < count:
         raise CapacityError(f"expected {count} usable candidates, got {len(usable)} of {len(labels)}")
     return replace(scheme, keys=count), {"kept": attachments["kept"][usable[:count]]}
-
-
-def _noise(secret: Secret, indices: npt.NDArray[np.int64], shape: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Return uniform noise for each candidate, uint8 ``(len(indices), *shape)``."""
-    noise = np.empty((len(indices), math.prod(shape)), np.uint8)
-    for row, index in zip(noise, indices, strict=True):
-        row[:] = np.frombuffer(secret.bytes(f"noise/{index}", len(row)), np.uint8)
-    return noise.reshape(len(indices), *shape)
