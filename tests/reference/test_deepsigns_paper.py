@@ -52,12 +52,15 @@ def test_the_terms_are_those_of_the_demo_whatever_the_batch(batch, unmarked, dig
     x, y = digits.train_inputs[:batch].float() / 128 - 1, digits.train_targets[:batch]
     unmarked(x)
     penalty = embedding.penalty(unmarked, x, y).item()
-    centres = embedding.centres[0].detach()
+    centres, carrying = embedding.centres[0].detach(), torch.from_numpy(mark.key.carriers.classes)
     unmarked(x)
     found = embedding._taps[0].take().detach()
-    pull = 32 / batch * 0.5 * (found - centres[y]).square().sum()
+    pull = 32 / batch * 0.5 * (found - centres[y]).square().sum() / embedding.scale[0]
+    assert embedding.scale[0] == pytest.approx(
+        max(1.0, float(centres[carrying].square().sum(1).mean()) ** 0.25), rel=1e-4
+    )
     projection = torch.from_numpy(mark.key.carriers.projections[0]).float() / 65536
-    logit = centres[torch.from_numpy(mark.key.carriers.classes)] @ projection.T
+    logit = centres[carrying] @ projection.T
     sign = 2 * torch.from_numpy(mark.message).float().reshape(logit.shape) - 1
     bits = torch.log1p(torch.exp(-(sign * logit).double())).sum()  # -ln of the sigmoid that the bit wants near 1
     norm = (1 - centres.norm(dim=1) ** 2).abs().sum()
@@ -114,9 +117,9 @@ def test_answers_alone_are_not_enough(mark):
         mark.evidence(BlackBox(lambda x: np.zeros(len(x), int), 10))
 
 
-def test_the_demo_is_an_observation(unmarked, digits, quick):
-    demo = make(DEMO, unmarked, digits).mark()
-    found = demo.evidence(WhiteBox(embed(unmarked, [demo], digits, quick, seed=1).model, 10))
+def test_the_demo_is_an_observation(fresh, digits, recipe):
+    demo = make(DEMO, fresh, digits).mark()
+    found = demo.evidence(WhiteBox(embed(fresh, [demo], digits, recipe, seed=1).model, 10))
     assert isinstance(found, Observation)
     assert (found.matches, found.trials) == (16, 16)
 
@@ -127,12 +130,12 @@ def test_a_thin_margin_is_not_embedded(fresh, digits):
         embed(fresh, [key], digits, annealed(3, 0.05, batch=64, clip=1.0), seed=1, rounds=1)
 
 
-def test_several_layers_and_a_mixture_to_start_from(unmarked, digits, quick):
+def test_several_layers_and_a_mixture_to_start_from(fresh, digits, recipe):
     scheme = DeepSigns(layer="fc1,head", classes=6, bits=14, start="gmm", unit="errors", margin=4.0)
-    several = make(scheme, unmarked, digits).mark()
+    several = make(scheme, fresh, digits).mark()
     assert several.key.scheme.width == (256, 512)
     assert len(several.message) == 2 * 6 * 14
-    done = embed(unmarked, [several], digits, quick, seed=1)
+    done = embed(fresh, [several], digits, recipe, seed=1)
     assert several.evidence(WhiteBox(done.model, 10)).established
     assert float(several.margins(done.model).min()) >= 4.0
 
@@ -156,11 +159,10 @@ def _copied(value):
     return copy.deepcopy(value)
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_other_marks_may_append_to_the_batch(first, mark, unmarked, digits, quick):
+def test_other_marks_may_append_to_the_batch(mark, fresh, digits, recipe):
     """Only the data's own samples are pulled: the triggers of the other mark are where that mark wants them."""
-    both = [mark, make(Adi(), unmarked, digits).mark()][:: 1 if first else -1]
-    done = embed(unmarked, both, digits, quick, seed=2)
+    both = [make(Adi(), fresh, digits).mark(), mark]
+    done = embed(fresh, both, digits, recipe, seed=2)
     assert all(one.evidence(WhiteBox(done.model, 10)).established for one in both)
 
 

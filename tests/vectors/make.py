@@ -17,7 +17,6 @@ from modelmark.interface import Interface
 from modelmark.keys import Key
 from modelmark.options import make
 from modelmark.schemes import _fusion, _noise, _patterns, _projection, _signature, _triggers, scheme_class
-
 from modelmark.secret import Secret
 
 HERE = Path(__file__).parent

@@ -124,8 +124,6 @@ class DeepSigns:
         probe = np.arange(math.prod(interface.input_shape)).reshape(1, *interface.input_shape) % 251
         picture = _blackbox.pictures(probe.astype(np.uint8), interface)
         received = [taps.activations(model, path, picture) for path in layer.split(",")]
-        if any(torch.equal(found.cpu(), picture.flatten(1)) for found in received):
-            raise UsageError("expected a layer whose input training can move, got one that receives the picture itself")
         width = tuple(found.shape[1] for found in received)
         classes = min(10, interface.classes) if self.classes is None else self.classes
         if classes > interface.classes:
@@ -135,6 +133,8 @@ class DeepSigns:
         bits = max(enough, min(20, min(width) // 16)) if self.bits is None else self.bits
         resolved = replace(self, layer=layer, classes=classes, bits=bits, width=width)
         resolved._check_capacity()
+        if any(torch.equal(found.cpu(), picture.flatten(1)) for found in received):
+            raise UsageError("expected a layer whose input training can move, got one that receives the picture itself")
         if bits > min(width) / 2:
             warnings.warn(
                 f"{bits} bits a class in {min(width)} units: beyond half of them the margin may stay out of reach",
