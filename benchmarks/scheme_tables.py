@@ -252,7 +252,9 @@ def measured() -> dict[str, Any]:
         for row in table:
             if row["variant"] == variant:
                 by_attack.setdefault(row["attack"], {})[row["seed"]] = row
-        marked = by_attack.pop("none")
+        marked = by_attack.pop("none", None)
+        if not marked:
+            continue
         unmarked = {row["seed"]: row["accuracy"] for row in table if row["variant"] == "unmarked"}
         removed = [
             attack

@@ -74,6 +74,7 @@ class Bench:
         seed: of everything but keys.
         cache: folder for trained networks, or None.
         epochs: from scratch; 0: as ``embed`` decides.
+        only: names of attacks to measure; empty: all.
     """
 
     rows: Rows
@@ -82,6 +83,7 @@ class Bench:
     seed: int
     cache: Path | None
     epochs: int
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.fresh = build(self.net, self.task.interface.input_shape, self.task.interface.classes, seed=self.seed)
@@ -160,6 +162,8 @@ def study(bench: Bench, variant: str) -> None:
         return
     other = bench.mark(scheme, owner="thief")
     for attack, attacked in attacks(bench, mark, other).items():
+        if bench.only and attack not in bench.only:
+            continue
 
         def measure(attack: str = attack, attacked: Callable[[nn.Module], nn.Module] = attacked) -> dict[str, Any]:
             after = attacked(bench.kept(variant, make))
@@ -222,12 +226,13 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=sorted(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--epochs", type=int, default=0, help="from scratch; 0: as embed decides")
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--attacks", nargs="*", default=[], help="names of attacks; default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = Task.from_dataset(data.load(arguments.data))
     for seed in arguments.seeds:
         rows = Rows(arguments.output or Path("benchmarks/results/schemes.jsonl"))
-        bench = Bench(rows, task, arguments.net, seed, arguments.cache, arguments.epochs)
+        bench = Bench(rows, task, arguments.net, seed, arguments.cache, arguments.epochs, tuple(arguments.attacks))
         bench.cell("unmarked", "none", lambda bench=bench: {"accuracy": accuracy(bench.host(), task)})
         for variant in arguments.variants:
             study(bench, variant)
