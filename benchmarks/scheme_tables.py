@@ -245,8 +245,8 @@ def measured() -> dict[str, Any]:
     entries = {}
     for scheme, (table, variant) in {
         "adi": (earlier, "adi scratch"),
-        "uchida": (earlier, "uchida scratch"),
-        **{name: (later, name) for name in ("deepsigns", "deepsigns-blackbox", "coupled", "null")},
+        **{name: (later, f"{name}, trained host") for name in ("uchida", "deepsigns")},
+        **{name: (later, name) for name in ("deepsigns-blackbox", "coupled", "null")},
     }.items():
         by_attack: dict[str, dict[int, Row]] = {}
         for row in table:
@@ -257,10 +257,10 @@ def measured() -> dict[str, Any]:
             continue
         unmarked = {row["seed"]: row["accuracy"] for row in table if row["variant"] == "unmarked"}
         removed = [
-            attack
+            attack + (" unless aligned" if all(_established(row.get("aligned", {})) for row in found.values()) else "")
             for attack, found in by_attack.items()
             if any(
-                row.get("verdict") != "established" and marked[seed]["accuracy"] - row["accuracy"] <= TOLERATED
+                not _established(row) and marked[seed]["accuracy"] - row["accuracy"] <= TOLERATED
                 for seed, row in found.items()
             )
         ]
@@ -275,6 +275,10 @@ def measured() -> dict[str, Any]:
             "tried": len(by_attack),
         }
     return entries
+
+
+def _established(reading: Row) -> bool:
+    return bool(reading.get("verdict") == "established")
 
 
 FINE = ["ftal 1e-05", "ftal 0.001", "ftal 0.01", "overwrite", "overwrite gently"]
