@@ -117,7 +117,7 @@ def inspect(path: Path) -> Header:
     )
 
 
-def load(path: Path, passphrase: str | None, *, scheme: str = "") -> "Key":
+def load(path: Path | str, passphrase: str | None = None, *, scheme: str = "") -> "Key":
     """Return the key in a file.
 
     Args:
@@ -130,6 +130,7 @@ def load(path: Path, passphrase: str | None, *, scheme: str = "") -> "Key":
         PassphraseError: wrong or missing passphrase.
         UsageError: the key names a scheme outside the table that was not repeated.
     """
+    path = Path(path)
     header, line, body = _split(path)
     if header["kdf"] is None:
         _check_open(header, body, path)

@@ -258,7 +258,12 @@ class Mark:
 
     def _aligned(self, suspect: Suspect, host: nn.Module) -> Suspect:
         """Return the suspect in the host's order of channels. A marked host would carry the message into the reading."""
-        if not self.key.host or self.key.host != weights.digest(host.state_dict()):
+        if not self.key.host:
+            raise MismatchError(
+                f"expected a key that committed to a host, this {self.key.scheme.name} key was made without one",
+                hint="keygen --host",
+            )
+        if self.key.host != weights.digest(host.state_dict()):
             raise MismatchError(
                 "expected the unmarked host that the key committed to before the draw, got other weights",
                 hint="a marked model knows the message, and what is aligned to it would match; see keygen --host",

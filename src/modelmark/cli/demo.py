@@ -19,7 +19,7 @@ def run(
     ),
     seed: Annotated[int, typer.Option("--seed", help="of training; the keys are always new")] = 0,
 ) -> None:
-    """Train a network, mark it with both schemes, and verify it, an unmarked one, a wrong key and two attacked copies."""
+    """Train a network, mark it with adi and uchida, and verify it, an unmarked one, a wrong key and two attacked copies."""
     from modelmark import keyfile, layers, recipe, weights
     from modelmark.attacks.removal.finetune import FineTune
     from modelmark.attacks.removal.prune import Prune

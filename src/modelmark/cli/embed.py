@@ -73,7 +73,12 @@ def run(
     marks = [key.mark() for key in opened]
     check_together(model, marks, task)
     checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, spec)
-    say(f"{plan}; {'checkpoint found, going on from it' if checkpoint.found else 'from the start'}")
+    origin = (
+        "going on from the checkpoint" if checkpoint.found else f"from {weights.name}" if weights else "from scratch"
+    )
+    say(f"{plan}; {origin}")
+    if any(key.host and key.scheme.access == "white-box" and key.host != start for key in opened):
+        say("warning: this is not the host that the key committed to; aligned to that one, the mark may read as chance")
 
     def watch(number: int, now: "Progress") -> None:
         step(now)

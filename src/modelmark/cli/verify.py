@@ -7,7 +7,7 @@ import typer
 
 from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Weights
 from modelmark.cli.terminal import say, show
-from modelmark.errors import UsageError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def run(
             show(str(part))
         if arch and any(arch != key.arch for key in opened):
             say(f"read with the code of {arch}, which is not what the key was made for ({opened[0].arch})")
+        if unmarked and all(isinstance(part, Evidence) for part in found):
+            say("--unmarked was not used: drawn messages have an exact test, which needs no models to compare with")
         if head_from and any(isinstance(part, Evidence) and part.queries for part in found):
             say("read through the head of the host that was committed before the draw")
     established = together.established if together else any(part.established for part in found)
@@ -105,14 +107,25 @@ def _require_access(opened: "list[Key]", option: str, given: Path | None, access
 
 
 def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
-    """Return the suspect; where any key is aligned, its layers may be wider than the architecture says."""
+    """Return the suspect; asked for answers, or aligned, its layers may be wider than the architecture says."""
     from modelmark import align
     from modelmark import weights as weight_files
     from modelmark.cli.loading import build_model, load_weights
 
-    plain = build_model(arch, key.arch, key.interface)
-    model = load_weights(plain, weights) if align_to is None else align.resized(plain, weight_files.load(weights))
-    if align_to is None or key.scheme.access == "black-box":
+    plain, asked = build_model(arch, key.arch, key.interface), key.scheme.access == "black-box"
+    state = weight_files.load(weights)
+    expected = plain.state_dict()
+    wider = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
+    if align_to is not None or (asked and wider):
+        model = align.resized(plain, state)
+    else:
+        try:
+            model = load_weights(plain, weights)
+        except MismatchError as error:
+            if wider:
+                error.hint = "channels added to hide a mark are undone by --align-to HOST, if the key has a host"
+            raise
+    if align_to is None or asked:
         key.scheme.check(model, key.interface)
     return model
 
