@@ -281,3 +281,12 @@ def test_classes_without_data_are_one_line(scheme, classes, says, run, tmp_path)
     net = ["--arch", "cnn", "--data", f"npz:{tmp_path}/some.npz", "--unencrypted"]
     refused(run("keygen", scheme, *net, "-o", tmp_path / "a.key"), 2, says)
     assert not (tmp_path / "a.key").exists()
+
+
+def test_answers_are_read_from_a_copy_with_added_channels(run, folder, tmp_path):
+    wider = tmp_path / "wider.safetensors"
+    given = ["--arch", "cnn", "--data", "digits", "--weights"]
+    marked = folder / "marked.safetensors"
+    assert run("attack", "dummy", *given, marked, "-o", wider).status == 0
+    before, after = (run("verify", folder / "deepsigns-blackbox.key", "--weights", file) for file in (marked, wider))
+    assert (before.status, before.out) == (after.status, after.out)

@@ -74,7 +74,11 @@ def run(
     check_together(model, marks, task)
     checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, spec)
     origin = (
-        "going on from the checkpoint" if checkpoint.found else f"from {weights.name}" if weights else "from scratch"
+        "checkpoint found, going on from it"
+        if checkpoint.found
+        else f"from {weights.name}"
+        if weights
+        else "from scratch"
     )
     say(f"{plan}; {origin}")
     if any(key.host and key.scheme.access == "white-box" and key.host != start for key in opened):

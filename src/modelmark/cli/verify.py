@@ -1,5 +1,6 @@
 """``modelmark verify``: whether marks are in a model, and how strong the evidence is."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,17 +117,20 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     state = weight_files.load(weights)
     expected = plain.state_dict()
     wider = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
-    if align_to is not None or (asked and wider):
-        model = align.resized(plain, state)
-    else:
-        try:
-            model = load_weights(plain, weights)
-        except MismatchError as error:
-            if wider:
-                error.hint = "channels added to hide a mark are undone by --align-to HOST, if the key has a host"
-            raise
-    if align_to is None or asked:
-        key.scheme.check(model, key.interface)
+    if align_to is not None and not asked:
+        return align.resized(plain, state)
+    if asked and wider:
+        with contextlib.suppress(MismatchError):  # where it is no network either, what loading says is clearer
+            model = align.resized(plain, state)
+            key.scheme.check(model, key.interface)
+            return model
+    try:
+        model = load_weights(plain, weights)
+    except MismatchError as error:
+        if wider and not asked:
+            error.hint = "channels added to hide a mark are undone by --align-to HOST, if the key has a host"
+        raise
+    key.scheme.check(model, key.interface)
     return model
 
 
