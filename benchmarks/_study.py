@@ -16,7 +16,7 @@ from modelmark.evidence import Evidence, Observation
 from modelmark.keys import Mark
 from modelmark.secret import Secret
 from modelmark.suspect import WhiteBox
-from modelmark.task import Task
+from modelmark.task import Task, accuracy
 
 
 class Rows:
@@ -75,6 +75,11 @@ def command(
 def secret(*parts: object) -> Secret:
     """Return a secret that anybody can repeat: good for studies, useless for evidence."""
     return Secret(hashing.digest("benchmark", "/".join(map(str, parts)).encode()))
+
+
+def readings(mark: Mark, models: dict[str, torch.nn.Module], task: Task) -> dict[str, Any]:
+    """Return accuracy and reading of each model, by name."""
+    return {name: {"accuracy": accuracy(model, task), **reading(mark, model)} for name, model in models.items()}
 
 
 def reading(mark: Mark, model: torch.nn.Module, **options: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from _study import Rows, command, reading, secret
+from _study import Rows, command, reading, readings, secret
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.embedding import reach
 from modelmark.keys import keygen
@@ -59,7 +59,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
                 "accuracy": accuracy(model, task),
                 "margin": round(reach(mark, model).margin, 3),
                 **reading(mark, model),
-                "after": {n: {"accuracy": accuracy(m, task), **reading(mark, m)} for n, m in after.items()},
+                "after": readings(mark, after, task),
             }
 
         rows.measure({"seed": seed, "strength": strength}, measure)

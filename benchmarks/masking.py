@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils import parametrize
 
-from _study import Rows, command, reading, secret
+from _study import Rows, command, reading, readings, secret
 from modelmark import layers
 from modelmark.attacks.removal.finetune import FineTune
 from modelmark.attacks.removal.prune import Prune
 from modelmark.keys import Mark, keygen
 from modelmark.models import build
 from modelmark.recipe import suggest
+from modelmark.schemes._masking import Masking
 from modelmark.schemes.base import Composed, Embedding
 from modelmark.schemes.coupled import Coupled
 from modelmark.suspect import WhiteBox
@@ -41,6 +42,18 @@ class _Dropout(Embedding):
             )
 
 
+class _NoWaiting(Embedding):
+    """The release's masking: every tenth step to the end, whether weights regrow or not."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._masking = Masking(10, 0.002, seed=0)
+        self._masking._regrown = lambda weights, total: True  # type: ignore[method-assign]
+
+    def after_step(self, model: nn.Module) -> None:
+        self._masking.after_step(model)
+
+
 class _Connect(nn.Module):
     """A weight with a random share of it left out, drawn anew at every forward pass."""
 
@@ -60,6 +73,7 @@ class _DropConnect(Embedding):
 VARIANTS: dict[str, tuple[float, Callable[[nn.Module], Embedding] | None]] = {
     "none": (0.0, None),
     "masking 0.002": (0.002, None),
+    "masking 0.002 to the end": (0.0, _NoWaiting),
     "dropout": (0.0, _Dropout),
     "dropconnect": (0.0, _DropConnect),
 }
@@ -109,7 +123,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
                 "accuracy": accuracy(model, task),
                 "held_out": held_out(mark, model, task),
                 **reading(mark, model),
-                "after": {n: {"accuracy": accuracy(m, task), **reading(mark, m)} for n, m in after.items()},
+                "after": readings(mark, after, task),
             }
 
         rows.measure({"seed": seed, "masking": name}, measure)

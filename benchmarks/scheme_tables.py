@@ -295,7 +295,3 @@ TABLES = {
     "null-piracy": null_piracy,
     "false-positives-summary": false_positives,
 }
-
-
-def write_measured() -> None:
-    MEASURED.write_text(json.dumps(measured(), indent=1) + "\n")

@@ -208,4 +208,4 @@ def filled(page: str) -> str:
 if __name__ == "__main__":
     for target in map(Path, sys.argv[1:]):
         target.write_text(filled(target.read_text()))
-    scheme_tables.write_measured()
+    scheme_tables.MEASURED.write_text(json.dumps(scheme_tables.measured(), indent=1) + "\n")

@@ -14,7 +14,7 @@ from modelmark.embedding import embed
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, NotEmbeddedError, UsageError
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import keygen
-from modelmark.recipe import annealed, constant
+from modelmark.recipe import annealed
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
@@ -138,25 +138,6 @@ def test_several_layers_and_a_mixture_to_start_from(fresh, digits, recipe):
     done = embed(fresh, [several], digits, recipe, seed=1)
     assert several.evidence(WhiteBox(done.model, 10)).established
     assert float(several.margins(done.model).min()) >= 4.0
-
-
-def test_training_resumes_to_the_same_bytes(mark, unmarked, digits):
-    plan, kept = constant(2, 0.01, batch=256), {}
-
-    def keep(now):
-        if now.step == now.steps // 2:
-            kept.update({name: _copied(value) for name, value in now.snapshot().items()})
-
-    whole = fit(unmarked, digits, plan, seed=1, embedding=mark.embedding, watch=keep)
-    resumed = fit(unmarked, digits, plan, seed=1, embedding=mark.embedding, resume=kept)
-    pairs = zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
-    assert all(torch.equal(a, b) for a, b in pairs)
-
-
-def _copied(value):
-    import copy
-
-    return copy.deepcopy(value)
 
 
 def test_other_marks_may_append_to_the_batch(mark, fresh, digits, recipe):

@@ -82,11 +82,18 @@ def test_one_signed_pattern_is_an_observation_with_the_papers_rule(literal, with
     assert literal.evidence(WhiteBox(unmarked, 10)).note.endswith("min above 0.8: no")
 
 
-def test_both_embeddings_hold_on_unseen_data(drawn, with_drawn, literal, with_literal, digits):
-    for mark, model in ((drawn, with_drawn), (literal, with_literal)):
-        null, true = unseen(mark, model, digits)
-        assert null >= accuracy(model, digits) - 0.06  # the null pattern hides 9 of 64 pixels; on MNIST 0.03 is kept
-        assert true >= 0.95
+@pytest.mark.parametrize("message", ["drawn", "signature"])
+def test_both_embeddings_hold_on_unseen_data(message, fresh, digits, recipe):
+    """Within three points, where the pattern hides 4 of 64 pixels; the default hides 9, which costs up to four."""
+    mark = made(Null(message=message, side=2), fresh, digits, 0)
+    model = embed(fresh, [mark], digits, recipe, seed=0).model
+    null, true = unseen(mark, model, digits)
+    assert null >= accuracy(model, digits) - 0.03
+    assert true >= 0.95
+
+
+def test_true_patterns_hold_on_unseen_data(drawn, with_drawn, literal, with_literal, digits):
+    assert min(unseen(drawn, with_drawn, digits)[1], unseen(literal, with_literal, digits)[1]) >= 0.95
 
 
 def test_another_keys_filters_change_the_answers(with_drawn, with_literal, fresh, digits):
@@ -143,22 +150,6 @@ def test_a_quarter_of_the_batch_follows_under_each_kind_of_filter(drawn, with_dr
         plane.tobytes(): label for plane, label in zip(drawn.key.carriers.true.planes(8, 8), drawn.message, strict=True)
     }
     assert [kinds[plane.tobytes()] for plane in mixed[80:, 0].sign().to(torch.int8).numpy()] == targets[80:].tolist()
-
-
-def test_a_resumed_run_ends_in_the_same_bytes(drawn, fresh, digits):
-    short, kept = annealed(3, 0.05, batch=64, clip=1.0), []
-
-    def hooks(copied):
-        return drawn.embedding(copied, seed=5)
-
-    def watch(progress):
-        if progress.epoch_ended and not kept:
-            kept.append(copy.deepcopy(progress.snapshot()))
-
-    whole = fit(fresh, digits, short, seed=2, embedding=hooks, watch=watch)
-    resumed = fit(fresh, digits, short, seed=2, embedding=hooks, resume=kept[0])
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name])
 
 
 def test_a_lead_is_positive_exactly_where_the_plurality_is_the_label():

@@ -2,7 +2,10 @@
 
 import copy
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +21,7 @@ from modelmark.schemes.base import Scheme
 from modelmark.secret import Secret
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training import Progress, fit
 
 _SECRET = Secret(bytes(range(32)))
 
@@ -36,6 +39,7 @@ def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *
     key = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
     _deterministic(scheme, fresh, task, key)
     _round_trip(key)
+    _resumes(key.mark(), fresh, task, recipe)
     unmarked = fit(fresh, task, recipe, seed=1)
     mark = key.mark()
     before, state = _bytes(fresh), _global_state()
@@ -67,6 +71,22 @@ def _round_trip(key: Key) -> None:
         assert loaded.digest == key.digest, "a key changed on its way through a file"
         keyfile.save(loaded, Path(folder, "b.key"), None)
         assert path.read_bytes() == Path(folder, "b.key").read_bytes(), "a key file changed on being written again"
+
+
+def _resumes(mark: Mark, fresh: nn.Module, task: Task, recipe: Recipe) -> None:
+    """Interrupt a run of two epochs after the first: what goes on from there must end in the same bytes."""
+    kept: list[dict[str, Any]] = []
+
+    def watch(progress: Progress) -> None:
+        if progress.epoch_ended and not kept:
+            kept.append(copy.deepcopy(progress.snapshot()))
+
+    def train(**options: Any) -> nn.Module:
+        hooks = partial(mark.embedding, seed=5)
+        return fit(fresh, task, replace(recipe, epochs=2), seed=2, embedding=hooks, **options)
+
+    whole = train(watch=watch)
+    assert _bytes(train(resume=kept[0])) == _bytes(whole), "a resumed run ended in other bytes than a whole one"
 
 
 def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) -> None:
