@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from _study import Rows, command, reading, readings, secret
-from modelmark.attacks.removal.finetune import FineTune
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import reach
 from modelmark.keys import keygen
 from modelmark.models import build

@@ -18,11 +18,11 @@ from _attackers import afresh, live_means, overwritten
 from _study import Rows, reading, secret
 from modelmark import data, weights
 from modelmark.align import align
-from modelmark.attacks.removal.dummy import Dummy
-from modelmark.attacks.removal.finetune import FineTune
-from modelmark.attacks.removal.permute import Permute
-from modelmark.attacks.removal.prune import Prune
-from modelmark.attacks.removal.rescale import Rescale
+from modelmark.attacks.symmetries.dummy import Dummy
+from modelmark.attacks.tuning.finetune import FineTune
+from modelmark.attacks.symmetries.permute import Permute
+from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.embedding import embed, reach
 from modelmark.errors import ModelmarkError, NotEmbeddedError
 from modelmark.keys import Mark, keygen

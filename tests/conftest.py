@@ -8,10 +8,14 @@ os.environ["OMP_NUM_THREADS"] = "1"  # also for commands that tests start: more 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from modelmark import data
+from modelmark import data, weights
+from modelmark.embedding import embed
+from modelmark.keys import Mark, keygen
 from modelmark.models import build
 from modelmark.recipe import annealed
+from modelmark.schemes import scheme_class
 from modelmark.secret import Secret
 from modelmark.task import Task
 from modelmark.training import fit
@@ -42,6 +46,28 @@ def fresh(digits):
 @pytest.fixture(scope="session")
 def unmarked(fresh, digits, recipe):
     return fit(fresh, digits, recipe, seed=0)
+
+
+@pytest.fixture(scope="session")
+def stolen(unmarked, digits, recipe):
+    """Return a function from a scheme's name to its mark and a digits network that carries it, each made once."""
+    made: dict[str, tuple[Mark, nn.Module]] = {}
+
+    def get(name: str) -> tuple[Mark, nn.Module]:
+        if name not in made:
+            host = weights.digest(unmarked.state_dict())
+            key = keygen(
+                scheme_class(name)(),
+                unmarked,
+                digits.interface,
+                task=digits,
+                secret=Secret(bytes(range(32))),
+                host=host,
+            )
+            made[name] = key.mark(), embed(unmarked, [key.mark()], digits, recipe, seed=1).model
+        return made[name]
+
+    return get
 
 
 @pytest.fixture

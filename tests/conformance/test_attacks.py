@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from modelmark import layers
-from modelmark.attacks.removal.finetune import FineTune
-from modelmark.attacks.removal.prune import Prune
+from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.testing import check_attack
 
 

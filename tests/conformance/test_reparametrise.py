@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from modelmark import layers
-from modelmark.attacks.removal.dummy import Dummy
-from modelmark.attacks.removal.flip import Flip
-from modelmark.attacks.removal.permute import Permute
-from modelmark.attacks.removal.rescale import Rescale
+from modelmark.attacks.symmetries.dummy import Dummy
+from modelmark.attacks.symmetries.flip import Flip
+from modelmark.attacks.symmetries.permute import Permute
+from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.errors import UsageError
 from modelmark.models import build
 from modelmark.recipe import annealed

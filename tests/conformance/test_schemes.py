@@ -2,8 +2,8 @@
 
 import pytest
 
-from modelmark.attacks.removal.finetune import FineTune
-from modelmark.attacks.removal.prune import Prune
+from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import embed
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import keygen

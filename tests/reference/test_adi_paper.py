@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from modelmark import commitment, imports, layers
-from modelmark.attacks.removal.finetune import FineTune, with_new_head
+from modelmark.attacks.tuning.finetune import FineTune, with_new_head
 from modelmark.data.pictures import read_labels, read_pictures
 from modelmark.embedding import embed
 from modelmark.errors import MalformedError

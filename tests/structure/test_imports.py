@@ -31,7 +31,8 @@ ALLOWED = {
     "models": {"errors", "naming", "models"},
     "schemes": CORE | MODEL | {"schemes"},
     # no key, no scheme, no secret
-    "attacks": {"attacks", "channels", "errors", "layers", "naming", "recipe", "suspect", "task", "training"},
+    "attacks": {"attacks", "channels", "errors", "interface", "layers", "models", "naming", "options", "preprocess", "recipe",
+                "suspect", "taps", "task", "training"},
     "align": {"align", "channels", "errors", "hashing", "interface", "layers", "preprocess", "schemes", "secret", "taps"},
     "channels": {"channels", "errors", "layers"},
     "task": {"errors", "interface", "preprocess", "suspect", "data"},

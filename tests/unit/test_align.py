@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from modelmark.align import align, resized
-from modelmark.attacks.removal.dummy import Dummy
-from modelmark.attacks.removal.flip import Flip
-from modelmark.attacks.removal.permute import Permute
-from modelmark.attacks.removal.prune import Prune
-from modelmark.attacks.removal.rescale import Rescale
+from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.symmetries.dummy import Dummy
+from modelmark.attacks.symmetries.flip import Flip
+from modelmark.attacks.symmetries.permute import Permute
+from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.channels import trace
 from modelmark.embedding import embed
 from modelmark.errors import MismatchError, SuspectError, UsageError

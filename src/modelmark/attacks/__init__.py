@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from modelmark.attacks.base import Attack
 
 ATTACKS = {
-    "dummy": "modelmark.attacks.removal.dummy:Dummy",
-    "finetune": "modelmark.attacks.removal.finetune:FineTune",
-    "flip": "modelmark.attacks.removal.flip:Flip",
-    "permute": "modelmark.attacks.removal.permute:Permute",
-    "prune": "modelmark.attacks.removal.prune:Prune",
-    "rescale": "modelmark.attacks.removal.rescale:Rescale",
+    "dummy": "modelmark.attacks.symmetries.dummy:Dummy",
+    "finetune": "modelmark.attacks.tuning.finetune:FineTune",
+    "flip": "modelmark.attacks.symmetries.flip:Flip",
+    "permute": "modelmark.attacks.symmetries.permute:Permute",
+    "prune": "modelmark.attacks.pruning.prune:Prune",
+    "rescale": "modelmark.attacks.symmetries.rescale:Rescale",
 }
 
 

@@ -1,6 +1,6 @@
 """``modelmark attack``: what a thief would do to a stolen model; no key comes near it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,10 +25,16 @@ def run(
     from modelmark import weights as weight_files
     from modelmark.attacks import attack_class
     from modelmark.cli.loading import build_model, load_task, load_weights, require_new
+    from modelmark.errors import UsageError
     from modelmark.task import accuracy
 
     require_new(output)
-    attack = options.make(attack_class(name), dict(options.parse(settings or [])))
+    attack: Any = options.make(attack_class(name), dict(options.parse(settings or [])))
+    if attack.kind not in ("modification", "extraction"):
+        raise UsageError(
+            f"expected an attack that gives a model, got {name}, which is {attack.kind}",
+            hint="modelmark audit runs every kind",
+        )
     task = load_task(data, mean, std).split({"thief": share}, seed=seed)["thief"]
     model = load_weights(build_model(arch, "", task.interface), weights)
     before = accuracy(model, task)

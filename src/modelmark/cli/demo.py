@@ -21,8 +21,8 @@ def run(
 ) -> None:
     """Train a network, mark it with adi and uchida, and verify it, an unmarked one, a wrong key and two attacked copies."""
     from modelmark import keyfile, layers, recipe, weights
-    from modelmark.attacks.removal.finetune import FineTune
-    from modelmark.attacks.removal.prune import Prune
+    from modelmark.attacks.pruning.prune import Prune
+    from modelmark.attacks.tuning.finetune import FineTune
     from modelmark.cli.loading import build_model, load_task, require_new
     from modelmark.embedding import embed
     from modelmark.keys import keygen

@@ -1,42 +1,112 @@
 """``check_attack``: what every attack promises, checked on a small problem."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from modelmark.attacks.base import Attack
+from modelmark.attacks.base import KINDS, Answer, Finding, Forged
+from modelmark.preprocess import Normalise
+from modelmark.suspect import ABSTAIN, logits
 from modelmark.task import Task, accuracy
 
 
-def check_attack(attack: Attack, model: nn.Module, task: Task, *, floor: float) -> nn.Module:
-    """Raise AssertionError at the first promise that ``attack`` does not keep; return the attacked model.
+def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | None = None) -> Any:
+    """Raise AssertionError at the first promise that ``attack`` does not keep; return what the attack returned.
 
     Args:
-        attack: with the settings to check.
-        model: trained on ``task``.
+        attack: of any kind, with the settings to check.
+        model: trained on ``task``; a collusion is given it and a copy.
         task: small data.
-        floor: accuracy that the attacked model must keep.
+        floor: share of right answers that the attacked model, or the filtered API, must keep; default: the attack's own.
     """
+    for name in ("name", "summary", "source", "family"):
+        assert getattr(type(attack), name), f"the attack has no {name}"
+    assert attack.kind in KINDS, f"{attack.kind!r} is no kind of attack"
+    assert attack.strengths, "the attack has no settings for sweeps"
+    for settings in attack.strengths:
+        type(attack)(**settings)
     before, state = copy.deepcopy(model.state_dict()), _global_state()
     modes = [module.training for module in model.modules()]
     gradients = [parameter.requires_grad for parameter in model.parameters()]
-    attacked = attack(model, task, seed=3)
-    assert attacked is not model, "the attack returned the model it was given"
+    result = _run(attack, model, task)
     assert _equal(before, model.state_dict()), "the attack changed the model it was given"
     assert modes == [module.training for module in model.modules()], "the attack changed the model's mode"
     assert gradients == [parameter.requires_grad for parameter in model.parameters()], "the attack froze its input"
-    assert all(parameter.requires_grad for parameter in attacked.parameters()), "the result is left frozen"
+    assert all(parameter.grad is None for parameter in model.parameters()), "the attack left gradients on its input"
     assert _global_state() == state, "the attack drew from a global generator"
-    assert _equal(attacked.state_dict(), attack(model, task, seed=3).state_dict()), "one seed gave two results"
-    assert attacked.state_dict().keys() == before.keys(), "the result has another interface"
-    kept = accuracy(attacked, task)
-    assert kept >= floor, f"accuracy {kept:.3f} after the attack, expected at least {floor}"
-    return attacked
+    again = _run(attack, model, task)
+    _CHECKS[attack.kind](result, again, model, task)
+    if attack.kind in ("modification", "extraction", "collusion", "evasion"):
+        kept = accuracy(result, task) if isinstance(result, nn.Module) else answered(result, task)
+        floor = attack.floor if floor is None else floor
+        assert kept >= floor, f"accuracy {kept:.3f} after the attack, expected at least {floor}"
+    return result
 
 
-def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+def answers(model: nn.Module) -> Answer:
+    """Return the API of a model: its labels."""
+    return lambda inputs: logits(model, inputs).argmax(dim=1)
+
+
+def answered(answer: Answer, task: Task) -> float:
+    """Return the share of test inputs that an API answers as labelled."""
+    inputs = Normalise(task.interface)(task.test_inputs)
+    return float((answer(inputs) == task.test_labels).float().mean())
+
+
+def _run(attack: Any, model: nn.Module, task: Task) -> Any:
+    if attack.kind == "collusion":
+        return attack([model, copy.deepcopy(model)], task, seed=3)
+    return attack(answers(model) if attack.kind == "evasion" else model, task, seed=3)
+
+
+def _check_model(result: Any, again: Any, model: nn.Module, task: Task) -> None:
+    assert result is not model, "the attack returned the model it was given"
+    assert all(parameter.requires_grad for parameter in result.parameters()), "the result is left frozen"
+    assert not result.training, "the result is left in training mode"
+    assert _equal(result.state_dict(), again.state_dict()), "one seed gave two results"
+    inputs = Normalise(task.interface)(task.test_inputs[:2])
+    assert logits(result, inputs).shape == (2, task.interface.classes), "the result has another interface"
+
+
+def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None:
+    inputs = Normalise(task.interface)(task.test_inputs[:64])
+    kept = inputs.clone()
+    given = result(inputs)
+    assert torch.equal(inputs, kept), "the API changed the inputs it was given"
+    assert given.shape == (64,), "the API does not answer one label an input"
+    assert given.dtype == torch.int64, "the API does not answer int64 labels"
+    assert given.min() >= ABSTAIN, "an answer is no label"
+    assert given.max() < task.interface.classes, "an answer is no label"
+    assert torch.equal(given, again(inputs)), "one seed gave two results"
+
+
+def _check_claim(result: Any, again: Any, model: nn.Module, task: Task) -> None:
+    assert isinstance(result, Forged), "the attack returned no claim"
+    assert np.array_equal(result.message, again.message), "one seed gave two results"
+    assert result.tries >= 1, "the claim took no try"
+
+
+def _check_finding(result: Any, again: Any, model: nn.Module, task: Task) -> None:
+    assert isinstance(result, Finding), "the attack returned no finding"
+    assert result == again, "one seed gave two results"
+
+
+_CHECKS: dict[str, Callable[[Any, Any, nn.Module, Task], None]] = {
+    "modification": _check_model,
+    "extraction": _check_model,
+    "collusion": _check_model,
+    "evasion": _check_answer,
+    "forgery": _check_claim,
+    "detection": _check_finding,
+}
+
+
+def _equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from modelmark.attacks.base import Kind, Strengths
 from modelmark.channels import reparametrised, trace
 from modelmark.errors import UsageError
 from modelmark.task import Task
@@ -23,6 +24,10 @@ class Flip:
     name: ClassVar[str] = "flip"
     summary: ClassVar[str] = "filters before batch norm negated, same function"
     source: ClassVar[str] = "Ioffe and Szegedy 2015, arXiv 1502.03167"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "symmetry"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = ({},)
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the flipped copy; no data takes part.

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from modelmark import layers
+from modelmark.attacks.base import Kind, Strengths
 from modelmark.task import Task
 from modelmark.training import Watch
 
@@ -26,6 +27,10 @@ class Prune:
     name: ClassVar[str] = "prune"
     summary: ClassVar[str] = "zero the smallest weights, globally or per layer"
     source: ClassVar[str] = "Uchida et al. 2017, arXiv 1701.04082"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "pruning"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.2, 0.5, 0.8, 0.9, 0.95))
 
     amount: float = 0.5
     scope: Literal["global", "layer"] = "global"

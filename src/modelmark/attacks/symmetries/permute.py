@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from modelmark.attacks.base import Kind, Strengths
 from modelmark.channels import reparametrised, trace
 from modelmark.errors import UsageError
 from modelmark.task import Task
@@ -22,6 +23,10 @@ class Permute:
     name: ClassVar[str] = "permute"
     summary: ClassVar[str] = "hidden channels in random order, same function"
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "symmetry"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = ({},)
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the permuted copy; no data takes part.

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from modelmark.attacks.base import Kind, Strengths
 from modelmark.channels import reparametrised, trace
 from modelmark.errors import UsageError
 from modelmark.task import Task
@@ -27,6 +28,10 @@ class Rescale:
     name: ClassVar[str] = "rescale"
     summary: ClassVar[str] = "hidden channels scaled up and down, same function"
     source: ClassVar[str] = "Neyshabur et al. 2015, arXiv 1506.02617"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "symmetry"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = ({},)
 
     spread: float = 4.0
 

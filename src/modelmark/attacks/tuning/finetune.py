@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from modelmark import layers
+from modelmark.attacks.base import Kind, Strengths
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
@@ -31,6 +32,16 @@ class FineTune:
     name: ClassVar[str] = "finetune"
     summary: ClassVar[str] = "fine-tune or re-train the last or all layers (FTLL, FTAL, RTLL, RTAL)"
     source: ClassVar[str] = "Adi et al. 2018, arXiv 1802.04633"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "fine-tuning"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = (
+        {"form": "ftll", "rate": 0.001},
+        {"form": "ftal", "rate": 0.001},
+        {"form": "ftal", "rate": 0.01},
+        {"form": "rtal", "rate": 0.01},
+        {"form": "rtal", "rate": 0.05, "epochs": 10},
+    )
 
     form: Literal["ftll", "ftal", "rtll", "rtal"] = "ftal"
     rate: float = 0.001

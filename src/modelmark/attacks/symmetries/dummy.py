@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks.base import Kind, Strengths
 from modelmark.channels import Channels, Junction, reparametrised, resized, trace
 from modelmark.errors import UsageError
 from modelmark.layers import unwrapped
@@ -32,6 +33,10 @@ class Dummy:
     name: ClassVar[str] = "dummy"
     summary: ClassVar[str] = "idle channels added in random places, same function"
     source: ClassVar[str] = "Yan et al. 2023, USENIX Security"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "symmetry"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = tuple({"share": share} for share in (0.02, 0.05, 0.1, 0.3, 1.0))
 
     share: float = 0.1
 

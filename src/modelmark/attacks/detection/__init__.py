@@ -1,0 +1,1 @@
+"""Finding out without a key whether a model is marked."""

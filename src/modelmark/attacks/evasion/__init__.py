@@ -1,0 +1,1 @@
+"""Attacks that keep the stolen model and filter what is asked or answered."""

@@ -1,0 +1,1 @@
+"""Attacks that train a new model on the answers of the stolen one."""

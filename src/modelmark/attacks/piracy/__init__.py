@@ -1,0 +1,1 @@
+"""Attacks with marks of the thief's own, or with several copies."""

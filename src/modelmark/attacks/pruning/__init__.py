@@ -1,0 +1,1 @@
+"""Attacks that remove weights or channels."""

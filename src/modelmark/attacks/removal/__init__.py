@@ -1,1 +1,0 @@
-"""Attacks that change a stolen model in order to remove its mark."""

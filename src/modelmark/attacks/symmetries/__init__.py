@@ -1,0 +1,1 @@
+"""Attacks that rewrite the weights and leave the function as it is."""

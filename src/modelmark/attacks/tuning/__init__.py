@@ -1,0 +1,1 @@
+"""Attacks that train the stolen model further."""

@@ -1,0 +1,1 @@
+"""Attacks that change weights without training, or merge them."""
