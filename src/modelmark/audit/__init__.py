@@ -1,0 +1,1 @@
+"""Audits: schemes against attacks over seeds, one JSON line per result; resumed where they were stopped."""

@@ -1,0 +1,67 @@
+"""Where cells are measured: in this process, in several, or on a Dask cluster; all through joblib."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeVar
+
+import joblib
+
+from modelmark.errors import ModelmarkError, UsageError
+
+T = TypeVar("T")
+
+
+class WorkerDiedError(ModelmarkError):
+    """A process was killed while it measured; what it was at is not known."""
+
+    exit_status = 4
+
+
+def each(work: Callable[[Any], T], items: Sequence[Any], *, jobs: int, dask: str = "") -> Iterator[T]:
+    """Yield the results of ``work`` on each item as they come.
+
+    Args:
+        work: importable by name, with an argument that can be pickled.
+        items: what to work on.
+        jobs: processes; with ``dask`` the cluster decides.
+        dask: address of a Dask scheduler.
+
+    Raises:
+        WorkerDiedError: a process died; results that it and others were working on are lost.
+    """
+    with _backend(dask):
+        parallel = joblib.Parallel(n_jobs=-1 if dask else jobs, return_as="generator_unordered", batch_size=1)
+        results = parallel(joblib.delayed(work)(item) for item in items)
+        try:
+            yield from results
+        except joblib.externals.loky.process_executor.TerminatedWorkerError as error:
+            raise WorkerDiedError(f"a process died: {str(error).splitlines()[0]}") from None
+        finally:
+            results.close()
+
+
+def _backend(dask: str) -> Any:
+    if not dask:
+        return joblib.parallel_config(backend="loky", inner_max_num_threads=1)
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UsageError("expected Dask to be installed", hint="pip install 'modelmark[dask]'") from None
+    try:
+        client = Client(dask, timeout=10)
+    except OSError as error:
+        raise UsageError(f"expected a Dask scheduler at {dask}, got: {error}"[:300]) from None
+    return _Dask(client)
+
+
+class _Dask(nullcontext[None]):
+    """A joblib configuration that closes its client."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__()
+        self._client = client
+        self._config = joblib.parallel_config(backend="dask")
+
+    def __exit__(self, *exception: object) -> None:
+        self._config.__exit__(*exception)
+        self._client.close()

@@ -1,0 +1,178 @@
+"""What an audit runs: a typed grid, from TOML, from Python, or built in."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from modelmark import hashing, options
+from modelmark.attacks import ATTACKS, attack_class
+from modelmark.errors import UsageError
+from modelmark.naming import import_object, suggest
+from modelmark.schemes import SCHEMES, scheme_class
+
+_MAX_FILE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scheme or an attack with the settings to try.
+
+    Args:
+        name: in the table.
+        strengths: one mapping of settings for each row; a scheme has exactly one.
+    """
+
+    name: str
+    strengths: tuple[Mapping[str, Any], ...] = ({},)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Schemes x attacks x seeds on one data set and architecture.
+
+    Args:
+        data: data specification.
+        arch: architecture.
+        schemes: with one mapping of settings each; empty: the whole table.
+        attacks: with their strengths; empty: the whole table.
+        sweep: attacks named without strengths: run all the strengths they list, instead of their defaults alone.
+        seeds: of everything but keys.
+        thief: share of the training data that the thief holds and the owner never sees.
+        most: training images that a thief uses at most; 0: all he holds.
+        epochs: from scratch, of the unmarked network; 0: as ``embed`` decides.
+        owner: training images of the owner at most; 0: all but the thief's.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    data: str = "digits"
+    arch: str = "cnn"
+    schemes: tuple[Entry, ...] = ()
+    attacks: tuple[Entry, ...] = ()
+    sweep: bool = False
+    seeds: tuple[int, ...] = (0,)
+    thief: float = 0.3
+    most: int = 0
+    epochs: int = 0
+    owner: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.thief < 1:
+            raise UsageError(f"expected a thief's share between 0 and 1, got {self.thief}")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise UsageError(f"expected different seeds from 0 on, got {list(self.seeds)}")
+        if min(self.most, self.epochs, self.owner) < 0:
+            raise UsageError("expected most, epochs and owner from 0 on, got a negative one")
+
+    @property
+    def setup(self) -> str:
+        """Digest of what makes two grids' rows comparable, beside schemes, attacks and seeds."""
+        fixed = [self.data, self.arch, self.thief, self.most, self.epochs, self.owner]
+        return hashing.digest("audit-setup", json.dumps(fixed).encode()).hex()[:12]
+
+    def scheme_entries(self) -> tuple[Entry, ...]:
+        """Return the schemes to mark with."""
+        return self.schemes or tuple(Entry(name) for name in sorted(SCHEMES))
+
+    def attack_entries(self) -> tuple[Entry, ...]:
+        """Return the attacks, each with the settings to run."""
+        named = self.attacks or tuple(Entry(name) for name in sorted(ATTACKS))
+        return tuple(
+            Entry(entry.name, tuple(attack_class(entry.name).strengths))
+            if self.sweep and entry.strengths == ({},)
+            else entry
+            for entry in named
+        )
+
+
+_QUICK = (
+    "prune", "finetune", "quantise", "noise", "permute", "overwrite", "retrain", "fine-prune", "average", "ft-sam",
+    "jpeg", "squeeze", "gaussian-filter", "blockdoor-ood", "weight-statistics", "adversarial-triggers",
+)  # fmt: skip
+GRIDS = {
+    "quick": Grid(attacks=tuple(Entry(name) for name in _QUICK)),
+    "standard": Grid(arch="lenet5", data="", sweep=True, thief=0.2, most=3000, owner=20_000, epochs=6),
+    "full": Grid(arch="lenet5", data="", sweep=True, thief=0.3, most=10_000, seeds=(0, 1, 2)),
+}
+"""``quick``: digits, some attacks, minutes. ``standard`` and ``full``: on the data named with ``--data``; hours, a day."""
+
+
+def load(name: str) -> Grid:
+    """Return a built-in grid, the one in a ``.toml`` file, or ``module:NAME`` (which runs the module).
+
+    Raises:
+        UsageError: no such grid, or one with a mistake in it.
+    """
+    if name in GRIDS:
+        return GRIDS[name]
+    if name.endswith(".toml"):
+        return checked(_from_toml(Path(name)))
+    if ":" not in name:
+        raise UsageError(f"expected a grid, got {name!r}", hint=suggest(name, [*GRIDS, "FILE.toml", "module:GRID"]))
+    found = import_object(name)
+    if not isinstance(found, Grid):
+        raise UsageError(f"expected a Grid at {name}, got {type(found).__name__}")
+    return checked(found)
+
+
+def checked(grid: Grid) -> Grid:
+    """Return the grid after making every scheme and attack it names once, so that mistakes show before any work.
+
+    Raises:
+        UsageError: an unknown name or setting; near ones are suggested.
+    """
+    for entry in grid.scheme_entries():
+        if len(entry.strengths) != 1:
+            raise UsageError(f"expected one set of settings for scheme {entry.name}, got {len(entry.strengths)}")
+        options.make(scheme_class(entry.name, trusted=True), entry.strengths[0])
+    for entry in grid.attack_entries():
+        for settings in entry.strengths:
+            options.make(attack_class(entry.name), settings)
+    return grid
+
+
+def _from_toml(path: Path) -> Grid:
+    try:
+        if path.stat().st_size > _MAX_FILE:
+            raise UsageError(f"expected a grid of at most {_MAX_FILE} bytes, {path} has more")
+        values = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"expected a grid in TOML, {path}: {reason}") from None
+    known = [item.name for item in fields(Grid)]
+    for name in values:
+        if name not in known:
+            raise UsageError(f"expected a field of a grid, {path.name} has {name!r}", hint=suggest(name, known))
+    for name in ("schemes", "attacks"):
+        if name in values:
+            values[name] = _entries(name, values[name])
+            if any(":" in entry.name for entry in values[name]):
+                raise UsageError(
+                    f"expected {name} of modelmark in {path.name}, got a module",
+                    hint="importing it runs its code: put such a grid into Python, module:GRID",
+                )
+    try:
+        return TypeAdapter(Grid).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(f"expected for {place} in {path.name}: {first['msg']}; got {first['input']!r}"[:300]) from None
+
+
+def _entries(room: str, value: Any) -> list[Entry]:
+    """Return the entries of a list of names, or of a table from names to settings.
+
+    A table's value is a table of settings, or a list of such tables: the strengths.
+    """
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return [Entry(name) for name in value]
+    if isinstance(value, dict):
+        listed = {name: given if isinstance(given, list) else [given] for name, given in value.items()}
+        if all(listed.values()) and all(isinstance(one, dict) for given in listed.values() for one in given):
+            return [Entry(name, tuple(given)) for name, given in listed.items()]
+    raise UsageError(f"expected {room} as a list of names, or as tables [{room}.NAME] of settings, got {value!r}"[:300])

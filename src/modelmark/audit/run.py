@@ -1,0 +1,193 @@
+"""``run``: the cells of a grid that a file does not have yet, each appended to it as soon as it is measured."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from modelmark.audit import engines
+from modelmark.audit.grid import Grid
+from modelmark.audit.measure import Cell, blank, measure
+from modelmark.audit.prepare import Bench
+from modelmark.audit.result import Result, parse, read
+from modelmark.errors import ModelmarkError, UsageError
+
+NETS = ".nets"
+"""What the folder of trained networks beside a file of results is called: its name and this."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an audit stands.
+
+    Args:
+        done: rows in the file.
+        total: rows of the grid.
+        doing: what was finished last, for people.
+    """
+
+    done: int
+    total: int
+    doing: str
+
+
+def cells(grid: Grid) -> list[Cell]:
+    """Return the cells of a grid: seeds outermost, so that what is shared is used while it is warm."""
+    return [
+        Cell(scheme, attack.name, dict(settings), strength, seed)
+        for seed in grid.seeds
+        for scheme in grid.scheme_entries()
+        for attack in grid.attack_entries()
+        for strength, settings in enumerate(attack.strengths)
+    ]
+
+
+def run(
+    grid: Grid,
+    output: Path,
+    *,
+    jobs: int = 1,
+    dask: str = "",
+    retry: bool = False,
+    watch: Callable[[Step], None] | None = None,
+) -> list[Result]:
+    """Measure what ``output`` lacks of ``grid`` and return all its results.
+
+    A run that is killed at any moment loses at most the cells in progress: the same call goes on. A torn last line is cut
+    off first.
+
+    Args:
+        grid: what to measure.
+        output: JSON lines; made if absent. Networks are kept in a folder of its name with ``.nets`` after it.
+        jobs: processes.
+        dask: address of a Dask scheduler, which must see ``output``'s folder under the same path.
+        retry: measure failed cells again.
+        watch: called after every step.
+
+    Raises:
+        MalformedError: ``output`` is there and holds something else.
+        UsageError: it cannot be written.
+    """
+    have = _opened(output)
+    known = {result.cell for result in have if not (retry and result.status == "failed")}
+    wanted = cells(grid)
+    missing = [cell for cell in wanted if blank(cell, grid).cell not in known]
+    folder = output.with_name(output.name + NETS) / grid.setup
+    folder.mkdir(parents=True, exist_ok=True)
+    total, done = len(wanted), len(wanted) - len(missing)
+
+    def report(doing: str) -> None:
+        if watch is not None:
+            watch(Step(done, total, doing))
+
+    report("")
+    if missing:
+        for stage in _shared(grid, missing):
+            for doing in engines.each(partial(_prepare, grid, folder), stage, jobs=jobs, dask=dask):
+                report(doing)
+    with output.open("ab") as stream:
+        for result in _measured(grid, folder, missing, jobs=jobs, dask=dask):
+            _append(stream.fileno(), result)
+            done += 1
+            report(f"{result.scheme} x {result.attack}")
+    return read(output)[0]
+
+
+def _opened(output: Path) -> list[Result]:
+    if not output.exists():
+        try:
+            output.touch(exist_ok=False)
+        except OSError as error:
+            raise UsageError(f"expected to write {output}, got: {error.strerror}") from None
+        return []
+    have, whole = read(output)
+    if whole < output.stat().st_size:
+        os.truncate(output, whole)
+    return have
+
+
+def _append(descriptor: int, result: Result) -> None:
+    line = (result.line() + "\n").encode()
+    try:
+        while line:
+            line = line[os.write(descriptor, line) :]
+        os.fsync(descriptor)
+    except OSError as error:
+        hint = "rows so far are kept; make room, and the same command goes on"
+        raise UsageError(f"expected to write a row, got: {error.strerror}", hint=hint) from None
+
+
+def _shared(grid: Grid, missing: Sequence[Cell]) -> list[list[tuple[int, Cell | None]]]:
+    """Return what cells share, in stages: unmarked networks first, then marked ones."""
+    hosts: list[tuple[int, Cell | None]] = [(seed, None) for seed in dict.fromkeys(cell.seed for cell in missing)]
+    marks = {(cell.seed, repr(cell.scheme)): (cell.seed, cell) for cell in missing}
+    return [hosts, list(marks.values())]
+
+
+def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
+    torch.set_num_threads(1)
+    seed, cell = item
+    bench = _bench(grid, seed, folder)
+    if cell is None:
+        _ = bench.host
+        return f"network of seed {seed}"
+    try:
+        bench.marked(cell.scheme)
+    except ModelmarkError as error:
+        return f"{cell.scheme.name} refused: {error}"
+    return f"{cell.scheme.name} in network of seed {seed}"
+
+
+def _measured(grid: Grid, folder: Path, missing: Sequence[Cell], *, jobs: int, dask: str) -> Iterator[Result]:
+    """Yield a result for every cell; where a process dies, those in progress are tried again, each alone."""
+    waiting = list(missing)
+    while waiting:
+        try:
+            for line in engines.each(partial(_measure, grid, folder), waiting, jobs=jobs, dask=dask):
+                result = parse(line)
+                waiting = [cell for cell in waiting if blank(cell, grid).cell != result.cell]
+                yield result
+        except engines.WorkerDiedError:
+            begun = [cell for cell in waiting if _started(folder, cell).exists()]
+            for cell in begun or waiting[:1]:
+                waiting.remove(cell)
+                yield _alone(grid, folder, cell)
+
+
+def _alone(grid: Grid, folder: Path, cell: Cell) -> Result:
+    try:
+        return parse(next(engines.each(partial(_measure, grid, folder), [cell], jobs=2)))
+    except engines.WorkerDiedError as error:
+        _started(folder, cell).unlink(missing_ok=True)
+        return blank(cell, grid, reason=f"{error} (killed, or out of memory)")
+
+
+def _measure(grid: Grid, folder: Path, cell: Cell) -> str:
+    torch.set_num_threads(1)
+    started = _started(folder, cell)
+    started.touch()
+    result = measure(_bench(grid, cell.seed, folder), cell)
+    started.unlink(missing_ok=True)
+    return replace(result, strength=cell.strength).line()
+
+
+def _started(folder: Path, cell: Cell) -> Path:
+    name = hashlib.sha256(json.dumps([repr(cell.scheme), cell.attack, cell.settings, cell.seed]).encode()).hexdigest()
+    return folder / f"{name[:16]}.started"
+
+
+_BENCHES: dict[tuple[str, int], Bench] = {}
+
+
+def _bench(grid: Grid, seed: int, folder: Path) -> Bench:
+    """Return the networks of one seed; a process keeps the last, so that data is read once."""
+    place = (repr(grid) + str(folder), seed)
+    if place not in _BENCHES:
+        _BENCHES.clear()
+        _BENCHES[place] = Bench(grid, seed, folder)
+    return _BENCHES[place]

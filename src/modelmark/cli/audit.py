@@ -1,0 +1,98 @@
+"""``modelmark audit``: schemes against attacks, one JSON line per result, resumed where it stopped."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelmark.cli.terminal import say, show
+
+if TYPE_CHECKING:
+    from modelmark.audit.result import Result
+    from modelmark.audit.run import Step
+
+
+def run(
+    grid: Annotated[
+        str, typer.Argument(metavar="GRID", help="quick, standard, full, FILE.toml or module:GRID (runs its code)")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="JSON lines; one that exists is gone on with")
+    ],
+    data: Annotated[str, typer.Option("--data", metavar="SPEC", help="instead of the grid's")] = "",
+    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="instead of the grid's")] = "",
+    seeds: Annotated[list[int] | None, typer.Option("--seed", min=0, help="instead of the grid's; repeatable")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="processes; 0: one per processor")] = 0,
+    dask: Annotated[
+        str, typer.Option("--dask", metavar="ADDRESS", help="a Dask scheduler whose machines see FILE's folder")
+    ] = "",
+    retry: Annotated[bool, typer.Option("--retry", help="measure failed cells again")] = False,
+) -> None:
+    """Mark, attack, read: every scheme of a grid against every attack, over its seeds.
+
+    Interrupted at any moment, the same command goes on; trained networks are kept in FILE.nets until you delete it.
+    modelmark report makes a page of the results.
+    """
+    from modelmark.audit import grid as grids
+    from modelmark.audit.run import run as run_audit
+    from modelmark.errors import UsageError
+
+    chosen = grids.load(grid)
+    chosen = replace(
+        chosen,
+        data=data or chosen.data,
+        arch=arch or chosen.arch,
+        seeds=tuple(seeds) if seeds else chosen.seeds,
+    )
+    if not chosen.data:
+        raise UsageError(f"expected data for the grid {grid}, got none", hint="name it: --data idx:DIR, ...")
+    grids.checked(chosen)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    started = time.perf_counter()
+    try:
+        with _bar() as watch:
+            results = run_audit(chosen, output, jobs=jobs or os.cpu_count() or 1, dask=dask, retry=retry, watch=watch)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on with the cells that are missing")
+        raise typer.Exit(130) from None
+    say(f"{output}: {len(results)} rows, {time.perf_counter() - started:.0f} s")
+    show("\n".join(_summary(results)))
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[["Step"], None]]:
+    """Show rows done, what was finished last and the time left, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("networks", total=None)
+
+        def watch(step: "Step") -> None:
+            bars.update(bar, completed=step.done, total=step.total, description=step.doing)
+
+        yield watch
+
+
+def _summary(results: list["Result"]) -> list[str]:
+    """Return one line for every scheme: which attacks removed its mark at a price a thief would pay."""
+    lines = []
+    for scheme in dict.fromkeys(result.scheme for result in results):
+        own = [result for result in results if result.scheme == scheme]
+        judged = {result.attack for result in own if result.removed is not None}
+        fell = sorted({result.attack for result in own if result.succeeded})
+        refused = next((r.reason for r in own if r.marked is None and r.status == "refused"), "")
+        if not judged and refused:
+            lines.append(f"{scheme}: no mark to attack: {refused}")
+            continue
+        lines.append(f"{scheme}: removed by {len(fell)} of {len(judged)} attacks at no more than 5 points of accuracy")
+        lines += [f"  {', '.join(fell)}"] if fell else []
+    failed = [result for result in results if result.status == "failed"]
+    return lines + [f"failed: {r.scheme} x {r.attack}: {r.reason}" for r in failed]

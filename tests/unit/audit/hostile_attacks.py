@@ -1,0 +1,47 @@
+"""Attacks that die or break, for audits that must outlive them."""
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import ClassVar
+
+from modelmark.attacks.base import Kind, Strengths
+from modelmark.audit.grid import Entry, Grid
+
+
+@dataclass(frozen=True)
+class Dies:
+    """Kills the process it runs in."""
+
+    name: ClassVar[str] = "dies"
+    summary: ClassVar[str] = "kills its process"
+    source: ClassVar[str] = "this test"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "test"
+    floor: ClassVar[float] = 0.0
+    strengths: ClassVar[Strengths] = ({},)
+
+    def __call__(self, model, task, *, seed, watch=None):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Breaks(Dies):
+    """Raises what no attack should."""
+
+    def __call__(self, model, task, *, seed, watch=None):
+        raise ZeroDivisionError("by mistake")
+
+
+GRID = Grid(
+    arch="mlp",
+    epochs=2,
+    schemes=(Entry("uchida", ({"layer": "fc2", "bits": 160},)),),
+    attacks=(
+        Entry("prune"),
+        Entry("hostile_attacks:Dies"),
+        Entry("hostile_attacks:Breaks"),
+        Entry("noise"),
+        Entry("permute"),
+    ),
+)

@@ -1,0 +1,157 @@
+"""Audits: rows that are right, runs that go on after being killed, cells that die alone."""
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from modelmark.audit.grid import Entry
+from modelmark.audit.measure import Cell, measure
+from modelmark.audit.prepare import Bench
+from modelmark.audit.result import parse, read
+from modelmark.audit.run import cells, run
+from modelmark.errors import UsageError
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from hostile_attacks import GRID  # noqa: E402
+
+PLAIN = replace(
+    GRID, attacks=tuple(Entry(name) for name in ("prune", "noise", "permute", "finetune", "overwrite", "collude"))
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("audit")
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return run(PLAIN, folder / "rows.jsonl")
+
+
+def test_rows_say_what_happened(results, folder):
+    rows = {result.attack: result for result in results}
+    assert set(rows) == {entry.name for entry in PLAIN.attacks}
+    assert all(result.status == "done" for result in results), [result.reason for result in results]
+    assert all(result.marked["verdict"] == "established" for result in results)
+    assert rows["permute"].accuracy.after == rows["permute"].accuracy.marked
+    assert rows["permute"].removed is False  # read aligned
+    assert rows["permute"].after["charges"][-1]["reason"] == "2 readings tried"
+    assert rows["overwrite"].thief["evidence"]["trials"] == 256
+    assert rows["prune"].thief["share"] == pytest.approx(0.3, abs=0.01)
+    assert rows["finetune"].cost.cpu_s > 0 < rows["finetune"].cost.training_cpu_s
+    assert json.loads(rows["prune"].line())["versions"]["torch"]
+
+
+def test_a_second_run_measures_nothing(results, folder):
+    before = (folder / "rows.jsonl").read_bytes()
+    assert run(PLAIN, folder / "rows.jsonl") == results
+    assert (folder / "rows.jsonl").read_bytes() == before
+
+
+def test_the_same_seed_gives_the_same_row(results, folder):
+    bench = Bench(PLAIN, 0, next((folder / "rows.jsonl.nets").iterdir()))
+    again = measure(bench, cells(PLAIN)[1])
+    first = results[1]
+    assert (again.after, again.accuracy) == (first.after, first.accuracy)
+
+
+def test_a_mark_that_does_not_go_in_is_a_refusal(folder):
+    grid = replace(PLAIN, schemes=(Entry("uchida", ({"bits": 100_000, "layer": "fc2"},)),), attacks=(Entry("prune"),))
+    [result] = run(grid, folder / "refused.jsonl")
+    assert result.status == "refused"
+    assert "100000" in result.reason
+    assert result.removed is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be killed")
+def test_a_cell_that_dies_is_reported_and_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    rows = {result.attack: result for result in run(GRID, tmp_path / "rows.jsonl", jobs=2)}
+    assert len(rows) == 5
+    assert rows["hostile_attacks:Dies"].status == "failed"
+    assert "killed" in rows["hostile_attacks:Dies"].reason
+    assert rows["hostile_attacks:Breaks"].reason == "ZeroDivisionError: by mistake"
+    assert {rows[name].status for name in ("prune", "noise", "permute")} == {"done"}
+
+
+def test_killed_at_random_moments_it_goes_on(tmp_path):
+    """Each start gets a little further; nothing that was in the file is lost or measured twice."""
+    output, grid = tmp_path / "rows.jsonl", tmp_path / "grid.toml"
+    grid.write_text(
+        'arch = "mlp"\nepochs = 2\nschemes = { uchida = { layer = "fc2", bits = 160 } }\nsweep = true\n'
+        'attacks = ["prune", "noise", "permute", "finetune"]\n'
+    )
+    command = [sys.executable, "-m", "modelmark", "audit", str(grid), "-o", str(output), "--jobs", "1"]
+    chance, seen = random.Random(7), []
+    for _ in range(5):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(2, 7))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if output.exists():
+            whole = [parse(line.decode()) for line in output.read_bytes().split(b"\n")[:-1]]
+            assert whole[: len(seen)] == seen
+            seen = whole
+    subprocess.run(command, check=True, capture_output=True)
+    results, whole = read(output)
+    assert whole == output.stat().st_size
+    assert [parse(line) for line in output.read_text().splitlines()] == results  # no cell twice
+    assert results[: len(seen)] == seen
+    assert len(results) == 5 + 5 + 1 + 5
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_rows(results, folder, tmp_path):
+    output = tmp_path / "rows.jsonl"
+    output.write_bytes((folder / "rows.jsonl").read_bytes())
+    os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
+    before = read(output)[0]
+    grid = replace(PLAIN, attacks=(*PLAIN.attacks, Entry("rescale"), Entry("flip"), Entry("dummy")))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output.stat().st_size + 300, limit[1]))
+    try:
+        with pytest.raises(UsageError, match="to write a row"):
+            run(grid, output)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert read(output)[0] == before
+    assert len(run(grid, output)) == len(before) + len(grid.attacks) - len(PLAIN.attacks)
+
+
+def test_what_is_no_file_of_results_is_left_alone(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary\n")
+    with pytest.raises(Exception, match="line 1"):
+        run(PLAIN, path)
+    assert path.read_text() == "dear diary\n"
+
+
+def test_on_a_cluster(results, folder, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    output = tmp_path / "rows.jsonl"
+    os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
+    grid = replace(PLAIN, attacks=PLAIN.attacks[:3])
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        found = run(grid, output, dask=cluster.scheduler_address)
+    expected = {result.attack: result for result in results}
+    assert {result.attack: result.after for result in found} == {
+        entry.name: expected[entry.name].after for entry in grid.attacks
+    }
+
+
+def test_a_cell_is_told_apart_by_everything_that_was_set():
+    assert len({json.dumps(cell.settings) + cell.attack for cell in cells(PLAIN)}) == len(PLAIN.attacks)
+    assert isinstance(cells(PLAIN)[0], Cell)
