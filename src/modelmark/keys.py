@@ -144,7 +144,7 @@ def keygen(
     if task is not None:
         task = task.fed_as(interface)
     attachments |= resolved.attach(secret, model, task)
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return Key(resolved, secret, interface, attachments, arch, data, host, now, self_check)
 
 

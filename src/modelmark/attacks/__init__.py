@@ -4,28 +4,101 @@ import importlib
 from typing import TYPE_CHECKING
 
 from modelmark.errors import UsageError
-from modelmark.naming import suggest
+from modelmark.naming import import_object, suggest
 
 if TYPE_CHECKING:
     from modelmark.attacks.base import Attack
 
 ATTACKS = {
+    "activation-statistics": "modelmark.attacks.detection.activation_statistics:ActivationStatistics",
+    "adversarial": "modelmark.attacks.tuning.adversarial:AdversarialTraining",
+    "adversarial-extraction": "modelmark.attacks.extraction.adversarial_extraction:AdversarialExtraction",
+    "adversarial-triggers": "modelmark.attacks.forgery.adversarial_triggers:AdversarialTriggers",
+    "agree": "modelmark.attacks.evasion.agree:Agree",
+    "anp": "modelmark.attacks.cleansing.anp:Anp",
+    "average": "modelmark.attacks.weights.average:Average",
+    "blockdoor-adversarial": "modelmark.attacks.evasion.blockdoor_adversarial:BlockdoorAdversarial",
+    "blockdoor-labels": "modelmark.attacks.evasion.blockdoor_labels:BlockdoorLabels",
+    "blockdoor-ood": "modelmark.attacks.evasion.blockdoor_ood:BlockdoorOod",
+    "chain": "modelmark.attacks.piracy.chain:Chain",
+    "cleanse-prune": "modelmark.attacks.cleansing.cleanse_prune:CleansePrune",
+    "cleanse-unlearn": "modelmark.attacks.cleansing.cleanse_unlearn:CleanseUnlearn",
+    "clp": "modelmark.attacks.pruning.clp:Clp",
+    "collude": "modelmark.attacks.piracy.collude:Collude",
+    "cross-architecture": "modelmark.attacks.extraction.cross_architecture:CrossArchitecture",
+    "distil": "modelmark.attacks.extraction.distil:Distil",
     "dummy": "modelmark.attacks.symmetries.dummy:Dummy",
+    "ensemble": "modelmark.attacks.extraction.ensemble:Ensemble",
+    "false-claim": "modelmark.attacks.forgery.false_claim:FalseClaim",
+    "fine-prune": "modelmark.attacks.pruning.fine_prune:FinePrune",
     "finetune": "modelmark.attacks.tuning.finetune:FineTune",
+    "fit-key": "modelmark.attacks.forgery.fit_key:FitKey",
+    "fit-projection": "modelmark.attacks.forgery.fit_projection:FitProjection",
     "flip": "modelmark.attacks.symmetries.flip:Flip",
+    "ft-sam": "modelmark.attacks.cleansing.ft_sam:FtSam",
+    "gaussian-filter": "modelmark.attacks.evasion.gaussian_filter:GaussianFilter",
+    "grind": "modelmark.attacks.forgery.grind:Grind",
+    "ibau": "modelmark.attacks.cleansing.ibau:Ibau",
+    "input-noise": "modelmark.attacks.evasion.input_noise:InputNoise",
+    "int8": "modelmark.attacks.weights.int8:Int8",
+    "jacobian": "modelmark.attacks.extraction.jacobian:Jacobian",
+    "jpeg": "modelmark.attacks.evasion.jpeg:Jpeg",
+    "knockoff": "modelmark.attacks.extraction.knockoff:Knockoff",
+    "label-noise": "modelmark.attacks.tuning.label_noise:LabelNoise",
+    "label-smoothing": "modelmark.attacks.tuning.label_smoothing:LabelSmoothing",
+    "launder": "modelmark.attacks.cleansing.launder:Launder",
+    "lora": "modelmark.attacks.tuning.lora:Lora",
+    "low-rank": "modelmark.attacks.weights.low_rank:LowRank",
+    "mean-filter": "modelmark.attacks.evasion.mean_filter:MeanFilter",
+    "median-filter": "modelmark.attacks.evasion.median_filter:MedianFilter",
+    "mirror": "modelmark.attacks.evasion.mirror:Mirror",
+    "nad": "modelmark.attacks.cleansing.nad:Nad",
+    "noise": "modelmark.attacks.weights.noise:Noise",
+    "occlude": "modelmark.attacks.tuning.occlude:Occlude",
+    "overwrite": "modelmark.attacks.piracy.overwrite:Overwrite",
     "permute": "modelmark.attacks.symmetries.permute:Permute",
     "prune": "modelmark.attacks.pruning.prune:Prune",
+    "prune-channels": "modelmark.attacks.pruning.prune_channels:PruneChannels",
+    "quantise": "modelmark.attacks.weights.quantise:Quantise",
+    "quantise-input": "modelmark.attacks.evasion.quantise_input:QuantiseInput",
+    "query-statistics": "modelmark.attacks.detection.query_statistics:QueryStatistics",
+    "randomise": "modelmark.attacks.evasion.randomise:Randomise",
+    "reconstruct": "modelmark.attacks.evasion.reconstruct:Reconstruct",
+    "refit": "modelmark.attacks.tuning.refit:Refit",
+    "refuse": "modelmark.attacks.evasion.refuse:Refuse",
+    "regularise": "modelmark.attacks.tuning.regularise:Regularise",
     "rescale": "modelmark.attacks.symmetries.rescale:Rescale",
+    "retrain": "modelmark.attacks.extraction.retrain:Retrain",
+    "retrain-noisy": "modelmark.attacks.extraction.retrain_noisy:RetrainNoisy",
+    "retrain-soft": "modelmark.attacks.extraction.retrain_soft:RetrainSoft",
+    "rnp": "modelmark.attacks.cleansing.rnp:Rnp",
+    "rotate": "modelmark.attacks.evasion.rotate:Rotate",
+    "shift": "modelmark.attacks.weights.shift:Shift",
+    "shrink": "modelmark.attacks.evasion.shrink:Shrink",
+    "squeeze": "modelmark.attacks.evasion.squeeze:Squeeze",
+    "subset": "modelmark.attacks.forgery.subset:Subset",
+    "transfer": "modelmark.attacks.extraction.transfer:Transfer",
+    "weight-statistics": "modelmark.attacks.detection.weight_statistics:WeightStatistics",
 }
 
 
 def attack_class(name: str) -> "type[Attack]":
     """Return the class of the attack called ``name``.
 
+    Args:
+        name: a name in ``ATTACKS``, or ``module:Class``, whose code is run: give only names that a person typed.
+
     Raises:
-        UsageError: an unknown name; near ones are suggested.
+        UsageError: an unknown name (near ones are suggested), or something that is no attack.
     """
-    if name not in ATTACKS:
+    if name in ATTACKS:
+        module, _, attribute = ATTACKS[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+    if ":" not in name:
         raise UsageError(f"expected an attack, got {name!r}", hint=suggest(name, ATTACKS))
-    module, _, attribute = ATTACKS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+    found = import_object(name)
+    if not (
+        isinstance(found, type) and all(hasattr(found, what) for what in ("kind", "family", "strengths", "__call__"))
+    ):
+        raise UsageError(f"expected an attack class at {name}, got something else")
+    return found

@@ -100,7 +100,12 @@ class Forged:
 
 
 class Forgery(Attack, Protocol):
-    """A way to claim a model that one never marked."""
+    """A way to claim a model that one never marked.
+
+    ``forges`` names the schemes it makes claims of. With ``transfers`` the claim is made without the model that is claimed.
+    """
+
+    forges: ClassVar[tuple[str, ...]]
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> Forged:
         """Return a claim fitted to ``model``."""

@@ -96,7 +96,7 @@ _QUICK = (
 )  # fmt: skip
 GRIDS = {
     "quick": Grid(attacks=tuple(Entry(name) for name in _QUICK)),
-    "standard": Grid(arch="lenet5", data="", sweep=True, thief=0.2, most=3000, owner=20_000, epochs=6),
+    "standard": Grid(arch="lenet5", data="", sweep=True, thief=0.2, most=2000, owner=20_000, epochs=6),
     "full": Grid(arch="lenet5", data="", sweep=True, thief=0.3, most=10_000, seeds=(0, 1, 2)),
 }
 """``quick``: digits, some attacks, minutes. ``standard`` and ``full``: on the data named with ``--data``; hours, a day."""

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, cast
@@ -14,12 +14,14 @@ import modelmark
 from modelmark import options
 from modelmark.attacks import attack_class
 from modelmark.audit.grid import Entry, Grid
+from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench
 from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import ModelmarkError
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import Mark
 from modelmark.preprocess import Normalise
+from modelmark.schemes import SCHEMES
 from modelmark.suspect import BlackBox, WhiteBox, logits
 from modelmark.task import Task, accuracy
 
@@ -74,7 +76,7 @@ def measure(bench: Bench, cell: Cell) -> Result:
             marked=_read(mark, WhiteBox(marked, mark.key.interface.classes), bench),
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
         )
-        attack: Any = options.make(attack_class(cell.attack), cell.settings)
+        attack = _made(cell)
         reason = _inapplicable(attack, mark)
         if reason:
             return replace(row, status="refused", reason=reason)
@@ -83,6 +85,13 @@ def measure(bench: Bench, cell: Cell) -> Result:
         return replace(row, status="refused", reason=str(error))
     except Exception as error:
         return replace(row, status="failed", reason=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def _made(cell: Cell) -> Any:
+    """Return the attack; one that concerns a scheme of the attacker's choice takes the owner's, unless told otherwise."""
+    cls: Any = attack_class(cell.attack)
+    own = any(item.name == "scheme" for item in fields(cls)) and cell.scheme.name in getattr(cls, "forges", SCHEMES)
+    return options.make(cls, ({"scheme": cell.scheme.name} if own else {}) | cell.settings)
 
 
 def _inapplicable(attack: Any, mark: Mark) -> str:
@@ -124,8 +133,6 @@ def _evasion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: An
 
 
 def _forgery(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    from modelmark.testing.naive import drawn_evidence, naive_rate
-
     forged, cost = _timed(bench, partial(attack, marked, bench.thief, seed=cell.seed))
     suspect = _target(attack, bench, marked)
     ours = drawn_evidence(forged, suspect, bench.thief.interface)
@@ -185,7 +192,7 @@ def answered(answer: Any, task: Task) -> float:
     """Return the share of test inputs that an API answers as labelled."""
     normalise = Normalise(task.interface)
     given = torch.cat([answer(normalise(inputs)) for inputs in task.test_inputs.split(1024)])
-    return float((given == task.test_labels).float().mean())
+    return float((given == task.test_labels).double().mean())
 
 
 def _timed(bench: Bench, run: Any) -> tuple[Any, Cost]:

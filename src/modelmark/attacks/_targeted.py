@@ -1,0 +1,65 @@
+"""Targeted projected gradient descent on one or several models at once, with uint8 pictures as the result.
+
+Source: Madry et al. 2018, arXiv 1706.06083; the mean of the models' losses as in Liu et al. 2017, arXiv 1611.02770.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modelmark.interface import FULL_SCALE, Interface
+from modelmark.preprocess import Normalise
+from modelmark.suspect import logits
+
+
+def targeted(
+    models: Sequence[nn.Module],
+    pictures: Tensor,
+    labels: Tensor,
+    interface: Interface,
+    *,
+    epsilon: float,
+    steps: int,
+) -> Tensor:
+    """Return pictures near ``pictures`` that the models answer with ``labels``, uint8 ``(N, *input_shape)`` on the CPU.
+
+    Steps are signs of the gradient, ``2.5 epsilon / steps`` long, less over the last half; what comes back is rounded.
+
+    Args:
+        models: left as they were; all of one interface and on one device.
+        pictures: uint8 ``(N, *input_shape)``.
+        labels: wanted, ``(N,)``.
+        interface: of the models.
+        epsilon: largest change of a pixel, on the scale of 0 to 255.
+        steps: gradient steps.
+    """
+    ready = [copy.deepcopy(model).eval() for model in models]
+    device = next(ready[0].parameters()).device
+    normalise = Normalise(interface)
+    found = []
+    for part, wanted in zip(pictures.to(device).split(256), labels.to(device).split(256), strict=True):
+        base = part.float()
+        low, high = (base - epsilon).clamp(min=0), (base + epsilon).clamp(max=FULL_SCALE)
+        x = base
+        for step in range(steps):
+            x = x.detach().requires_grad_(True)
+            fed = normalise(x)
+            loss = torch.stack([cross_entropy(model(fed), wanted, reduction="sum") for model in ready]).mean()
+            (slope,) = torch.autograd.grad(loss, x)
+            length = 2.5 * epsilon / steps * min(1.0, 2 * (1 - step / steps))
+            x = torch.clamp(x - length * slope.sign(), low, high)
+        found.append(x.detach().round().to(torch.uint8))
+    return torch.cat(found).cpu()
+
+
+def leads(models: Sequence[nn.Module], pictures: Tensor, labels: Tensor, interface: Interface) -> Tensor:
+    """Return how far each label is ahead of the best other class on the model where it is least so, logits ``(N,)``."""
+    fed, column = Normalise(interface)(pictures), labels.cpu()[:, None]
+    each = []
+    for model in models:
+        outputs = logits(model, fed).cpu()
+        each.append(outputs.gather(1, column)[:, 0] - outputs.scatter(1, column, -torch.inf).amax(dim=1))
+    return torch.stack(each).amin(dim=0)

@@ -1,0 +1,125 @@
+"""Networks that a thief trains on his own data, what they say of a label, and thresholds that cost him little."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from modelmark.attacks.base import Answer
+from modelmark.interface import Interface
+from modelmark.models import build
+from modelmark.preprocess import Normalise
+from modelmark.recipe import suggest
+from modelmark.suspect import logits
+from modelmark.task import Task
+from modelmark.training import Watch, fit
+
+_HELD = 0.2
+_STEPS = 300
+
+
+def halves(task: Task, seed: int) -> tuple[Task, Task]:
+    """Return four fifths of the thief's data to train on and a fifth to choose thresholds with.
+
+    Raises:
+        UsageError: fewer than five samples.
+    """
+    parts = task.split({"trained": 1 - _HELD, "held": _HELD}, seed=seed)
+    return parts["trained"], parts["held"]
+
+
+def trained(task: Task, *, epochs: int, seed: int, watch: Watch | None) -> nn.Module:
+    """Return a classifier of ``task`` from scratch, of an architecture that suits its inputs, on the data's device.
+
+    Args:
+        task: what to learn; its classes need not be those of the stolen model.
+        epochs: 0: as many as make 300 steps, ten at least.
+        seed: of weights and order.
+        watch: called after every step.
+    """
+    interface = task.interface
+    arch = suited(interface)
+    model = build(arch, interface.input_shape, interface.classes, seed=seed).to(task.train_inputs.device)
+    samples, large = len(task.train_inputs), arch == "resnet8"
+    batch = suggest(samples=samples, normalised=large, trained=False, picture=large).batch
+    epochs = epochs or max(10, math.ceil(_STEPS / max(samples // batch, 1)))
+    recipe = suggest(samples=samples, normalised=large, trained=False, picture=large, epochs=epochs)
+    return fit(model, task, recipe, seed=seed, watch=watch)
+
+
+def suited(interface: Interface) -> str:
+    """Return ``resnet8`` for colour pictures from 16 x 16, ``cnn`` for other pictures from 4 x 4, else ``mlp``."""
+    shape = interface.input_shape
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        return "mlp"
+    return "resnet8" if shape[0] == 3 and min(shape[1:]) >= 16 else "cnn"
+
+
+def hard(task: Task) -> Task:
+    """Return the task with labels where it had soft targets."""
+    targets = task.train_targets
+    return replace(task, train_targets=targets.argmax(dim=1)) if targets.is_floating_point() else task
+
+
+def answers(answer: Answer, inputs: Tensor, interface: Interface) -> Tensor:
+    """Return the answers of an API to stored inputs, uint8 ``(N, *input_shape)``, on the inputs' device."""
+    normalise = Normalise(interface)
+    return torch.cat([answer(normalise(part)).to(inputs.device) for part in inputs.split(256)])
+
+
+def disagreement(model: nn.Module, inputs: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the model's own labels, and by how much it prefers them to those ``given``, in logits, both ``(N,)``.
+
+    Refusals cannot be disagreed with: the preference is 0 there.
+
+    Args:
+        model: the thief's.
+        inputs: as ``forward`` takes them.
+        given: labels or ``ABSTAIN``, int64 ``(N,)``.
+    """
+    outputs = logits(model, inputs).to(given.device)
+    best, own = outputs.max(dim=1)
+    their = outputs.gather(1, given.clamp(min=0)[:, None])[:, 0]
+    return own, torch.where(given < 0, 0.0, best - their)
+
+
+def threshold(scores: Tensor, harmed: Tensor, loss: float) -> float:
+    """Return the lowest threshold at which acting on higher scores harms at most a share ``loss`` of held-out samples.
+
+    Args:
+        scores: of held-out samples, ``(N,)``; at least 0.
+        harmed: whether acting on a sample turns a right answer into none or a wrong one, bool ``(N,)``.
+        loss: of all held-out samples, in [0, 1].
+    """
+    costly = scores[harmed].sort(descending=True).values
+    allowed = int(loss * len(scores))
+    return float(costly[allowed]) if allowed < len(costly) else 0.0
+
+
+def require_loss(loss: float, epochs: int = 0) -> None:
+    """Raise ValueError unless ``loss`` is a share and ``epochs`` a count."""
+    if not 0 <= loss <= 1:
+        raise ValueError(f"expected a clean loss from 0 to 1, got {loss}")
+    if epochs < 0:
+        raise ValueError(f"expected 0 or more epochs, got {epochs}")
+
+
+def judge(
+    answer: Answer, task: Task, *, loss: float, epochs: int, seed: int, watch: Watch | None
+) -> tuple[nn.Module, float]:
+    """Return a second model, and the preference for its own label from which it overrules the API.
+
+    Args:
+        answer: the API of the stolen model.
+        task: the thief's data.
+        loss: share of right answers of the API that may be lost on held-out data, if an overruled one is.
+        epochs: 0: as many as make 300 steps, ten at least.
+        seed: of the split, the weights and the order.
+        watch: called after every step.
+    """
+    shown, held = halves(hard(task), seed)
+    second = trained(shown, epochs=epochs, seed=seed, watch=watch)
+    given = answers(answer, held.train_inputs, held.interface)
+    _, preferred = disagreement(second, Normalise(held.interface)(held.train_inputs), given)
+    return second, threshold(preferred, given == held.train_targets, loss)

@@ -1,0 +1,65 @@
+"""Between what ``forward`` takes and pictures in [0, 1], where filters work; and the API that asks about filtered pictures."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from modelmark.attacks.base import Answer
+from modelmark.errors import UsageError
+from modelmark.interface import FULL_SCALE, UNIT, Interface
+from modelmark.preprocess import Normalise
+
+Change: TypeAlias = Callable[[Tensor], Tensor]
+"""From pictures to pictures, float32 ``(N, C, H, W)`` in [0, 1]; what leaves that range is clamped."""
+
+
+def shown(inputs: Tensor, interface: Interface) -> Tensor:
+    """Return inputs as ``forward`` takes them with the preprocessing undone: 0 black, 1 white; not clamped."""
+    view = (-1,) + (1,) * (len(interface.input_shape) - 1)
+    mean = torch.tensor(interface.mean, dtype=torch.float32, device=inputs.device).view(view) / UNIT
+    std = torch.tensor(interface.std, dtype=torch.float32, device=inputs.device).view(view) / UNIT
+    return torch.addcmul(mean, inputs, std)
+
+
+def fed(pictures: Tensor, interface: Interface) -> Tensor:
+    """Return pictures on the scale of 0 to 1 as ``forward`` takes them."""
+    return Normalise(interface)(pictures * FULL_SCALE)
+
+
+def require_pictures(interface: Interface, name: str) -> None:
+    """Raise UsageError unless inputs are pictures."""
+    if len(interface.input_shape) != 3:
+        raise UsageError(
+            f"expected pictures (channels, height, width) for {name}, got inputs of shape {interface.input_shape}",
+            hint="refuse, randomise, agree, blockdoor-ood and blockdoor-labels take inputs of any shape",
+        )
+
+
+def filtered(answer: Answer, interface: Interface, name: str, change: Change) -> Answer:
+    """Return the API that answers about ``change`` of each picture.
+
+    What is asked is clamped to what a picture can hold before it is changed, and again after; clamping alone already
+    stops triggers that lie outside that range.
+
+    Args:
+        answer: the API of the stolen model.
+        interface: of its inputs.
+        name: of the attack, for the error.
+        change: the filter.
+
+    Raises:
+        UsageError: inputs are no pictures.
+    """
+    require_pictures(interface, name)
+
+    def asked(inputs: Tensor) -> Tensor:
+        return answer(fed(change(shown(inputs, interface).clamp(0, 1)).clamp(0, 1), interface))
+
+    return asked
+
+
+def padded(pictures: Tensor, before: int, after: int) -> Tensor:
+    """Return pictures with their border pixels repeated, ``before`` times above and left, ``after`` below and right."""
+    return torch.nn.functional.pad(pictures, (before, after, before, after), mode="replicate")

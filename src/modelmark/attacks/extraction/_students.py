@@ -1,0 +1,88 @@
+"""New models: the stolen architecture drawn anew, another head on it, and how they are trained."""
+
+import copy
+
+import torch
+from torch import nn
+
+from modelmark import layers
+from modelmark.errors import UsageError
+from modelmark.recipe import Recipe, suggest
+from modelmark.task import Task
+
+_PICTURE = 32  # pixels on the shorter side from which on crops and mirroring keep what is seen
+_SMALL = 5000  # inputs, as ``recipe.suggest`` has it
+_SEEN = 17_000  # inputs that a student of small data is shown, repetitions counted
+
+
+def drawn_anew(model: nn.Module, *, seed: int) -> nn.Module:
+    """Return a copy of ``model`` of which nothing but the architecture is left: every parameter and statistic is reset.
+
+    Each module's own ``reset_parameters`` draws, which is what its constructor calls; an initialisation that an
+    architecture adds to that, as ``wrn-10-4`` does, is not repeated. Drawn on the CPU: one seed gives one student.
+
+    Raises:
+        UsageError: a module holds parameters and cannot draw them.
+    """
+    device = next(model.parameters()).device
+    student = copy.deepcopy(layers.unwrapped(model)).cpu()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        for path, module in student.named_modules():
+            reset = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
+            if reset is not None:
+                reset()
+            elif next(module.parameters(recurse=False), None) is not None:
+                raise UsageError(
+                    f"expected modules that can draw their parameters anew, got {type(module).__name__} at {path!r}",
+                    hint="use cross-architecture, which builds its student",
+                )
+    for parameter in student.parameters():
+        parameter.grad = None
+        parameter.requires_grad_(True)
+    return student.to(device)
+
+
+def with_head(model: nn.Module, classes: int, *, seed: int) -> nn.Module:
+    """Return a copy of ``model`` with a new last layer of ``classes`` outputs.
+
+    Raises:
+        UsageError: the last layer is not linear.
+    """
+    path = layers.head(model)
+    model = copy.deepcopy(model)
+    old = model.get_submodule(path)
+    if not isinstance(old, nn.Linear):
+        raise UsageError(f"expected a model whose last layer is linear, got {type(old).__name__} at {path!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        head = nn.Linear(old.in_features, classes, bias=old.bias is not None)
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, head.to(old.weight.device))
+    return model
+
+
+def schedule(student: nn.Module, task: Task, epochs: int = 0) -> Recipe:
+    """Return the suggested recipe for a student trained from scratch.
+
+    Args:
+        student: untrained.
+        task: what it learns from.
+        epochs: passes; 0: as suggested for 5,000 inputs and more, and below that 15 to 120, as many as take 17,000 inputs
+            past the student: what small data ask for is steps.
+    """
+    shape, samples = task.interface.input_shape, len(task.train_inputs)
+    few = min(max(_SEEN // samples, 15), 120) if samples < _SMALL else 0
+    return suggest(
+        samples=samples,
+        normalised=layers.is_normalised(student),
+        trained=False,
+        picture=len(shape) == 3 and min(shape[-2:]) >= _PICTURE,
+        epochs=epochs or few,
+    )
+
+
+def refuse_negative(epochs: int) -> None:
+    """Raise ValueError at a number of epochs below 0."""
+    if epochs < 0:
+        raise ValueError(f"expected 0 epochs (as suggested) or more, got {epochs}")

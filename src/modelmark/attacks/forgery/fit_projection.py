@@ -1,0 +1,121 @@
+"""Ambiguity for white-box marks: a projection fitted to the model, so that any message reads perfectly."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from modelmark import layers, taps
+from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.errors import UsageError
+from modelmark.preprocess import Normalise
+from modelmark.task import Task
+from modelmark.training import Watch
+
+
+@dataclass(frozen=True)
+class FitProjection:
+    """Choose a message and a random projection, then turn the projection until the model's own numbers give the message.
+
+    ``sign`` flips the rows whose bit is wrong. ``least-squares`` makes the smallest change after which every bit is read with
+    the margin one would get by embedding; it also fits several classes at once, as DeepSigns with s classes needs.
+
+    Source: Fan et al. 2019, arXiv 1909.07830, call such attacks ambiguity; flipping rows or columns is in FedMark's lemma 1
+    for Uchida's projections, and the same holds for those of DeepSigns.
+
+    Args:
+        scheme: whose mark is claimed: ``uchida`` or ``deepsigns``.
+        how: see above; ``sign`` fits one class of DeepSigns.
+        layer: state-dict path; empty: the widest before the head (Uchida), or the head, whose input counts (DeepSigns).
+        bits: T, or N a class.
+        classes: s, which carry the message of DeepSigns; with ``sign`` one.
+        inputs: of each class, from the thief's data.
+        claims: the message is the SHAKE-256 of this text: proof that it was free to choose.
+    """
+
+    name: ClassVar[str] = "fit-projection"
+    summary: ClassVar[str] = "claim a projection fitted to weights or activations (white-box ambiguity)"
+    source: ClassVar[str] = "Fan et al. 2019, arXiv 1909.07830"
+    kind: ClassVar[Kind] = "forgery"
+    forges: ClassVar[tuple[str, ...]] = ("uchida", "deepsigns")
+    family: ClassVar[str] = "forgery"
+    floor: ClassVar[float] = 0.0
+    strengths: ClassVar[Strengths] = ({"scheme": "uchida"}, {"scheme": "deepsigns", "how": "least-squares", "bits": 20})
+
+    scheme: Literal["uchida", "deepsigns"] = "uchida"
+    how: Literal["sign", "least-squares"] = "sign"
+    layer: str = ""
+    bits: int = 256
+    classes: int = 0
+    inputs: int = 20
+    claims: str = "this model is mine"
+
+    def __post_init__(self) -> None:
+        if self.bits < 1 or self.inputs < 1 or self.classes < 0:
+            raise ValueError(
+                f"expected at least one bit and input, got {self.bits} and {self.inputs}, and classes {self.classes}"
+            )
+        if self.how == "sign" and self.scheme == "deepsigns" and self.classes > 1:
+            raise ValueError(f"expected one class to fit by sign, got {self.classes}: least-squares fits several")
+
+    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> Forged:
+        """Return the claim, with the fitted ``(bits, M)`` matrix attached as float32.
+
+        Raises:
+            UsageError: no such layer, more classes than units to fit, or a class without inputs.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        if self.scheme == "uchida":
+            path = layers.find(model, self.layer).path if self.layer else _widest(model)
+            wanted = self._wanted(1)
+            values = layers.weight(model, path).detach().mean(dim=0).flatten()[None].cpu().double()
+            matrix = self._fitted(values, wanted, generator)
+            settings = {"layer": path, "bits": self.bits, "width": values.shape[1], "message": "imported"}
+            bits = wanted.flatten().numpy()
+            return Forged("uchida", bits, settings, {"matrix": matrix.numpy(), "bits": bits.astype(np.uint8)})
+        path = self.layer or layers.head(model)
+        count = 1 if self.how == "sign" else self.classes or min(10, task.interface.classes)
+        inputs = self._inputs(task, count)
+        fed = Normalise(task.interface)(inputs.flatten(0, 1))
+        values = taps.activations(model, path, fed).cpu().double().unflatten(0, inputs.shape[:2]).mean(dim=1)
+        wanted = self._wanted(count)
+        matrix = self._fitted(values, wanted, generator)
+        settings = {"layer": path, "classes": count, "bits": self.bits, "width": (values.shape[1],)}
+        attached = {"matrix": matrix.numpy(), "inputs": inputs.numpy(), "classes": np.arange(count)}
+        return Forged("deepsigns", wanted.flatten().numpy(), settings, attached)
+
+    def _wanted(self, rows: int) -> Tensor:
+        """Return the message as bits, int64 ``(rows, bits)``."""
+        stream = hashlib.shake_256(self.claims.encode()).digest(-(-rows * self.bits // 8))
+        drawn = np.unpackbits(np.frombuffer(stream, np.uint8))[: rows * self.bits]
+        return torch.from_numpy(drawn.astype(np.int64)).reshape(rows, self.bits)
+
+    def _fitted(self, values: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a matrix ``(bits, M)`` whose products with each of ``values`` ``(rows, M)`` have the wanted signs."""
+        if len(values) > values.shape[1]:
+            raise UsageError(f"expected at most {values.shape[1]} classes, one a unit of the layer, got {len(values)}")
+        matrix = torch.randn(self.bits, values.shape[1], dtype=torch.float64, generator=generator)
+        signs = (2 * wanted - 1).double().t()
+        read = matrix @ values.t()
+        if self.how == "sign":
+            return (matrix * (read.sign() * signs)).float()
+        goal = signs * read.abs().mean(dim=0)
+        return (matrix + (goal - read) @ torch.linalg.pinv(values.t())).float()
+
+    def _inputs(self, task: Task, count: int) -> Tensor:
+        targets = task.train_targets.argmax(dim=1) if task.train_targets.is_floating_point() else task.train_targets
+        each = [task.train_inputs[targets == label].cpu() for label in range(count)]
+        fewest = min((len(own) for own in each), default=0)
+        if not fewest or count > task.interface.classes:
+            raise UsageError(f"expected inputs of {count} classes in the thief's data, got fewer")
+        return torch.stack([own[: min(self.inputs, fewest)] for own in each])
+
+
+def _widest(model: nn.Module) -> str:
+    before_head = layers.markable(model)[:-1]
+    if not before_head:
+        raise UsageError("expected a linear or convolution layer before the head, found none")
+    return max(before_head, key=lambda layer: layer.width).path

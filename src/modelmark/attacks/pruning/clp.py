@@ -1,0 +1,82 @@
+"""Channel Lipschitz pruning: channels that magnify their input most are cut, without any data."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from modelmark import layers
+from modelmark.attacks.base import Kind, Strengths
+from modelmark.task import Task
+from modelmark.training import Watch
+
+
+@dataclass(frozen=True)
+class Clp:
+    """Zero every channel whose largest singular value stands out in its layer.
+
+    A channel's bound is the largest singular value of its kernel, ``in x (height width)``, times the factor of the batch
+    norm that follows; it is cut if it lies more than ``deviations`` standard deviations above the layer's mean.
+
+    Source: Zheng et al. 2022, "Data-free backdoor removal based on channel Lipschitzness", arXiv 2208.03111.
+
+    Args:
+        deviations: their u, above 0; 3 in the paper.
+
+    """
+
+    name: ClassVar[str] = "clp"
+    summary: ClassVar[str] = "cut the channels with the largest Lipschitz bound, no data needed"
+    source: ClassVar[str] = "Zheng et al. 2022, arXiv 2208.03111"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "pruning"
+    floor: ClassVar[float] = 0.8
+    strengths: ClassVar[Strengths] = tuple({"deviations": u} for u in (4.0, 3.0, 2.0, 1.5, 1.0))
+
+    deviations: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.deviations < float("inf"):
+            raise ValueError(f"expected deviations above 0, got {self.deviations}")
+
+    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
+        """Return the pruned copy; neither data nor chance takes part."""
+        model = copy.deepcopy(model)
+        head = layers.head(model)
+        with torch.no_grad():
+            for path, norm in _followed(layers.unwrapped(model)):
+                if path == head:
+                    continue
+                module = layers.unwrapped(model).get_submodule(path)
+                bounds = bound(layers.weight(model, path), norm)
+                cut = bounds > bounds.mean() + self.deviations * bounds.std()
+                for parameter in (*module.parameters(), *(norm.parameters() if norm else ())):
+                    parameter[cut] = 0
+        return model.eval()
+
+
+def bound(weight: Tensor, norm: Any) -> Tensor:
+    """Return the Lipschitz bound of each channel, ``(out,)``."""
+    kernels = weight.flatten(2) if weight.dim() > 2 else weight[:, None, :]
+    bounds = torch.linalg.matrix_norm(kernels, ord=2)
+    if norm is not None:
+        bounds = bounds * (norm.weight / (norm.running_var + norm.eps).sqrt()).abs()
+    return bounds
+
+
+def _followed(model: nn.Module) -> list[tuple[str, Any]]:
+    """Return every convolution and linear layer with the batch norm that is defined right after it, if any."""
+    named = [(name, module) for name, module in model.named_modules() if not list(module.children())]
+    paths = {layer.path for layer in layers.markable(model)}
+    pairs: list[tuple[str, Any]] = []
+    for index, (name, _) in enumerate(named):
+        if name in paths:
+            after = named[index + 1][1] if index + 1 < len(named) else None
+            fits = (
+                isinstance(after, nn.modules.batchnorm._BatchNorm)
+                and after.num_features == layers.weight(model, name).shape[0]
+            )
+            pairs.append((name, after if fits else None))
+    return pairs

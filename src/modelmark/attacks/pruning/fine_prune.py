@@ -1,0 +1,103 @@
+"""Fine-pruning: channels that clean data leave idle are cut before fine-tuning."""
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from modelmark import layers
+from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.tuning._settings import require
+from modelmark.preprocess import Normalise
+from modelmark.recipe import constant
+from modelmark.schemes.base import Embedding
+from modelmark.suspect import logits
+from modelmark.task import Task
+from modelmark.training import Watch, fit
+
+
+@dataclass(frozen=True)
+class FinePrune:
+    """Zero the channels of the last convolution that clean data excite least, then fine-tune with them kept at zero.
+
+    Source: Liu, Dolan-Gavitt and Garg 2018, "Fine-pruning", arXiv 1805.12185.
+    Departs: activity is the mean of the positive part of the layer's output, before any normalisation; in a network without
+    convolutions the last hidden layer takes the place of the last convolution.
+
+    Args:
+        amount: share of the layer's channels to cut.
+        rate: learning rate.
+        epochs: passes over the thief's data.
+        batch: samples a step.
+
+    """
+
+    name: ClassVar[str] = "fine-prune"
+    summary: ClassVar[str] = "cut channels that clean data leave idle, then fine-tune"
+    source: ClassVar[str] = "Liu et al. 2018, arXiv 1805.12185"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "pruning"
+    floor: ClassVar[float] = 0.9
+    strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.3, 0.5, 0.7, 0.85, 0.95))
+
+    amount: float = 0.7
+    rate: float = 0.02
+    epochs: int = 8
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        require(epochs=self.epochs, batch=self.batch, rate=self.rate, amount=self.amount)
+
+    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
+        """Return the copy with fewer live channels."""
+        path = cut_layer(model)
+        activity = mean_activity(model, path, task)
+        idle = activity.argsort()[: round(self.amount * len(activity))]
+        pruned = copy.deepcopy(model)
+        _zero(pruned, path, idle)
+        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
+        pruned = fit(pruned, task, recipe, seed=seed, embedding=lambda copied: _Cut(path, idle), watch=watch)
+        _zero(pruned, path, idle)  # the last step is not followed by the hook
+        return pruned
+
+
+def cut_layer(model: nn.Module) -> str:
+    """Return the path of the last convolution, or of the last hidden layer where there is none."""
+    head, found = layers.head(model), layers.markable(model)
+    kernels = [layer.path for layer in found if len(layer.kernel) > 1 and layer.path != head]
+    return kernels[-1] if kernels else [layer.path for layer in found if layer.path != head][-1]
+
+
+def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:
+    """Return how strongly clean data excite each channel of a layer, ``(channels,)``."""
+    sums: list[Tensor] = []
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sums.append(output.clamp(min=0).transpose(0, 1).flatten(1).mean(dim=1) * len(output))
+
+    copied = copy.deepcopy(layers.unwrapped(model))
+    copied.get_submodule(path).register_forward_hook(record)
+    with torch.no_grad():
+        logits(copied, Normalise(task.interface)(task.train_inputs[:5000]))
+    return torch.stack(sums).sum(dim=0)
+
+
+class _Cut(Embedding):
+    """Keeps channels at zero."""
+
+    def __init__(self, path: str, idle: Tensor) -> None:
+        super().__init__()
+        self._path = path
+        self._idle = idle
+
+    def after_step(self, model: nn.Module) -> None:
+        """Zero the channels again."""
+        _zero(model, self._path, self._idle)
+
+
+def _zero(model: nn.Module, path: str, idle: Tensor) -> None:
+    with torch.no_grad():
+        for parameter in layers.unwrapped(model).get_submodule(path).parameters():
+            parameter[idle] = 0

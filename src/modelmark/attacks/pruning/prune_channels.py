@@ -1,0 +1,78 @@
+"""Structured pruning: whole channels go, and the network becomes smaller."""
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from modelmark import layers
+from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.tuning._settings import require
+from modelmark.errors import UsageError
+from modelmark.preprocess import Normalise
+from modelmark.recipe import constant
+from modelmark.task import Task
+from modelmark.training import Watch, fit
+
+
+@dataclass(frozen=True)
+class PruneChannels:
+    """Remove the channels with the smallest weights from every layer, through everything that shares them, then fine-tune.
+
+    The result has other shapes: a white-box mark finds no place to be read from.
+
+    Source: Li et al. 2017, "Pruning filters for efficient ConvNets", arXiv 1608.08710; dependencies by torch-pruning (Fang et
+    al. 2023, arXiv 2301.12900).
+
+    Args:
+        amount: share of the channels of every layer to remove.
+        rate: learning rate.
+        epochs: passes over the thief's data.
+        batch: samples a step.
+
+    """
+
+    name: ClassVar[str] = "prune-channels"
+    summary: ClassVar[str] = "remove whole channels, then fine-tune a smaller network"
+    source: ClassVar[str] = "Li et al. 2017, arXiv 1608.08710"
+    kind: ClassVar[Kind] = "modification"
+    family: ClassVar[str] = "pruning"
+    floor: ClassVar[float] = 0.85
+    strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.1, 0.2, 0.3, 0.5, 0.7))
+
+    amount: float = 0.3
+    rate: float = 0.02
+    epochs: int = 8
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        require(epochs=self.epochs, batch=self.batch, rate=self.rate, amount=self.amount)
+
+    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
+        """Return the smaller network.
+
+        Raises:
+            UsageError: torch-pruning is not installed.
+        """
+        try:
+            import torch_pruning
+        except ImportError:
+            raise UsageError(
+                "expected torch-pruning to be installed", hint="pip install 'modelmark[attacks]'"
+            ) from None
+        small = copy.deepcopy(layers.unwrapped(model)).eval()
+        example = Normalise(task.interface)(task.train_inputs[:2])
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")
+            torch_pruning.pruner.BasePruner(
+                small,
+                example,
+                importance=torch_pruning.importance.GroupMagnitudeImportance(p=1),
+                pruning_ratio=self.amount,
+                ignored_layers=[small.get_submodule(layers.head(small))],
+            ).step()
+        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
+        return fit(small, task, recipe, seed=seed, watch=watch)

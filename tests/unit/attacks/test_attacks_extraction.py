@@ -1,0 +1,351 @@
+"""Extraction: each attack does what it says, costs at most five points on digits, and what becomes of the marks."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from modelmark.attacks.extraction._answers import agreement, labelled, labels, scores, softened
+from modelmark.attacks.extraction._losses import Distilling, Imitating
+from modelmark.attacks.extraction._perturb import Adversarial, jacobian_signs, moved
+from modelmark.attacks.extraction._pictures import FAMILIES, pictures
+from modelmark.attacks.extraction._students import drawn_anew, schedule, with_head
+from modelmark.attacks.extraction.adversarial_extraction import AdversarialExtraction
+from modelmark.attacks.extraction.cross_architecture import CrossArchitecture
+from modelmark.attacks.extraction.distil import Distil
+from modelmark.attacks.extraction.ensemble import Ensemble
+from modelmark.attacks.extraction.jacobian import Jacobian
+from modelmark.attacks.extraction.knockoff import Knockoff
+from modelmark.attacks.extraction.retrain import Retrain
+from modelmark.attacks.extraction.retrain_noisy import RetrainNoisy
+from modelmark.attacks.extraction.retrain_soft import RetrainSoft
+from modelmark.attacks.extraction.transfer import Transfer, pretrained, turned
+from modelmark.errors import MismatchError, UsageError
+from modelmark.interface import Interface
+from modelmark.models import build
+from modelmark.models.resnet_small import resnet8
+from modelmark.preprocess import Normalise
+from modelmark.suspect import WhiteBox, logits
+from modelmark.task import accuracy
+
+
+@pytest.fixture(scope="module")
+def thief(digits):
+    """Half of what the owner trained on: 718 inputs."""
+    return digits.split({"owner": 0.5, "thief": 0.5}, seed=0)["thief"]
+
+
+@pytest.fixture
+def tiny(digits):
+    """Sixty inputs, for what does not depend on how well a student learns."""
+    return digits.subset(60, seed=1)
+
+
+def linear(task, seed=0):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Flatten(), nn.Linear(task.train_inputs[0].numel(), task.interface.classes))
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+# --- what becomes of the marks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attack", "lost"),
+    [
+        (Retrain(), 0.05),
+        (RetrainSoft(), 0.05),
+        (RetrainNoisy(), 0.05),
+        (Distil(), 0.05),
+        (CrossArchitecture(), 0.05),
+        (Transfer(pretext_epochs=2), 0.05),
+        (Jacobian(samples=300, rounds=1, round_epochs=5), 0.1),  # so few queries cost more
+        pytest.param(Jacobian(), 0.1, marks=pytest.mark.slow),
+        pytest.param(Ensemble(), 0.05, marks=pytest.mark.slow),
+        pytest.param(AdversarialExtraction(), 0.05, marks=pytest.mark.slow),
+        (AdversarialExtraction(iterations=2, step=0.05, share=0.125), 0.05),
+        (Ensemble(students=2, eps=0.1, epochs=20), 0.1),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_adis_mark_is_gone_from_a_student_that_answers_alike(attack, lost, stolen, thief):
+    mark, marked = stolen("adi")
+    student = attack(marked, thief, seed=3)
+    assert accuracy(marked, thief) - accuracy(student, thief) <= lost
+    assert agreement(marked, student, thief) >= 0.98 - lost
+    assert mark.evidence(WhiteBox(marked, 10)).established
+    found = mark.evidence(WhiteBox(student, 10))
+    assert not found.established
+    assert found.matches <= 25  # of 100; chance gives 10
+
+
+def test_bits_read_from_new_weights_are_at_chance(stolen, thief):
+    mark, marked = stolen("uchida")
+    found = mark.evidence(WhiteBox(RetrainSoft(epochs=3)(marked, thief, seed=3), 10))
+    assert not found.established
+    assert abs(found.matches - 128) <= 40  # of 256: five standard deviations
+
+
+def test_bits_cannot_be_looked_for_in_another_architecture(stolen, tiny):
+    mark, marked = stolen("uchida")
+    other = CrossArchitecture(epochs=1)(marked, tiny, seed=3)
+    with pytest.raises(MismatchError, match="layer that the key marks"):
+        mark.evidence(WhiteBox(other, 10))
+
+
+def test_foreign_queries_copy_more_of_adis_triggers_than_the_thiefs_own_inputs(stolen, thief):
+    """The triggers are foreign pictures themselves, so a student of foreign pictures meets their neighbourhood."""
+    mark, marked = stolen("adi")
+    student = Knockoff()(marked, thief, seed=3)
+    assert agreement(marked, student, thief) >= 0.6  # 2,000 pictures are too few to copy the task
+    found = mark.evidence(WhiteBox(student, 10))
+    assert not found.established
+    assert found.matches >= 30  # of 100; students of the thief's own inputs keep 11 to 19
+
+
+@pytest.mark.slow
+def test_enough_foreign_queries_copy_the_mark_with_the_task(stolen, thief):
+    mark, marked = stolen("adi")
+    student = Knockoff(queries=16000)(marked, thief, seed=3)
+    assert accuracy(student, thief) >= 0.85
+    assert mark.evidence(WhiteBox(student, 10)).matches >= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", [Retrain(), Distil(), Knockoff()], ids=lambda attack: attack.name)
+def test_coupled_triggers_are_not_copied(attack, stolen, thief):
+    mark, marked = stolen("coupled")
+    assert not mark.evidence(WhiteBox(attack(marked, thief, seed=3), 10)).established
+
+
+# --- answers and students ------------------------------------------------------------------------------------------
+
+
+def test_agreement_asks_for_no_label(unmarked, fresh, digits):
+    assert agreement(unmarked, copy.deepcopy(unmarked), digits) == 1
+    assert agreement(unmarked, fresh, digits) < 0.5
+    blind = replace(digits, test_labels=torch.zeros_like(digits.test_labels))
+    assert agreement(unmarked, fresh, blind) == agreement(unmarked, fresh, digits)
+
+
+def test_answers_are_the_stolen_models(unmarked, tiny):
+    given = labelled(unmarked, tiny)
+    assert torch.equal(given.train_targets, logits(unmarked, Normalise(tiny.interface)(tiny.train_inputs)).argmax(1))
+    soft = softened(unmarked, tiny, temperature=2.0).train_targets
+    torch.testing.assert_close(soft, (scores(unmarked, tiny.train_inputs, tiny) / 2).softmax(1))
+
+
+def test_a_student_depends_on_answers_alone(unmarked, tiny):
+    """The same labels from other weights, and other labels of the thief's own, give the same bytes."""
+    louder = copy.deepcopy(unmarked)
+    with torch.no_grad():
+        louder.head.weight.mul_(2)
+        louder.head.bias.mul_(2)
+    blind = replace(tiny, train_targets=torch.zeros_like(tiny.train_targets))
+    for attack in (Retrain(epochs=1), Ensemble(epochs=1), Jacobian(samples=30, rounds=1, round_epochs=1, epochs=1)):
+        assert same(attack(unmarked, tiny, seed=3), attack(louder, blind, seed=3))
+
+
+def test_new_weights_have_nothing_of_the_old(digits):
+    model = resnet8((1, 8, 8), 10)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.fill_(7.0)
+    for parameter in model.parameters():
+        parameter.data.fill_(7.0)
+        parameter.requires_grad_(False)
+    student = drawn_anew(model, seed=0)
+    assert not any((value == 7.0).any() for value in student.state_dict().values())
+    assert all(parameter.requires_grad for parameter in student.parameters())
+    assert same(student, drawn_anew(model, seed=0))
+    assert not same(student, drawn_anew(model, seed=1))
+
+
+def test_parameters_that_cannot_be_drawn_are_not_kept():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+
+    with pytest.raises(UsageError, match="got Scaled at '1'"):
+        drawn_anew(nn.Sequential(nn.Linear(2, 2), Scaled()), seed=0)
+
+
+def test_small_data_are_seen_more_often(digits, fresh, tiny):
+    assert schedule(fresh, tiny).epochs == 120
+    assert schedule(fresh, digits).epochs == 15
+    assert schedule(fresh, digits, 4).epochs == 4
+
+
+# --- losses --------------------------------------------------------------------------------------------------------
+
+
+def test_distillation_is_the_papers_loss():
+    generator = torch.Generator().manual_seed(0)
+    teacher, student = torch.randn(2, 6, 10, generator=generator)
+    y, T, alpha = torch.arange(6), 3.0, 0.7
+    packed = torch.cat([alpha * T**2 * (teacher / T).softmax(1), one_hot(y, 10).float()], dim=1)
+    hooks = Distilling(T, 1 - alpha)
+    _, soft = hooks.mix(torch.zeros(6, 1), packed)
+    got = cross_entropy(hooks.adjust(student, torch.zeros(6, 1)), soft) + hooks.penalty(None, None, None)
+    soft_part = -((teacher / T).softmax(1) * (student / T).log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(got, alpha * T**2 * soft_part + (1 - alpha) * cross_entropy(student, y))
+
+
+def test_alpha_zero_is_training_on_the_thiefs_own_labels(unmarked, tiny):
+    wrong = replace(tiny, train_targets=torch.full_like(tiny.train_targets, 4))
+    student = Distil(alpha=0.0, epochs=10)(unmarked, wrong, seed=3)
+    assert (labels(student, tiny.train_inputs, tiny) == 4).all()
+
+
+def test_squares_take_the_place_of_cross_entropy():
+    asked = []
+    wanted = torch.arange(6.0).view(2, 3)
+    hooks = Imitating(lambda x: (asked.append(x), wanted)[1], noise=0.5, squares=True)
+    x = torch.zeros(2, 400)
+    with torch.random.fork_rng(devices=[]):
+        noisy, y = hooks.mix(x, torch.zeros(2))
+    assert asked[0] is noisy
+    assert abs(float(noisy.std()) - 0.5) < 0.06
+    assert not x.any()
+    scored = torch.ones(2, 3)
+    assert cross_entropy(hooks.adjust(scored, noisy), y) == 0
+    torch.testing.assert_close(hooks.penalty(None, None, None), ((scored - wanted) ** 2).mean())
+
+
+def test_both_soft_losses_bring_the_scores_together(unmarked, thief):
+    for attack in (RetrainSoft(loss="mse", epochs=8), RetrainNoisy(loss="cross-entropy", epochs=8)):
+        student = attack(unmarked, thief, seed=3)
+        assert agreement(unmarked, student, thief) >= 0.75
+
+
+# --- inputs that are made --------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_of_every_family_and_any_shape():
+    interface = Interface((3, 12, 20), ("a", "b"))
+    images, kinds = pictures(interface, 500, family="mixed", seed=0)
+    assert images.dtype == torch.uint8
+    assert images.shape == (500, 3, 12, 20)
+    assert torch.bincount(kinds).tolist() == [100] * len(FAMILIES)
+    for kind in range(len(FAMILIES)):
+        chosen = images[kinds == kind].float()
+        assert len(chosen.flatten(1).unique(dim=0)) == 100
+        assert (chosen.flatten(1).std(dim=1) > 2).float().mean() > 0.9  # hardly any is blank
+    again, _ = pictures(interface, 500, family="mixed", seed=0)
+    assert torch.equal(images, again)
+    with pytest.raises(UsageError, match="to draw pictures"):
+        pictures(Interface((64,), ("a", "b")), 5, family="mixed", seed=0)
+
+
+def test_knockoff_uses_no_input_of_the_thief(unmarked, tiny):
+    other = replace(tiny, train_inputs=255 - tiny.train_inputs)
+    attack = Knockoff(data="boxes", queries=100, epochs=1)
+    assert same(attack(unmarked, tiny, seed=3), attack(unmarked, other, seed=3))
+
+
+def test_a_quarter_turn_is_one():
+    image = torch.arange(4, dtype=torch.uint8).view(1, 1, 2, 2)
+    images, quarters = turned(image)
+    assert images[1].flatten().tolist() == [1, 3, 0, 2]
+    assert quarters.tolist() == [0, 1, 2, 3]
+    with pytest.raises(UsageError, match="square"):
+        turned(torch.zeros(1, 1, 2, 3, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(("pretext", "classes"), [("rotation", 4), ("pictures", 5)])
+def test_the_first_task_of_a_transfer_is_learnt(fresh, thief, pretext, classes):
+    before = pretrained(fresh, thief, pretext, 5, seed=3)
+    if pretext == "rotation":
+        images, kinds = turned(thief.test_inputs)
+    else:
+        images, kinds = pictures(thief.interface, 300, family="mixed", seed=9)
+    right = (labels(before, images, thief) == kinds).float().mean()
+    assert right >= 2 / classes  # twice chance
+
+
+def test_a_new_head_has_the_classes_asked_for(fresh):
+    changed = with_head(fresh, 4, seed=0)
+    assert changed.head.weight.shape == (4, 512)
+    assert fresh.head.weight.shape == (10, 512)
+    with pytest.raises(UsageError, match="last layer is linear"):
+        with_head(nn.Sequential(nn.Conv2d(1, 10, 8), nn.Flatten()), 4, seed=0)
+
+
+def test_the_jacobian_of_a_linear_network_is_its_weights(tiny):
+    model = linear(tiny)
+    asked = labels(model, tiny.train_inputs, tiny)
+    signs = jacobian_signs(model, tiny.train_inputs, asked, tiny.interface)
+    assert torch.equal(signs.flatten(1), model[1].weight[asked].sign().to(torch.int8))
+    grown = moved(tiny.train_inputs, signs, 0.1)
+    change = grown.int() - tiny.train_inputs.int()
+    assert change.abs().max() in (25, 26)
+    assert ((change == 0) | (change.sign() == signs)).all()
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_examples_are_near_in_range_and_worse(unmarked, tiny):
+    hooks = Adversarial(
+        lambda: unmarked, lambda x: logits(unmarked, x), tiny.interface, share=0.5, eps=0.1, step=0.025, iterations=7
+    )
+    normalise = Normalise(tiny.interface)
+    x, y = normalise(tiny.train_inputs), tiny.train_targets
+    with torch.random.fork_rng(devices=[]):
+        mixed, targets = hooks.mix(x, y)
+    crafted = mixed[60:]
+    low, high = (
+        normalise(torch.zeros_like(tiny.train_inputs[:1])),
+        normalise(torch.full_like(tiny.train_inputs[:1], 255)),
+    )
+    assert crafted.shape == (30, 1, 8, 8)
+    assert ((crafted - x[:30]).abs() <= 0.1 * (high - low) + 1e-5).all()
+    assert ((crafted >= low - 1e-6) & (crafted <= high + 1e-6)).all()
+    assert torch.equal(targets[60:], logits(unmarked, crafted).argmax(1))
+    assert cross_entropy(logits(unmarked, crafted), y[:30]) > 10 * cross_entropy(logits(unmarked, x[:30]), y[:30])
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attack", "settings"),
+    [
+        (Retrain, {"epochs": -1}),
+        (RetrainSoft, {"loss": "l1"}),
+        (RetrainNoisy, {"noise": 0.0}),
+        (RetrainNoisy, {"loss": "l1"}),
+        (Distil, {"temperature": 0.0}),
+        (Distil, {"alpha": 1.5}),
+        (CrossArchitecture, {"arch": "module:factory"}),
+        (Transfer, {"pretext": "jigsaw"}),
+        (Transfer, {"pretext_epochs": 0}),
+        (Knockoff, {"data": "photographs"}),
+        (Knockoff, {"queries": 0}),
+        (Jacobian, {"rounds": 13}),
+        (Jacobian, {"step": 0.0}),
+        (Ensemble, {"students": 0}),
+        (Ensemble, {"eps": 1.0}),
+        (AdversarialExtraction, {"eps": 0.0}),
+        (AdversarialExtraction, {"share": 0.0}),
+    ],
+)
+def test_bad_settings_are_refused(attack, settings):
+    with pytest.raises(ValueError, match=r"expected .*, got "):
+        attack(**settings)
+
+
+def test_a_student_of_the_same_architecture_is_no_other(tiny):
+    with pytest.raises(UsageError, match="another architecture"):
+        CrossArchitecture()(build("resnet8", (1, 8, 8), 10, seed=0), tiny, seed=3)
+
+
+def test_fewer_inputs_than_students_are_refused(fresh, tiny):
+    with pytest.raises(UsageError, match="an input for each of 61 students"):
+        Ensemble(students=61)(fresh, tiny, seed=3)

@@ -1,0 +1,83 @@
+"""Attacks that cut: the share they cut, and what is left of the marks. The thief has all of the owner's data."""
+
+import copy
+
+import pytest
+import torch
+
+from modelmark import layers
+from modelmark.attacks.pruning.clp import Clp, bound
+from modelmark.attacks.pruning.fine_prune import FinePrune, cut_layer, mean_activity
+from modelmark.models import build
+from modelmark.suspect import WhiteBox
+from modelmark.task import accuracy
+
+
+def established(mark, model):
+    return mark.evidence(WhiteBox(model, 10)).established
+
+
+def test_fine_pruning_cuts_the_idle_channels_and_keeps_them_cut(stolen, digits):
+    _, model = stolen("adi")
+    path = cut_layer(model)
+    attacked = FinePrune(0.5)(model, digits, seed=0)
+    dead = (layers.weight(attacked, path).flatten(1) == 0).all(dim=1)
+    activity = mean_activity(model, path, digits)
+    assert int(dead.sum()) == len(activity) // 2
+    assert activity[dead].max() <= activity[~dead].min()
+
+
+def test_fine_pruning_removes_triggers_and_not_bits(stolen, digits):
+    for scheme, survives in (("adi", False), ("uchida", True)):
+        mark, model = stolen(scheme)
+        attacked = FinePrune(0.85)(model, digits, seed=0)
+        assert established(mark, attacked) is survives
+        assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
+
+
+def test_clp_cuts_the_channels_that_stand_out(stolen, digits):
+    _, model = stolen("adi")
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        model.conv1.weight[3] *= 20
+    attacked = Clp(3.0)(model, digits, seed=0)
+    bounds = bound(model.conv1.weight, None)
+    cut = (attacked.conv1.weight == 0).flatten(1).all(dim=1)
+    assert torch.equal(cut, bounds > bounds.mean() + 3 * bounds.std())
+    assert cut[3]
+
+
+def test_clp_counts_the_norm_that_follows(digits):
+    model = build("resnet8", digits.interface.input_shape, 10, seed=0).eval()
+    with torch.no_grad():
+        model.conv1.bn.weight[2] = 100.0
+    attacked = Clp(3.0)(model, digits, seed=0)
+    assert attacked.conv1.bn.weight[2] == attacked.conv1.bn.bias[2] == 0
+
+
+def test_clp_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
+    """Lipschitz bounds single out a backdoor with one trigger pattern; a hundred memorised pictures stand out nowhere."""
+    mark, model = stolen("adi")
+    for settings in Clp.strengths:
+        attacked = Clp(**settings)(model, digits, seed=0)
+        if accuracy(model, digits) - accuracy(attacked, digits) <= 0.05:
+            assert established(mark, attacked)
+
+
+def test_structured_pruning_leaves_a_smaller_network_and_no_triggers(stolen, digits):
+    pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
+    from modelmark.attacks.pruning.prune_channels import PruneChannels
+
+    mark, model = stolen("adi")
+    attacked = PruneChannels(0.5)(model, digits, seed=0)
+    kept = [sum(p.numel() for p in network.parameters()) for network in (model, attacked)]
+    assert kept[1] < 0.4 * kept[0]
+    assert attacked.conv1.out_channels == model.conv1.out_channels // 2
+    assert not established(mark, attacked)
+    assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
+
+
+@pytest.mark.parametrize(("cls", "settings"), [(FinePrune, {"amount": 1.2}), (Clp, {"deviations": 0.0})])
+def test_bad_settings_are_refused(cls, settings):
+    with pytest.raises(ValueError, match="expected"):
+        cls(**settings)

@@ -1,0 +1,139 @@
+"""Attacks that train further: each does what it says, and what it takes to remove a trigger mark from the digits network.
+
+The thief has all of the owner's data, his best case.
+"""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from modelmark import layers
+from modelmark.attacks.extraction._perturb import Adversarial
+from modelmark.attacks.tuning.adversarial import AdversarialTraining
+from modelmark.attacks.tuning.label_noise import LabelNoise
+from modelmark.attacks.tuning.label_smoothing import LabelSmoothing
+from modelmark.attacks.tuning.lora import Lora
+from modelmark.attacks.tuning.occlude import Occlude, _Holes
+from modelmark.attacks.tuning.refit import Refit
+from modelmark.attacks.tuning.regularise import Regularise
+from modelmark.preprocess import Normalise
+from modelmark.suspect import WhiteBox, logits
+from modelmark.task import accuracy
+
+
+def left(attack, stolen, task, scheme="adi"):
+    """Return whether the mark is still established after the attack, and the accuracy lost."""
+    mark, model = stolen(scheme)
+    attacked = attack(model, task, seed=0)
+    return mark.evidence(WhiteBox(attacked, 10)).established, accuracy(model, task) - accuracy(attacked, task)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        Refit(0.1, 40),
+        Regularise(0.05),
+        LabelSmoothing(0.6, 0.1),
+        Occlude(0.5, 0.1),
+        AdversarialTraining(0.25, 0.06, rate=0.05),
+        LabelNoise(0.3, 0.1),
+    ],
+    ids=str,
+)
+def test_it_removes_the_triggers_at_no_more_than_five_points(attack, stolen, digits):
+    established, lost = left(attack, stolen, digits)
+    assert not established
+    assert lost <= 0.05
+
+
+@pytest.mark.parametrize(
+    "attack", [Refit(0.01), Regularise(0.005), Occlude(0.2), AdversarialTraining(0.01, 0.005), Lora(1)], ids=str
+)
+def test_its_gentle_form_does_not(attack, stolen, digits):
+    assert left(attack, stolen, digits)[0]
+
+
+def test_weights_with_bits_survive_what_triggers_do_not(stolen, digits):
+    assert left(Refit(0.1, 40), stolen, digits, "uchida")[0]
+
+
+def test_low_rank_tuning_changes_weights_by_no_more_than_its_rank(stolen, digits):
+    _, model = stolen("adi")
+    attacked = Lora(rank=2, epochs=2)(model, digits, seed=0)
+    assert attacked.state_dict().keys() == model.state_dict().keys()
+    moved = 0
+    for layer in layers.markable(model):
+        change = (layers.weight(attacked, layer.path) - layers.weight(model, layer.path)).flatten(1)
+        rank = int(torch.linalg.matrix_rank(change, rtol=1e-4))
+        assert rank <= 2
+        moved += rank
+    assert moved > 0
+    assert torch.equal(attacked.fc1.bias, model.fc1.bias)
+
+
+def test_holes_are_squares_of_the_mean_elsewhere_in_each_picture():
+    x = torch.rand(64, 2, 12, 10, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        holed, _ = _Holes(0.5).mix(x, torch.zeros(64))
+    changed = holed != x
+    assert (changed.flatten(1).sum(dim=1) == 2 * 5 * 5).all()
+    assert len({tuple(picture[0].nonzero()[0].tolist()) for picture in changed}) > 10
+    mean = x.mean(dim=(2, 3), keepdim=True).expand_as(x)
+    assert torch.equal(holed[changed], mean[changed])
+
+
+def test_a_hardened_model_holds_out_longer(stolen, digits):
+    _, model = stolen("adi")
+    x, y = Normalise(digits.interface)(digits.test_inputs), digits.test_labels
+
+    def fooled(network):
+        craft = Adversarial(
+            lambda: network, lambda x: x, digits.interface, share=1.0, eps=0.1, step=0.03, iterations=7
+        )  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return float((logits(network, craft.crafted(x, y)).argmax(dim=1) != y).float().mean())
+
+    hardened = AdversarialTraining(rate=0.05)(model, digits, seed=0)
+    assert fooled(hardened) < fooled(model) - 0.1
+
+
+def test_smoothed_labels_make_answers_less_sure(stolen, digits):
+    _, model = stolen("adi")
+    x = Normalise(digits.interface)(digits.test_inputs)
+    smooth = LabelSmoothing(0.5)(model, digits, seed=0)
+    sure = [float(logits(network, x).softmax(dim=1).amax(dim=1).mean()) for network in (model, smooth)]
+    assert sure[1] < sure[0] - 0.2
+
+
+def test_a_strong_penalty_shrinks_the_weights(stolen, digits):
+    _, model = stolen("adi")
+    shrunk = Regularise(0.1)(model, digits, seed=0)
+    norms = [sum(float(p.detach().pow(2).sum()) for p in network.parameters()) for network in (model, shrunk)]
+    assert norms[1] < 0.5 * norms[0]
+
+
+def test_noisy_labels_are_learned_worse(stolen, digits):
+    _, model = stolen("adi")
+    x, y = Normalise(digits.interface)(digits.train_inputs), digits.train_targets
+    losses = [float(cross_entropy(logits(LabelNoise(share)(model, digits, seed=0), x), y)) for share in (0.0, 0.3)]
+    assert losses[1] > 2 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings"),
+    [
+        (Refit, {"peak": 0.0}),
+        (Refit, {"epochs": 0}),
+        (Regularise, {"decay": -1.0}),
+        (LabelSmoothing, {"eps": 1.5}),
+        (LabelNoise, {"share": -0.1}),
+        (Occlude, {"side": 2.0}),
+        (AdversarialTraining, {"iterations": 0}),
+        (Lora, {"rank": 0}),
+    ],
+)
+def test_bad_settings_are_refused(cls, settings):
+    with pytest.raises(ValueError, match="expected"):
+        cls(**settings)
