@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from modelmark import __version__
-from modelmark.cli import attack, attacks, audit, demo, embed, inspect, keygen, schemes, verify
+from modelmark.cli import attack, attacks, audit, demo, embed, inspect, keygen, report, schemes, verify
 from modelmark.cli.terminal import application, say, show
 from modelmark.errors import ModelmarkError
 
 app = application()
-for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, inspect):
+for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, report, inspect):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 
 
