@@ -1,0 +1,36 @@
+"""The dispute between owner, suspect and judge: signed documents that a third party checks without trusting either side.
+
+Loads without torch. From the bottom up:
+
+======================  ================================================================================================
+``shapes, records``     what a field may hold: checked when a record is made, read, and described as JSON schema
+``signing, identity``   Ed25519, ML-DSA-65 and P-256 signatures; ``Identity``, a party's private keys and their file
+``envelope``            ``sign(document, identity)``, ``parse(data, cls)``, ``load(path, cls)``, ``save``: a ``Signed[cls]``
+                        with ``.document``, ``.digest`` (SHA-256 of ``.payload``, its name in all others), ``.data``
+``statement``           ``Statement.of(key.statement)``: a key's public statement as a claim carries it
+``claim``               ``Claim(Entry(statement, lots), DrawRule, Policy)``
+``dispute``             ``Deposit``, ``Challenge`` with the ``Frozen`` suspect, ``Opening``
+``verdict``             ``Verdict`` (with ``Check``, ``Weighed``, ``Charged``, ``Spent``, ``SENTENCES``), ``Revocation``
+``merkle``              ``prove``, ``root_of``: many leaves of one tree at once
+``lots``                ``split``, ``drawn(challenge, entry)``, ``carriers``, ``charges(claim)``, ``require_reach(claim)``
+``opening``             ``make(...)``, ``check(claim, challenge, opening) -> Opened``, ``unpack``: the carriers' bytes
+``timestamp``           RFC 3161: ``request``, ``receive``, ``verify(token, message, authority) -> Stamp``
+``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
+``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
+``schemas``             JSON schemas; ``DOCUMENTS``, all document types by kind
+======================  ================================================================================================
+
+The usual way::
+
+    identity = Identity.generate()
+    claim = envelope.sign(Claim(identity.signers, "Owner", issued, nonce, (Entry(Statement.of(key.statement), (64, 64)),),
+                                DrawRule("timestamp", (authority.fingerprint,)), Policy()), identity)
+    asked = deposit.request(claim)                                # goes to the authority, whose answer comes back
+    token = deposit.receive(claim, answer, asked, authority)
+    paper = deposit.make(claim, [token], identity, Trust([authority]), issued=issued)
+    mark = key.mark(deposit.draw(claim, paper, Trust([authority])))   # only now is there a message
+
+A check returns what it found or raises: ``MalformedError`` for what is damaged or false, ``MismatchError`` for papers that do
+not belong together, ``UsageError`` for what this installation lacks (a package, a pinned certificate). The specification is
+``docs/spec/claim.md``.
+"""

@@ -1,0 +1,128 @@
+"""Write the known claims anew: ``python tests/vectors/make_claims.py``.
+
+Only for a change of the format that is meant; ``README.md`` says what ``claims.json`` holds. The timestamp token is kept
+while the claim stays the same byte for byte; otherwise a throwaway authority (openssl) stamps it anew.
+"""
+
+import base64
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from modelmark.claim import deposit, envelope, lots, opening, schemas, timestamp
+from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
+from modelmark.claim.cut_and_choose import half
+from modelmark.claim.deposit import Trust
+from modelmark.claim.dispute import Challenge, Frozen
+from modelmark.claim.envelope import Signed
+from modelmark.claim.identity import Identity
+from modelmark.claim.statement import Statement
+from modelmark.claim.timestamp import Authority
+from modelmark.claim.verdict import SENTENCES, Charged, Check, Revocation, Spent, Verdict, Weighed
+from modelmark.interface import Interface
+from modelmark.keys import Key
+from modelmark.schemes.adi import Adi
+from modelmark.secret import Secret
+
+HERE = Path(__file__).parent
+FILE = HERE / "claims.json"
+SCHEMAS = HERE.parents[1] / "docs" / "spec" / "schemas"
+SECRET = Secret(bytes(range(32)))
+INTERFACE = Interface((1, 4, 4), ("zero", "one", "two"))
+OWNER = Identity((("ed25519", bytes(range(32))),))
+JUDGE = Identity((("ed25519", bytes(range(32, 64))),))
+LASTING = Identity(tuple((name, bytes(range(32))) for name in ("ed25519", "ml-dsa-65", "p256")))
+NONCE = bytes(range(64, 96)).hex()
+
+
+def at(minute: int) -> str:
+    """A moment of the made-up dispute."""
+    return f"2026-01-01T00:{minute:02}:00Z"
+
+
+def key() -> Key:
+    """The smallest key that shows everything: eight pictures of 4 x 4 pixels."""
+    return Key(Adi(triggers=8), SECRET, INTERFACE, arch="lenet5")
+
+
+def claim(authority: str, identity: Identity = OWNER) -> Signed[Claim]:
+    """Its claim: two lots of four."""
+    entry = Entry(Statement.of(key().statement), (4, 4))
+    rule = DrawRule("timestamp", (authority,)) if authority else DrawRule("offline")
+    document = Claim(identity.signers, "Emmy Noether", at(0), NONCE, (entry,), rule, Policy(bar=8), release="ab" * 32)
+    return envelope.sign(document, identity)
+
+
+def dispute(claimed: Signed[Claim], paper: Signed[Any]) -> list[Signed[Any]]:
+    """Challenge, opening, verdict and revocation that follow."""
+    made = key()
+    suspect = Frozen("weights", "cd" * 32)
+    challenge = envelope.sign(
+        Challenge(
+            JUDGE.signers, at(2), at(9), "Noether v. Hilbert", claimed.digest, paper.digest, suspect, NONCE,
+            key=0, lot=1, draws=3, test="exact", bar=8,
+        ),
+        JUDGE,
+    )  # fmt: skip
+    leaves = made.scheme.leaves(made.carriers, SECRET, INTERFACE, {})
+    opened, _ = opening.make(claimed, challenge, OWNER, SECRET, leaves, issued=at(3), concealed={"arch": "lenet5"})
+    verdict = Verdict(
+        JUDGE.signers, at(4), claimed.digest, paper.digest, challenge.digest, opened.digest, suspect, "",
+        claim_date=at(1), suspect_date="", order="unknown", checks=(Check("signatures", "pass", "all hold"),),
+        weighed=(Weighed("exact", 3, 1, 3, 506, (Charged("timestamp draw", 48000),), 0, 8),),
+        decision="no-evidence", sentence=SENTENCES["no-evidence"], spent=(Spent(0, 1),), software="modelmark 0.1.0",
+    )  # fmt: skip
+    burned = Revocation(OWNER.signers, at(5), claimed.digest, "lots-burned", at(5), lots=(Spent(0, 1),))
+    return [challenge, opened, envelope.sign(verdict, JUDGE), envelope.sign(burned, OWNER)]
+
+
+def build(anchor: bytes, token: bytes) -> dict[str, Any]:
+    """Return all that follows from an authority's certificate and its token."""
+    authority = Authority(anchor)
+    trust, claimed = Trust([authority]), claim(authority.fingerprint)
+    paper = deposit.make(claimed, [token], OWNER, trust, issued=at(1))
+    dated = deposit.check(claimed, paper, trust)
+    signed = [claimed, paper, *dispute(claimed, paper)]
+    return {
+        "authority": base64.b64encode(anchor).decode(),
+        "token": base64.b64encode(token).decode(),
+        "documents": [
+            {"kind": one.document.kind, "digest": one.digest, "envelope": one.data.decode()} for one in signed
+        ],
+        "date": dated.date.isoformat() if dated.date else "",
+        "draw": {"token": dated.token.hex(), "message": dated.draw().message(3, 8).tolist()},
+        "choose": [
+            {"count": count, "wanted": wanted, "answer": list(lots.choose(count, wanted, "open", b"a", b"b"))}
+            for count, wanted in ((1, 1), (8, 3), (100, 40))
+        ],
+        "half": [{"count": count, "answer": list(half(bytes(32), count, bytes(32), b""))} for count in (4, 40)],
+    }
+
+
+def stamped() -> tuple[bytes, bytes, str]:
+    """Return a certificate, its token of the claim, and the claim in all three algorithms; old ones where they still fit."""
+    if FILE.exists():
+        old = json.loads(FILE.read_text(encoding="utf-8"))
+        anchor, token = base64.b64decode(old["authority"]), base64.b64decode(old["token"])
+        claimed = claim(Authority(anchor).fingerprint)
+        if claimed.data.decode() == old["documents"][0]["envelope"]:
+            return anchor, token, old["lasting"]
+    from modelmark.testing.authority import LocalAuthority
+
+    with tempfile.TemporaryDirectory() as folder:
+        local = LocalAuthority.make(Path(folder))
+        authority = Authority.load(local.root)
+        claimed = claim(authority.fingerprint)
+        asked = timestamp.request(claimed.payload)
+        token = deposit.receive(claimed, local.answer(asked), asked, authority)
+    return authority.anchor, token, claim("", LASTING).data.decode()
+
+
+if __name__ == "__main__":
+    anchor, token, lasting = stamped()
+    FILE.write_text(json.dumps(build(anchor, token) | {"lasting": lasting}, indent=1) + "\n", encoding="utf-8")
+    SCHEMAS.mkdir(exist_ok=True)
+    for kind in (*schemas.DOCUMENTS, "envelope"):
+        text = json.dumps(schemas.schema(kind), indent=2, ensure_ascii=False) + "\n"
+        (SCHEMAS / f"{kind}.json").write_text(text, encoding="utf-8")

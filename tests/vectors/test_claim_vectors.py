@@ -1,0 +1,73 @@
+"""Known claims: every later version reads them, names them alike, and draws the same message from the same token."""
+
+import base64
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from modelmark.claim import deposit, envelope, lots, opening, records, schemas
+from modelmark.claim.claim import Claim
+from modelmark.claim.cut_and_choose import half
+from modelmark.claim.deposit import Trust
+from modelmark.claim.statement import Statement
+from modelmark.claim.timestamp import Authority
+
+HERE = Path(__file__).parent
+KNOWN = json.loads((HERE / "claims.json").read_text(encoding="utf-8"))
+SIGNED = {
+    entry["kind"]: envelope.parse(entry["envelope"].encode(), schemas.DOCUMENTS[entry["kind"]])
+    for entry in KNOWN["documents"]
+}
+
+
+def test_there_is_one_document_of_every_kind_and_each_has_its_known_name() -> None:
+    assert list(SIGNED) == list(schemas.DOCUMENTS)
+    assert [signed.digest for signed in SIGNED.values()] == [entry["digest"] for entry in KNOWN["documents"]]
+
+
+def test_the_deposit_draws_the_known_message() -> None:
+    trust = Trust([Authority(base64.b64decode(KNOWN["authority"]))])
+    dated = deposit.check(SIGNED["claim"], SIGNED["deposit"], trust)
+    assert dated.token.hex() == KNOWN["draw"]["token"]
+    assert dated.draw().message(3, 8).tolist() == KNOWN["draw"]["message"]
+    assert dated.date is not None
+    assert dated.date.isoformat() == KNOWN["date"]
+
+
+def test_the_opening_opens_the_claim() -> None:
+    opened = opening.check(SIGNED["claim"], SIGNED["challenge"], SIGNED["opening"])
+    assert len(opened.trials) == 3
+    assert opened.revealed == {"arch": "lenet5"}
+
+
+def test_the_claim_signed_in_three_ways_is_read() -> None:
+    signed = envelope.parse(KNOWN["lasting"].encode(), Claim)
+    assert [signer.algorithm for signer in signed.document.signers] == ["ed25519", "ml-dsa-65", "p256"]
+
+
+ANSWERS = json.loads((HERE / "known-answers.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("known", [entry["answer"] for entry in ANSWERS if "statement" in entry["function"]])
+def test_the_statement_of_every_scheme_fits_into_a_claim(known) -> None:
+    statement = Statement.of(known["statement"])
+    assert records.dump(statement) == known["statement"]
+    assert statement.digest.hex() == known["digest"]
+
+
+@pytest.mark.parametrize("known", KNOWN["choose"])
+def test_the_known_choice(known) -> None:
+    assert list(lots.choose(known["count"], known["wanted"], "open", b"a", b"b")) == known["answer"]
+
+
+@pytest.mark.parametrize("known", KNOWN["half"])
+def test_the_known_half(known) -> None:
+    assert list(half(bytes(32), known["count"], bytes(32), b"")) == known["answer"]
+
+
+def test_the_script_writes_the_same_again() -> None:
+    made = runpy.run_path(str(HERE / "make_claims.py"))
+    anchor, token, lasting = made["stamped"]()
+    assert made["build"](anchor, token) | {"lasting": lasting} == KNOWN
