@@ -11,8 +11,8 @@ from torch import nn
 
 from _study import Rows, command, reading, secret
 from modelmark.attacks.base import Attack
-from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
 from modelmark.keys import Mark, keygen

@@ -15,8 +15,8 @@ from torch.nn.utils import parametrize
 
 from _study import Rows, command, reading, readings, secret
 from modelmark import layers
-from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.keys import Mark, keygen
 from modelmark.models import build
 from modelmark.recipe import suggest

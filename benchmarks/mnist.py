@@ -12,8 +12,8 @@ from torch import nn
 
 from _study import Rows, command, reading, secret
 from modelmark import layers
-from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
 from modelmark.keys import Mark, keygen

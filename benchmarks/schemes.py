@@ -18,13 +18,13 @@ from _attackers import afresh, live_means, overwritten
 from _study import Rows, reading, secret
 from modelmark import data, weights
 from modelmark.align import align
-from modelmark.attacks.symmetries.dummy import Dummy
-from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.pruning.prune import Prune
+from modelmark.attacks.symmetries.dummy import Dummy
+from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import embed, reach
-from modelmark.errors import ModelmarkError, NotEmbeddedError
+from modelmark.errors import CapacityError, ModelmarkError, NotEmbeddedError
 from modelmark.keys import Mark, keygen
 from modelmark.layers import is_normalised
 from modelmark.models import build
@@ -51,6 +51,7 @@ VARIANTS: dict[str, Any] = {
     "deepsigns-blackbox": DeepSignsBlackBox(),
     "deepsigns-blackbox literal": DeepSignsBlackBox(keys=200, pool=10, message="secret"),
     "coupled": Coupled(),
+    "coupled, repeats 16": Coupled(repeats=16),
     "coupled overlay": Coupled(fusion="overlay", ratio=0.75),
     "coupled literal": Coupled(message="literal"),
     "null": Null(),
@@ -133,15 +134,12 @@ class Bench:
 
 def study(bench: Bench, variant: str) -> None:
     scheme = VARIANTS[variant]
-    mark = bench.mark(scheme)
-    if variant == "deepsigns-blackbox literal":
-        mark, make = literal_keys(bench, mark)
-    else:
-
-        def make() -> nn.Module:
-            trained = variant.endswith("trained host")
-            recipe = bench.recipe(trained=trained, epochs=bench.epochs)
-            return embed(bench.host() if trained else bench.fresh, [mark], bench.task, recipe, seed=bench.seed).model
+    try:
+        mark, make = prepared(bench, variant)
+    except CapacityError as error:
+        reason = str(error)
+        bench.cell(variant, "none", lambda: {"refused": reason})
+        return
 
     def none() -> dict[str, Any]:
         try:
@@ -175,6 +173,20 @@ def study(bench: Bench, variant: str) -> None:
             return {"accuracy": accuracy(after, bench.task), **result}
 
         bench.cell(variant, attack, measure)
+
+
+def prepared(bench: Bench, variant: str) -> tuple[Mark, Callable[[], nn.Module]]:
+    """Return the mark of a variant, and what makes the model that carries it."""
+    mark = bench.mark(VARIANTS[variant])
+    if variant == "deepsigns-blackbox literal":
+        return literal_keys(bench, mark)
+
+    def make() -> nn.Module:
+        trained = variant.endswith("trained host")
+        recipe = bench.recipe(trained=trained, epochs=bench.epochs)
+        return embed(bench.host() if trained else bench.fresh, [mark], bench.task, recipe, seed=bench.seed).model
+
+    return mark, make
 
 
 def read(mark: Mark, model: nn.Module, **options: Any) -> dict[str, Any]:

@@ -9,29 +9,12 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import scheme_tables
-
-RESULTS = Path(__file__).parent / "results"
-Row = dict[str, Any]
-
-
-def rows(name: str) -> list[Row]:
-    return [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
-
-
-def markdown(header: list[str], body: Iterable[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def percent(values: list[float]) -> str:
-    """Return the mean accuracy and, in brackets, each seed's."""
-    each = ", ".join(f"{100 * value:.2f}" for value in values)
-    return f"{100 * statistics.mean(values):.2f} ({each})" if len(values) > 1 else each
+import study_tables
+from _rows import Row, markdown, percent, rows
 
 
 def pick(table: list[Row], **cell: object) -> list[Row]:
@@ -197,7 +180,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(page: str) -> str:
     """Return the page with every table that it has a place for made anew."""
-    for name, table in (TABLES | scheme_tables.TABLES).items():
+    for name, table in (TABLES | scheme_tables.TABLES | study_tables.TABLES).items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin in page:
             before, rest = page.split(begin)

@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused(fresh, digits):
         make(DeepSigns(layer="conv1"), fresh, digits)
     with pytest.raises(UsageError, match="10 classes"):
         make(DeepSigns(classes=11), fresh, digits)
-    with pytest.raises(MismatchError, match="none of that name"):
+    with pytest.raises(UsageError, match="none of that name"):
         make(DeepSigns(layer="fc9"), fresh, digits)
     kept = digits.train_targets != 3
     without = replace(digits, train_inputs=digits.train_inputs[kept], train_targets=digits.train_targets[kept])

@@ -16,8 +16,9 @@ from modelmark.keys import Key, keygen
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed
 from modelmark.schemes import _signature
+from modelmark.schemes._blackbox import vote_lead
 from modelmark.schemes._patterns import Extremes
-from modelmark.schemes.null import THRESHOLD, Null, vote_lead
+from modelmark.schemes.null import THRESHOLD, Null
 from modelmark.secret import Secret
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy

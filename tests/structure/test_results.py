@@ -15,8 +15,8 @@ def tables(monkeypatch):
     import tables
 
     yield tables
-    sys.modules.pop("tables")
-    sys.modules.pop("scheme_tables")
+    for name in ("tables", "scheme_tables", "study_tables", "_rows"):
+        sys.modules.pop(name)
 
 
 @pytest.mark.parametrize("page", ["results.md", "results-schemes.md"])

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from modelmark.interface import Interface
+from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.schemes._fusion import LAYOUTS, Fuser, Fusing, fuse_bytes
+from modelmark.schemes.coupled import Coupled
 
 TEN = tuple("0123456789")
 
@@ -138,3 +140,11 @@ def test_memory_format_and_state_go_on(fusing):
     assert first.mix(x, y)[0].is_contiguous(memory_format=torch.channels_last)
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.mix(x, y)[0], second.mix(x, y)[0])
+
+
+@pytest.mark.parametrize(("arch", "given", "expected"), [("cnn", None, 16), ("mlp", None, 60), ("mlp", 16, 16)])
+def test_a_network_without_convolutions_is_shown_more_of_the_keys_own_pictures(arch, given, expected):
+    interface = Interface((1, 8, 8), TEN)
+    model = build(arch, interface.input_shape, 10, seed=0)
+    assert Coupled(repeats=given).resolve(model, interface, {}).repeats == expected
+    assert Coupled(message="literal").resolve(model, interface, {}).repeats == 8

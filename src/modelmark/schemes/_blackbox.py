@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
-from modelmark.schemes.base import Embedding
+from modelmark.schemes.base import Attachments, Embedding
 from modelmark.suspect import ABSTAIN, logits
 
 MAX_BYTES = 2**31
@@ -49,6 +49,20 @@ def picture_leaves(carriers: npt.NDArray[np.uint8]) -> list[bytes]:
     """Return the bytes of each picture: ``uint8 CxHxW``, a line feed and its pixels."""
     prefix = f"uint8 {'x'.join(map(str, carriers.shape[1:]))}\n".encode()
     return [prefix + picture.tobytes() for picture in carriers]
+
+
+def attached(
+    attachments: Attachments, name: str, count: tuple[int, ...], interface: Interface
+) -> npt.NDArray[np.uint8]:
+    """Return the pictures attached under ``name``, uint8 ``(*count, *input_shape)``.
+
+    Raises:
+        MismatchError: there are none, or others.
+    """
+    found, expected = attachments.get(name, np.empty(0)), (*count, *interface.input_shape)
+    if found.dtype != np.uint8 or found.shape != expected:
+        raise MismatchError(f"expected attached {name} uint8 {expected}, got {found.dtype} {found.shape}")
+    return found
 
 
 def append(x: Tensor, y: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,6 +108,19 @@ def plurality(answers: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.in
     """
     counts = (answers[:, :, None] == np.arange(classes)).sum(axis=1)
     return np.where(counts.any(axis=1), counts.argmax(axis=1), ABSTAIN)
+
+
+def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
+    """Return how far each label leads among its answers ``(P, queries)``, as a share of them, ``(P,)``.
+
+    Ties go to the lowest class, as in ``plurality``: a class is worth up to one vote less the higher it is,
+    so that a lead is never zero, and above zero exactly where the plurality is the label.
+    """
+    each = np.arange(len(labels))
+    score = (answers[:, :, None] == np.arange(classes)).sum(axis=1) - np.arange(classes) / classes
+    expected = score[each, labels]
+    score[each, labels] = -np.inf
+    return np.asarray((expected - score.max(axis=1)) / answers.shape[1])
 
 
 class Mixing(Embedding):

@@ -1,7 +1,8 @@
 """Noise of several grains from the secret, in integer arithmetic: the same uint8 pixels on every machine.
 
 Fine noise alone is no unexplored region: a convolutional network averages it away, and its features land where training
-data are (of 2,000 uniform pictures none was rare to a LeNet-5 on MNIST). Coarse patches of two values spread much farther.
+data are. Coarse patches of two values spread farther: of 2,000 pictures each, none of the fine and 15.8 % of the grained ones
+were rare (a share below 1 %) to a LeNet-5 on MNIST, 0.15 % and 61.75 % to a resnet8 on CIFAR-10 (``benchmarks/rarity.py``).
 """
 
 from collections.abc import Sequence

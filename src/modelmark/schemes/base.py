@@ -121,7 +121,8 @@ class Scheme(Protocol):
     """A way to mark models: a frozen dataclass whose fields are its hyperparameters.
 
     ``access`` is ``black-box`` or ``white-box``; ``private`` names the fields that the public statement conceals behind a
-    salted commitment; ``reading`` says in the statement how a symbol is read.
+    salted commitment; ``reading`` says in the statement how a symbol is read. A scheme may also have the method that
+    ``cautions`` asks.
     """
 
     name: ClassVar[str]
@@ -194,6 +195,21 @@ class Scheme(Protocol):
     def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
         """Read the symbols from a suspect."""
         ...
+
+
+def cautions(scheme: Scheme, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
+
+    Asks ``scheme.cautions(model, interface, host=host)``, which a scheme may leave out.
+
+    Args:
+        scheme: resolved.
+        model: that ``keygen`` was given.
+        interface: of the key.
+        host: whether that model was trained.
+    """
+    own = getattr(scheme, "cautions", None)
+    return list(own(model, interface, host=host)) if own else []
 
 
 def public_parameters(scheme: Scheme) -> dict[str, Json]:

@@ -19,7 +19,7 @@ from torch import nn
 
 from modelmark import stats
 from modelmark.draw import CHARGES
-from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
 from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _fusion
@@ -66,8 +66,8 @@ class Coupled:
         layouts: arrangements of the quadrants; left out: as few as leave a quarter of the symbols to lose.
         queries: fused pictures asked for each symbol; its answer is their plurality.
         per_hundred: pairs of the batch's own samples, fused anew for every hundred samples; such that the total is even.
-        repeats: of the key's own fused pictures for every hundred samples, likewise; left out: 16, or the paper's 8 (ten
-            for 128) where they are all there is.
+        repeats: of the key's own fused pictures for every hundred samples, likewise; left out: 16, 60 in a perceptron, or
+            the paper's 8 (ten for 128) where they are all there is.
         margin: embedding is done when the majority of every symbol's queries lead by this much in the outputs (logits).
         mask_every: steps from one masking to the next.
         mask_ratio: share of the weights (all linear and convolution layers but the head) set to zero each time.
@@ -147,7 +147,7 @@ class Coupled:
             raise UsageError(f"expected pictures (channels, height, width), got inputs {interface.input_shape}")
         if interface.classes < 3:
             raise UsageError(f"expected at least three classes, got {interface.classes}")
-        repeats = self.repeats or (8 if self._fixed else 16)
+        repeats = self.repeats or (8 if self._fixed else _fusion.default_repeats(model))
         if self._literal:
             return replace(self, symbols=self.triggers, layouts=1, repeats=repeats)
         pairs = _fusion.combinations(interface.classes, symmetric=self._symmetric)
@@ -193,6 +193,10 @@ class Coupled:
         seed = int(secret.integers("coupled/autoencoder", 2**31, 1)[0])
         return {"fused": fuse_latents(inputs, torch.from_numpy(first), torch.from_numpy(second), seed).numpy()}
 
+    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+        """Return that there are many layouts to learn, where that is so."""
+        return _fusion.cautions(interface.classes, self._sizes[1])
+
     def check(self, model: nn.Module, interface: Interface) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
@@ -214,9 +218,11 @@ class Coupled:
         self._check_capacity(interface)
         pairs = self._pairs(secret, interface)
         if self.fusion == "autoencoder":
-            return Carried(_attached(attachments, "fused", (len(pairs) * self._each,), interface), pairs)
+            return Carried(_blackbox.attached(attachments, "fused", (len(pairs) * self._each,), interface), pairs)
         count = len(self._classes(secret, interface)), self.triggers if self._literal else self.queries
-        first, second, layouts = self._paired(secret, interface, _attached(attachments, "sources", count, interface))
+        first, second, layouts = self._paired(
+            secret, interface, _blackbox.attached(attachments, "sources", count, interface)
+        )
         arranged = layouts if self.fusion == "direct" else None
         return Carried(_fusion.fuse_bytes(first, second, arranged, self.ratio), pairs)
 
@@ -287,13 +293,3 @@ class Coupled:
         """Return the plurality of the suspect's answers for each symbol ``(symbols,)``, every picture asked once."""
         answers = suspect.labels(_blackbox.pictures(carriers.pictures, interface)).reshape(-1, self._each)
         return Symbols(_blackbox.plurality(answers, interface.classes), queries=answers.size)
-
-
-def _attached(
-    attachments: Attachments, name: str, count: tuple[int, ...], interface: Interface
-) -> npt.NDArray[np.uint8]:
-    """Return what is attached under ``name``, checked."""
-    found, expected = attachments.get(name, np.empty(0)), (*count, *interface.input_shape)
-    if found.dtype != np.uint8 or found.shape != expected:
-        raise MismatchError(f"expected attached {name} uint8 {expected}, got {found.dtype} {found.shape}")
-    return found

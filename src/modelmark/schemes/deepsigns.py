@@ -120,7 +120,7 @@ class DeepSigns:
         for path in layer.split(","):
             if path not in there:
                 problem = f"expected a layer of the model, it has none of that name: {path!r}"
-                raise MismatchError(problem, hint=suggest(path, there))
+                raise UsageError(problem, hint=suggest(path, there))
         probe = np.arange(math.prod(interface.input_shape)).reshape(1, *interface.input_shape) % 251
         picture = _blackbox.pictures(probe.astype(np.uint8), interface)
         received = [taps.activations(model, path, picture) for path in layer.split(",")]

@@ -114,6 +114,14 @@ class DeepSignsBlackBox:
         order = sparse[np.argsort(depth[sparse], kind="stable")]
         return {"kept": np.sort(order[: self._count]).astype(np.int64)}
 
+    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+        """Return that nothing is rare to an untrained model, where it was one."""
+        if host:
+            return []
+        return [
+            "regions were looked for in an untrained network, where rare means little; name a trained one with --host"
+        ]
+
     def check(self, model: nn.Module, interface: Interface) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)

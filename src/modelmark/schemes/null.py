@@ -160,6 +160,12 @@ class Null:
         texts |= {"public_key": signed.public_key, "signature": signed.signature}
         return {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
 
+    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+        """Return that the pattern leaves nothing of the picture to see, where it covers all of it."""
+        if self._sizes[1] < max(_patterns.plane(interface)):
+            return []
+        return [f"a pattern of side {self.side} covers the whole picture: under the null pattern no label can be right"]
+
     def check(self, model: nn.Module, interface: Interface) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
@@ -266,30 +272,15 @@ class Null:
         if self._literal:
             accuracies = np.array([(null == carriers.labels).mean(), (true == carriers.y_w).mean()])
             return (accuracies - THRESHOLD) / (1 - THRESHOLD)
-        return vote_lead(true, message, interface.classes)
+        return _blackbox.vote_lead(true, message, interface.classes)
 
 
 def _attached(
     attachments: Attachments, count: int, interface: Interface
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return the attached pictures and their labels, checked."""
-    pictures, labels = attachments.get("pictures", np.empty(0)), attachments.get("labels", np.empty(0))
-    expected = (count, *interface.input_shape)
-    if pictures.dtype != np.uint8 or pictures.shape != expected:
-        raise MismatchError(f"expected attached pictures uint8 {expected}, got {pictures.dtype} {pictures.shape}")
+    pictures = _blackbox.attached(attachments, "pictures", (count,), interface)
+    labels = attachments.get("labels", np.empty(0))
     if labels.dtype != np.int64 or labels.shape != (count,) or labels.min() < 0 or labels.max() >= interface.classes:
         raise MismatchError(f"expected {count} attached labels from 0 to {interface.classes - 1}, got others")
     return pictures, labels
-
-
-def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
-    """Return how far each label leads among its answers ``(P, queries)``, as a share of them, ``(P,)``.
-
-    Ties go to the lowest class, as in ``_blackbox.plurality``: a class is worth up to one vote less the higher it is,
-    so that a lead is never zero, and above zero exactly where the plurality is the label.
-    """
-    each = np.arange(len(labels))
-    score = (answers[:, :, None] == np.arange(classes)).sum(axis=1) - np.arange(classes) / classes
-    expected = score[each, labels]
-    score[each, labels] = -np.inf
-    return np.asarray((expected - score.max(axis=1)) / answers.shape[1])

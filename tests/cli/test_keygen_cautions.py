@@ -1,0 +1,81 @@
+"""What ``keygen`` says against a key that it makes all the same: one line each, and none where there is nothing to say."""
+
+import numpy as np
+import pytest
+
+from modelmark import data, weights
+from modelmark.models import ARCHITECTURES
+from modelmark.schemes import SCHEMES
+from modelmark.schemes.base import cautions
+from modelmark.schemes.uchida import Uchida
+
+NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
+
+
+def warned(ran) -> list[str]:
+    assert (ran.status, ran.out) == (0, ""), ran
+    *cautions, last = ran.err.splitlines()
+    assert not last.startswith("modelmark: warning: ")
+    assert all(line.startswith("modelmark: warning: ") for line in cautions)
+    return cautions
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["deepsigns-blackbox", "--set", "keys=52"],
+            "in an untrained network, where rare means little; name a trained one",
+        ),
+        (["coupled", "--set", "fusion=overlay"], "only all 45 symbols together reach 64 bits"),
+        (["null", "--set", "side=8"], "a pattern of side 8 covers the whole picture"),
+        (["adi", "--set", "triggers=44"], "only all 44 symbols together reach 64 bits"),
+    ],
+)
+def test_a_key_that_will_be_hard_is_made_with_a_warning(words, says, run, tmp_path):
+    (line,) = warned(run("keygen", *words, *NET, "-o", tmp_path / "a.key"))
+    assert says in line
+    assert (tmp_path / "a.key").exists()
+
+
+def test_few_classes_ask_for_many_layouts(run, tmp_path):
+    digits = data.load("digits")
+    parts = {}
+    for part in ("train", "test"):
+        images, labels = getattr(digits, f"{part}_images"), getattr(digits, f"{part}_labels")
+        parts |= {f"{part}_images": images[labels < 3], f"{part}_labels": labels[labels < 3]}
+    np.savez(tmp_path / "three.npz", **parts)
+    net = ["--arch", "cnn", "--data", f"npz:{tmp_path}/three.npz", "--unencrypted"]
+    (line,) = warned(run("keygen", "coupled", *net, "-o", tmp_path / "b.key"))
+    assert "3 classes have so few pairs that each is asked in 21 layouts" in line
+
+
+@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+def test_the_defaults_of_no_scheme_are_warned_of(scheme, run, tmp_path, unmarked):
+    weights.save(unmarked, tmp_path / "host.safetensors")
+    host = ["--host", tmp_path / "host.safetensors"]
+    assert warned(run("keygen", scheme, *NET, *host, "-o", tmp_path / "a.key")) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["null", "--set", "side=7"], ["adi", "--set", "triggers=46"], ["coupled", "--set", "fusion=overlay", "--set",
+     "ratio=0.75"]]
+)  # fmt: skip
+def test_a_little_room_is_enough(words, run, tmp_path):
+    assert warned(run("keygen", *words, *NET, "-o", tmp_path / "a.key")) == []
+
+
+def test_a_self_check_or_an_observation_has_no_bar_to_miss(run, tmp_path):
+    words = ["adi", "--set", "triggers=20", "--self-check"]
+    assert warned(run("keygen", *words, *NET, "-o", tmp_path / "a.key")) == []
+    assert warned(run("keygen", "coupled", "--set", "message=literal", *NET, "-o", tmp_path / "b.key")) == []
+
+
+def test_a_scheme_may_have_nothing_to_say(digits, fresh):
+    assert cautions(Uchida(), fresh, digits.interface, host=False) == []
+
+
+def test_help_names_every_architecture(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = " ".join(run("keygen", "--help").out.split("Architectures:")[1].split())
+    assert [name for name in ARCHITECTURES if f" {name}," not in shown] == []
