@@ -1,8 +1,8 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py docs/results.md docs/results-schemes.md``. What is between ``<!-- begin NAME -->`` and
-``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a test checks that nothing
-would change.
+Run: ``python benchmarks/tables.py docs/results.md docs/results-schemes.md docs/attacks.md``. What is between
+``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a
+test checks that nothing would change.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import attack_tables
 import scheme_tables
 import study_tables
 from _rows import Row, markdown, percent, rows
@@ -180,7 +181,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(page: str) -> str:
     """Return the page with every table that it has a place for made anew."""
-    for name, table in (TABLES | scheme_tables.TABLES | study_tables.TABLES).items():
+    for name, table in (TABLES | scheme_tables.TABLES | study_tables.TABLES | attack_tables.TABLES).items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin in page:
             before, rest = page.split(begin)

@@ -15,11 +15,11 @@ def tables(monkeypatch):
     import tables
 
     yield tables
-    for name in ("tables", "scheme_tables", "study_tables", "_rows"):
+    for name in ("tables", "attack_tables", "scheme_tables", "study_tables", "_rows"):
         sys.modules.pop(name)
 
 
-@pytest.mark.parametrize("page", ["results.md", "results-schemes.md"])
+@pytest.mark.parametrize("page", ["results.md", "results-schemes.md", "attacks.md"])
 def test_a_results_page_shows_the_committed_rows(page, tables):
     shown = (ROOT / "docs" / page).read_text()
     assert "<!-- begin" in shown

@@ -17,7 +17,9 @@ class WorkerDiedError(ModelmarkError):
     exit_status = 4
 
 
-def each(work: Callable[[Any], T], items: Sequence[Any], *, jobs: int, dask: str = "") -> Iterator[T]:
+def each(
+    work: Callable[[Any], T], items: Sequence[Any], *, jobs: int, dask: str = "", backend: str = "loky"
+) -> Iterator[T]:
     """Yield the results of ``work`` on each item as they come.
 
     Args:
@@ -25,11 +27,12 @@ def each(work: Callable[[Any], T], items: Sequence[Any], *, jobs: int, dask: str
         items: what to work on.
         jobs: processes; with ``dask`` the cluster decides.
         dask: address of a Dask scheduler.
+        backend: another back end that joblib knows, such as ``ray`` once ``ray.util.joblib.register_ray()`` was called.
 
     Raises:
         WorkerDiedError: a process died; results that it and others were working on are lost.
     """
-    with _backend(dask):
+    with _backend(dask, backend):
         parallel = joblib.Parallel(n_jobs=-1 if dask else jobs, return_as="generator_unordered", batch_size=1)
         results = parallel(joblib.delayed(work)(item) for item in items)
         try:
@@ -40,9 +43,10 @@ def each(work: Callable[[Any], T], items: Sequence[Any], *, jobs: int, dask: str
             results.close()
 
 
-def _backend(dask: str) -> Any:
+def _backend(dask: str, backend: str) -> Any:
     if not dask:
-        return joblib.parallel_config(backend="loky", inner_max_num_threads=1)
+        threads = {"inner_max_num_threads": 1} if backend == "loky" else {}
+        return joblib.parallel_config(backend=backend, **threads)
     try:
         from distributed import Client
     except ImportError:

@@ -53,6 +53,7 @@ def run(
     *,
     jobs: int = 1,
     dask: str = "",
+    backend: str = "loky",
     retry: bool = False,
     watch: Callable[[Step], None] | None = None,
 ) -> list[Result]:
@@ -66,6 +67,7 @@ def run(
         output: JSON lines; made if absent. Networks are kept in a folder of its name with ``.nets`` after it.
         jobs: processes.
         dask: address of a Dask scheduler, which must see ``output``'s folder under the same path.
+        backend: another joblib back end; see ``engines``.
         retry: measure failed cells again.
         watch: called after every step.
 
@@ -85,13 +87,14 @@ def run(
         if watch is not None:
             watch(Step(done, total, doing))
 
+    each = partial(engines.each, jobs=jobs, dask=dask, backend=backend)
     report("")
     if missing:
         for stage in _shared(grid, missing):
-            for doing in engines.each(partial(_prepare, grid, folder), stage, jobs=jobs, dask=dask):
+            for doing in each(partial(_prepare, grid, folder), stage):
                 report(doing)
     with output.open("ab") as stream:
-        for result in _measured(grid, folder, missing, jobs=jobs, dask=dask):
+        for result in _measured(grid, folder, missing, each):
             _append(stream.fileno(), result)
             done += 1
             report(f"{result.scheme} x {result.attack}")
@@ -143,12 +146,14 @@ def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
     return f"{cell.scheme.name} in network of seed {seed}"
 
 
-def _measured(grid: Grid, folder: Path, missing: Sequence[Cell], *, jobs: int, dask: str) -> Iterator[Result]:
+def _measured(
+    grid: Grid, folder: Path, missing: Sequence[Cell], each: Callable[..., Iterator[str]]
+) -> Iterator[Result]:
     """Yield a result for every cell; where a process dies, those in progress are tried again, each alone."""
     waiting = list(missing)
     while waiting:
         try:
-            for line in engines.each(partial(_measure, grid, folder), waiting, jobs=jobs, dask=dask):
+            for line in each(partial(_measure, grid, folder), waiting):
                 result = parse(line)
                 waiting = [cell for cell in waiting if blank(cell, grid).cell != result.cell]
                 yield result

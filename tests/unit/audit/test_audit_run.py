@@ -95,7 +95,7 @@ def test_killed_at_random_moments_it_goes_on(tmp_path):
     )
     command = [sys.executable, "-m", "modelmark", "audit", str(grid), "-o", str(output), "--jobs", "1"]
     chance, seen = random.Random(7), []
-    for _ in range(5):
+    for _ in range(4):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(chance.uniform(2, 7))
         process.send_signal(signal.SIGKILL)
@@ -150,6 +150,13 @@ def test_on_a_cluster(results, folder, tmp_path):
     assert {result.attack: result.after for result in found} == {
         entry.name: expected[entry.name].after for entry in grid.attacks
     }
+
+
+def test_another_back_end_gives_the_same_rows(results, folder, tmp_path):
+    os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
+    grid = replace(PLAIN, attacks=PLAIN.attacks[:2])
+    [first, second] = run(grid, tmp_path / "rows.jsonl", jobs=1, backend="threading")
+    assert [first.after, second.after] == [results[0].after, results[1].after]
 
 
 def test_a_cell_is_told_apart_by_everything_that_was_set():

@@ -1,0 +1,73 @@
+"""The table of attacks in the docs, from the rows of the committed audit; ``tables.py`` puts it into the page."""
+
+import statistics
+from pathlib import Path
+
+from _rows import markdown
+from modelmark.attacks import ATTACKS, attack_class
+from modelmark.attacks.base import KINDS
+from modelmark.audit.result import Result, read
+
+AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "standard.jsonl"
+
+
+def attacks() -> str:
+    """Return one line for every attack: source, cost, and the cells in which it succeeded, or that it removed nothing."""
+    results = read(AUDIT)[0] if AUDIT.exists() else []
+    classes = {name: attack_class(name) for name in ATTACKS}
+    order = sorted(classes, key=lambda name: (KINDS.index(classes[name].kind), classes[name].family, name))
+    body = []
+    for name in order:
+        own = [result for result in results if result.attack == name]
+        body.append(
+            [f"`{name}`", classes[name].family, classes[name].source, _cost(own), _outcome(classes[name].kind, own)]
+        )
+    return markdown(["attack", "family", "source", "cost", "what it did"], body)
+
+
+def _cost(own: list[Result]) -> str:
+    shares = [result.share_of_training for result in own if result.share_of_training is not None]
+    return f"{100 * statistics.median_low(shares):.0f} %" if shares else ""
+
+
+def _outcome(kind: str, own: list[Result]) -> str:
+    if not own:
+        return "not measured yet"
+    if kind == "forgery":
+        return _forged(own)
+    if kind == "detection":
+        found = [result for result in own if result.finding]
+        seen = [result.scheme for result in found if result.finding["marked"]["marked"]]
+        alarms = sum(result.finding["host"]["marked"] for result in found)
+        what = f"calls marked: {', '.join(dict.fromkeys(seen))}" if seen else "sees no mark"
+        return f"{what}; the unmarked network too" if alarms else what
+    cells = []
+    for scheme in dict.fromkeys(result.scheme for result in own):
+        fell = [result for result in own if result.scheme == scheme and result.succeeded]
+        if fell:
+            best = min(fell, key=lambda result: (result.lost, result.net_bits))
+            cells.append(f"{scheme} ({_settings(best)}{100 * best.lost:+.1f} points)")
+    if cells:
+        return "removed " + ", ".join(cells)
+    judged = [result for result in own if result.removed is not None]
+    costly = {result.scheme for result in judged if result.removed}
+    if costly:
+        return f"removed nothing here at 5 points or less; {', '.join(sorted(costly))} at more"
+    return "removed nothing here" if judged else "does not apply"
+
+
+def _forged(own: list[Result]) -> str:
+    made = [result for result in own if result.forged]
+    return "; ".join(
+        f"{result.scheme}: {result.forged['naive']:.0%} for a naive verifier, "
+        f"{result.after['matches']}/{result.after['trials']} for ours, {result.after['verdict']}"
+        for result in made
+    )
+
+
+def _settings(result: Result) -> str:
+    given = ", ".join(f"{name}={value}" for name, value in result.settings.items())
+    return f"{given}, " if given else ""
+
+
+TABLES = {"attacks": attacks}
