@@ -4,12 +4,16 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from modelmark import layers
 from modelmark.attacks.pruning.clp import Clp, bound
 from modelmark.attacks.pruning.fine_prune import FinePrune, cut_layer, mean_activity
+from modelmark.attacks.pruning.prune_channels import PruneChannels
+from modelmark.errors import MismatchError, UsageError
 from modelmark.models import build
-from modelmark.suspect import WhiteBox
+from modelmark.preprocess import Normalise
+from modelmark.suspect import WhiteBox, logits
 from modelmark.task import accuracy
 
 
@@ -55,6 +59,16 @@ def test_clp_counts_the_norm_that_follows(digits):
     assert attacked.conv1.bn.weight[2] == attacked.conv1.bn.bias[2] == 0
 
 
+def test_clp_passes_by_norms_without_factors_and_layers_of_one_channel(digits):
+    model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1, affine=False), nn.Flatten(), nn.Linear(36, 10)).eval()
+    assert torch.equal(Clp(1.0)(model, digits, seed=0)[0].weight, model[0].weight)
+
+
+def test_fine_pruning_needs_a_hidden_layer(digits):
+    with pytest.raises(UsageError, match="expected a hidden layer"):
+        FinePrune()(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), digits, seed=0)
+
+
 def test_clp_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
     """Lipschitz bounds single out a backdoor with one trigger pattern; a hundred memorised pictures stand out nowhere."""
     mark, model = stolen("adi")
@@ -66,8 +80,6 @@ def test_clp_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
 
 def test_structured_pruning_leaves_a_smaller_network_and_no_triggers(stolen, digits):
     pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
-    from modelmark.attacks.pruning.prune_channels import PruneChannels
-
     mark, model = stolen("adi")
     attacked = PruneChannels(0.5)(model, digits, seed=0)
     kept = [sum(p.numel() for p in network.parameters()) for network in (model, attacked)]
@@ -77,7 +89,28 @@ def test_structured_pruning_leaves_a_smaller_network_and_no_triggers(stolen, dig
     assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
 
 
-@pytest.mark.parametrize(("cls", "settings"), [(FinePrune, {"amount": 1.2}), (Clp, {"deviations": 0.0})])
+def test_a_smaller_network_has_no_place_for_bits(stolen, digits):
+    pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
+    mark, model = stolen("uchida")
+    attacked = PruneChannels(0.3)(model, digits, seed=0)
+    with pytest.raises(MismatchError, match="expected the marked layer"):
+        mark.evidence(WhiteBox(attacked, 10))
+
+
+def test_channels_that_shortcuts_share_go_together(digits):
+    pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
+    model = build("resnet8", digits.interface.input_shape, 10, seed=0).eval()
+    attacked = PruneChannels(0.5, epochs=1)(model, digits.subset(128, seed=0), seed=0)
+    widths = [
+        unit.conv.out_channels for unit in (attacked.conv1, attacked.res1.unit2, attacked.conv2, attacked.res2.unit2)
+    ]
+    assert widths == [24, 24, 32, 32]
+    assert logits(attacked, Normalise(digits.interface)(digits.test_inputs[:3])).shape == (3, 10)
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings"), [(FinePrune, {"amount": 1.2}), (Clp, {"deviations": 0.0}), (PruneChannels, {"amount": 1.0})]
+)
 def test_bad_settings_are_refused(cls, settings):
     with pytest.raises(ValueError, match="expected"):
         cls(**settings)

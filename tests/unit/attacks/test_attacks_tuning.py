@@ -3,6 +3,8 @@
 The thief has all of the owner's data, his best case.
 """
 
+import contextlib
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -10,15 +12,18 @@ from torch.nn.functional import cross_entropy
 from modelmark import layers
 from modelmark.attacks.extraction._perturb import Adversarial
 from modelmark.attacks.tuning.adversarial import AdversarialTraining
+from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.tuning.label_noise import LabelNoise
 from modelmark.attacks.tuning.label_smoothing import LabelSmoothing
 from modelmark.attacks.tuning.lora import Lora
 from modelmark.attacks.tuning.occlude import Occlude, _Holes
 from modelmark.attacks.tuning.refit import Refit
 from modelmark.attacks.tuning.regularise import Regularise
+from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
 from modelmark.suspect import WhiteBox, logits
 from modelmark.task import accuracy
+from modelmark.training import DivergedError
 
 
 def left(attack, stolen, task, scheme="adi"):
@@ -31,7 +36,7 @@ def left(attack, stolen, task, scheme="adi"):
 @pytest.mark.parametrize(
     "attack",
     [
-        Refit(0.1, 40),
+        Refit(0.3, 20),
         Regularise(0.05),
         LabelSmoothing(0.6, 0.1),
         Occlude(0.5, 0.1),
@@ -53,8 +58,39 @@ def test_its_gentle_form_does_not(attack, stolen, digits):
     assert left(attack, stolen, digits)[0]
 
 
+@pytest.mark.parametrize(
+    "attack", [LabelNoise(0.0, 0.1, 8), Regularise(0.0), FineTune(rate=0.1, epochs=10, share=0.05)], ids=str
+)
+def test_plain_tuning_at_the_same_rates_does_not_either(attack, stolen, digits):
+    """The control: what removes is the noise, the penalty, the hole, and not the learning rate alone."""
+    assert left(attack, stolen, digits)[0]
+
+
+def test_low_rank_tuning_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
+    """The fiercest ruins it; up to a fifth of that rate nothing is lost, neither triggers nor accuracy."""
+    for attack in (Lora(16, 0.1), Lora(32, 1.0)):
+        established, lost = left(attack, stolen, digits)
+        assert established
+        assert lost <= 0.05
+    with contextlib.suppress(DivergedError):
+        assert left(Lora(64, 5.0, 5), stolen, digits)[1] > 0.05
+
+
 def test_weights_with_bits_survive_what_triggers_do_not(stolen, digits):
-    assert left(Refit(0.1, 40), stolen, digits, "uchida")[0]
+    assert left(Occlude(0.5, 0.1), stolen, digits, "uchida")[0]
+
+
+def test_a_thief_with_little_data_uses_no_more_of_it(stolen, digits):
+    _, model = stolen("adi")
+    settings = {"rate": 0.01, "epochs": 1, "batch": 50}
+    steps = []
+    some = FineTune(**settings, share=0.1)(model, digits, seed=0, watch=steps.append)
+    assert len(steps) == int(0.1 * len(digits.train_inputs)) // 50
+    part = digits.split({"thief": 0.1}, seed=0)["thief"]
+    by_hand = FineTune(**settings)(model, part, seed=0)
+    assert torch.equal(some.fc1.weight, by_hand.fc1.weight)
+    with pytest.raises(UsageError, match="expected at least one sample"):
+        FineTune(share=1e-6)(model, digits, seed=0)
 
 
 def test_low_rank_tuning_changes_weights_by_no_more_than_its_rank(stolen, digits):
@@ -124,6 +160,8 @@ def test_noisy_labels_are_learned_worse(stolen, digits):
 @pytest.mark.parametrize(
     ("cls", "settings"),
     [
+        (FineTune, {"share": 0.0}),
+        (FineTune, {"share": 1.5}),
         (Refit, {"peak": 0.0}),
         (Refit, {"epochs": 0}),
         (Regularise, {"decay": -1.0}),

@@ -67,11 +67,23 @@ def test_low_rank_keeps_the_rank_it_says(stolen, digits):
     torch.testing.assert_close(same, weights(model), atol=1e-5, rtol=1e-4)
 
 
-def test_shifting_removes_what_is_read_from_the_mean_filter(stolen, digits):
-    gone, lost = removed(Shift(1.5), stolen, digits, "uchida")
-    assert gone
-    assert lost <= 0.05
-    assert not removed(Shift(0.5), stolen, digits, "uchida")[0]
+@pytest.mark.parametrize("scheme", ["adi", "uchida"])
+def test_low_rank_removes_nothing_here_before_the_model_is_ruined(scheme, stolen, digits):
+    for settings in LowRank.strengths:
+        gone, lost = removed(LowRank(**settings), stolen, digits, scheme)
+        assert not gone or lost > 0.05
+    assert lost > 0.05, "the sweep ends before the model is ruined"
+
+
+@pytest.mark.parametrize(("strength", "least", "most"), [(0.5, 230, 256), (1.0, 96, 160), (1.5, 0, 16)])
+def test_shifting_by_the_mean_filter_erases_bits_and_beyond_turns_them_around(strength, least, most, stolen, digits):
+    """At 1.0 what is left is chance, four deviations about a half of 256."""
+    mark, model = stolen("uchida")
+    attacked = Shift(strength)(model, digits, seed=0)
+    evidence = mark.evidence(WhiteBox(attacked, 10))
+    assert least <= evidence.matches <= most
+    assert evidence.established is (strength < 1)
+    assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
 
 
 def test_a_shift_of_one_without_noise_leaves_no_mean_filter(stolen, digits):

@@ -21,6 +21,7 @@ class Clp:
     norm that follows; it is cut if it lies more than ``deviations`` standard deviations above the layer's mean.
 
     Source: Zheng et al. 2022, "Data-free backdoor removal based on channel Lipschitzness", arXiv 2208.03111.
+    Departs: hidden linear layers are cut as convolutions are, each unit by the norm of its row.
 
     Args:
         deviations: their u, above 0; 3 in the paper.
@@ -51,7 +52,7 @@ class Clp:
                     continue
                 module = layers.unwrapped(model).get_submodule(path)
                 bounds = bound(layers.weight(model, path), norm)
-                cut = bounds > bounds.mean() + self.deviations * bounds.std()
+                cut = bounds > bounds.mean() + self.deviations * bounds.std(correction=min(1, len(bounds) - 1))
                 for parameter in (*module.parameters(), *(norm.parameters() if norm else ())):
                     parameter[cut] = 0
         return model.eval()
@@ -76,6 +77,8 @@ def _followed(model: nn.Module) -> list[tuple[str, Any]]:
             after = named[index + 1][1] if index + 1 < len(named) else None
             fits = (
                 isinstance(after, nn.modules.batchnorm._BatchNorm)
+                and after.affine
+                and after.track_running_stats
                 and after.num_features == layers.weight(model, name).shape[0]
             )
             pairs.append((name, after if fits else None))

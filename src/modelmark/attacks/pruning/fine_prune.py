@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
 from modelmark.schemes.base import Embedding
@@ -51,7 +52,11 @@ class FinePrune:
         require(epochs=self.epochs, batch=self.batch, rate=self.rate, amount=self.amount)
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the copy with fewer live channels."""
+        """Return the copy with fewer live channels.
+
+        Raises:
+            UsageError: the model has no hidden layer.
+        """
         path = cut_layer(model)
         activity = mean_activity(model, path, task)
         idle = activity.argsort()[: round(self.amount * len(activity))]
@@ -65,9 +70,12 @@ class FinePrune:
 
 def cut_layer(model: nn.Module) -> str:
     """Return the path of the last convolution, or of the last hidden layer where there is none."""
-    head, found = layers.head(model), layers.markable(model)
-    kernels = [layer.path for layer in found if len(layer.kernel) > 1 and layer.path != head]
-    return kernels[-1] if kernels else [layer.path for layer in found if layer.path != head][-1]
+    head = layers.head(model)
+    hidden = [layer for layer in layers.markable(model) if layer.path != head]
+    if not hidden:
+        raise UsageError("expected a hidden layer whose channels can be cut, the model has none")
+    kernels = [layer for layer in hidden if len(layer.kernel) > 1]
+    return (kernels or hidden)[-1].path
 
 
 def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:

@@ -28,7 +28,7 @@ class PruneChannels:
     al. 2023, arXiv 2301.12900).
 
     Args:
-        amount: share of the channels of every layer to remove.
+        amount: share of the channels of every layer to remove, below 1.
         rate: learning rate.
         epochs: passes over the thief's data.
         batch: samples a step.
@@ -49,7 +49,9 @@ class PruneChannels:
     batch: int = 64
 
     def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, amount=self.amount)
+        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
+        if not 0 <= self.amount < 1:
+            raise ValueError(f"expected an amount from 0 to below 1, got {self.amount}")
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the smaller network.
@@ -64,7 +66,7 @@ class PruneChannels:
                 "expected torch-pruning to be installed", hint="pip install 'modelmark[attacks]'"
             ) from None
         small = copy.deepcopy(layers.unwrapped(model)).eval()
-        example = Normalise(task.interface)(task.train_inputs[:2])
+        example = Normalise(task.interface)(task.train_inputs[:2].to(next(small.parameters()).device))
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
             torch_pruning.pruner.BasePruner(

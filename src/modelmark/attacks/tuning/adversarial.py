@@ -26,7 +26,7 @@ class AdversarialTraining:
         eps: largest change of a pixel, of full scale.
         step: length of a step, of full scale.
         iterations: steps.
-        share: of each batch that is attacked.
+        share: of each batch that is attacked; at least one sample is.
         rate: learning rate.
         epochs: passes over the thief's data.
         batch: samples a step.

@@ -27,6 +27,7 @@ class FineTune:
         epochs: passes over the thief's data.
         batch: samples a step.
         frozen_statistics: also freeze running statistics; the release lets them drift, even in ``ftll`` and ``rtll``.
+        share: of the thief's data that is used, drawn by the seed; a thief with little data.
     """
 
     name: ClassVar[str] = "finetune"
@@ -48,15 +49,24 @@ class FineTune:
     epochs: int = 5
     batch: int = 100
     frozen_statistics: bool = False
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < float("inf") or self.epochs < 1 or self.batch < 1:
             raise ValueError(
                 f"expected rate > 0 and at least one epoch and sample, got {self.rate}, {self.epochs} and {self.batch}"
             )
+        if not 0 < self.share <= 1:
+            raise ValueError(f"expected a share above 0 and at most 1, got {self.share}")
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the fine-tuned copy."""
+        """Return the fine-tuned copy.
+
+        Raises:
+            UsageError: the share of the data has no sample.
+        """
+        if self.share < 1:
+            task = task.split({"thief": self.share}, seed=seed)["thief"]
         head = layers.head(model)
         if self.form in ("rtll", "rtal"):
             model = with_new_head(model, head, seed=seed)

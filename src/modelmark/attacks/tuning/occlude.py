@@ -23,7 +23,7 @@ class Occlude:
     arXiv 1708.04552.
 
     Args:
-        side: of the square, as a share of the shorter side of the picture.
+        side: of the square, as a share of the shorter side of the picture; at least one pixel.
         rate: learning rate.
         epochs: passes over the thief's data.
         batch: samples a step.

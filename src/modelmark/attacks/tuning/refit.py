@@ -16,9 +16,9 @@ from modelmark.training import Watch, fit
 class Refit:
     """Fine-tune all layers from a large learning rate down to zero.
 
-    Source: Chen et al. 2021, "REFIT", arXiv 1911.07205, section 4.1.
-    Departs: the rate falls in a straight line instead of steps; their two extensions, elastic weight consolidation and
-    unlabelled data, are left out.
+    Source: Chen et al. 2021, "REFIT", arXiv 1911.07205.
+    Departs: the rate falls in a straight line to zero; their two extensions, elastic weight consolidation and unlabelled
+    data, are left out.
 
     Args:
         peak: learning rate at the beginning.
@@ -38,7 +38,7 @@ class Refit:
         {"peak": 0.03},
         {"peak": 0.05},
         {"peak": 0.1},
-        {"peak": 0.1, "epochs": 40},
+        {"peak": 0.3, "epochs": 20},
     )
 
     peak: float = 0.05

@@ -1,0 +1,141 @@
+"""One factor a channel, applied by forward hooks while it is learned and folded into the weights afterwards.
+
+A *unit* is a batch norm, or a convolution or linear layer that no batch norm follows: its output is a weight's part plus a
+bias, ``y = a + b``, of which a mask scales both parts or one. The head is no unit.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from modelmark import layers
+from modelmark.errors import UsageError
+from modelmark.recipe import Recipe
+from modelmark.schemes.base import Embedding
+from modelmark.task import Task
+from modelmark.training import Watch, fit
+
+
+def units(model: nn.Module) -> list[str]:
+    """Return the paths of all units in the order of their definition.
+
+    Raises:
+        UsageError: the model is a single layer.
+    """
+    inner, head = layers.unwrapped(model), layers.head(model)
+    marked = {layer.path for layer in layers.markable(model)}
+    leaves = [(name, module) for name, module in inner.named_modules() if not list(module.children())]
+    found = []
+    for index, (name, module) in enumerate(leaves):
+        following = leaves[index + 1][1] if index + 1 < len(leaves) else None
+        if _is_norm(module) or (
+            name in marked
+            and name != head
+            and not (_is_norm(following) and len(_weight(following)) == len(_weight(module)))
+        ):
+            found.append(name)
+    if not found:
+        raise UsageError("expected a model with a hidden layer, found none")
+    return found
+
+
+class Masks(Embedding):
+    """Learns one factor in [0, 1] a channel; train it with ``learned``, since its hooks stay on the model.
+
+    Args:
+        model: the copy that ``fit`` trains; only the masks change.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.paths = units(model)
+        modules = [layers.unwrapped(model).get_submodule(path) for path in self.paths]
+        self.masks = nn.ParameterList(_weight(module).new_ones(len(_weight(module))) for module in modules)
+        self.noise: Sequence[tuple[Tensor, Tensor]] | None = None
+        for index, module in enumerate(modules):
+            module.register_forward_hook(self._hook(index))
+
+    def after_step(self, model: nn.Module) -> None:
+        """Keep the masks in [0, 1]."""
+        with torch.no_grad():
+            for mask in self.masks:
+                mask.clamp_(0, 1)
+
+    def values(self) -> list[Tensor]:
+        """Return the masks, each ``(channels,)``, in the order of ``paths``."""
+        return [mask.detach().clamp(0, 1) for mask in self.masks]
+
+    def _hook(self, index: int) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+        def scale(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            mask = self.masks[index]
+            delta, xi = (0.0, 0.0) if self.noise is None else self.noise[index]
+            bias: Tensor | None = getattr(module, "bias", None)
+            if bias is None:
+                return _along(mask + delta, module, output) * output
+            shift = (1 + xi) * bias - (mask + delta) * bias
+            return _along(mask + delta, module, output) * output + _along(shift, module, output)
+
+        return scale
+
+
+M = TypeVar("M", bound=Masks)
+
+
+def learned(
+    make: Callable[[nn.Module], M], model: nn.Module, task: Task, recipe: Recipe, *, seed: int, watch: Watch | None
+) -> M:
+    """Return masks trained on ``task`` while weights and running statistics of ``model`` are held."""
+    made: list[M] = []
+
+    def hooks(copied: nn.Module) -> M:
+        made.append(make(copied))
+        return made[0]
+
+    fit(
+        model, task, recipe, seed=seed, embedding=hooks, trainable=lambda name: False, frozen_statistics=True, watch=watch
+    )  # fmt: skip
+    return made[0]
+
+
+def pruned(model: nn.Module, cuts: dict[str, Tensor], *, biases: bool = False) -> nn.Module:
+    """Return a copy of ``model``, in evaluation mode, in which the weights of some channels are zero.
+
+    Args:
+        model: left as it is.
+        cuts: unit to the channels to cut, bool ``(channels,)`` or indices.
+        biases: zero their biases too, so that nothing is left of their outputs.
+    """
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for path, cut in cuts.items():
+            for name, parameter in layers.unwrapped(model).get_submodule(path).named_parameters():
+                if biases or name == "weight":
+                    parameter[cut] = 0
+    return model.eval()
+
+
+def below(paths: Sequence[str], values: Sequence[Tensor], threshold: float) -> dict[str, Tensor]:
+    """Return the channels whose masks are below ``threshold``; the strongest channel of every unit is kept."""
+    cuts = {}
+    for path, value in zip(paths, values, strict=True):
+        cut = value < threshold
+        cut[value.argmax()] = False
+        cuts[path] = cut
+    return cuts
+
+
+def _is_norm(module: Any) -> bool:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine
+
+
+def _weight(module: Any) -> Tensor:
+    weight: Tensor = module.weight
+    return weight
+
+
+def _along(values: Tensor, module: nn.Module, output: Tensor) -> Tensor:
+    """Return ``(channels,)`` values in a shape that broadcasts over an output, whose channels a linear layer has last."""
+    return values if isinstance(module, nn.Linear) else values.view(-1, *(1 for _ in output.shape[2:]))

@@ -1,0 +1,162 @@
+"""Neural Cleanse: the smallest patch that sends every input to a class, found for all classes at once.
+
+Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modelmark.interface import FULL_SCALE, Interface
+from modelmark.preprocess import Normalise
+from modelmark.schemes.base import Embedding
+from modelmark.suspect import logits
+from modelmark.task import Task
+
+_GROUP = 16  # classes in one forward pass
+_SUCCESS = 0.99  # share of inputs that a trigger must send to its class, as in the paper
+_MAD = 1.4826  # makes the median absolute deviation that of a normal distribution
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """One reconstructed trigger a class.
+
+    Args:
+        masks: in [0, 1], ``(classes, 1, H, W)``; ``(classes, *input_shape)`` for inputs that are no pictures.
+        patterns: as ``forward`` takes inputs, ``(classes, *input_shape)``.
+        hits: share of clean inputs that the trigger sends to its class, ``(classes,)``.
+        anomaly: how many deviations a mask is smaller than the median one, ``(classes,)``; negative where it is larger.
+    """
+
+    masks: Tensor
+    patterns: Tensor
+    hits: Tensor
+    anomaly: Tensor
+
+    def suspicious(self, threshold: float = 2.0) -> Tensor:
+        """Return the classes whose anomaly index is past the threshold, or else that of the smallest mask, ``(k,)``."""
+        found = (self.anomaly > threshold).nonzero().flatten()
+        return found if len(found) else self.anomaly.argmax().view(1)
+
+    def stamped(self, x: Tensor, classes: Tensor) -> Tensor:
+        """Return ``x`` ``(N, *input_shape)`` with the trigger of ``classes`` ``(N,)`` on each input."""
+        mask = self.masks[classes]
+        return x * (1 - mask) + mask * self.patterns[classes]
+
+
+class Stamping(Embedding):
+    """Puts reconstructed triggers on a share of every batch; labels stay right, which unlearns the triggers.
+
+    Args:
+        triggers: of all classes.
+        classes: those whose triggers are used, ``(k,)``; drawn for each input from the generator that ``fit`` forks.
+        share: of the batch.
+    """
+
+    def __init__(self, triggers: Triggers, classes: Tensor, share: float) -> None:
+        super().__init__()
+        self._triggers = triggers
+        self._classes = classes
+        self._share = share
+
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch with its first inputs stamped."""
+        count = round(self._share * len(x))
+        drawn = self._classes[torch.randint(len(self._classes), (count,), device=x.device)]
+        return torch.cat([self._triggers.stamped(x[:count], drawn), x[count:]]), y
+
+
+def reconstruct(
+    model: nn.Module, task: Task, *, steps: int, seed: int, weight: float = 1.0, samples: int = 512, batch: int = 16
+) -> Triggers:
+    """Return the smallest trigger of each class that the descent found.
+
+    Departs: the size of a mask is its mean, so that the weight does not depend on the picture's; the weight follows a running
+    rate of success at every step instead of after some patience; a fixed number of steps.
+
+    Args:
+        model: left as it is.
+        task: inputs are drawn from its training data; its labels are not used.
+        steps: of Adam, with rate 0.1 as in the paper.
+        seed: of starts and batches.
+        weight: of the mask's size in the loss at the beginning; raised while 99 % of inputs go to the class, else lowered.
+        samples: inputs used.
+        batch: inputs a step, for each class.
+    """
+    device = next(model.parameters()).device
+    frozen = copy.deepcopy(model).eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    picked = torch.randperm(len(task.train_inputs), generator=generator)[:samples]
+    inputs = Normalise(task.interface)(task.train_inputs[picked.to(task.train_inputs.device)].to(device))
+    low, high = ends(task.interface, device)
+    masks, patterns, hits = [], [], []
+    for group in torch.arange(task.interface.classes, device=device).split(_GROUP):
+        mask, pattern = _descend(frozen, inputs, group, low, high, steps, weight, batch, generator)
+        masks.append(mask)
+        patterns.append(pattern)
+        for at, target in enumerate(group):
+            answers = logits(frozen, inputs * (1 - mask[at]) + mask[at] * pattern[at]).argmax(dim=1)
+            hits.append((answers == target).float().mean())
+    found = torch.cat(masks)
+    return Triggers(found, torch.cat(patterns), torch.stack(hits), anomaly_index(found.flatten(1).sum(dim=1)))
+
+
+def anomaly_index(sizes: Tensor) -> Tensor:
+    """Return ``(median - size) / (1.4826 MAD)`` of each size, ``(classes,)``: large for a mask that is oddly small."""
+    below = sizes.quantile(0.5) - sizes
+    return below / (_MAD * below.abs().quantile(0.5)).clamp(min=1e-12)
+
+
+def ends(interface: Interface, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the darkest and the brightest input as ``forward`` takes them, each ``(*input_shape)``."""
+    extremes = torch.zeros(2, *interface.input_shape, dtype=torch.uint8)
+    extremes[1] = FULL_SCALE
+    low, high = Normalise(interface)(extremes).to(device)
+    return low, high
+
+
+def _descend(
+    model: nn.Module, inputs: Tensor, targets: Tensor, low: Tensor, high: Tensor, steps: int, weight: float, batch: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Return masks and patterns for the classes ``targets``; Adam acts on each number alone, so classes do not mix."""
+    count, shape = len(targets), inputs.shape[1:]
+    spatial = shape if len(shape) == 1 else (1, *shape[1:])
+    at_mask = torch.randn(count, *spatial, generator=generator).mul_(0.1).to(inputs).requires_grad_(True)
+    at_pattern = torch.randn(count, *shape, generator=generator).mul_(0.1).to(inputs).requires_grad_(True)
+    optimizer = torch.optim.Adam([at_mask, at_pattern], lr=0.1, betas=(0.5, 0.9))
+    cost = torch.full((count,), weight, device=inputs.device)
+    success = torch.zeros(count, device=inputs.device)
+    smallest = torch.full((count,), float("inf"), device=inputs.device)
+    mask, pattern = _squashed(at_mask, at_pattern, low, high)
+    best_mask, best_pattern = mask.detach(), pattern.detach()
+    wanted = targets[:, None].expand(count, batch)
+    one = (count, *(1 for _ in shape))
+    for _ in range(steps):
+        x = inputs[torch.randint(len(inputs), (batch,), generator=generator).to(inputs.device)]
+        mask, pattern = _squashed(at_mask, at_pattern, low, high)
+        stamped = x[None] * (1 - mask)[:, None] + (mask * pattern)[:, None]
+        scores = model(stamped.flatten(0, 1))
+        losses = cross_entropy(scores, wanted.flatten(), reduction="none").view(count, batch).mean(dim=1)
+        size = mask.flatten(1).mean(dim=1)
+        gradients = torch.autograd.grad((losses + cost * size).sum(), [at_mask, at_pattern])
+        at_mask.grad, at_pattern.grad = gradients
+        optimizer.step()
+        with torch.no_grad():
+            hit = (scores.argmax(dim=1).view(count, batch) == wanted).float().mean(dim=1)
+            success = 0.8 * success + 0.2 * hit
+            good = success >= _SUCCESS
+            cost = torch.where(good, cost * 1.1, cost / 1.15)
+            better = (good & (size < smallest)) | ~smallest.isfinite() & ~good  # the latest, until one succeeds
+            best_mask = torch.where(better.view(one), mask, best_mask)
+            best_pattern = torch.where(better.view(one), pattern, best_pattern)
+            smallest = torch.where(better & good, size, smallest)
+    return best_mask, best_pattern
+
+
+def _squashed(at_mask: Tensor, at_pattern: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    return at_mask.sigmoid(), low + (high - low) * at_pattern.sigmoid()
