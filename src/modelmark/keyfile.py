@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from modelmark import canonical, files
+from modelmark.canonical import Json
+from modelmark.draw import CHARGES
 from modelmark.errors import MalformedError, MismatchError, ModelmarkError, PassphraseError
 from modelmark.interface import Interface
 from modelmark.options import encode_options, make
@@ -214,16 +216,17 @@ def _content(key: "Key") -> bytes:
 
 
 def _parameters(key: "Key") -> bytes:
-    return canonical.encode(
-        {
-            "secret": key.secret.value.hex(),
-            "settings": encode_options(key.scheme),
-            "interface": key.interface.to_json(),
-            "arch": key.arch,
-            "data": key.data,
-            "host": key.host,
-        }
-    )
+    content: dict[str, Json] = {
+        "secret": key.secret.value.hex(),
+        "settings": encode_options(key.scheme),
+        "interface": key.interface.to_json(),
+        "arch": key.arch,
+        "data": key.data,
+        "host": key.host,
+    }
+    if key.draw_kind != "offline":
+        content["draw"] = key.draw_kind
+    return canonical.encode(content)
 
 
 def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "Key":
@@ -246,7 +249,10 @@ def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "
             host=value["host"],
             created=header["created"],
             self_check=header["self_check"],
+            draw_kind=value.get("draw", "offline"),
         )
+        if key.draw_kind not in CHARGES:
+            raise ValueError("another kind of draw")
         rebuilt = _parameters(key)
         fingerprint = key.fingerprint
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError, ModelmarkError):

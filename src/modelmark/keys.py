@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from modelmark import canonical, commitment, hashing, stats, weights
 from modelmark.canonical import Json
 from modelmark.draw import CHARGES, Draw
-from modelmark.errors import CapacityError, MismatchError
+from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
 from modelmark.interface import Interface
 from modelmark.schemes import reference
@@ -38,6 +38,7 @@ class Key:
         host: digest of the unmarked host's weights, hex, where one was committed; else empty.
         created: ISO 8601 date and time, UTC.
         self_check: a key for trying things out, whose evidence is never established.
+        draw_kind: where its message comes from: ``offline``, or ``timestamp`` or ``beacon`` and never without that deposit.
     """
 
     scheme: Scheme
@@ -49,6 +50,7 @@ class Key:
     host: str = ""
     created: str = ""
     self_check: bool = False
+    draw_kind: str = "offline"
 
     @cached_property
     def carriers(self) -> Carriers:
@@ -92,12 +94,28 @@ class Key:
         """The statement's digest in hex: names the key without showing anything of it."""
         return self.digest.hex()
 
-    def draw(self) -> Draw:
-        """Return the offline draw: a hash of the statement alone."""
+    def draw(self, *, offline: bool = False) -> Draw:
+        """Return the offline draw: a hash of the statement alone.
+
+        Args:
+            offline: take it for a key that waits for a deposit too; what is embedded then is no mark of its claim.
+
+        Raises:
+            UsageError: the key waits for a deposit.
+        """
+        if self.draw_kind != "offline" and not offline:
+            raise UsageError(
+                f"expected the deposit of this {self.scheme.name} key's claim, which draws its message, got none",
+                hint="--deposit FILE, or --offline for a mark that does not belong to the claim",
+            )
         return Draw(self.digest)
 
     def mark(self, draw: Draw | None = None) -> "Mark":
-        """Return the mark that this key and a draw (by default the offline one) define."""
+        """Return the mark that this key and a draw (by default the offline one) define.
+
+        Raises:
+            UsageError: the key waits for a deposit, and no draw is given.
+        """
         return Mark(self, draw or self.draw())
 
 
@@ -114,6 +132,7 @@ def keygen(
     host: str = "",
     bar: float = BAR,
     self_check: bool = False,
+    draw_kind: str = "offline",
 ) -> Key:
     """Return a new key for models like ``model``.
 
@@ -129,33 +148,39 @@ def keygen(
         host: digest of the unmarked host's weights, to be committed before the draw.
         bar: net bits that full evidence of this key must reach.
         self_check: make a key that is never evidence, of any size.
+        draw_kind: ``timestamp`` or ``beacon`` for a key that is to be claimed and deposited before its message is known.
 
     Raises:
         CapacityError: full evidence of this key would stay below the bar, or the message does not fit the layer.
         UsageError: the model has no place for the mark, or the scheme needs data and was given none.
         MismatchError: model, interface and data do not belong together.
     """
+    if draw_kind not in CHARGES:
+        raise UsageError(f"expected a draw of kind {', '.join(CHARGES)}, got {draw_kind!r}")
     attachments = dict(attachments or {})
     secret = secret or Secret.generate()
     resolved = scheme.resolve(model, interface, attachments)
     resolved.check(model, interface)
     if not self_check and not resolved.objection():
-        _require_reach(resolved, interface, bar)
+        _require_reach(resolved, interface, bar, draw_kind)
     if task is not None:
         task = task.fed_as(interface)
     attachments |= resolved.attach(secret, model, task)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Key(resolved, secret, interface, attachments, arch, data, host, now, self_check)
+    return Key(resolved, secret, interface, attachments, arch, data, host, now, self_check, draw_kind)
 
 
-def _require_reach(scheme: Scheme, interface: Interface, bar: float) -> None:
+_ARTICLES = {"offline": "an offline", "timestamp": "a timestamp", "beacon": "a beacon"}
+
+
+def _require_reach(scheme: Scheme, interface: Interface, bar: float, draw_kind: str) -> None:
     trials, alphabet = scheme.shape(interface)
-    needed = bar + CHARGES["offline"]
+    needed = bar + CHARGES[draw_kind]
     smallest = stats.minimum_trials(needed, Fraction(1, alphabet))
     if trials < smallest:
         raise CapacityError(
             f"expected at least {smallest} symbols of alphabet {alphabet} "
-            f"({bar:g} bits and {CHARGES['offline']} charged for an offline draw), got {trials}",
+            f"({bar:g} bits and {CHARGES[draw_kind]} charged for {_ARTICLES[draw_kind]} draw), got {trials}",
             hint="use more, or --self-check for a key that is never evidence",
         )
 

@@ -37,6 +37,8 @@ ALLOWED = {
     "audit": CORE | MODEL | {"attacks", "audit", "data", "embedding", "keys", "models", "schemes", "training"},
     "report": CORE | {"audit", "report"},
     "claim": CORE | {"claim"},
+    # the one step of a dispute that touches the suspect
+    "asking": CORE | MODEL | {"claim", "models"},
     "align": {"align", "channels", "errors", "hashing", "interface", "layers", "preprocess", "schemes", "secret", "taps"},
     "channels": {"channels", "errors", "layers"},
     "task": {"errors", "interface", "preprocess", "suspect", "data"},

@@ -17,6 +17,14 @@ Loads without torch. From the bottom up:
 ``timestamp``           RFC 3161: ``request``, ``receive``, ``verify(token, message, authority) -> Stamp``
 ``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
 ``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
+``carriers``            which schemes are judged from an opening, and what their carriers' bytes say
+``transcript``          the record of queries and answers; ``modelmark.asking.record`` keeps one, and goes on with it
+``challenging``         ``challenge(...)``: suspect, lot, test and bar, fixed before anything is shown
+``order``               dates, revocations, spent lots
+``checks, weighing``    the judge's single checks; the test, less the charges
+``judging``             ``judge(Papers(...), suspect, identity, trust, now=...) -> Judgement``: verdict and record
+``rival``               ``rival(verdicts) -> Precedence``: two claims on each other's models
+``explaining``          ``explain``, ``page``: a verdict in plain words
 ``schemas``             JSON schemas; ``DOCUMENTS``, all document types by kind
 ======================  ================================================================================================
 
@@ -29,6 +37,15 @@ The usual way::
     token = deposit.receive(claim, answer, asked, authority)
     paper = deposit.make(claim, [token], identity, Trust([authority]), issued=issued)
     mark = key.mark(deposit.draw(claim, paper, Trust([authority])))   # only now is there a message
+
+and in a dispute::
+
+    asked = challenge(claim, paper, Frozen("weights", suspect.digest), judge_identity, trust, issued=now, expires=later)
+    opened, beside = opening.make(claim, asked, identity, key.secret, leaves, issued=now, concealed={"arch": key.arch})
+    judged = judge(Papers(claim, paper, asked, opened, beside), suspect, judge_identity, trust, now=now)
+    judged.verdict.document.decision
+
+where ``suspect`` is ``modelmark.asking.Weights(state)``, the only part that needs torch, or ``judging.Recorded(transcript)``.
 
 A check returns what it found or raises: ``MalformedError`` for what is damaged or false, ``MismatchError`` for papers that do
 not belong together, ``UsageError`` for what this installation lacks (a package, a pinned certificate). The specification is

@@ -21,7 +21,12 @@ UNIT = 65536
 
 Form = Literal["pictures", "rows"]
 
-READINGS: dict[str, Form] = {"adi": "pictures", "coupled": "pictures", "deepsigns-blackbox": "pictures", "uchida": "rows"}
+READINGS: dict[str, Form] = {
+    "adi": "pictures",
+    "coupled": "pictures",
+    "deepsigns-blackbox": "pictures",
+    "uchida": "rows",
+}
 """Schemes that can be judged from an opening, and what their carriers are."""
 
 
@@ -48,7 +53,9 @@ def reading(statement: Statement) -> Reading:
     """
     scheme = statement.scheme
     if scheme not in READINGS:
-        raise MismatchError(f"expected one of {', '.join(READINGS)}, the carriers of {scheme} cannot be judged from an opening yet")
+        raise MismatchError(
+            f"expected one of {', '.join(READINGS)}, the carriers of {scheme} cannot be judged from an opening yet"
+        )
     if statement.parameters.get("message") != "drawn":
         raise MismatchError("expected a message that was drawn, this key's was chosen: there is no exact test")
     each = statement.parameters.get("queries") if scheme == "coupled" else 1
@@ -59,7 +66,9 @@ def reading(statement: Statement) -> Reading:
             raise MismatchError(f"expected bits of {scheme}, got an alphabet of {statement.alphabet}")
         return Reading("rows", 1, ("layer",))
     if statement.alphabet != statement.interface.classes:
-        raise MismatchError(f"expected an alphabet of all {statement.interface.classes} classes, got {statement.alphabet}")
+        raise MismatchError(
+            f"expected an alphabet of all {statement.interface.classes} classes, got {statement.alphabet}"
+        )
     return Reading("pictures", each, ())
 
 
@@ -73,7 +82,9 @@ def pictures(statement: Statement, carriers: Sequence[bytes]) -> npt.NDArray[np.
     prefix, size = f"uint8 {'x'.join(map(str, shape))}\n".encode(), math.prod(shape)
     for carrier in carriers:
         if len(carrier) != len(prefix) + size or not carrier.startswith(prefix):
-            raise MalformedError(f"expected pictures of {'x'.join(map(str, shape))} bytes as carriers, got something else")
+            raise MalformedError(
+                f"expected pictures of {'x'.join(map(str, shape))} bytes as carriers, got something else"
+            )
     return np.stack([np.frombuffer(carrier, np.uint8, size, len(prefix)).reshape(shape) for carrier in carriers])
 
 

@@ -35,18 +35,22 @@ def challenge(
     """Return the signed challenge to a claim.
 
     Args:
-        claim, paper: claim and deposit, which is None for an offline claim.
+        claim: the claim.
+        paper: its deposit; None for an offline claim.
         suspect: frozen; nothing may have been shown before.
         identity: the judge.
         trust: whom the judge believes.
-        issued, expires: the judge's clock.
+        issued: the judge's clock.
+        expires: no opening counts after it.
         case: a name, for people.
-        key, lot: of the claim; the lot must be unspent.
+        key: number of the key in the claim.
+        lot: number of its lot, which must be unspent.
         draws: trials of the lot to be drawn, 0 for all; a transcript, which is older than the nonce, has whole lots only.
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
-        verdicts, revocations: all that are known of this claim.
+        verdicts: all that are known of this claim.
+        revocations: likewise.
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.

@@ -42,21 +42,22 @@ def require_standing(claim: Signed[Claim], challenge: Challenge, revocations: Se
     """Return a word on the revocations of a claim, none of which touches this challenge.
 
     ``superseded`` and ``mistake`` take the claim back whole; ``key-leaked`` and ``lots-burned`` from ``effective`` on: what was
-    challenged before stays.
+    challenged before stays. A revocation that somebody else signed is none.
 
     Raises:
         MismatchError: the claim, or the challenged lot, was taken back.
     """
-    own = [one.document for one in revocations if one.document.claim == claim.digest]
+    signers = claim.document.signers
+    own = [one.document for one in revocations if (one.document.claim, one.document.signers) == (claim.digest, signers)]
     for one in own:
-        if one.signers != claim.document.signers:
-            raise MismatchError("expected the claimant's revocation of the claim, got another's")
         lot = (challenge.key, challenge.lot)
         late = instant(one.effective) <= instant(challenge.issued)
         if one.reason in ("superseded", "mistake"):
             raise MismatchError(f"expected a claim that stands, this one was taken back as {one.reason}")
         if late and (one.reason == "key-leaked" or lot in [(spent.key, spent.lot) for spent in one.lots]):
-            raise MismatchError(f"expected a claim that stands, it was taken back ({one.reason}) from {one.effective} on")
+            raise MismatchError(
+                f"expected a claim that stands, it was taken back ({one.reason}) from {one.effective} on"
+            )
     return f"{len(own)} revocations, none of which touches this challenge" if own else "none is known"
 
 
@@ -67,7 +68,7 @@ def require_unspent(claim: str, challenge: Challenge, suspects: int, verdicts: S
         claim: its digest.
         challenge: names the lot.
         suspects: how many the claim pays for.
-        verdicts: all that are known.
+        verdicts: all that are known, of judges that the reader believes: anybody can sign one.
 
     Raises:
         MismatchError: the lot is spent, or more suspects would be tried than the claim says.
@@ -78,7 +79,9 @@ def require_unspent(claim: str, challenge: Challenge, suspects: int, verdicts: S
         raise MismatchError(f"expected an unspent lot, lot {challenge.lot} of key {challenge.key} was opened before")
     tried = {one.suspect.digest for one in before} | {challenge.suspect.digest}
     if len(tried) > suspects:
-        raise MismatchError(f"expected at most {suspects} suspects, as the claim says, this would be number {len(tried)}")
+        raise MismatchError(
+            f"expected at most {suspects} suspects, as the claim says, this would be number {len(tried)}"
+        )
     return f"{len(own)} earlier verdicts, other lots" if own else "no earlier verdict is known"
 
 

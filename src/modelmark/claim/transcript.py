@@ -108,7 +108,8 @@ class Transcript:
 def of(head: Head, carriers: Mapping[int, bytes], answers: Mapping[int, int]) -> Transcript:
     """Return the record of a suspect that answered ``carriers``, by number, with ``answers``."""
     asked = (
-        Asked(number, hashlib.sha256(carriers[number]).hexdigest(), answer) for number, answer in sorted(answers.items())
+        Asked(number, hashlib.sha256(carriers[number]).hexdigest(), answer)
+        for number, answer in sorted(answers.items())
     )
     return Transcript(head, tuple(asked))
 
@@ -142,7 +143,10 @@ def parse(data: bytes, *, unfinished: bool = False) -> Transcript:
         raise MalformedError("expected a transcript of whole lines, got one that ends in the middle")
     try:
         value = canonical.decode(first, what="the first line of a transcript")
-        if not isinstance(value, dict) or (value.pop("type", None), value.pop("v", None)) != ("modelmark.transcript", 1):
+        if not isinstance(value, dict) or (value.pop("type", None), value.pop("v", None)) != (
+            "modelmark.transcript",
+            1,
+        ):
             raise ValueError("another type")
         head = records.load(Head, value)
         asked = tuple(records.load(Asked, canonical.decode(row, what="a line of a transcript")) for row in rest)

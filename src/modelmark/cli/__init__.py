@@ -7,12 +7,31 @@ from typing import Annotated
 import typer
 
 from modelmark import __version__
-from modelmark.cli import attack, attacks, audit, demo, embed, inspect, keygen, report, schemes, verify
+from modelmark.cli import (
+    attack,
+    attacks,
+    audit,
+    challenge,
+    claim,
+    demo,
+    deposit,
+    embed,
+    identity,
+    inspect,
+    judge,
+    keygen,
+    open,
+    report,
+    revoke,
+    schemes,
+    verify,
+)
 from modelmark.cli.terminal import application, say, show
 from modelmark.errors import ModelmarkError
 
 app = application()
-for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, report, inspect):
+_DISPUTE = (identity, claim, deposit, challenge, open, judge, revoke)
+for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, report, inspect, *_DISPUTE):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule, Seed
+from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import progress, say
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def run(
     distill: Annotated[
         bool, typer.Option("--distill", help="learn the given model's own answers; labels are not used")
     ] = False,
+    deposit: DepositFile = None,
+    claim: ClaimOption = None,
+    authority: Authorities = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="embed a key that waits for a deposit without one; no mark of its claim")
+    ] = False,
     scheme: SchemeModule = "",
     seed: Seed = 0,
     passphrase_file: PassphraseFile = None,
@@ -41,6 +48,7 @@ def run(
     """
     from modelmark import layers, recipe
     from modelmark import weights as weight_files
+    from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, require_new
     from modelmark.embedding import check_together, embed
@@ -52,7 +60,9 @@ def run(
         raise UsageError("expected --release alone or with --epochs, got --rate, --batch or --augment beside it")
     if distill and weights is None:
         raise UsageError("expected --weights with --distill: the model whose answers are learned")
+    dated = papers.claimed(claim, deposit, authority)
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
+    marks = papers.marks(opened, dated, offline=offline)
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
     spec = data or opened[0].data
@@ -70,9 +80,9 @@ def run(
         )  # fmt: skip
     if distill:
         task = task.distilled(model)
-    marks = [key.mark() for key in opened]
     check_together(model, marks, task)
-    checkpoint = Checkpoint.beside(output, [key.fingerprint for key in opened], start, repr(plan), seed, distill, spec)
+    names = [mark.key.fingerprint + mark.draw.token.hex() for mark in marks]
+    checkpoint = Checkpoint.beside(output, names, start, repr(plan), seed, distill, spec)
     origin = (
         "checkpoint found, going on from it"
         if checkpoint.found

@@ -1,7 +1,7 @@
-"""``modelmark inspect``: what a file shows without its passphrase."""
+"""``modelmark inspect``: what a file says openly: a key, an identity, a document of a dispute, a transcript."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,18 +9,76 @@ from modelmark.cli.options import Json
 from modelmark.cli.terminal import say, show
 
 
-def run(file: Annotated[Path, typer.Argument(metavar="FILE", help="a key file")], json: Json = False) -> None:
-    """Show what a key file says openly: its scheme, fingerprint and date."""
-    from dataclasses import asdict
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a key, an identity, or a document of a dispute")],
+    json: Json = False,
+) -> None:
+    """Show what a file says openly. Documents are shown only if everyone they name has signed them."""
     from json import dumps
 
-    from modelmark import keyfile
-
-    header = asdict(keyfile.inspect(file))
+    found = _read(file)
     if json:
-        show(dumps({"type": "modelmark.key", "v": keyfile.VERSION, **header}))
+        show(dumps(found))
         return
-    if header["encrypted"]:
+    if found.pop("encrypted", False):
         say("shown as it stands: only the passphrase proves that the header was not changed")
-    for name, value in header.items():
-        show(f"{name:12} {str(value).lower() if isinstance(value, bool) else value}")
+        found["encrypted"] = True
+    elif found["type"] in ("modelmark.key", "modelmark.identity"):
+        found["encrypted"] = False
+    shown = {name: value for name, value in found.items() if name not in ("type", "v")}
+    if found["type"] != "modelmark.key":
+        shown = {"type": found["type"], **shown}
+    for name, value in _flat(shown):
+        show(f"{name:12} {value}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from modelmark import files, keyfile
+    from modelmark.claim import envelope, identity, records, schemas, transcript
+
+    with_magic = files.read(path, limit=keyfile.MAX_FILE, what="a file of modelmark")[:32]
+    if with_magic.startswith(identity.MAGIC):
+        signers, sealed = identity.inspect(path)
+        public = {signer.algorithm: signer.public for signer in signers}
+        return {"type": "modelmark.identity", "v": identity.VERSION, "signers": public, "encrypted": sealed}
+    if with_magic.startswith(b'{"payload"'):
+        data = files.read(path, limit=envelope.MAX_ENVELOPE, what="a document")
+        kind = envelope.kind(data)
+        if kind in schemas.DOCUMENTS:
+            signed = envelope.parse(data, schemas.DOCUMENTS[kind])
+            fields = records.dump(signed.document)
+            return {"type": f"modelmark.{kind}", "v": envelope.VERSION, "digest": signed.digest, **fields}
+    if with_magic.startswith(b'{"claim"'):
+        record = transcript.load(path)
+        count = {"queries": len(record.asked), "ordinary": sum(one.carrier < 0 for one in record.asked)}
+        return {"type": "modelmark.transcript", "v": 1, "digest": record.digest, **records.dump(record.head), **count}
+    return {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(keyfile.inspect(path))}
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return names and short texts, what is nested with its path; long lists as their length and first entry."""
+    found: list[tuple[str, str]] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            found += _flat(item, f"{prefix}{name}.")
+        elif isinstance(item, list):
+            found += _listed(item, prefix + name)
+        else:
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+            found.append((prefix + name, text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"))
+    return found
+
+
+def _listed(items: list[Any], name: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for number, item in enumerate(items[:_SHOWN]):
+        found += _flat(item, f"{name}.{number}.") if isinstance(item, dict) else _flat({f"{name}.{number}": item})
+    if len(items) > _SHOWN or not items:
+        found.append((name, f"{len(items)} in all"))
+    return found
+
+
+_SHOWN = 20
+"""Entries of a list that are shown; --json shows all."""

@@ -1,7 +1,7 @@
 """``modelmark keygen``: a new key, or the key of a mark made with the papers' own releases."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from modelmark.cli.options import Arch, Bits, Data, Mean, Output, PassphraseFile
 from modelmark.cli.terminal import passphrase, plain_warnings, say
 from modelmark.errors import UsageError
 from modelmark.evidence import BAR
+
+if TYPE_CHECKING:
+    from modelmark.keys import Key
 
 
 def run(
@@ -37,6 +40,9 @@ def run(
     axes: Annotated[
         str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras (default) or pytorch")
     ] = "",
+    draw: Annotated[
+        str, typer.Option("--draw", help="offline, or timestamp: no message before the claim is deposited")
+    ] = "offline",
     self_check: Annotated[bool, typer.Option("--self-check", help="a key that is never evidence, of any size")] = False,
     unencrypted: Annotated[bool, typer.Option("--unencrypted", help="anyone who can read the file can use it")] = False,
     passphrase_file: PassphraseFile = None,
@@ -44,10 +50,13 @@ def run(
     """Make a key for models of one architecture and one kind of data.
 
     The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else.
+
+    Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, or module:factory of your own.
     """
     from modelmark import imports, keyfile, keys, options, weights
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
     from modelmark.schemes import scheme_class
+    from modelmark.schemes.base import cautions
 
     require_new(output)
     require_bar(bits)
@@ -79,26 +88,49 @@ def run(
             host=committed,
             bar=bits,
             self_check=self_check,
+            draw_kind=draw,
         )
+    for caution in (*cautions(key.scheme, model, interface, host=bool(host)), *_slack(key, bits)):
+        say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
     say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))
 
 
-def _describe(key: object, bar: float) -> str:
+def _describe(key: "Key", bar: float) -> str:
     from fractions import Fraction
 
-    from modelmark import stats
+    from modelmark.draw import CHARGES
     from modelmark.evidence import Charge, Evidence, shown
-    from modelmark.keys import Key
 
-    assert isinstance(key, Key)
     trials, alphabet = key.scheme.shape(key.interface)
     title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
     if key.scheme.objection():
         return f"{title}; no exact test: {key.scheme.objection()}"
-    charge = Charge("offline draw", key.draw().charge)
-    full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
     if key.self_check:
         return f"{title}, for self-checks only"
-    fewest = stats.minimum_matches(bar + charge.bits, trials, Fraction(1, alphabet))
-    return f"{title}: at most {shown(full.net_bits)} net bits, established from {fewest} matches on"
+    charge = Charge(f"{key.draw_kind} draw", CHARGES[key.draw_kind])
+    full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
+    return f"{title}: at most {shown(full.net_bits)} net bits, established from {_fewest(key, bar)} matches on"
+
+
+def _fewest(key: "Key", bar: float) -> int | None:
+    """Return how many matches establish a key, None if not even all do."""
+    from fractions import Fraction
+
+    from modelmark import stats
+    from modelmark.draw import CHARGES
+
+    trials, alphabet = key.scheme.shape(key.interface)
+    return stats.minimum_matches(bar + CHARGES[key.draw_kind], trials, Fraction(1, alphabet))
+
+
+def _slack(key: "Key", bar: float) -> list[str]:
+    """Return that no symbol may be lost, where that is so; any scheme, any size."""
+    if key.self_check or key.scheme.objection():
+        return []
+    trials, _ = key.scheme.shape(key.interface)
+    if _fewest(key, bar) != trials:
+        return []
+    return [
+        f"only all {trials} symbols together reach {bar:g} bits: one that an attack changes takes the evidence away"
+    ]

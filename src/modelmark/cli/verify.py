@@ -1,12 +1,14 @@
 """``modelmark verify``: whether marks are in a model, and how strong the evidence is."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Weights
+from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
@@ -42,6 +44,12 @@ def run(
             "--unmarked", metavar="WEIGHTS", help="to compare with where there is no exact test; may be repeated"
         ),
     ] = None,
+    deposit: DepositFile = None,
+    claim: ClaimOption = None,
+    authority: Authorities = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="read a key that waits for a deposit as embed --offline left it")
+    ] = False,
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -53,6 +61,7 @@ def run(
     """
     from json import dumps
 
+    from modelmark.cli import papers
     from modelmark.cli.loading import build_model, load_key, load_weights, require_bar
     from modelmark.combined import combine
     from modelmark.evidence import Evidence
@@ -63,25 +72,23 @@ def run(
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
     found: list[Evidence | Observation] = []
-    for key in opened:
-        model = _suspect(key, weights, arch, align_to)
+    for mark in papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline):
+        key = mark.key
+        aligning = align_to if key.scheme.access == "white-box" else None
+        with _of(weights, aligning):
+            model = _suspect(key, weights, arch, aligning)
         objection, readings = "", 1
         if head_from is not None and key.scheme.access == "black-box":
             model, objection = _through(model, key, head_from, arch)
             readings = 2
-        aligning = align_to if key.scheme.access == "white-box" else None
+        host = load_weights(build_model(arch, key.arch, key.interface), aligning) if aligning else None
         others = [load_weights(build_model(arch, key.arch, key.interface), path) for path in unmarked or ()]
-        found.append(
-            key.mark().evidence(
-                WhiteBox(model, key.interface.classes),
-                bar=bits,
-                suspects=suspects,
-                readings=readings,
-                objection=objection,
-                align_to=load_weights(build_model(arch, key.arch, key.interface), aligning) if aligning else None,
-                references=[WhiteBox(other, key.interface.classes) for other in others],
-            )
-        )
+        with _of(weights, aligning):
+            reading = mark.evidence(
+                WhiteBox(model, key.interface.classes), bar=bits, suspects=suspects, readings=readings,
+                objection=objection, align_to=host, references=[WhiteBox(m, key.interface.classes) for m in others],
+            )  # fmt: skip
+        found.append(reading)
     evidence = [part for part in found if isinstance(part, Evidence)]
     together = combine(evidence) if len(evidence) > 1 else None
     if json:
@@ -107,6 +114,17 @@ def _require_access(opened: "list[Key]", option: str, given: Path | None, access
         raise UsageError(f"expected {option} with a {access} scheme, got {names}")
 
 
+@contextlib.contextmanager
+def _of(weights: Path, host: Path | None) -> Iterator[None]:
+    """Say of which files it was that they do not belong together, where a suspect is to be aligned to a host."""
+    try:
+        yield
+    except MismatchError as error:
+        if host is not None:
+            error.args = (f"{error} ({weights.name}, to be aligned to {host.name})",)
+        raise
+
+
 def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
     """Return the suspect; asked for answers, or aligned, its layers may be wider than the architecture says."""
     from modelmark import align
@@ -117,7 +135,7 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     state = weight_files.load(weights)
     expected = plain.state_dict()
     wider = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
-    if align_to is not None and not asked:
+    if align_to is not None:
         return align.resized(plain, state)
     if asked and wider:
         with contextlib.suppress(MismatchError):  # where it is no network either, what loading says is clearer

@@ -1,0 +1,76 @@
+"""``modelmark challenge``: the judge freezes a suspect and asks for one lot."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Output, PassphraseFile
+from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
+from modelmark.cli.terminal import say
+from modelmark.errors import UsageError
+
+
+def run(
+    claim: ClaimFile,
+    identity: IdentityFile,
+    output: Output,
+    deposit: DepositFile = None,
+    authority: Authorities = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, in your hands")
+    ] = None,
+    transcript: Annotated[
+        Path | None, typer.Option("--transcript", metavar="FILE", help="or the record of an API's answers")
+    ] = None,
+    token: Annotated[
+        list[Path] | None,
+        typer.Option("--token", metavar="FILE", help="timestamp token (DER) over the suspect's digest"),
+    ] = None,
+    case: Annotated[str, typer.Option("--case", help="a name, for people")] = "",
+    key: Annotated[int, typer.Option("--key", min=0, help="number of the key in the claim")] = 0,
+    lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot; one that nobody has seen")] = 0,
+    draws: Annotated[int, typer.Option("--draws", min=0, help="so many trials of the lot, drawn; 0: all")] = 0,
+    test: Annotated[str, typer.Option("--test", help="exact or e-process")] = "exact",
+    bar: Annotated[int, typer.Option("--bits", min=0, help="net bits; 0: the claim's own bar")] = 0,
+    days: Annotated[float, typer.Option("--days", min=0, help="until it expires")] = 30.0,
+    verdict: Verdicts = None,
+    revocation: Revocations = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
+    from modelmark import files
+    from modelmark.claim import envelope
+    from modelmark.claim import transcript as records
+    from modelmark.claim.challenging import challenge
+    from modelmark.claim.claim import Claim
+    from modelmark.claim.dispute import MAX_TOKEN, Deposit, Frozen
+    from modelmark.claim.verdict import Revocation, Verdict
+    from modelmark.cli import papers
+    from modelmark.cli.loading import require_new
+
+    require_new(output)
+    if (weights is None) == (transcript is None):
+        raise UsageError("expected --weights or --transcript, one of them")
+    tokens = tuple(files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
+    if weights is not None:
+        from modelmark import weights as weight_files
+
+        suspect = Frozen("weights", weight_files.digest(weight_files.load(weights)), tokens)
+    else:
+        assert transcript is not None
+        suspect = Frozen("transcript", records.load(transcript).digest, tokens)
+    signer = papers.load_identity(identity, passphrase_file)
+    try:
+        signed = challenge(
+            papers.load(claim, Claim), papers.load(deposit, Deposit) if deposit else None, suspect, signer,
+            papers.load_trust(authority), issued=papers.now(), expires=papers.later(days), case=case, key=key, lot=lot,
+            draws=draws, test=test, bar=bar or None, verdicts=papers.load_all(verdict, Verdict),
+            revocations=papers.load_all(revocation, Revocation),
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    envelope.save(signed, output)
+    say(
+        f"{output}: {suspect.kind} {suspect.digest[:16]} frozen; lot {lot} of key {key}, open by {signed.document.expires}"
+    )

@@ -1,0 +1,78 @@
+"""``modelmark claim``: say what is claimed, sign it, and have it dated before there is a message."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Output, PassphraseFile, SchemeModule
+from modelmark.cli.papers import Authorities, IdentityFile
+from modelmark.cli.terminal import say
+from modelmark.evidence import BAR
+
+
+def run(
+    keys: Annotated[
+        list[Path], typer.Argument(metavar="KEY...", help="key files; several are several trigger families")
+    ],
+    identity: IdentityFile,
+    output: Output,
+    authority: Authorities = None,
+    claimant: Annotated[str, typer.Option("--name", help="the claimant, for people")] = "",
+    lots: Annotated[int, typer.Option("--lots", min=1, help="portions of each key; each is shown in one dispute")] = 1,
+    bar: Annotated[int, typer.Option("--bits", min=1, help="net bits from which evidence counts")] = BAR,
+    suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many may ever be tried; charged")] = 1,
+    prior: Annotated[
+        list[Path] | None, typer.Option("--prior", metavar="CLAIM", help="an earlier claim of yours on this; charged")
+    ] = None,
+    release: Annotated[
+        str, typer.Option("--release", metavar="HEX", help="root digest of an OpenSSF model-signing manifest")
+    ] = "",
+    scheme: SchemeModule = "",
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write the signed claim of one or several keys.
+
+    With --authority the claim is to be deposited there, and only the deposit gives the message: the keys must have been made
+    with keygen --draw timestamp. Without one the claim is offline, and 80 bits are charged.
+    """
+    import secrets
+
+    from modelmark.claim import envelope
+    from modelmark.claim import lots as portions
+    from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
+    from modelmark.claim.statement import Statement
+    from modelmark.cli import papers
+    from modelmark.cli.loading import load_key, require_new
+    from modelmark.errors import UsageError
+
+    require_new(output)
+    trust = papers.load_trust(authority)
+    kind = "timestamp" if authority else "offline"
+    opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
+    for path, key in zip(keys, opened, strict=True):
+        if key.draw_kind != kind:
+            raise UsageError(
+                f"expected keys for a draw by {kind}, {path.name} was made for {key.draw_kind}",
+                hint="name the authority: --authority PEM" if kind == "offline" else "keygen --draw timestamp",
+            )
+    signer = papers.load_identity(identity, passphrase_file)
+    earlier = {papers.load(path, Claim).digest for path in prior or ()}
+    try:
+        entries = tuple(
+            Entry(Statement.of(key.statement), portions.split(key.scheme.shape(key.interface)[0], lots))
+            for key in opened
+        )
+        document = Claim(
+            signer.signers, claimant, papers.now(), secrets.token_hex(32), entries,
+            DrawRule(kind, tuple(sorted(one.fingerprint for one in trust.authorities))),
+            Policy(bar, suspects), tuple(sorted(earlier)), release,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    signed = envelope.sign(portions.require_reach(document), signer)
+    envelope.save(signed, output)
+    charged = sum(charge.bits for charge in portions.charges(document))
+    say(f"{output}: claim {signed.digest[:16]} of {len(opened)} keys in {lots} lots each, {charged:.1f} bits charged")
+    if authority:
+        say("deposit it next; there is no message before that")

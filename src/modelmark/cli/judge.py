@@ -1,0 +1,102 @@
+"""``modelmark judge``: everything is derived again from the papers, and the verdict is signed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelmark.cli.open import BESIDE
+from modelmark.cli.options import Arch, Output, PassphraseFile
+from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
+from modelmark.cli.terminal import say, show
+from modelmark.errors import UsageError
+
+if TYPE_CHECKING:
+    from modelmark.claim.judging import Suspect
+
+STATUS = {"dependence-shown": 0, "no-evidence": 1, "not-decidable": 1, "invalid-claim": 3}
+
+
+def run(
+    claim: ClaimFile,
+    challenge: Annotated[Path, typer.Argument(metavar="CHALLENGE", help="the challenge that you signed")],
+    identity: IdentityFile,
+    output: Output,
+    opening: Annotated[
+        Path | None, typer.Option("--opening", metavar="FILE", help="the claimant's, with FILE.carriers beside it")
+    ] = None,
+    deposit: DepositFile = None,
+    authority: Authorities = None,
+    weights: Annotated[Path | None, typer.Option("--weights", metavar="FILE", help="the frozen suspect")] = None,
+    arch: Arch = "",
+    transcript: Annotated[
+        Path | None, typer.Option("--transcript", metavar="FILE", help="or the frozen record of an API's answers")
+    ] = None,
+    first_seen: Annotated[
+        str, typer.Option("--first-seen", metavar="TIME", help="when the suspect is first known, 2026-11-25T17:31:59Z")
+    ] = "",
+    received: Annotated[
+        str, typer.Option("--received", metavar="TIME", help="when the opening came, by your clock; default: now")
+    ] = "",
+    verdict: Verdicts = None,
+    revocation: Revocations = None,
+    explain: Annotated[bool, typer.Option("--explain", help="show the reasoning in plain words")] = False,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write it as a page")] = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write the signed verdict, and the record of the suspect's answers as FILE.transcript.
+
+    Exit status 0 where dependence is shown, 1 for no evidence or not decidable, 3 for an invalid claim.
+    """
+    from modelmark import files
+    from modelmark.claim import envelope, explaining
+    from modelmark.claim.claim import Claim
+    from modelmark.claim.dispute import Challenge, Deposit, Opening
+    from modelmark.claim.judging import Papers, judge
+    from modelmark.claim.verdict import Revocation, Verdict
+    from modelmark.cli import papers
+    from modelmark.cli.loading import require_new
+
+    record = output.with_name(output.name + ".transcript")
+    require_new(output, record, *([html] if html else []))
+    beside = b""
+    if opening is not None:
+        beside = files.read(opening.with_name(opening.name + BESIDE), limit=2**31, what="carriers beside the opening")
+    laid = Papers(
+        papers.load(claim, Claim), papers.load(deposit, Deposit) if deposit else None, papers.load(challenge, Challenge),
+        papers.load(opening, Opening) if opening else None, beside, papers.load_all(verdict, Verdict),
+        papers.load_all(revocation, Revocation),
+    )  # fmt: skip
+    judged = judge(
+        laid, _suspect(weights, transcript, arch), papers.load_identity(identity, passphrase_file),
+        papers.load_trust(authority), now=papers.now(), received=papers.moment(received, "--received"),
+        first_seen=papers.moment(first_seen, "--first-seen"),
+    )  # fmt: skip
+    if judged.record is not None:
+        files.write_new(record, judged.record.data)
+    envelope.save(judged.verdict, output)
+    if html is not None:
+        files.write_new(html, explaining.page(judged.verdict, laid.claim).encode())
+    found = judged.verdict.document
+    for line in explaining.explain(judged.verdict, laid.claim) if explain else [explaining.summary(judged.verdict)]:
+        show(line)
+    failed = [check for check in found.checks if check.outcome == "fail"]
+    for check in failed:
+        say(f"{check.name}: {check.detail}")
+    say(f"{output}: {found.sentence}")
+    raise typer.Exit(STATUS[found.decision])
+
+
+def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspect":
+    if (weights is None) == (transcript is None):
+        raise UsageError("expected --weights or --transcript, one of them")
+    if transcript is not None:
+        from modelmark.claim import transcript as records
+        from modelmark.claim.judging import Recorded
+
+        return Recorded(records.load(transcript))
+    from modelmark import weights as weight_files
+    from modelmark.asking import Weights
+
+    assert weights is not None
+    return Weights(weight_files.load(weights), arch)

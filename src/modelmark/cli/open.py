@@ -1,0 +1,54 @@
+"""``modelmark open``: the claimant shows what a challenge asks for."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Output, PassphraseFile, SchemeModule
+from modelmark.cli.papers import ClaimFile, IdentityFile
+from modelmark.cli.terminal import say
+
+BESIDE = ".carriers"
+"""What is added to the name of an opening for the carriers beside it."""
+
+
+def run(
+    claim: ClaimFile,
+    challenge: Annotated[Path, typer.Argument(metavar="CHALLENGE", help="the judge's challenge")],
+    key: Annotated[Path, typer.Option("--key", metavar="KEY", help="the key that is challenged")],
+    identity: IdentityFile,
+    output: Output,
+    scheme: SchemeModule = "",
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write the signed opening, and the carriers beside it as FILE.carriers.
+
+    Whoever sees them can train them away: the lot is spent, for this claim and for good.
+    """
+    from modelmark import files
+    from modelmark.claim import envelope, opening
+    from modelmark.claim.claim import Claim
+    from modelmark.claim.dispute import Challenge
+    from modelmark.cli import papers
+    from modelmark.cli.loading import load_key, require_new
+    from modelmark.errors import UsageError
+
+    beside = output.with_name(output.name + BESIDE)
+    require_new(output, beside)
+    asked = papers.load(challenge, Challenge)
+    if papers.now() > asked.document.expires:
+        raise UsageError(f"expected to open before {asked.document.expires}, it is too late", hint="nothing was shown")
+    opened = load_key(key, passphrase_file, scheme=scheme)
+    private = ({"arch": opened.arch} if opened.arch else {}) | {
+        name: str(getattr(opened.scheme, name)) for name in opened.scheme.private
+    }
+    signed, carriers = opening.make(
+        papers.load(claim, Claim), asked, papers.load_identity(identity, passphrase_file), opened.secret,
+        opened.scheme.leaves(opened.carriers, opened.secret, opened.interface, opened.attachments),
+        issued=papers.now(), concealed=private,
+    )  # fmt: skip
+    files.write_new(beside, carriers)
+    envelope.save(signed, output)
+    shown = f" and {', '.join(sorted(private))}" if private else ""
+    say(f"{output}: {len(signed.document.leaves)} carriers{shown} shown; they travel as {beside.name}")

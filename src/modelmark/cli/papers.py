@@ -1,0 +1,137 @@
+"""From files to the documents of a dispute, the parties that sign them, and the authorities that date them."""
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from modelmark.cli.terminal import passphrase
+from modelmark.errors import MismatchError, UsageError
+
+if TYPE_CHECKING:
+    from modelmark.claim.deposit import Dated, Trust
+    from modelmark.claim.envelope import Signed
+    from modelmark.claim.identity import Identity
+    from modelmark.keys import Key, Mark
+
+D = TypeVar("D")
+
+IdentityFile = Annotated[
+    Path, typer.Option("--identity", metavar="FILE", help="who signs; modelmark identity makes it")
+]
+Authorities = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--authority", metavar="PEM", help="root certificate of a timestamp authority you trust; may be repeated"
+    ),
+]
+ClaimFile = Annotated[Path, typer.Argument(metavar="CLAIM", help="the claim")]
+DepositFile = Annotated[
+    Path | None, typer.Option("--deposit", metavar="FILE", help="the claim's deposit, unless it is offline")
+]
+ClaimOption = Annotated[
+    Path | None, typer.Option("--claim", metavar="FILE", help="the claim; default: as --deposit, ending in .claim")
+]
+Verdicts = Annotated[
+    list[Path] | None,
+    typer.Option("--verdict", metavar="FILE", help="an earlier verdict on the claim; may be repeated"),
+]
+Revocations = Annotated[
+    list[Path] | None, typer.Option("--revocation", metavar="FILE", help="a revocation of the claim; may be repeated")
+]
+
+
+def now() -> str:
+    """Return this machine's clock, as documents write a time."""
+    from modelmark.claim.shapes import written
+
+    return written(datetime.datetime.now(datetime.UTC))
+
+
+def later(days: float) -> str:
+    """Return the time so many days from now."""
+    from modelmark.claim.shapes import written
+
+    return written(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days))
+
+
+def moment(text: str, option: str) -> str:
+    """Return a time that was typed, or refuse it; an empty text stays empty."""
+    from modelmark.claim.shapes import Moment
+
+    try:
+        Moment(optional=True).check(text)
+    except ValueError:
+        raise UsageError(f"expected a time like 2026-11-25T17:31:59Z for {option}, got {text!r}") from None
+    return text
+
+
+def load_identity(path: Path, passphrase_file: Path | None) -> "Identity":
+    """Return the identity in a file, asking for its passphrase where it has one."""
+    from modelmark.claim import identity
+
+    _, sealed = identity.inspect(path)
+    return identity.load(path, passphrase(passphrase_file, confirm=False) if sealed else None)
+
+
+def load_trust(paths: list[Path] | None) -> "Trust":
+    """Return the pinned authorities."""
+    from modelmark.claim.deposit import Trust
+    from modelmark.claim.timestamp import Authority
+
+    return Trust([Authority.load(path) for path in paths or ()])
+
+
+def load(path: Path, cls: type[Any]) -> Any:
+    """Return the signed document of one type in a file."""
+    from modelmark.claim import envelope
+
+    return envelope.load(path, cls)
+
+
+def load_all(paths: list[Path] | None, cls: type[Any]) -> list[Any]:
+    """Return the signed documents of one type in several files."""
+    return [load(path, cls) for path in paths or ()]
+
+
+def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | None) -> "Dated | None":
+    """Return the dated claim that ``--claim``, ``--deposit`` and ``--authority`` name, or None where nothing was said."""
+    from modelmark.claim import deposit as deposits
+    from modelmark.claim.claim import Claim
+    from modelmark.claim.dispute import Deposit
+
+    if claim is None and deposit is None:
+        if authorities:
+            raise UsageError("expected --deposit with --authority, got none")
+        return None
+    paper: Signed[Deposit] | None = load(deposit, Deposit) if deposit else None
+    beside = claim or (deposit.with_suffix(".claim") if deposit else Path())
+    if claim is None and not beside.exists():
+        raise UsageError(f"expected the claim beside its deposit as {beside}, found none", hint="name it: --claim FILE")
+    found: Signed[Claim] = load(beside, Claim)
+    return deposits.check(found, paper, load_trust(authorities))
+
+
+def marks(keys: "list[Key]", dated: "Dated | None", *, offline: bool = False) -> "list[Mark]":
+    """Return the marks of keys: drawn by the deposit of their claim, or offline.
+
+    Raises:
+        MismatchError: the claim is about other keys, every one of these.
+        UsageError: a key waits for a deposit and there is none, unless ``offline`` is said.
+    """
+    if dated is None:
+        return [key.mark(key.draw(offline=offline)) for key in keys]
+    if offline:
+        raise UsageError("expected --deposit or --offline, got both")
+    return [_mark(key, dated) for key in keys]
+
+
+def _mark(key: "Key", dated: "Dated") -> "Mark":
+    try:
+        number, _ = dated.entry(key.digest)
+    except MismatchError:
+        if key.draw_kind == "offline":
+            return key.mark()  # a second mark in the same model that is not part of the claim
+        raise
+    return key.mark(dated.draw(number))

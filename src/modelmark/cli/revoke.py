@@ -1,0 +1,49 @@
+"""``modelmark revoke``: take a claim back, or say which of its lots are burned."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Output, PassphraseFile
+from modelmark.cli.papers import ClaimFile, IdentityFile
+from modelmark.cli.terminal import say
+from modelmark.errors import UsageError
+
+
+def run(
+    claim: ClaimFile,
+    reason: Annotated[str, typer.Option("--reason", help="key-leaked, superseded, mistake or lots-burned")],
+    identity: IdentityFile,
+    output: Output,
+    effective: Annotated[str, typer.Option("--effective", metavar="TIME", help="from when on; default: now")] = "",
+    successor: Annotated[
+        Path | None, typer.Option("--successor", metavar="CLAIM", help="the claim that takes its place")
+    ] = None,
+    lot: Annotated[
+        list[str] | None, typer.Option("--lot", metavar="KEY/LOT", help="a burned lot, such as 0/3; may be repeated")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write the signed revocation. After key-leaked the claim still holds for suspects that were frozen before."""
+    from modelmark.claim import envelope
+    from modelmark.claim.claim import Claim
+    from modelmark.claim.verdict import Revocation, Spent
+    from modelmark.cli import papers
+    from modelmark.cli.loading import require_new
+
+    require_new(output)
+    claimed, signer = papers.load(claim, Claim), papers.load_identity(identity, passphrase_file)
+    if claimed.document.signers != signer.signers:
+        raise UsageError("expected the identity that signed the claim, got another")
+    try:
+        spent = tuple(Spent(*map(int, text.split("/"))) for text in lot or ())
+        document = Revocation(
+            signer.signers, papers.now(), claimed.digest, reason, papers.moment(effective, "--effective") or papers.now(),
+            papers.load(successor, Claim).digest if successor else "", spent,
+        )  # fmt: skip
+    except (ValueError, TypeError) as error:
+        text = str(error) if "expected" in str(error) else f"expected lots such as 0/3, got {', '.join(lot or ())}"
+        raise UsageError(text) from None
+    envelope.save(envelope.sign(document, signer), output)
+    say(f"{output}: claim {claimed.digest[:16]} revoked ({reason}) from {document.effective} on")

@@ -1,0 +1,164 @@
+"""Refusals of the dispute's commands, each one line, and the ways that ``test_dispute.py`` does not take."""
+
+import http.server
+import json
+import shutil
+import threading
+
+import pytest
+
+from modelmark import keyfile, keys
+from modelmark.claim import envelope
+from modelmark.claim.claim import Claim
+from modelmark.errors import UsageError
+from modelmark.testing.authority import LocalAuthority
+
+NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
+
+
+@pytest.fixture
+def owner(run, tmp_path):
+    """Return a folder with an identity, a key for an offline draw and one that waits for a deposit."""
+    run("identity", "--unencrypted", "-o", tmp_path / "owner.id")
+    run("keygen", "adi", *NET, "-o", tmp_path / "off.key")
+    run("keygen", "adi", "--draw", "timestamp", *NET, "-o", tmp_path / "dated.key")
+    return tmp_path
+
+
+@pytest.fixture
+def authority(tmp_path_factory):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: no timestamp authority to ask")
+    pytest.importorskip("rfc3161_client", reason="pip install 'modelmark[evidence]'")
+    return LocalAuthority.make(tmp_path_factory.mktemp("authority"))
+
+
+def refused(ran, status, text):
+    assert (ran.status, ran.out) == (status, "")
+    assert text in ran.err
+    assert all(line.startswith("modelmark: ") for line in ran.err.splitlines())
+
+
+def test_a_key_that_waits_for_a_deposit_gives_no_message_without_it(owner, run):
+    key = keyfile.load(owner / "dated.key", None)
+    assert key.draw_kind == "timestamp"
+    with pytest.raises(UsageError, match="expected the deposit of this adi key's claim"):
+        key.mark()
+    assert key.mark(key.draw(offline=True)).draw.kind == "offline"
+    assert keyfile.load(owner / "off.key", None).mark().draw.kind == "offline"
+    for verb in (["embed", owner / "dated.key"], ["verify", owner / "dated.key", "--weights", owner / "w"]):
+        out = ["-o", owner / "m"] if verb[0] == "embed" else []
+        refused(run(*verb, *out), 2, "expected the deposit of this adi key's claim")
+    refused(run("keygen", "adi", "--draw", "moon", *NET, "-o", owner / "x.key"), 2, "expected a draw of kind")
+    damaged = (owner / "off.key").read_bytes().replace(b'"data":"digits",', b'"data":"digits","draw":"offline",')
+    (owner / "spelled.key").write_bytes(damaged)
+    refused(run("inspect", owner / "spelled.key"), 3, "changed or truncated")
+
+
+def test_embedding_a_waiting_key_offline_has_to_be_said(owner, run):
+    """One epoch is too little for a mark, and gets far enough to see that it was tried."""
+    ran = run("embed", owner / "dated.key", "--offline", "--epochs", 1, "--rounds", 1, "-o", owner / "m")
+    refused(ran, 1, "expected every symbol with its margin after 1 rounds")
+
+
+def test_claims_fit_their_keys(owner, run, authority):
+    who = ["--identity", owner / "owner.id", "-o", owner / "x.claim"]
+    refused(run("claim", owner / "dated.key", *who), 2, "expected keys for a draw by offline")
+    pinned = ["--authority", authority.root]
+    refused(run("claim", owner / "off.key", *pinned, *who), 2, "expected keys for a draw by timestamp")
+    refused(run("claim", owner / "off.key", "--lots", 10, *who), 2, "expected lots of at least")
+    refused(run("claim", owner / "off.key", owner / "off.key", *who), 2, "one root twice")
+    assert run("claim", owner / "off.key", *who).status == 0
+    refused(run("claim", owner / "off.key", *who), 2, "expected a new file")
+    again = ["--prior", owner / "x.claim", "--identity", owner / "owner.id", "-o", owner / "y.claim"]
+    assert "81.0 bits charged" in run("claim", owner / "off.key", *again).err
+    assert envelope.load(owner / "y.claim", Claim).document.prior == (envelope.load(owner / "x.claim", Claim).digest,)
+    refused(run("deposit", owner / "x.claim", "--request", "-o", owner / "q"), 2, "drawn by offline")
+
+
+class _Http(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        assert self.headers["Content-Type"] == "application/timestamp-query"
+        answer = self.server.authority.answer(asked)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *words):
+        pass
+
+
+def test_an_authority_is_asked_over_http(owner, run, authority):
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Http)
+    server.authority = authority
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        pinned, who = ["--authority", authority.root], ["--identity", owner / "owner.id"]
+        assert run("claim", owner / "dated.key", *pinned, *who, "-o", owner / "c.claim").status == 0
+        url = ["--url", f"http://127.0.0.1:{server.server_port}/"]
+        assert run("deposit", owner / "c.claim", *pinned, *url, *who, "-o", owner / "c.deposit").status == 0
+        refused(
+            run("deposit", owner / "c.claim", *pinned, "--url", "ftp://x", *who, "-o", owner / "d"), 2, "http or https"
+        )
+        refused(run("deposit", owner / "c.claim", *pinned, *who, "-o", owner / "d"), 2, "for every --authority")
+    finally:
+        server.shutdown()
+        server.server_close()
+    refused(run("deposit", owner / "c.claim", *pinned, *url, *who, "-o", owner / "d"), 2, "expected an answer from")
+    taken = ["--deposit", owner / "c.deposit", "--weights", owner / "w"]
+    refused(run("verify", owner / "dated.key", *taken), 2, "expected a pinned certificate")
+    (owner / "c.claim").rename(owner / "moved")
+    refused(run("verify", owner / "dated.key", *taken, *pinned), 2, "expected the claim beside its deposit")
+    refused(
+        run("verify", owner / "dated.key", *taken, *pinned, "--claim", owner / "moved"), 3, "expected a weight file"
+    )
+
+
+def test_inspect_reads_every_kind_and_refuses_what_is_damaged(owner, run):
+    run("claim", owner / "off.key", "--identity", owner / "owner.id", "-o", owner / "a.claim")
+    found = json.loads(run("inspect", owner / "a.claim", "--json").out)
+    assert (found["type"], found["draw"]["kind"]) == ("modelmark.claim", "offline")
+    assert "keys.0.statement.scheme adi" in run("inspect", owner / "a.claim").out
+    assert json.loads(run("inspect", owner / "owner.id", "--json").out)["type"] == "modelmark.identity"
+    data = (owner / "a.claim").read_bytes()
+    (owner / "b.claim").write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    assert run("inspect", owner / "b.claim").status == 3
+    (owner / "nothing").write_bytes(b"\x00\x01")
+    refused(run("inspect", owner / "nothing"), 3, "expected a modelmark key file")
+
+
+def test_revocations_are_the_claimants(owner, run):
+    run("claim", owner / "off.key", "--identity", owner / "owner.id", "-o", owner / "a.claim")
+    run("identity", "--unencrypted", "-o", owner / "other.id")
+    said = ["revoke", owner / "a.claim", "--reason", "mistake", "-o", owner / "r"]
+    refused(run(*said, "--identity", owner / "other.id"), 2, "expected the identity that signed the claim")
+    who = ["--identity", owner / "owner.id"]
+    refused(run(*said, *who, "--lot", "x"), 2, "expected lots such as 0/3")
+    refused(run(*said, *who, "--effective", "tomorrow"), 2, "expected a time like")
+    assert run(*said, *who).status == 0
+    assert "reason       mistake" in run("inspect", owner / "r").out
+
+
+def test_identities_are_sealed_like_keys(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MODELMARK_PASSPHRASE", "correct horse")
+    assert run("identity", "--p256", "-o", tmp_path / "a.id").status == 0
+    shown = run("inspect", tmp_path / "a.id").out
+    assert "signers.p256" in shown
+    assert "encrypted    true" in shown
+    run("keygen", "adi", *NET, "-o", tmp_path / "off.key")
+    monkeypatch.setenv("MODELMARK_PASSPHRASE", "battery staple")
+    said = ["claim", tmp_path / "off.key", "--identity", tmp_path / "a.id", "-o", tmp_path / "c"]
+    refused(run(*said), 3, "expected the passphrase")
+
+
+def test_keygen_charges_what_the_draw_costs(run, tmp_path):
+    ran = run("keygen", "adi", "--set", "triggers=40", "--draw", "timestamp", *NET, "-o", tmp_path / "a.key")
+    assert ran.status == 0
+    assert "at most 84.8 net bits" in ran.err
+    refused(
+        run("keygen", "adi", "--set", "triggers=40", *NET, "-o", tmp_path / "b.key"),
+        2,
+        "80 charged for an offline draw",
+    )
+    assert keys.Key.draw_kind == "offline"
