@@ -71,6 +71,7 @@ def test_heavy_pruning_removes_both_marks(both, digits):
         assert not mark.evidence(WhiteBox(ruined, 10)).established
 
 
+@pytest.mark.slow
 def test_distilling_needs_no_labels(unmarked, digits, recipe):
     marks = [keygen(scheme, unmarked, digits.interface).mark() for scheme in (Adi(), Uchida())]
     soft = digits.distilled(unmarked)

@@ -19,6 +19,8 @@ from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
+pytestmark = pytest.mark.slow
+
 
 def made(scheme, model, task, number=0, **options):
     return keygen(scheme, model, task.interface, task=task, secret=Secret(bytes([number]) * 32), **options).mark()

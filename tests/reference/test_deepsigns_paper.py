@@ -21,6 +21,8 @@ from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.training import fit
 
+pytestmark = pytest.mark.slow
+
 DEMO = DeepSigns(classes=1, bits=16, separation=0.01, norm=0.01, strength=0.01, margin=0.0, message="secret")
 
 

@@ -24,6 +24,8 @@ from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
+pytestmark = pytest.mark.slow
+
 PIRACY = annealed(6, 0.05, batch=64, clip=1.0)
 
 

@@ -32,8 +32,8 @@ ALLOWED = {
     "models": {"errors", "naming", "models"},
     "schemes": CORE | MODEL | {"schemes"},
     # no key, no scheme, no secret
-    "attacks": {"attacks", "channels", "errors", "hooks", "interface", "layers", "models", "naming", "options", "preprocess", "recipe",
-                "suspect", "taps", "task", "training"},
+    "attacks": {"attacks", "channels", "errors", "hooks", "interface", "layers", "models", "naming", "options",
+                "preprocess", "recipe", "suspect", "taps", "task", "training"},
     "audit": CORE | MODEL | {"attacks", "audit", "data", "embedding", "keys", "models", "schemes", "training"},
     "report": CORE | {"audit", "report"},
     "claim": CORE | {"claim"},

@@ -66,6 +66,7 @@ def test_adversarial_pictures_are_repaired_in_part_and_noise_marks_hidden_but_no
     assert lost < 0.02
 
 
+@pytest.mark.slow
 def test_out_of_distribution_triggers_are_refused(stolen, digits):
     removed, lost = hidden(lambda api: BlockdoorOod(epochs=8)(api, digits, seed=3), stolen, digits)
     assert removed == set(MARKS)

@@ -18,6 +18,8 @@ from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.suspect import WhiteBox
 from modelmark.task import accuracy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def thief(digits):

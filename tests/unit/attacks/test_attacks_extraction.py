@@ -31,6 +31,8 @@ from modelmark.preprocess import Normalise
 from modelmark.suspect import WhiteBox, logits
 from modelmark.task import accuracy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def thief(digits):

@@ -20,6 +20,8 @@ from modelmark.suspect import WhiteBox
 from modelmark.task import accuracy
 from modelmark.testing import check_attack
 
+pytestmark = pytest.mark.slow
+
 
 def read(mark, model):
     return mark.evidence(WhiteBox(model, 10))

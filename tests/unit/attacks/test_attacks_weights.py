@@ -103,6 +103,7 @@ def test_an_average_lies_between_its_two_models(stolen, digits):
     assert not torch.equal(none, other)
 
 
+@pytest.mark.slow
 def test_averaging_with_a_copy_gone_far_removes_triggers(stolen, digits):
     gone, lost = removed(Average(0.9, 0.1, 40), stolen, digits, "adi")
     assert gone

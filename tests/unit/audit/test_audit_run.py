@@ -75,6 +75,7 @@ def test_a_mark_that_does_not_go_in_is_a_refusal(folder):
     assert result.removed is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be killed")
 def test_a_cell_that_dies_is_reported_and_stops_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(HERE))

@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._targeted import targeted
 from modelmark.attacks.base import Answer, Kind, Strengths
 from modelmark.attacks.evasion import _autoencoder, _content, _nets, _pictures
-from modelmark.attacks._targeted import targeted
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits
 from modelmark.task import Task

@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from modelmark.attacks._targeted import targeted
 from modelmark.attacks.base import Forged, Kind, Strengths
 from modelmark.attacks.forgery import _claims
-from modelmark.attacks._targeted import targeted
 from modelmark.task import Task
 from modelmark.training import Watch
 

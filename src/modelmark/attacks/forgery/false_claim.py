@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from modelmark.attacks._targeted import leads, targeted
 from modelmark.attacks.base import Forged, Kind, Strengths
 from modelmark.attacks.forgery import _claims
-from modelmark.attacks._targeted import leads, targeted
 from modelmark.errors import UsageError
 from modelmark.layers import is_normalised
 from modelmark.models import build
