@@ -10,24 +10,17 @@ The header is authenticated with the content. In clear it shows the scheme, the 
 trigger family, no count. ``docs/spec/key-file.md`` is the specification.
 """
 
-import hashlib
-import hmac
-import secrets as os_random
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from modelmark import canonical, files
+from modelmark import canonical, files, sealed
 from modelmark.canonical import Json
 from modelmark.draw import CHARGES
-from modelmark.errors import MalformedError, MismatchError, ModelmarkError, PassphraseError
+from modelmark.errors import MalformedError, MismatchError, ModelmarkError
 from modelmark.interface import Interface
 from modelmark.options import encode_options, make
 from modelmark.schemes import reference, scheme_class
@@ -42,10 +35,9 @@ MAX_FILE = 2**30
 """Bytes. Room for ten thousand attached pictures of 224 x 224; a file beyond that is not read at all."""
 MAX_HEADER = 4096
 """Bytes. The header has fixed fields; an honest one is about 600 bytes."""
-KDF: dict[str, Any] = {"name": "argon2id", "m_kib": 262144, "t": 3, "lanes": 4}
-"""The only parameters that version 1 accepts. They are read before they are authenticated, so a file must not choose them."""
+FORM = sealed.Form(MAGIC, b"modelmark-key-check", "key")
 
-_FIELDS = {"type", "v", "scheme", "fingerprint", "created", "self_check", "kdf", "salt", "check", "aead", "nonce"}
+_FIELDS = {"type", "v", "scheme", "fingerprint", "created", "self_check"} | sealed.FIELDS
 
 
 @dataclass(frozen=True)
@@ -87,22 +79,7 @@ def save(key: "Key", path: Path, passphrase: str | None) -> None:
         "created": key.created,
         "self_check": key.self_check,
     }
-    if passphrase is None:
-        header |= {"kdf": None, "salt": "", "aead": None, "nonce": ""}
-        header["check"] = _checksum(header, content)
-        body = content
-    else:
-        salt, nonce = os_random.token_bytes(16), os_random.token_bytes(12)
-        sealing, check = _derive(passphrase, salt)
-        header |= {
-            "kdf": dict(KDF),
-            "salt": salt.hex(),
-            "check": check,
-            "aead": "ChaCha20-Poly1305",
-            "nonce": nonce.hex(),
-        }
-        body = ChaCha20Poly1305(sealing).encrypt(nonce, content, MAGIC + canonical.encode(header))
-    files.write_new(path, MAGIC + canonical.encode(header) + b"\n" + body, mode=0o600)
+    sealed.write(FORM, header, content, passphrase, path)
 
 
 def inspect(path: Path) -> Header:
@@ -113,7 +90,7 @@ def inspect(path: Path) -> Header:
     """
     header, _, body = _split(path)
     if header["kdf"] is None:
-        _check_open(header, body, path)
+        sealed.require_whole(FORM, header, body, path)
     return Header(
         header["scheme"], header["fingerprint"], header["created"], header["self_check"], header["kdf"] is not None
     )
@@ -134,37 +111,8 @@ def load(path: Path | str, passphrase: str | None = None, *, scheme: str = "") -
     """
     path = Path(path)
     header, line, body = _split(path)
-    if header["kdf"] is None:
-        _check_open(header, body, path)
-        content = body
-    else:
-        if passphrase is None:
-            raise PassphraseError(f"expected a passphrase for {path}, got none")
-        sealing, check = _derive(passphrase, bytes.fromhex(header["salt"]))
-        if not hmac.compare_digest(check, header["check"]):
-            raise PassphraseError(f"expected the passphrase of {path}, got another (or the header was changed)")
-        try:
-            content = ChaCha20Poly1305(sealing).decrypt(bytes.fromhex(header["nonce"]), body, MAGIC + line)
-        except InvalidTag:
-            raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated") from None
+    content = sealed.opened(FORM, header, line, body, passphrase, path)
     return _parse(content, header, path, scheme)
-
-
-def _check_open(header: dict[str, Any], body: bytes, path: Path) -> None:
-    if not hmac.compare_digest(_checksum(header, body), header["check"]):
-        raise MalformedError(f"expected the key that was written to {path}, it was changed or truncated")
-
-
-def _checksum(header: dict[str, Any], content: bytes) -> str:
-    """Return the check of an open key: SHA-256 over the file as it would be with an empty check."""
-    return hashlib.sha256(MAGIC + canonical.encode(header | {"check": ""}) + b"\n" + content).hexdigest()
-
-
-def _derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
-    """Return the sealing key and the key-check value, which commits to it (an AEAD alone does not)."""
-    kdf = Argon2id(salt=salt, length=64, iterations=KDF["t"], lanes=KDF["lanes"], memory_cost=KDF["m_kib"])
-    derived = kdf.derive(unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape"))
-    return derived[:32], hashlib.sha256(b"modelmark-key-check" + derived[32:]).hexdigest()
 
 
 def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
@@ -188,24 +136,18 @@ def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
 
 
 def _check_header(header: dict[str, Any], path: Path) -> None:
-    sealed = header["kdf"] is not None
-    hex_sizes = {"fingerprint": 32, "salt": 16 * sealed, "check": 32, "nonce": 12 * sealed}
     right = (
-        all(_is_hex(header[name], size) for name, size in hex_sizes.items())
+        sealed.well_formed(header)
+        and sealed.is_hex(header["fingerprint"], 32)
         and isinstance(header["scheme"], str)
         and isinstance(header["created"], str)
         and isinstance(header["self_check"], bool)
         and header["v"] is not True
-        and header["aead"] == ("ChaCha20-Poly1305" if sealed else None)
     )
     if not right:
         raise MalformedError(f"expected well-formed fields in the header of {path}, got others")
-    if sealed and header["kdf"] != KDF:
-        raise MalformedError(f"expected key derivation {KDF}, {path} asks for other parameters")
-
-
-def _is_hex(value: object, size: int) -> bool:
-    return isinstance(value, str) and len(value) == 2 * size and set(value) <= set("0123456789abcdef")
+    if header["kdf"] is not None and header["kdf"] != sealed.KDF:
+        raise MalformedError(f"expected key derivation {sealed.KDF}, {path} asks for other parameters")
 
 
 def _content(key: "Key") -> bytes:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as save_arrays
 
 from modelmark import keyfile
+from modelmark import sealed as sealing
 from modelmark.errors import (
     MalformedError,
     MismatchError,
@@ -33,7 +34,7 @@ from modelmark.secret import Secret
 
 MAGIC = b"modelmark-key\n"
 PASSPHRASE = "correct horse"
-CHEAP = keyfile.KDF | {"m_kib": 32, "t": 1}
+CHEAP = sealing.KDF | {"m_kib": 32, "t": 1}
 """Argon2id at its least, so that files which need a derivation can be tried by the thousand."""
 CREATED = "2026-01-01T00:00:00+00:00"
 SECRET = Secret(bytes(range(32)))
@@ -68,8 +69,8 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    monkeypatch.setattr(keyfile, "KDF", CHEAP)
-    monkeypatch.setattr(keyfile, "_derive", functools.lru_cache(keyfile._derive))
+    monkeypatch.setattr(sealing, "KDF", CHEAP)
+    monkeypatch.setattr(sealing, "derive", functools.lru_cache(sealing.derive))
     (tmp_path / "cheap").mkdir()
     return bytes_of(OWN, tmp_path / "cheap", PASSPHRASE)
 
@@ -90,7 +91,7 @@ def underived(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a key was derived for a file that can be refused without")
 
-    monkeypatch.setattr(keyfile, "_derive", refuse)
+    monkeypatch.setattr(sealing, "derive", refuse)
 
 
 def refused(read: Read, data: bytes) -> ModelmarkError:
@@ -159,7 +160,7 @@ def same(one: Key, other: Key) -> bool:
     ids=["own", "weights", "all-texts", "integer-margin", "numpy-strength", "imported-labels", "imported-matrix"],
 )
 def test_a_key_comes_back_as_it_was(key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyfile, "KDF", CHEAP)
+    monkeypatch.setattr(sealing, "KDF", CHEAP)
     for passphrase in (None, PASSPHRASE, ""):
         path = tmp_path / f"{passphrase}.key"
         keyfile.save(key, path, passphrase)
@@ -180,7 +181,7 @@ def test_what_shows_without_the_passphrase_is_the_header_alone(
 def test_a_key_is_its_owners_alone_and_never_overwritten(
     passphrase: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyfile, "KDF", CHEAP)
+    monkeypatch.setattr(sealing, "KDF", CHEAP)
     path = tmp_path / "a.key"
     keyfile.save(OWN, path, passphrase)
     before = path.read_bytes()
@@ -268,14 +269,14 @@ def test_a_wrong_passphrase_is_refused_and_the_right_one_opens(sealed: bytes, tm
 @pytest.mark.parametrize(
     "kdf",
     [
-        keyfile.KDF | {"m_kib": 8},
-        keyfile.KDF | {"m_kib": 2**31},
-        keyfile.KDF | {"m_kib": "262144"},
-        keyfile.KDF | {"t": 1},
-        keyfile.KDF | {"t": 10**9},
-        keyfile.KDF | {"lanes": 1},
-        keyfile.KDF | {"name": "scrypt"},
-        keyfile.KDF | {"more": 1},
+        sealing.KDF | {"m_kib": 8},
+        sealing.KDF | {"m_kib": 2**31},
+        sealing.KDF | {"m_kib": "262144"},
+        sealing.KDF | {"t": 1},
+        sealing.KDF | {"t": 10**9},
+        sealing.KDF | {"lanes": 1},
+        sealing.KDF | {"name": "scrypt"},
+        sealing.KDF | {"more": 1},
         {"name": "argon2id"},
         {},
         [],

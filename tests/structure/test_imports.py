@@ -22,6 +22,7 @@ CORE = {
     "naming",
     "options",
     "recipe",
+    "sealed",
     "secret",
     "sequential",
     "stats",

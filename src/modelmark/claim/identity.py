@@ -10,31 +10,22 @@ The layout is the key file's. Encrypted PKCS#8 is not used: the cryptography lib
 which a passphrase that a person remembers does not survive.
 """
 
-import hashlib
-import hmac
-import secrets as os_random
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
-from modelmark import canonical, files
+from modelmark import canonical, files, sealed
 from modelmark.claim import signing
 from modelmark.claim.signing import ALGORITHMS, Signer
-from modelmark.errors import MalformedError, PassphraseError
+from modelmark.errors import MalformedError
 
 MAGIC = b"modelmark-identity\n"
 VERSION = 1
 MAX_FILE = 2**16
 """Bytes. An identity has 32 private bytes per algorithm; its header names the public keys."""
-KDF: dict[str, Any] = {"name": "argon2id", "m_kib": 262144, "t": 3, "lanes": 4}
-"""As for key files: fixed, since it is read before it is authenticated."""
+FORM = sealed.Form(MAGIC, b"modelmark-identity-check", "identity")
 
-_FIELDS = {"type", "v", "signers", "kdf", "salt", "check", "aead", "nonce"}
+_FIELDS = {"type", "v", "signers"} | sealed.FIELDS
 
 
 @dataclass(frozen=True)
@@ -84,17 +75,7 @@ def save(identity: Identity, path: Path, passphrase: str | None) -> None:
     content = canonical.encode({name: private.hex() for name, private in identity.private})
     header: dict[str, Any] = {"type": "modelmark.identity", "v": VERSION}
     header["signers"] = {signer.algorithm: signer.public for signer in identity.signers}
-    if passphrase is None:
-        header |= {"kdf": None, "salt": "", "aead": None, "nonce": ""}
-        header["check"] = _checksum(header, content)
-        body = content
-    else:
-        salt, nonce = os_random.token_bytes(16), os_random.token_bytes(12)
-        sealing, check = _derive(passphrase, salt)
-        header |= {"kdf": dict(KDF), "salt": salt.hex(), "check": check}
-        header |= {"aead": "ChaCha20-Poly1305", "nonce": nonce.hex()}
-        body = ChaCha20Poly1305(sealing).encrypt(nonce, content, MAGIC + canonical.encode(header))
-    files.write_new(path, MAGIC + canonical.encode(header) + b"\n" + body, mode=0o600)
+    sealed.write(FORM, header, content, passphrase, path)
 
 
 def inspect(path: Path | str) -> tuple[tuple[Signer, ...], bool]:
@@ -116,28 +97,15 @@ def load(path: Path | str, passphrase: str | None = None) -> Identity:
     """
     path = Path(path)
     header, line, body = _split(path)
-    changed = MalformedError(f"expected the identity that was written to {path}, it was changed or truncated")
-    if header["kdf"] is None:
-        if not hmac.compare_digest(_checksum(header, body), header["check"]):
-            raise changed
-    else:
-        if passphrase is None:
-            raise PassphraseError(f"expected a passphrase for {path}, got none")
-        sealing, check = _derive(passphrase, bytes.fromhex(header["salt"]))
-        if not hmac.compare_digest(check, header["check"]):
-            raise PassphraseError(f"expected the passphrase of {path}, got another (or the header was changed)")
-        try:
-            body = ChaCha20Poly1305(sealing).decrypt(bytes.fromhex(header["nonce"]), body, MAGIC + line)
-        except InvalidTag:
-            raise changed from None
+    body = sealed.opened(FORM, header, line, body, passphrase, path)
     value = canonical.decode(body, what=f"the content of {path}")
     try:
         identity = Identity(tuple((name, bytes.fromhex(value[name])) for name in ALGORITHMS if name in value))
         written = canonical.encode({name: private.hex() for name, private in identity.private})
     except (LookupError, TypeError, ValueError, AttributeError):
-        raise changed from None
+        raise sealed.changed(FORM, path) from None
     if written != body or identity.signers != _signers(header, path):
-        raise changed
+        raise sealed.changed(FORM, path)
     return identity
 
 
@@ -151,10 +119,7 @@ def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
         raise MalformedError(f"expected the header of an identity file in {path}, got something else")
     if header["v"] is True or header["v"] != VERSION:
         raise MalformedError(f"expected an identity file of version {VERSION}, {path} has another")
-    sealed = header["kdf"] is not None
-    sizes = {"salt": 16 * sealed, "check": 32, "nonce": 12 * sealed}
-    right = all(_is_hex(header[name], size) for name, size in sizes.items())
-    if not right or header["aead"] != ("ChaCha20-Poly1305" if sealed else None) or header["kdf"] not in (None, KDF):
+    if not sealed.well_formed(header) or header["kdf"] not in (None, sealed.KDF):
         raise MalformedError(f"expected well-formed fields in the header of {path}, got others")
     return header, line, body
 
@@ -164,17 +129,3 @@ def _signers(header: dict[str, Any], path: Path) -> tuple[Signer, ...]:
         return tuple(Signer(name, header["signers"][name]) for name in ALGORITHMS if name in header["signers"])
     except (TypeError, ValueError):
         raise MalformedError(f"expected public keys in the header of {path}, got something else") from None
-
-
-def _is_hex(value: object, size: int) -> bool:
-    return isinstance(value, str) and len(value) == 2 * size and set(value) <= set("0123456789abcdef")
-
-
-def _checksum(header: dict[str, Any], content: bytes) -> str:
-    return hashlib.sha256(MAGIC + canonical.encode(header | {"check": ""}) + b"\n" + content).hexdigest()
-
-
-def _derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
-    kdf = Argon2id(salt=salt, length=64, iterations=KDF["t"], lanes=KDF["lanes"], memory_cost=KDF["m_kib"])
-    derived = kdf.derive(unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape"))
-    return derived[:32], hashlib.sha256(b"modelmark-identity-check" + derived[32:]).hexdigest()

@@ -6,6 +6,7 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa, utils
 
+from modelmark import sealed
 from modelmark.claim import identity, signing
 from modelmark.claim.identity import Identity
 from modelmark.claim.signing import ALGORITHMS, Signer
@@ -126,7 +127,7 @@ def test_an_open_identity_comes_back_and_is_private(tmp_path) -> None:
 
 
 def test_a_sealed_identity_needs_its_passphrase(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(identity, "KDF", identity.KDF | {"m_kib": 8192})  # the real one takes 256 MiB and a second
+    monkeypatch.setattr(sealed, "KDF", sealed.KDF | {"m_kib": 8192})  # the real one takes 256 MiB and a second
     path = tmp_path / "owner.identity"
     identity.save(Identity.generate(), path, "correct horse")
     loaded = identity.load(path, "correct horse")
@@ -144,7 +145,7 @@ def test_a_sealed_identity_needs_its_passphrase(tmp_path, monkeypatch) -> None:
 def test_a_file_does_not_choose_the_key_derivation(tmp_path, monkeypatch) -> None:
     path = tmp_path / "owner.identity"
     with monkeypatch.context() as patch:
-        patch.setattr(identity, "KDF", identity.KDF | {"m_kib": 8192})
+        patch.setattr(sealed, "KDF", sealed.KDF | {"m_kib": 8192})
         identity.save(EVERYTHING, path, "correct horse")
     with pytest.raises(MalformedError, match="well-formed fields"):
         identity.load(path, "correct horse")
