@@ -27,6 +27,8 @@ FIELD_LEVEL = 0.05
 """Level of the decision threshold in Lukas et al. 2022, from which the field's "no" is recomputed."""
 FIELD_LOSS = 0.05
 """Accuracy an attack may cost, as a share of all answers, to count as successful there."""
+BEGINNING = b'{"type": "modelmark.result", "v": 1, '
+"""How every row begins; what is torn off a row begins so too."""
 _LONGEST = 1 << 20
 _MOST = 1 << 14
 

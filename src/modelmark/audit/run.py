@@ -14,8 +14,8 @@ from modelmark.audit import engines
 from modelmark.audit.grid import Grid
 from modelmark.audit.measure import Cell, blank, measure
 from modelmark.audit.prepare import Bench
-from modelmark.audit.result import Result, parse, read
-from modelmark.errors import ModelmarkError, UsageError
+from modelmark.audit.result import BEGINNING, Result, parse, read
+from modelmark.errors import MalformedError, ModelmarkError, UsageError
 
 NETS = ".nets"
 """What the folder of trained networks beside a file of results is called: its name and this."""
@@ -109,7 +109,10 @@ def _opened(output: Path) -> list[Result]:
             raise UsageError(f"expected to write {output}, got: {error.strerror}") from None
         return []
     have, whole = read(output)
-    if whole < output.stat().st_size:
+    torn = output.read_bytes()[whole:]
+    if torn[: len(BEGINNING)] != BEGINNING[: len(torn)]:
+        raise MalformedError(f"expected a file of results or a new one, {output} is something else")
+    if torn:
         os.truncate(output, whole)
     return have
 

@@ -10,7 +10,7 @@ from modelmark.claim.dispute import Challenge, Deposit, Frozen
 from modelmark.claim.envelope import Signed
 from modelmark.claim.identity import Identity
 from modelmark.claim.verdict import Revocation, Verdict
-from modelmark.errors import MismatchError, UsageError
+from modelmark.errors import UsageError
 
 
 def challenge(
@@ -56,18 +56,16 @@ def challenge(
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
         MismatchError: deposit, key or lot are not the claim's; the lot is spent, the claim taken back, its suspects used up, or
             it is of a scheme that cannot be judged.
-        MalformedError: the deposit does not hold.
+        MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
     deposit.check(claim, paper, trust)
+    order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
     bar = claim.document.policy.bar if bar is None else bar
     if bar < claim.document.policy.bar:
         raise UsageError(f"expected a bar of at least the claim's {claim.document.policy.bar} bits, got {bar}")
     if draws and suspect.kind == "transcript":
         raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {draws}")
-    if not 0 <= key < len(claim.document.keys):
-        raise MismatchError(f"expected a key from 0 to {len(claim.document.keys) - 1} of the claim, got {key}")
-    entry = claim.document.keys[key]
-    lots.trials(entry, lot)
+    entry = lots.require(claim.document, key, lot)
     asked = Challenge(
         identity.signers, issued, expires, case, claim.digest, paper.digest if paper else "", suspect,
         (nonce or os_random.token_bytes(32)).hex(), key, lot, draws, test, bar,

@@ -37,6 +37,18 @@ def trials(entry: Entry, lot: int) -> range:
     return range(first, first + entry.lots[lot])
 
 
+def require(claim: Claim, key: int, lot: int) -> Entry:
+    """Return the entry of a key that the claim has, with the lot.
+
+    Raises:
+        MismatchError: there is no such key or lot.
+    """
+    if not 0 <= key < len(claim.keys):
+        raise MismatchError(f"expected a key from 0 to {len(claim.keys) - 1} of the claim, got {key}")
+    trials(claim.keys[key], lot)
+    return claim.keys[key]
+
+
 def drawn(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
     """Return the trials that a challenge asks about, ascending: the lot, or so many of it drawn by nonce and suspect.
 

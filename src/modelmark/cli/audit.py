@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -54,6 +55,7 @@ def run(
     grids.checked(chosen)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     started = time.perf_counter()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped like a person would, workers and all
     try:
         with _bar() as watch:
             results = run_audit(chosen, output, jobs=jobs or os.cpu_count() or 1, dask=dask, retry=retry, watch=watch)
@@ -76,6 +78,8 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
         bar = bars.add_task("networks", total=None)
 
         def watch(step: "Step") -> None:
+            if not step.doing and step.done < step.total:
+                say(f"{step.done} of {step.total} rows are there; networks that are missing are trained first")
             bars.update(bar, completed=step.done, total=step.total, description=step.doing)
 
         yield watch

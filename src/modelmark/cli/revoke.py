@@ -26,7 +26,7 @@ def run(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write the signed revocation. After key-leaked the claim still holds for suspects that were frozen before."""
-    from modelmark.claim import envelope
+    from modelmark.claim import envelope, lots
     from modelmark.claim.claim import Claim
     from modelmark.claim.verdict import Revocation, Spent
     from modelmark.cli import papers
@@ -38,6 +38,8 @@ def run(
         raise UsageError("expected the identity that signed the claim, got another")
     try:
         spent = tuple(Spent(*map(int, text.split("/"))) for text in lot or ())
+        for one in spent:
+            lots.require(claimed.document, one.key, one.lot)
         document = Revocation(
             signer.signers, papers.now(), claimed.digest, reason, papers.moment(effective, "--effective") or papers.now(),
             papers.load(successor, Claim).digest if successor else "", spent,

@@ -18,7 +18,7 @@ from modelmark.audit.measure import Cell, measure
 from modelmark.audit.prepare import Bench
 from modelmark.audit.result import parse, read
 from modelmark.audit.run import cells, run
-from modelmark.errors import UsageError
+from modelmark.errors import MalformedError, UsageError
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -138,6 +138,18 @@ def test_what_is_no_file_of_results_is_left_alone(tmp_path):
     with pytest.raises(Exception, match="line 1"):
         run(PLAIN, path)
     assert path.read_text() == "dear diary\n"
+
+
+@pytest.mark.parametrize(
+    "content", ['{"payload":"a signed claim in one line"}', "x", "[core]", '{"type": "modelmark.key"']
+)
+def test_a_file_of_one_line_without_an_end_is_no_torn_row(content, tmp_path):
+    path = tmp_path / "owner.claim"
+    path.write_text(content)
+    with pytest.raises(MalformedError, match="something else"):
+        run(PLAIN, path)
+    assert path.read_text() == content
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_on_a_cluster(results, folder, tmp_path):
