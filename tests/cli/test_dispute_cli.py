@@ -135,6 +135,8 @@ def test_revocations_are_the_claimants(owner, run):
     refused(run(*said, "--identity", owner / "other.id"), 2, "expected the identity that signed the claim")
     who = ["--identity", owner / "owner.id"]
     refused(run(*said, *who, "--lot", "x"), 2, "expected lots such as 0/3")
+    refused(run(*said, *who, "--lot", "9/9"), 3, "expected a key from 0 to 0 of the claim, got 9")
+    refused(run(*said, *who, "--lot", "0/9"), 3, "expected a lot from 0 to 0, got 9")
     refused(run(*said, *who, "--effective", "tomorrow"), 2, "expected a time like")
     assert run(*said, *who).status == 0
     assert "reason       mistake" in run("inspect", owner / "r").out

@@ -278,6 +278,9 @@ def test_dates_of_the_suspect_come_from_its_tokens_too(authorities, claim, key, 
         < "2002"
     )
     assert decided(shown, marked) == "not-decidable"  # the judge pins no authority
+    for suspect, trust in ((frozen, NOBODY), (Frozen("weights", "00" * 32, (token,)), Trust([authority]))):
+        with pytest.raises(MalformedError, match="the suspect's token"):  # before a lot is spent on it
+            challenge(claim, None, suspect, cases.JUDGE, trust, issued=at(1), expires=at(9))
 
 
 def test_the_reasoning_names_every_check_and_every_number(claim, key, marked):
