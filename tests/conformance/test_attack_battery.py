@@ -22,7 +22,12 @@ def normalised(thief):
     return fit(fresh, thief, annealed(8, 0.1, batch=64), seed=0)
 
 
-@pytest.mark.parametrize("name", sorted(ATTACKS))
+LONG = ("adversarial-extraction", "blockdoor-adversarial", "ensemble", "ibau", "jacobian", "knockoff", "reconstruct")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(ATTACKS)]
+)
 def test_promises(name, unmarked, normalised, thief):
     attack = attack_class(name)()
     assert attack.name == name

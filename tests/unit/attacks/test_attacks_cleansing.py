@@ -25,6 +25,8 @@ from modelmark.suspect import logits
 from modelmark.task import accuracy
 from modelmark.training import fit
 
+pytestmark = pytest.mark.slow
+
 TARGET = 0
 
 

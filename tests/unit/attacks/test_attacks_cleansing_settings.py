@@ -16,6 +16,8 @@ from modelmark.attacks.cleansing.nad import Nad
 from modelmark.attacks.cleansing.rnp import Rnp
 from modelmark.models import build
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("arch", ["lenet5", "resnet8"])
 @pytest.mark.parametrize(
