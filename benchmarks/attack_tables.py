@@ -8,7 +8,7 @@ from modelmark.attacks import ATTACKS, attack_class
 from modelmark.attacks.base import KINDS
 from modelmark.audit.result import Result, read
 
-AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "quick.jsonl"
+AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "digits.jsonl"
 
 
 def attacks() -> str:
