@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from modelmark import keyfile, keys
-from modelmark.claim import envelope
+from modelmark.claim import envelope, transcript
 from modelmark.claim.claim import Claim
 from modelmark.errors import UsageError
 from modelmark.testing.authority import LocalAuthority
@@ -125,7 +125,41 @@ def test_inspect_reads_every_kind_and_refuses_what_is_damaged(owner, run):
     (owner / "b.claim").write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
     assert run("inspect", owner / "b.claim").status == 3
     (owner / "nothing").write_bytes(b"\x00\x01")
-    refused(run("inspect", owner / "nothing"), 3, "expected a modelmark key file")
+    refused(
+        run("inspect", owner / "nothing"), 3, "expected a key, an identity, a document of a dispute or a transcript"
+    )
+
+
+def test_what_lacks_or_is_another_file_is_named(owner, run, authority):
+    pinned, who = ["--authority", authority.root], ["--identity", owner / "owner.id"]
+    claim, query, answer = owner / "c.claim", owner / "c.tsq", owner / "c.tsr"
+    run("claim", owner / "dated.key", *pinned, *who, "-o", claim)
+    refused(run("deposit", claim, *who, "-o", owner / "x"), 2, "got no --authority\n")
+    refused(run("deposit", claim, *pinned, "-o", owner / "x"), 2, "got no --identity\n")
+    refused(run("deposit", claim, "-o", owner / "x"), 2, "got no --identity and no --authority\n")
+    run("deposit", claim, "--request", "-o", query)
+    answer.write_bytes(b"nothing")
+    given = [*pinned, "--query", query, "--response", answer]
+    refused(run("deposit", claim, *given, *who, "-o", owner / "x"), 3, f"({answer}, to {query})")
+    answer.write_bytes(authority.answer(query.read_bytes()))
+    run("identity", "--unencrypted", "-o", owner / "judge.id")
+    judge = ["--identity", owner / "judge.id"]
+    refused(run("deposit", claim, *given, *judge, "-o", owner / "x"), 2, "expected the identity that signed the claim")
+    suspect = owner / "w.transcript"
+    suspect.write_bytes(transcript.first_line(transcript.Head(envelope.load(claim, Claim).digest, 0, 0)))
+    said = ["challenge", claim, *pinned, *judge, "--transcript", suspect, "-o", owner / "x.challenge"]
+    refused(run(*said), 2, "hint: --deposit FILE")
+    assert run("deposit", claim, *given, *who, "-o", owner / "c.deposit").status == 0
+    said += ["--deposit", owner / "c.deposit"]
+    refused(run(*said, "--test", "foo"), 2, "expected one of 'exact', 'e-process', got 'foo' for test\n")
+    refused(run(*said, "--days", "1e300"), 2, "before the year 10000")
+    refused(run(*said[:1], owner / "c.deposit", *said[2:]), 3, "of kind claim, got one of kind deposit")
+    assert run(*said).status == 0
+    opens = ["open", claim, owner / "x.challenge", "--key", owner / "dated.key", "-o", owner / "x.opening"]
+    refused(run(*opens, *judge), 2, "expected the identity that signed the claim")
+    assert not (owner / "x.opening.carriers").exists()
+    judged = ["judge", claim, owner / "x.challenge", "--transcript", suspect, *judge, "-o", owner / "x.verdict"]
+    refused(run(*judged), 2, "hint: --deposit FILE")
 
 
 def test_revocations_are_the_claimants(owner, run):
@@ -137,6 +171,8 @@ def test_revocations_are_the_claimants(owner, run):
     refused(run(*said, *who, "--lot", "x"), 2, "expected lots such as 0/3")
     refused(run(*said, *who, "--lot", "9/9"), 3, "expected a key from 0 to 0 of the claim, got 9")
     refused(run(*said, *who, "--lot", "0/9"), 3, "expected a lot from 0 to 0, got 9")
+    bad = ["revoke", owner / "a.claim", "--reason", "foo", "-o", owner / "r"]
+    refused(run(*bad, *who), 2, "got 'foo' for reason\n")
     refused(run(*said, *who, "--effective", "tomorrow"), 2, "expected a time like")
     assert run(*said, *who).status == 0
     assert "reason       mistake" in run("inspect", owner / "r").out

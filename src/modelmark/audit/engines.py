@@ -1,7 +1,7 @@
 """Where cells are measured: in this process, in several, or on a Dask cluster; all through joblib."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import joblib
@@ -43,10 +43,14 @@ def each(
             results.close()
 
 
-def _backend(dask: str, backend: str) -> Any:
+@contextmanager
+def _backend(dask: str, backend: str) -> Iterator[None]:
+    """Have joblib use a back end, or a cluster whose client is closed in the end."""
     if not dask:
         threads = {"inner_max_num_threads": 1} if backend == "loky" else {}
-        return joblib.parallel_config(backend=backend, **threads)
+        with joblib.parallel_config(backend=backend, **threads):
+            yield
+        return
     try:
         from distributed import Client
     except ImportError:
@@ -55,17 +59,5 @@ def _backend(dask: str, backend: str) -> Any:
         client = Client(dask, timeout=10)
     except OSError as error:
         raise UsageError(f"expected a Dask scheduler at {dask}, got: {error}"[:300]) from None
-    return _Dask(client)
-
-
-class _Dask(nullcontext[None]):
-    """A joblib configuration that closes its client."""
-
-    def __init__(self, client: Any) -> None:
-        super().__init__()
-        self._client = client
-        self._config = joblib.parallel_config(backend="dask")
-
-    def __exit__(self, *exception: object) -> None:
-        self._config.__exit__(*exception)
-        self._client.close()
+    with client, joblib.parallel_config(backend="dask"):
+        yield

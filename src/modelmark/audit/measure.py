@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import modelmark
 from modelmark import options
 from modelmark.attacks import attack_class
+from modelmark.attacks.serving import answered, served
 from modelmark.audit.grid import Entry, Grid
 from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench
@@ -20,10 +21,9 @@ from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import ModelmarkError
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import Mark
-from modelmark.preprocess import Normalise
 from modelmark.schemes import SCHEMES
-from modelmark.suspect import BlackBox, WhiteBox, logits
-from modelmark.task import Task, accuracy
+from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.task import accuracy
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def measure(bench: Bench, cell: Cell) -> Result:
         row = replace(
             row,
             access=mark.key.scheme.access,
-            accuracy=Accuracy(bench.accuracies(), accuracy(marked, bench.owner)),
+            accuracy=Accuracy(bench.host_accuracy(), accuracy(marked, bench.owner)),
             marked=_read(mark, WhiteBox(marked, mark.key.interface.classes), bench),
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
         )
@@ -80,7 +80,9 @@ def measure(bench: Bench, cell: Cell) -> Result:
         reason = _inapplicable(attack, mark)
         if reason:
             return replace(row, status="refused", reason=reason)
-        return replace(_KINDS[attack.kind](bench, cell, mark, marked, attack, row), status="done")
+        done = replace(_KINDS[attack.kind](bench, cell, mark, marked, attack, row), status="done")
+        done.line()  # a number that is none, such as the score of a broken network, is a failure of this cell alone
+        return done
     except ModelmarkError as error:
         return replace(row, status="refused", reason=str(error))
     except Exception as error:
@@ -120,11 +122,8 @@ def _collusion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: 
 
 
 def _evasion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    def answer(inputs: Tensor) -> Tensor:
-        return logits(marked, inputs).argmax(dim=1)
-
     def serve() -> Any:
-        filtered = attack(answer, bench.thief, seed=cell.seed)
+        filtered = attack(served(marked), bench.thief, seed=cell.seed)
         return filtered, answered(filtered, bench.owner)
 
     (filtered, kept), cost = _timed(bench, serve)
@@ -186,13 +185,6 @@ def _read(mark: Mark, suspect: WhiteBox, bench: Bench) -> Reading:
         except ModelmarkError:
             found = mark.evidence(WhiteBox(bench.host, mark.key.interface.classes))
             return _reading(replace(found, matches=0, note=f"not readable: {unaligned}"))
-
-
-def answered(answer: Any, task: Task) -> float:
-    """Return the share of test inputs that an API answers as labelled."""
-    normalise = Normalise(task.interface)
-    given = torch.cat([answer(normalise(inputs)) for inputs in task.test_inputs.split(1024)])
-    return float((given == task.test_labels).double().mean())
 
 
 def _timed(bench: Bench, run: Any) -> tuple[Any, Cost]:

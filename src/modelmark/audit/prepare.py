@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import nn
 from modelmark import data, files, hashing, layers, options, weights
 from modelmark.audit.grid import Entry, Grid
 from modelmark.embedding import embed
-from modelmark.errors import ModelmarkError
+from modelmark.errors import ModelmarkError, OutputExistsError
 from modelmark.keys import Mark, keygen
 from modelmark.models import build
 from modelmark.recipe import Recipe, suggest
@@ -75,22 +76,26 @@ class Bench:
         """Return the unmarked network after embedding, on the owner's data.
 
         Raises:
-            ModelmarkError: the mark does not go in; the reason is kept, so that it is tried once.
+            ModelmarkError: the mark does not go in; the reason is kept, so that it is tried once. What else goes wrong,
+                such as a full disk, is not.
         """
         name = f"{entry.name}-{hashing.digest('entry', repr(entry).encode()).hex()[:8]}-{copy}"
         refused = self._path(name, ".refused")
         if refused.exists():
             raise ModelmarkError(refused.read_text())
-        try:
-            mark = self.mark(entry, copy=copy)
-            return self._kept(
-                name, lambda: embed(self.host, [mark], self.owner, self.recipe(trained=True), seed=self.seed + 1).model
-            )
-        except ModelmarkError as error:
-            files.replace(refused, str(error).encode())
-            raise
+        host = self.host
 
-    def accuracies(self) -> float:
+        def make() -> nn.Module:
+            try:
+                mark = self.mark(entry, copy=copy)
+                return embed(host, [mark], self.owner, self.recipe(trained=True), seed=self.seed + 1).model
+            except ModelmarkError as error:
+                files.replace(refused, str(error).encode())
+                raise
+
+        return self._kept(name, make)
+
+    def host_accuracy(self) -> float:
         """Return the accuracy of the unmarked network."""
         return accuracy(self.host, self.owner)
 
@@ -113,11 +118,11 @@ class Bench:
     def _kept(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
         path = self._path(name, ".safetensors")
         if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             started = time.process_time()
             made = make()
             files.replace(self._path(name, ".json"), json.dumps({"cpu_s": time.process_time() - started}).encode())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
+            with suppress(OutputExistsError):  # another process was faster, with the same network
                 weights.save(made, path)
         model = self.fresh()
         weights.apply(model, weights.load(path), what=str(path))

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -77,8 +78,8 @@ def run(
     """
     have = _opened(output)
     known = {result.cell for result in have if not (retry and result.status == "failed")}
-    wanted = cells(grid)
-    missing = [cell for cell in wanted if blank(cell, grid).cell not in known]
+    wanted = {blank(cell, grid).cell: cell for cell in cells(grid)}
+    missing = {place: cell for place, cell in wanted.items() if place not in known}
     folder = output.with_name(output.name + NETS) / grid.setup
     folder.mkdir(parents=True, exist_ok=True)
     total, done = len(wanted), len(wanted) - len(missing)
@@ -90,7 +91,7 @@ def run(
     each = partial(engines.each, jobs=jobs, dask=dask, backend=backend)
     report("")
     if missing:
-        for stage in _shared(grid, missing):
+        for stage in _shared(missing.values()):
             for doing in each(partial(_prepare, grid, folder), stage):
                 report(doing)
     with output.open("ab") as stream:
@@ -128,7 +129,7 @@ def _append(descriptor: int, result: Result) -> None:
         raise UsageError(f"expected to write a row, got: {error.strerror}", hint=hint) from None
 
 
-def _shared(grid: Grid, missing: Sequence[Cell]) -> list[list[tuple[int, Cell | None]]]:
+def _shared(missing: Iterable[Cell]) -> list[list[tuple[int, Cell | None]]]:
     """Return what cells share, in stages: unmarked networks first, then marked ones."""
     hosts: list[tuple[int, Cell | None]] = [(seed, None) for seed in dict.fromkeys(cell.seed for cell in missing)]
     marks = {(cell.seed, repr(cell.scheme)): (cell.seed, cell) for cell in missing}
@@ -146,25 +147,26 @@ def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
         bench.marked(cell.scheme)
     except ModelmarkError as error:
         return f"{cell.scheme.name} refused: {error}"
+    except Exception as error:  # its cells meet it again, and say so in their rows
+        return f"{cell.scheme.name} failed: {type(error).__name__}"
     return f"{cell.scheme.name} in network of seed {seed}"
 
 
 def _measured(
-    grid: Grid, folder: Path, missing: Sequence[Cell], each: Callable[..., Iterator[str]]
+    grid: Grid, folder: Path, missing: Mapping[tuple[Any, ...], Cell], each: Callable[..., Iterator[str]]
 ) -> Iterator[Result]:
     """Yield a result for every cell; where a process dies, those in progress are tried again, each alone."""
-    waiting = list(missing)
+    waiting = dict(missing)
     while waiting:
         try:
-            for line in each(partial(_measure, grid, folder), waiting):
+            for line in each(partial(_measure, grid, folder), list(waiting.values())):
                 result = parse(line)
-                waiting = [cell for cell in waiting if blank(cell, grid).cell != result.cell]
+                del waiting[result.cell]
                 yield result
         except engines.WorkerDiedError:
-            begun = [cell for cell in waiting if _started(folder, cell).exists()]
-            for cell in begun or waiting[:1]:
-                waiting.remove(cell)
-                yield _alone(grid, folder, cell)
+            begun = [place for place, cell in waiting.items() if _started(folder, cell).exists()]
+            for place in begun or list(waiting)[:1]:
+                yield _alone(grid, folder, waiting.pop(place))
 
 
 def _alone(grid: Grid, folder: Path, cell: Cell) -> Result:
@@ -181,7 +183,7 @@ def _measure(grid: Grid, folder: Path, cell: Cell) -> str:
     started.touch()
     result = measure(_bench(grid, cell.seed, folder), cell)
     started.unlink(missing_ok=True)
-    return replace(result, strength=cell.strength).line()
+    return result.line()
 
 
 def _started(folder: Path, cell: Cell) -> Path:

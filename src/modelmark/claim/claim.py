@@ -9,6 +9,7 @@ from modelmark.claim.shapes import Choice, Hex, Integer, Listed, Text
 from modelmark.claim.signing import Signer
 from modelmark.claim.statement import MOST_CARRIERS, Statement
 from modelmark.draw import CHARGES
+from modelmark.errors import UsageError
 
 MOST_LOTS = 256
 MOST_AUTHORITIES = 8
@@ -132,3 +133,9 @@ class Claim:
             for number, entry in enumerate(self.keys)
         ]
         return (*keys, *([("release", "sha256", self.release)] if self.release else []))
+
+
+def require_claimant(claim: Claim, signers: tuple[Signer, ...]) -> None:
+    """Raise UsageError unless these are the keys that signed a claim."""
+    if claim.signers != signers:
+        raise UsageError("expected the identity that signed the claim, got another")

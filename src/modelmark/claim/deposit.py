@@ -11,7 +11,7 @@ from typing import Protocol
 
 from modelmark import hashing
 from modelmark.claim import envelope, timestamp
-from modelmark.claim.claim import Claim, Entry
+from modelmark.claim.claim import Claim, Entry, require_claimant
 from modelmark.claim.dispute import Deposit
 from modelmark.claim.envelope import Signed
 from modelmark.claim.identity import Identity
@@ -84,11 +84,13 @@ class Dated:
         claim: the claim.
         stamps: one per authority, in the claim's order.
         token: what the draws bind; empty for an offline claim.
+        deposit: digest of the deposit, which a challenge names; empty for an offline claim.
     """
 
     claim: Signed[Claim]
     stamps: tuple[Stamp, ...]
     token: bytes
+    deposit: str = ""
 
     @property
     def date(self) -> datetime.datetime | None:
@@ -147,7 +149,9 @@ def make(
 
     Raises:
         MalformedError: a token or the proof is not what the claim asks for.
+        UsageError: the identity is not the claimant's.
     """
+    require_claimant(claim.document, identity.signers)
     signed = envelope.sign(Deposit(identity.signers, issued, claim.digest, tuple(tokens), beacon), identity)
     check(claim, signed, trust)
     return signed
@@ -183,14 +187,14 @@ def check(claim: Signed[Claim], deposit: Signed[Deposit] | None, trust: Trust) -
         for token, fingerprint in zip(paper.tokens, rule.authorities, strict=True)
     )
     if rule.kind == "timestamp":
-        return Dated(claim, stamps, hashing.frame("tokens", *sorted(stamp.binding for stamp in stamps)))
+        return Dated(claim, stamps, hashing.frame("tokens", *sorted(stamp.binding for stamp in stamps)), deposit.digest)
     source = trust.beacon(rule.beacon)
     value = source.verify(rule.round, paper.beacon)
     late = max(stamp.latest for stamp in stamps)
     if late >= source.published(rule.round):
         raise MalformedError(f"expected all stamps before round {rule.round} of {rule.beacon}, got one of {late}")
     place = (bytes.fromhex(claim.digest), rule.beacon.encode(), rule.round.to_bytes(8, "big"))
-    return Dated(claim, stamps, hashing.frame("beacon", *place, value))
+    return Dated(claim, stamps, hashing.frame("beacon", *place, value), deposit.digest)
 
 
 def draw(claim: Signed[Claim], deposit: Signed[Deposit] | None, trust: Trust, *, key: int = 0) -> Draw:

@@ -123,10 +123,10 @@ def kind(data: bytes) -> str:
         MalformedError: it is no envelope of ours.
     """
     statement = _statement(_unwrap(data, "document")[0], "document")
-    found = re.fullmatch(r"urn:modelmark:([a-z]+):v1", str(statement["predicateType"]))
-    if found is None:
+    found = _said(statement)
+    if not found:
         raise MalformedError("expected a modelmark document, got a statement of another type")
-    return found[1]
+    return found
 
 
 def save(signed: Signed[Any], path: Path) -> None:
@@ -183,9 +183,17 @@ def _statement(payload: bytes, what: str) -> dict[str, Any]:
     return value
 
 
+def _said(statement: dict[str, Any]) -> str:
+    """Return the kind of document that a statement says it is, or nothing."""
+    found = re.fullmatch(rf"urn:modelmark:([a-z]+):v{VERSION}", str(statement["predicateType"]))
+    return found[1] if found else ""
+
+
 def _document(payload: bytes, cls: type[D]) -> D:
     value = _statement(payload, cls.kind)
-    predicate = value["predicate"]
+    predicate, found = value["predicate"], _said(value)
+    if found not in ("", cls.kind):
+        raise MalformedError(f"expected a document of kind {cls.kind}, got one of kind {found}")
     tags = {"type": f"modelmark.{cls.kind}", "v": VERSION}
     if value["predicateType"] != f"urn:modelmark:{cls.kind}:v{VERSION}" or not isinstance(predicate, dict):
         raise MalformedError(f"expected a {cls.kind} of version {VERSION}, got another document")

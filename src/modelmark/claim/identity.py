@@ -84,7 +84,9 @@ def inspect(path: Path | str) -> tuple[tuple[Signer, ...], bool]:
     Raises:
         MalformedError: not an identity file, or damaged.
     """
-    header, _, _ = _split(Path(path))
+    header, _, body = _split(Path(path))
+    if header["kdf"] is None:
+        sealed.require_whole(FORM, header, body, Path(path))
     return _signers(header, Path(path)), header["kdf"] is not None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from modelmark import commitment, hashing
 from modelmark.claim import envelope, lots, merkle
-from modelmark.claim.claim import Claim, Entry
+from modelmark.claim.claim import Claim, Entry, require_claimant
 from modelmark.claim.dispute import Challenge, Leaf, Opening, Revealed
 from modelmark.claim.envelope import Signed
 from modelmark.claim.identity import Identity
@@ -59,12 +59,14 @@ def make(
 
     Raises:
         MismatchError: the challenge is to another claim, or secret and carriers are not those of the claim.
+        UsageError: the identity is not the claimant's.
     """
     entry = _entry(claim, challenge)
     salts = commitment.salts(secret, len(carriers))
     hashed = [commitment.leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salts, carriers, strict=True))]
     if commitment.root(hashed).hex() != entry.statement.root:
         raise MismatchError("expected the key that was claimed, got another")
+    require_claimant(claim.document, identity.signers)
     indices = lots.carriers(challenge.document, entry)
     leaves = tuple(Leaf(i, salts[i].hex(), hashlib.sha256(carriers[i]).hexdigest(), len(carriers[i])) for i in indices)
     proof = tuple(node.hex() for node in merkle.prove(hashed, indices))
@@ -128,9 +130,7 @@ def _entry(claim: Signed[Claim], challenge: Signed[Challenge]) -> Entry:
     asked = challenge.document
     if asked.claim != claim.digest:
         raise MismatchError("expected a challenge to this claim, got a challenge to another")
-    if asked.key >= len(claim.document.keys):
-        raise MismatchError(f"expected a key from 0 to {len(claim.document.keys) - 1} of the claim, got {asked.key}")
-    return claim.document.keys[asked.key]
+    return lots.require(claim.document, asked.key, asked.lot)
 
 
 def _value(entry: Entry, revealed: Revealed) -> str:

@@ -68,13 +68,14 @@ def require_unspent(claim: str, challenge: Challenge, suspects: int, verdicts: S
         claim: its digest.
         challenge: names the lot.
         suspects: how many the claim pays for.
-        verdicts: all that are known, of judges that the reader believes: anybody can sign one.
+        verdicts: all that are known, of judges that the reader believes: anybody can sign one. Only those count that were
+            issued when the challenge was, or before.
 
     Raises:
         MismatchError: the lot is spent, or more suspects would be tried than the claim says.
     """
     own = [one.document for one in verdicts if one.document.claim == claim]
-    before = [one for one in own if instant(one.issued) <= instant(challenge.issued)]
+    before = [one for one in own if instant(one.issued) <= instant(challenge.issued)]  # later ones take nothing back
     if any((spent.key, spent.lot) == (challenge.key, challenge.lot) for one in before for spent in one.spent):
         raise MismatchError(f"expected an unspent lot, lot {challenge.lot} of key {challenge.key} was opened before")
     tried = {one.suspect.digest for one in before} | {challenge.suspect.digest}
@@ -82,7 +83,7 @@ def require_unspent(claim: str, challenge: Challenge, suspects: int, verdicts: S
         raise MismatchError(
             f"expected at most {suspects} suspects, as the claim says, this would be number {len(tried)}"
         )
-    return f"{len(own)} earlier verdicts, other lots" if own else "no earlier verdict is known"
+    return f"{len(before)} earlier verdicts, other lots" if before else "no earlier verdict is known"
 
 
 def _stamp(token: bytes, message: bytes, trust: Trust) -> timestamp.Stamp:

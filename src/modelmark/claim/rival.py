@@ -1,6 +1,7 @@
 """Two claims on one model: both keys are tried on both parties' earliest deposited models.
 
-Whoever copied carries the other's mark in the model he calls his own; the other does not carry his.
+Whoever copied carries the other's mark in the model he calls his own; the other does not carry his. A verdict that could not
+be reached says neither, unless the claim is younger than the model: then the model cannot carry its mark.
 
 Source: design notes of the project, protocol section 5.6, step 11.
 """
@@ -55,6 +56,9 @@ def rival(verdicts: Mapping[Pair, Signed[Verdict]]) -> Precedence:
         raise MismatchError("expected two claims and two models, got one twice")
     if any(paper.decision == "invalid-claim" for paper in papers.values()):
         return Precedence(None, "a claim or its papers do not hold")
+    for (who, whose), paper in papers.items():
+        if paper.decision == "not-decidable" and paper.order != "suspect-first":  # nothing was tested
+            return Precedence(None, f"claim {who} could not be judged on model {whose}")
     found = {pair: paper.decision == "dependence-shown" for pair, paper in papers.items()}
     for side in (0, 1):
         if not found[side, side]:

@@ -87,6 +87,8 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
 
 def _summary(results: list["Result"]) -> list[str]:
     """Return one line for every scheme: which attacks removed its mark at a price a thief would pay."""
+    from modelmark.report.labels import clean
+
     lines = []
     for scheme in dict.fromkeys(result.scheme for result in results):
         own = [result for result in results if result.scheme == scheme]
@@ -94,9 +96,11 @@ def _summary(results: list["Result"]) -> list[str]:
         fell = sorted({result.attack for result in own if result.succeeded})
         refused = next((r.reason for r in own if r.marked is None and r.status == "refused"), "")
         if not judged and refused:
-            lines.append(f"{scheme}: no mark to attack: {refused}")
+            lines.append(f"{clean(scheme)}: no mark to attack: {clean(refused)}")
             continue
-        lines.append(f"{scheme}: removed by {len(fell)} of {len(judged)} attacks at no more than 5 points of accuracy")
-        lines += [f"  {', '.join(fell)}"] if fell else []
+        lines.append(
+            f"{clean(scheme)}: removed by {len(fell)} of {len(judged)} attacks at no more than 5 points of accuracy"
+        )
+        lines += [f"  {clean(', '.join(fell), 2000)}"] if fell else []
     failed = [result for result in results if result.status == "failed"]
-    return lines + [f"failed: {r.scheme} x {r.attack}: {r.reason}" for r in failed]
+    return lines + [clean(f"failed: {r.scheme} x {r.attack}: {r.reason}", 400) for r in failed]

@@ -44,7 +44,7 @@ def run(
     from modelmark.claim import transcript as records
     from modelmark.claim.challenging import challenge
     from modelmark.claim.claim import Claim
-    from modelmark.claim.dispute import MAX_TOKEN, Deposit, Frozen
+    from modelmark.claim.dispute import MAX_TOKEN, Frozen
     from modelmark.claim.verdict import Revocation, Verdict
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
@@ -61,15 +61,17 @@ def run(
         assert transcript is not None
         suspect = Frozen("transcript", records.load(transcript).digest, tokens)
     signer = papers.load_identity(identity, passphrase_file)
+    claimed = papers.load(claim, Claim)
+    paper = papers.load_deposit(deposit, claimed)
     try:
         signed = challenge(
-            papers.load(claim, Claim), papers.load(deposit, Deposit) if deposit else None, suspect, signer,
+            claimed, paper, suspect, signer,
             papers.load_trust(authority), issued=papers.now(), expires=papers.later(days), case=case, key=key, lot=lot,
             draws=draws, test=test, bar=bar or None, verdicts=papers.load_all(verdict, Verdict),
             revocations=papers.load_all(revocation, Revocation),
         )  # fmt: skip
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise papers.refused(error) from None
     envelope.save(signed, output)
     say(
         f"{output}: {suspect.kind} {suspect.digest[:16]} frozen; lot {lot} of key {key}, open by {signed.document.expires}"

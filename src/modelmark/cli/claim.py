@@ -69,7 +69,7 @@ def run(
             Policy(bar, suspects), tuple(sorted(earlier)), release,
         )  # fmt: skip
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise papers.refused(error) from None
     signed = envelope.sign(portions.require_reach(document), signer)
     envelope.save(signed, output)
     charged = sum(charge.bits for charge in portions.charges(document))

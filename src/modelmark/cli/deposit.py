@@ -8,7 +8,7 @@ import typer
 from modelmark.cli.options import Output, PassphraseFile
 from modelmark.cli.papers import Authorities, ClaimFile
 from modelmark.cli.terminal import say
-from modelmark.errors import UsageError
+from modelmark.errors import MalformedError, UsageError
 
 if TYPE_CHECKING:
     from modelmark.claim.claim import Claim
@@ -58,7 +58,8 @@ def run(
         return
     trust = papers.load_trust(authority)
     if identity is None or not trust.authorities:
-        raise UsageError("expected --identity and --authority, or --request, got neither")
+        missing = " and no ".join(["--identity"] * (identity is None) + ["--authority"] * (not trust.authorities))
+        raise UsageError(f"expected --identity and --authority, or --request, got no {missing}")
     signer = papers.load_identity(identity, passphrase_file)
     tokens: dict[str, bytes] = {}
     for number, one in enumerate(trust.authorities):
@@ -89,9 +90,11 @@ def _token(
     if number >= len(queries) or number >= len(responses):
         raise UsageError("expected --url, or --query and --response, for every --authority, got fewer")
     asked = files.read(queries[number], limit=_LIMIT, what="a timestamp request")
-    return deposits.receive(
-        claimed, files.read(responses[number], limit=_LIMIT, what="a timestamp response"), asked, one
-    )
+    answer = files.read(responses[number], limit=_LIMIT, what="a timestamp response")
+    try:
+        return deposits.receive(claimed, answer, asked, one)
+    except MalformedError as error:
+        raise MalformedError(f"{error} ({responses[number]}, to {queries[number]})") from None
 
 
 def _post(url: str, asked: bytes) -> bytes:

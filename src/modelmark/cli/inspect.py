@@ -7,6 +7,7 @@ import typer
 
 from modelmark.cli.options import Json
 from modelmark.cli.terminal import say, show
+from modelmark.errors import MalformedError
 
 
 def run(
@@ -54,6 +55,10 @@ def _read(path: Path) -> dict[str, Any]:
         record = transcript.load(path)
         count = {"queries": len(record.asked), "ordinary": sum(one.carrier < 0 for one in record.asked)}
         return {"type": "modelmark.transcript", "v": 1, "digest": record.digest, **records.dump(record.head), **count}
+    if not with_magic.startswith(keyfile.MAGIC):
+        raise MalformedError(
+            f"expected a key, an identity, a document of a dispute or a transcript, {path} is something else"
+        )
     return {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(keyfile.inspect(path))}
 
 

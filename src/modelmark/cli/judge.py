@@ -51,7 +51,7 @@ def run(
     from modelmark import files
     from modelmark.claim import envelope, explaining
     from modelmark.claim.claim import Claim
-    from modelmark.claim.dispute import Challenge, Deposit, Opening
+    from modelmark.claim.dispute import Challenge, Opening
     from modelmark.claim.judging import Papers, judge
     from modelmark.claim.verdict import Revocation, Verdict
     from modelmark.cli import papers
@@ -62,8 +62,9 @@ def run(
     beside = b""
     if opening is not None:
         beside = files.read(opening.with_name(opening.name + BESIDE), limit=2**31, what="carriers beside the opening")
+    claimed = papers.load(claim, Claim)
     laid = Papers(
-        papers.load(claim, Claim), papers.load(deposit, Deposit) if deposit else None, papers.load(challenge, Challenge),
+        claimed, papers.load_deposit(deposit, claimed), papers.load(challenge, Challenge),
         papers.load(opening, Opening) if opening else None, beside, papers.load_all(verdict, Verdict),
         papers.load_all(revocation, Revocation),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """From files to the documents of a dispute, the parties that sign them, and the authorities that date them."""
 
 import datetime
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -10,7 +11,9 @@ from modelmark.cli.terminal import passphrase
 from modelmark.errors import MismatchError, UsageError
 
 if TYPE_CHECKING:
+    from modelmark.claim.claim import Claim
     from modelmark.claim.deposit import Dated, Trust
+    from modelmark.claim.dispute import Deposit
     from modelmark.claim.envelope import Signed
     from modelmark.claim.identity import Identity
     from modelmark.keys import Key, Mark
@@ -53,7 +56,10 @@ def later(days: float) -> str:
     """Return the time so many days from now."""
     from modelmark.claim.shapes import written
 
-    return written(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days))
+    try:
+        return written(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days))
+    except (OverflowError, ValueError):
+        raise UsageError(f"expected days that end before the year 10000, got {days:g}") from None
 
 
 def moment(text: str, option: str) -> str:
@@ -88,6 +94,24 @@ def load(path: Path, cls: type[Any]) -> Any:
     from modelmark.claim import envelope
 
     return envelope.load(path, cls)
+
+
+def load_deposit(path: Path | None, claim: "Signed[Claim]") -> "Signed[Deposit] | None":
+    """Return the deposit of a claim; None for an offline claim, which has none.
+
+    Raises:
+        UsageError: there must be one, and none was named.
+    """
+    from modelmark.claim.dispute import Deposit
+
+    if path is None and claim.document.draw.kind != "offline":
+        raise UsageError("expected the deposit of this claim, got none", hint="--deposit FILE")
+    return load(path, Deposit) if path else None
+
+
+def refused(error: Exception) -> UsageError:
+    """Return the refusal of a field that was typed; its name stands for the record's."""
+    return UsageError(re.sub(r" in [A-Z]\w*\.(\w+)$", r" for \1", str(error)))
 
 
 def load_all(paths: list[Path] | None, cls: type[Any]) -> list[Any]:

@@ -27,15 +27,14 @@ def run(
 ) -> None:
     """Write the signed revocation. After key-leaked the claim still holds for suspects that were frozen before."""
     from modelmark.claim import envelope, lots
-    from modelmark.claim.claim import Claim
+    from modelmark.claim.claim import Claim, require_claimant
     from modelmark.claim.verdict import Revocation, Spent
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 
     require_new(output)
     claimed, signer = papers.load(claim, Claim), papers.load_identity(identity, passphrase_file)
-    if claimed.document.signers != signer.signers:
-        raise UsageError("expected the identity that signed the claim, got another")
+    require_claimant(claimed.document, signer.signers)
     try:
         spent = tuple(Spent(*map(int, text.split("/"))) for text in lot or ())
         for one in spent:
@@ -45,7 +44,8 @@ def run(
             papers.load(successor, Claim).digest if successor else "", spent,
         )  # fmt: skip
     except (ValueError, TypeError) as error:
-        text = str(error) if "expected" in str(error) else f"expected lots such as 0/3, got {', '.join(lot or ())}"
-        raise UsageError(text) from None
+        if "expected" in str(error):
+            raise papers.refused(error) from None
+        raise UsageError(f"expected lots such as 0/3, got {', '.join(lot or ())}") from None
     envelope.save(envelope.sign(document, signer), output)
     say(f"{output}: claim {claimed.digest[:16]} revoked ({reason}) from {document.effective} on")

@@ -1,5 +1,6 @@
 """The head of a report: what was audited, when, where and with what."""
 
+from modelmark.report.facts import number
 from modelmark.report.labels import clean, counted, several
 from modelmark.report.rows import Audit
 
@@ -12,7 +13,8 @@ def head(audit: Audit) -> list[tuple[str, str]]:
         {clean(", ".join(f"{k} {v}" for k, v in result.machine.items()), 100) for result in results} - {""}
     )
     dates = sorted(clean(result.started, 40) for result in results if result.started)
-    held = sorted({share for result in results if isinstance(share := result.thief.get("share"), float | int)})
+    shares = {number(result.thief.get("share")) for result in results}
+    held = sorted(share for share in shares if share is not None and 0 <= share <= 1)
     facts = [
         ("Data", several(sorted({clean(result.data, 80) for result in results}))),
         ("Architecture", several(sorted({clean(result.arch, 80) for result in results}))),

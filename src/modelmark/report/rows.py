@@ -15,6 +15,8 @@ from modelmark.evidence import BAR
 _MOST = 1 << 29
 _LONGEST = 1 << 20
 _SLACK = 1e-6
+_BITS = 1 << 30
+"""More than any charge or bar has."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,10 @@ def _checked(result: Result) -> Result:
         result.line()
     except ValueError:
         raise MalformedError("expected finite numbers, got one that is not") from None
+    given = result.accuracy
+    for share in (given.host, given.marked, given.after) if given else ():
+        if share is not None and not 0 <= share <= 1:
+            raise MalformedError(f"expected accuracies from 0 to 1, got {share}")
     for when, reading in (("before", result.marked), ("after", result.after)):
         if reading is not None:
             _follows(when, reading)
@@ -149,8 +155,8 @@ def _follows(when: str, reading: Reading) -> None:
         raise MalformedError(f"expected a chance below 1 {when} the attack, got 1")
     gross = stats.tail_bits(matches, trials, chance)
     charges = [charge.get("bits") for charge in reading.get("charges", [])]
-    if not all(isinstance(bits, float | int) and bits >= 0 for bits in charges):
-        raise MalformedError(f"expected charges in bits {when} the attack, got {charges}")
+    if not all(isinstance(bits, float | int) and 0 <= bits <= _BITS for bits in charges):
+        raise MalformedError(f"expected charges in bits {when} the attack, got {charges}"[:300])
     net = max(gross - math.fsum(bits for bits in charges if bits is not None), 0.0)
     for name, follows, said in (("gross", gross, reading.get("gross_bits")), ("net", net, reading.get("net_bits"))):
         if said is None or abs(said - follows) > _SLACK * max(follows, 1.0):
@@ -158,6 +164,8 @@ def _follows(when: str, reading: Reading) -> None:
                 f"expected {follows:.3f} {name} bits {when} the attack, of {matches} of {trials} at {chance}, got {said}"
             )
     bar, evidence = reading.get("bar", BAR), not dict(reading).get("self_check")
+    if not 0 < bar <= _BITS:
+        raise MalformedError(f"expected a bar above 0 bits {when} the attack, at most {_BITS}, got {bar}")
     if established != (net >= bar and evidence) and abs(net - bar) > _SLACK:
         raise MalformedError(
             f"expected a verdict by the bar of {bar:g} net bits {when} the attack, got {reading['verdict']}"

@@ -39,7 +39,7 @@ _CHUNK_BYTES = 2**24
 """Pictures that are fused at a time, and their bytes: a canvas and its sums are many times that."""
 _CANDIDATES = 256
 _MANY = 8
-"""Layouts: with four classes' 8 on 8 x 8 digits the weakest margin was 0.4, three classes' 21 were refused."""
+"""Layouts a pair from which a key is said to be hard: a matter of taste, the more there are the more there is to learn."""
 
 
 def weight(ratio: float) -> int:

@@ -22,7 +22,7 @@ class Masking(Embedding):
     Departs: places are drawn with replacement; at a share of 0.002 one in a thousand is drawn twice.
     Departs: nothing is masked while the last masked weights regrow at less than half of the best pace so far. At the end of
     an annealed schedule they would not regrow at all: that is pruning at random, and cost LeNet-5 0.3 points
-    on MNIST (two seeds), where masking that waits costs 0.1 or less (``benchmarks/masking.py``).
+    on MNIST (three seeds), where masking that waits costs 0.1 or less (``benchmarks/masking.py``).
 
     Frozen weights are left alone: they could not regrow.
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import KINDS, Answer, Finding, Forged
+from modelmark.attacks.base import KINDS, Finding, Forged
+from modelmark.attacks.serving import answered, served
 from modelmark.preprocess import Normalise
 from modelmark.suspect import ABSTAIN, logits
 from modelmark.task import Task, accuracy
@@ -47,21 +48,10 @@ def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | No
     return result
 
 
-def answers(model: nn.Module) -> Answer:
-    """Return the API of a model: its labels."""
-    return lambda inputs: logits(model, inputs).argmax(dim=1)
-
-
-def answered(answer: Answer, task: Task) -> float:
-    """Return the share of test inputs that an API answers as labelled."""
-    inputs = Normalise(task.interface)(task.test_inputs)
-    return float((answer(inputs) == task.test_labels).float().mean())
-
-
 def _run(attack: Any, model: nn.Module, task: Task) -> Any:
     if attack.kind == "collusion":
         return attack([model, copy.deepcopy(model)], task, seed=3)
-    return attack(answers(model) if attack.kind == "evasion" else model, task, seed=3)
+    return attack(served(model) if attack.kind == "evasion" else model, task, seed=3)
 
 
 def _check_model(result: Any, again: Any, model: nn.Module, task: Task) -> None:
@@ -71,6 +61,11 @@ def _check_model(result: Any, again: Any, model: nn.Module, task: Task) -> None:
     assert _equal(result.state_dict(), again.state_dict()), "one seed gave two results"
     inputs = Normalise(task.interface)(task.test_inputs[:2])
     assert logits(result, inputs).shape == (2, task.interface.classes), "the result has another interface"
+
+
+def _check_changed(result: Any, again: Any, model: nn.Module, task: Task) -> None:
+    _check_model(result, again, model, task)
+    assert result.state_dict().keys() == model.state_dict().keys(), "the result has another interface"
 
 
 def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None:
@@ -88,6 +83,8 @@ def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None
 def _check_claim(result: Any, again: Any, model: nn.Module, task: Task) -> None:
     assert isinstance(result, Forged), "the attack returned no claim"
     assert np.array_equal(result.message, again.message), "one seed gave two results"
+    assert result.attachments.keys() == again.attachments.keys(), "one seed gave two results"
+    assert all(np.array_equal(a, again.attachments[name]) for name, a in result.attachments.items()), "likewise"
     assert result.tries >= 1, "the claim took no try"
 
 
@@ -97,9 +94,9 @@ def _check_finding(result: Any, again: Any, model: nn.Module, task: Task) -> Non
 
 
 _CHECKS: dict[str, Callable[[Any, Any, nn.Module, Task], None]] = {
-    "modification": _check_model,
+    "modification": _check_changed,
     "extraction": _check_model,
-    "collusion": _check_model,
+    "collusion": _check_changed,
     "evasion": _check_answer,
     "forgery": _check_claim,
     "detection": _check_finding,

@@ -8,15 +8,17 @@ from torch.nn.functional import cross_entropy
 
 from modelmark import layers
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned, units
-from modelmark.attacks.cleansing._trigger import anomaly_index, ends, reconstruct
+from modelmark.attacks.cleansing._trigger import anomaly_index, reconstruct
 from modelmark.attacks.cleansing.anp import Anp
 from modelmark.attacks.cleansing.cleanse_prune import CleansePrune, features
 from modelmark.attacks.cleansing.cleanse_unlearn import CleanseUnlearn
 from modelmark.attacks.cleansing.ft_sam import FtSam, Sharpness
 from modelmark.attacks.cleansing.ibau import Ibau, Universal
-from modelmark.attacks.cleansing.launder import Launder, activity, excited
+from modelmark.attacks.cleansing.launder import Launder, excited
 from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
+from modelmark.attacks.extraction._perturb import ends
+from modelmark.attacks.pruning._activity import activity
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed, constant
@@ -119,10 +121,10 @@ def test_features_that_the_trigger_raises_are_cut_from_the_head(backdoored, thie
 
 def test_laundering_resets_what_a_trigger_excites(backdoored, thief, triggers):
     x = Normalise(thief.interface)(thief.train_inputs)
-    resting, raised = activity(backdoored, x), excited(backdoored, x, triggers)
+    resting, raised = activity(backdoored, units(backdoored), x), excited(backdoored, x, triggers)
     assert list(resting) == list(raised) == units(backdoored)
     stamped = triggers.stamped(x, torch.zeros(len(x), dtype=torch.int64))
-    rise = (activity(backdoored, stamped)["fc1"] - resting["fc1"]) / resting["fc1"].max()
+    rise = (activity(backdoored, ["fc1"], stamped)["fc1"] - resting["fc1"]) / resting["fc1"].max()
     assert (raised["fc1"] >= rise - 1e-5).all()
     laundered = Launder(steps=100, dense=0.5, convolution=50.0, epochs=1, rate=1e-9)(backdoored, thief, seed=0)
     silent = laundered.fc1.weight.abs().amax(dim=1) < 1e-6
@@ -135,7 +137,7 @@ def test_activity_is_the_mean_positive_part_of_a_channel(unmarked, thief):
     x = Normalise(thief.interface)(thief.train_inputs[:300])
     with torch.no_grad():
         expected = unmarked.conv1(x).clamp(min=0).mean(dim=(0, 2, 3))
-    assert torch.allclose(activity(unmarked, x)["conv1"], expected, atol=1e-5)
+    assert torch.allclose(activity(unmarked, ["conv1"], x)["conv1"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("attack", [Anp(threshold=0.8, epochs=5), Rnp(threshold=0.5, epochs=5)], ids=str)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from modelmark.attacks import attack_class
+from modelmark.attacks.forgery import _claims
 from modelmark.attacks.forgery.adversarial_triggers import AdversarialTriggers
 from modelmark.attacks.forgery.false_claim import FalseClaim
 from modelmark.attacks.forgery.fit_key import FitKey
@@ -105,6 +106,19 @@ def test_ground_labels_are_functions_of_their_pictures_alone(start, unmarked, di
     if start == "pictures":
         change = (pictures[:, None].int() - digits.train_inputs[None].int()).abs().flatten(2).amax(dim=2)
         assert change.amin(dim=1).max() <= 1
+
+
+def test_grinding_stops_at_its_limit(unmarked, digits, monkeypatch):
+    asked, answers = [], _claims.answers
+
+    def counted(model, pictures, task):
+        asked.append(len(pictures))
+        return answers(model, pictures, task)
+
+    monkeypatch.setattr(_claims, "answers", counted)
+    with pytest.raises(UsageError, match="in 60 candidates"):
+        Grind(triggers=50, limit=60)(unmarked, digits, seed=0)
+    assert sum(asked) == 60
 
 
 def test_subset_needs_as_many_committed_as_chance_says(unmarked, digits):

@@ -74,8 +74,9 @@ def test_clp_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
     mark, model = stolen("adi")
     for settings in Clp.strengths:
         attacked = Clp(**settings)(model, digits, seed=0)
-        if accuracy(model, digits) - accuracy(attacked, digits) <= 0.05:
-            assert established(mark, attacked)
+        lost = accuracy(model, digits) - accuracy(attacked, digits)
+        assert established(mark, attacked) or lost > 0.05
+    assert lost > 0.05, "the sweep ends before the model is ruined"
 
 
 def test_structured_pruning_leaves_a_smaller_network_and_no_triggers(stolen, digits):

@@ -125,7 +125,7 @@ def test_a_hardened_model_holds_out_longer(stolen, digits):
 
     def fooled(network):
         craft = Adversarial(
-            lambda: network, lambda x: x, digits.interface, share=1.0, eps=0.1, step=0.03, iterations=7
+            lambda: network, lambda x, y: y, digits.interface, share=1.0, eps=0.1, step=0.03, iterations=7
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -75,7 +75,7 @@ def test_low_rank_removes_nothing_here_before_the_model_is_ruined(scheme, stolen
     assert lost > 0.05, "the sweep ends before the model is ruined"
 
 
-@pytest.mark.parametrize(("strength", "least", "most"), [(0.5, 230, 256), (1.0, 96, 160), (1.5, 0, 16)])
+@pytest.mark.parametrize(("strength", "least", "most"), [(0.5, 250, 256), (1.0, 96, 160), (1.5, 0, 4)])
 def test_shifting_by_the_mean_filter_erases_bits_and_beyond_turns_them_around(strength, least, most, stolen, digits):
     """At 1.0 what is left is chance, four deviations about a half of 256."""
     mark, model = stolen("uchida")
@@ -119,7 +119,8 @@ def test_eight_bits_change_nothing_that_is_read(stolen, digits):
     attacked = Int8()(model, digits, seed=0)
     change = (attacked.fc1.weight - model.fc1.weight).abs()
     assert change.max() > 0
-    assert (change.amax(dim=1) <= model.fc1.weight.abs().amax(dim=1) / 127).all()
+    step = model.fc1.weight.abs().amax(dim=1) / 127
+    assert (change.amax(dim=1) <= step / 2 * (1 + 1e-4)).all()
     assert torch.equal(attacked.conv1.weight, model.conv1.weight)
     assert mark.evidence(WhiteBox(attacked, 10)).matches == 256
 

@@ -1,11 +1,12 @@
 """Attacks that die or break, for audits that must outlive them."""
 
+import math
 import os
 import signal
 from dataclasses import dataclass
 from typing import ClassVar
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Finding, Kind, Strengths
 from modelmark.audit.grid import Entry, Grid
 
 
@@ -31,6 +32,16 @@ class Breaks(Dies):
 
     def __call__(self, model, task, *, seed, watch=None):
         raise ZeroDivisionError("by mistake")
+
+
+@dataclass(frozen=True)
+class Mumbles(Dies):
+    """Finds a score that is no number."""
+
+    kind: ClassVar[Kind] = "detection"
+
+    def __call__(self, model, task, *, seed, watch=None):
+        return Finding(math.nan, False)
 
 
 GRID = Grid(

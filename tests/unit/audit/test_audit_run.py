@@ -4,17 +4,20 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from modelmark.audit import prepare
 from modelmark.audit.grid import Entry
-from modelmark.audit.measure import Cell, measure
+from modelmark.audit.measure import blank, measure
 from modelmark.audit.prepare import Bench
 from modelmark.audit.result import parse, read
 from modelmark.audit.run import cells, run
@@ -173,5 +176,80 @@ def test_another_back_end_gives_the_same_rows(results, folder, tmp_path):
 
 
 def test_a_cell_is_told_apart_by_everything_that_was_set():
-    assert len({json.dumps(cell.settings) + cell.attack for cell in cells(PLAIN)}) == len(PLAIN.attacks)
-    assert isinstance(cells(PLAIN)[0], Cell)
+    cell = cells(PLAIN)[0]
+    others = [
+        replace(cell, attack="noise"),
+        replace(cell, settings={"amount": 0.1}),
+        replace(cell, seed=1),
+        replace(cell, scheme=Entry("adi")),
+        replace(cell, scheme=Entry("uchida", ({"bits": 128},))),
+    ]
+    changes = {"data": "idx:mnist", "arch": "cnn", "thief": 0.4, "most": 5, "epochs": 3, "owner": 9}
+    places = [blank(one, PLAIN).cell for one in (cell, *others)]
+    places += [blank(cell, replace(PLAIN, **{name: value})).cell for name, value in changes.items()]
+    assert len(set(places)) == 12
+    assert blank(replace(cell, strength=3), PLAIN).cell == places[0]  # its number is no setting
+
+
+def beside(folder, tmp_path):
+    """A new file of results beside the networks of those in ``folder``."""
+    os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
+    return tmp_path / "rows.jsonl"
+
+
+def test_a_cell_named_twice_is_measured_once(results, folder, tmp_path):
+    output = beside(folder, tmp_path)
+    grid = replace(PLAIN, attacks=(Entry("prune"), Entry("permute"), Entry("prune", ({}, {}))))
+    steps = []
+    found = run(grid, output, watch=steps.append)
+    assert [result.attack for result in found] == ["prune", "permute"]
+    assert len(output.read_bytes().splitlines()) == 2
+    assert (steps[-1].done, steps[-1].total) == (2, 2)
+
+
+def test_a_number_that_is_none_fails_its_cell_alone(results, folder, tmp_path):
+    grid = replace(PLAIN, attacks=(Entry("hostile_attacks:Mumbles"), Entry("prune")))
+    failed, done = run(grid, beside(folder, tmp_path))
+    assert (failed.status, done.status) == ("failed", "done")
+    assert failed.reason.startswith("ValueError: Out of range float")
+    assert failed.marked == done.marked
+
+
+def unmarked_alone(folder, nets):
+    """Give a folder the unmarked network of the one in ``folder``, and nothing else."""
+    nets.mkdir(parents=True)
+    for path in (folder / "rows.jsonl.nets" / PLAIN.setup).glob("seed0-host.*"):
+        shutil.copy(path, nets)
+    return nets
+
+
+def left_unmarked(host, *_, **__):
+    """Stand in for ``embed``, at once."""
+    return SimpleNamespace(model=host)
+
+
+def test_an_embedding_that_breaks_fails_its_cells_alone_and_is_tried_again(results, folder, tmp_path, monkeypatch):
+    def breaks(*_, **__):
+        raise ZeroDivisionError("by mistake")
+
+    grid, output = replace(PLAIN, attacks=PLAIN.attacks[:2]), tmp_path / "rows.jsonl"
+    unmarked_alone(folder, tmp_path / "rows.jsonl.nets" / PLAIN.setup)
+    monkeypatch.setattr(prepare, "embed", breaks)
+    found = run(grid, output, backend="threading")
+    assert [result.reason for result in found] == ["ZeroDivisionError: by mistake"] * 2
+    monkeypatch.setattr(prepare, "embed", left_unmarked)
+    assert [result.status for result in run(grid, output, backend="threading", retry=True)] == ["done"] * 2
+
+
+def test_a_network_that_cannot_be_kept_is_no_lasting_refusal(results, folder, tmp_path, monkeypatch):
+    def full(*_):
+        raise UsageError("no space left")
+
+    bench = Bench(PLAIN, 0, unmarked_alone(folder, tmp_path / "nets"))
+    monkeypatch.setattr(prepare, "embed", left_unmarked)
+    with monkeypatch.context() as patched:
+        patched.setattr(prepare.weights, "save", full)
+        with pytest.raises(UsageError, match="no space"):
+            bench.marked(PLAIN.schemes[0])
+    assert not list(tmp_path.rglob("*.refused"))
+    bench.marked(PLAIN.schemes[0])

@@ -129,6 +129,8 @@ def test_a_deposit_belongs_to_its_claim_its_claimant_and_its_authorities(case, a
     stolen = envelope.sign(Deposit(case.JUDGE.signers, case.at(1), claimed.digest, tokens), case.JUDGE)
     with pytest.raises(MismatchError, match="the claimant's deposit"):
         deposit.check(claimed, stolen, trust)
+    with pytest.raises(UsageError, match="the identity that signed the claim"):
+        deposit.make(claimed, tokens, case.JUDGE, trust, issued=case.at(1))
     with pytest.raises(UsageError, match="a pinned certificate for authority"):
         deposit.check(claimed, paper, Trust([authorities("second")[1]]))
     for given in (tokens * 2, tokens):

@@ -16,7 +16,7 @@ from modelmark.claim.dispute import Frozen
 from modelmark.claim.judging import Recorded
 from modelmark.claim.statement import Statement
 from modelmark.claim.transcript import ORDINARY, Asked, Head, Transcript
-from modelmark.claim.verdict import Revocation, Spent
+from modelmark.claim.verdict import SENTENCES, Revocation, Spent
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.interface import Interface
 from modelmark.keys import Key
@@ -254,6 +254,20 @@ def test_who_was_first_among_rivals(claim, key, marked):
     assert rival.rival(found).first == 0
     swapped = {(1 - a, 1 - b): signed for (a, b), signed in found.items()}
     assert rival.rival(swapped).first == 1
+    for pair, signed in found.items():  # the same papers, but nothing could be tested
+        document = dataclasses.replace(
+            signed.document, decision="not-decidable", sentence=SENTENCES["not-decidable"], weighed=()
+        )
+        unread = rival.rival(found | {pair: envelope.sign(document, cases.JUDGE)})
+        assert (unread.first, unread.reason) == (None, f"claim {pair[0]} could not be judged on model {pair[1]}")
+    late = dataclasses.replace(
+        found[1, 0].document,
+        decision="not-decidable",
+        sentence=SENTENCES["not-decidable"],
+        weighed=(),
+        order="suspect-first",
+    )
+    assert rival.rival(found | {(1, 0): envelope.sign(late, cases.JUDGE)}).first == 0
     with pytest.raises(MismatchError, match="both claims on both models"):
         rival.rival({pair: found[pair] for pair in list(found)[:3]})
     with pytest.raises(MismatchError, match="more than two"):

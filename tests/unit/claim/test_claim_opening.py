@@ -10,7 +10,7 @@ from modelmark.claim import envelope, lots, opening
 from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
 from modelmark.claim.dispute import Challenge, Frozen
 from modelmark.claim.statement import Statement
-from modelmark.errors import CapacityError, MalformedError, MismatchError
+from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.secret import Secret
 
 
@@ -107,6 +107,11 @@ def test_another_key_opens_nothing(case) -> None:
     for changes in ({"secret": Secret(bytes(32))}, {"carriers": leaves(case)[::-1]}):
         with pytest.raises(MismatchError, match="the key that was claimed"):
             make(case, asked, **changes)
+
+
+def test_only_the_claimant_opens(case) -> None:
+    with pytest.raises(UsageError, match="the identity that signed the claim"):
+        make(case, challenge(case, case.claim("")), identity=case.JUDGE)
 
 
 def test_another_value_than_the_concealed_one_is_refused(case) -> None:

@@ -126,6 +126,15 @@ def test_an_open_identity_comes_back_and_is_private(tmp_path) -> None:
     assert bytes(range(32)).hex() not in repr(EVERYTHING)
 
 
+def test_a_changed_header_of_an_open_identity_is_not_shown(tmp_path) -> None:
+    path, other = tmp_path / "owner.identity", Identity.generate().signers[0].public
+    identity.save(EVERYTHING, path, None)
+    path.write_bytes(path.read_bytes().replace(EVERYTHING.signers[0].public.encode(), other.encode()))
+    for read in (identity.inspect, identity.load):
+        with pytest.raises(MalformedError, match="changed or truncated"):
+            read(path)
+
+
 def test_a_sealed_identity_needs_its_passphrase(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(sealed, "KDF", sealed.KDF | {"m_kib": 8192})  # the real one takes 256 MiB and a second
     path = tmp_path / "owner.identity"

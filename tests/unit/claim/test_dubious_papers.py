@@ -39,7 +39,7 @@ def claimed(case, key, committed, fingerprint, /, **changes):
 
 def challenged(case, claim, digest, /, **changes):
     made = Challenge(
-        case.JUDGE.signers, case.at(2), case.at(9), "", claim.digest, "", Frozen("weights", digest), case.NONCE,
+        case.JUDGE.signers, case.at(2), case.at(9), "", claim.digest, "de" * 32, Frozen("weights", digest), case.NONCE,
         key=0, lot=0, draws=0, test="exact", bar=8,
     )  # fmt: skip
     return envelope.sign(dataclasses.replace(made, **changes), case.JUDGE)
@@ -77,7 +77,8 @@ def proven(case, owner):
 
 
 def about(case, owner, model, /, **changes):
-    asked = challenged(case, owner.dated.claim, weights.digest(model.state_dict()), **changes)
+    named = {"deposit": owner.dated.deposit} | changes
+    asked = challenged(case, owner.dated.claim, weights.digest(model.state_dict()), **named)
     return Case(owner.dated, asked, owner.committed, WhiteBox(model, 10).weight(LAYER))
 
 
@@ -123,6 +124,8 @@ def test_a_proof_is_for_one_case(case, owner, fresh, proven) -> None:
             papers.weigh(other, proven, received=case.at(3))
     with pytest.raises(MalformedError, match="expected a proof before"):
         papers.weigh(about(case, owner, owner.model), proven, received=case.at(10))
+    with pytest.raises(ValueError, match="does not match format"):
+        papers.weigh(about(case, owner, owner.model), proven, received="")
 
 
 def test_a_suspect_below_the_bar_is_not_answered(case, owner, fresh) -> None:
@@ -140,6 +143,7 @@ def test_a_bar_out_of_reach_is_not_answered(case, owner) -> None:
     ("changes", "message"),
     [
         ({"claim": "00" * 32}, "expected a challenge to a key of this claim"),
+        ({"deposit": "00" * 32}, "expected the deposit that the challenge names"),
         ({"key": 1}, "expected a challenge to a key of this claim"),
         ({"lot": 1}, "the exact test for the whole of one lot"),
         ({"draws": 8}, "the exact test for the whole of one lot"),
@@ -160,7 +164,7 @@ def claim_with(case, owner, committed, /, **changes):
     claim = claimed(case, owner.key, committed, "ab" * 32, **changes)
     asked = challenged(case, claim, "cd" * 32)
     token = b"" if claim.document.draw.kind == "offline" else b"token"
-    return Case(Dated(claim, (), token), asked, committed, WhiteBox(owner.model, 10).weight(LAYER))
+    return Case(Dated(claim, (), token, "de" * 32), asked, committed, WhiteBox(owner.model, 10).weight(LAYER))
 
 
 def test_an_offline_claim_is_refused_because_a_commitment_could_follow_its_draw(case, owner) -> None:

@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 from report_rows import audit, observed, reading, row, written
 
+from modelmark.audit.result import Accuracy
 from modelmark.errors import MalformedError, UsageError
+from modelmark.report.machine import machine
+from modelmark.report.page import page
+from modelmark.report.plain import plain
 from modelmark.report.rows import load
 
 
@@ -57,6 +61,10 @@ def changed(**values):
         (changed(matches=101), "at most 100 matches"),
         (changed(chance="1/1"), "chance below 1"),
         (changed(charges=[{"reason": "draw", "bits": "80"}]), "charges"),
+        (changed(charges=[{"reason": "draw", "bits": 10**400}]), "charges"),
+        (changed(bar=1e308), "a bar above 0"),
+        (changed(bar=0.0), "a bar above 0"),
+        (row(accuracy=Accuracy(0.99, 1e308, -1e308)), "accuracies from 0 to 1"),
         (row(after={**observed("adi", 50), "net_bits": 70.0}), "expected a chance"),
         (row(after={**observed("adi", 50), "verdict": "established"}), "expected a chance"),
     ],
@@ -72,6 +80,19 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     path.write_text(row().line().replace('"host": 0.99', '"host": NaN') + "\n")
     with pytest.raises(MalformedError, match=r"line 1"):
         load([path])
+
+
+def test_numbers_that_no_float_holds_are_shown_or_left_out(tmp_path):
+    huge = 10**400
+    odd = [
+        row(seed=huge, strength=huge, settings={"amount": huge}, thief={"samples": huge, "share": huge}),
+        row(seed=1, thief={"share": -1e299, "evidence": {"net_bits": huge}}),
+        row(seed=2, thief={}, forged={"naive": huge, "tries": huge}, finding={"marked": {"score": huge}}),
+    ]
+    found = load([written(tmp_path / "rows.jsonl", odd)])
+    for make in (page, plain, machine):
+        assert "1" + "0" * 50 in make(found)
+    assert "Thief holds" not in plain(found)
 
 
 def test_a_self_check_key_and_an_observation_are_never_established(tmp_path):

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.interface import FULL_SCALE, Interface
+from modelmark.attacks.extraction._perturb import ends
 from modelmark.preprocess import Normalise
 from modelmark.schemes.base import Embedding
-from modelmark.suspect import logits
 from modelmark.task import Task
 
 _GROUP = 16  # classes in one forward pass
@@ -28,13 +27,11 @@ class Triggers:
     Args:
         masks: in [0, 1], ``(classes, 1, H, W)``; ``(classes, *input_shape)`` for inputs that are no pictures.
         patterns: as ``forward`` takes inputs, ``(classes, *input_shape)``.
-        hits: share of clean inputs that the trigger sends to its class, ``(classes,)``.
         anomaly: how many deviations a mask is smaller than the median one, ``(classes,)``; negative where it is larger.
     """
 
     masks: Tensor
     patterns: Tensor
-    hits: Tensor
     anomaly: Tensor
 
     def suspicious(self, threshold: float = 2.0) -> Tensor:
@@ -93,30 +90,19 @@ def reconstruct(
     picked = torch.randperm(len(task.train_inputs), generator=generator)[:samples]
     inputs = Normalise(task.interface)(task.train_inputs[picked.to(task.train_inputs.device)].to(device))
     low, high = ends(task.interface, device)
-    masks, patterns, hits = [], [], []
+    masks, patterns = [], []
     for group in torch.arange(task.interface.classes, device=device).split(_GROUP):
         mask, pattern = _descend(frozen, inputs, group, low, high, steps, weight, batch, generator)
         masks.append(mask)
         patterns.append(pattern)
-        for at, target in enumerate(group):
-            answers = logits(frozen, inputs * (1 - mask[at]) + mask[at] * pattern[at]).argmax(dim=1)
-            hits.append((answers == target).float().mean())
     found = torch.cat(masks)
-    return Triggers(found, torch.cat(patterns), torch.stack(hits), anomaly_index(found.flatten(1).sum(dim=1)))
+    return Triggers(found, torch.cat(patterns), anomaly_index(found.flatten(1).sum(dim=1)))
 
 
 def anomaly_index(sizes: Tensor) -> Tensor:
     """Return ``(median - size) / (1.4826 MAD)`` of each size, ``(classes,)``: large for a mask that is oddly small."""
     below = sizes.quantile(0.5) - sizes
     return below / (_MAD * below.abs().quantile(0.5)).clamp(min=1e-12)
-
-
-def ends(interface: Interface, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the darkest and the brightest input as ``forward`` takes them, each ``(*input_shape)``."""
-    extremes = torch.zeros(2, *interface.input_shape, dtype=torch.uint8)
-    extremes[1] = FULL_SCALE
-    low, high = Normalise(interface)(extremes).to(device)
-    return low, high
 
 
 def _descend(

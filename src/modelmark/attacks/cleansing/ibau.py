@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modelmark.attacks.base import Kind, Strengths
-from modelmark.attacks.cleansing._trigger import ends
+from modelmark.attacks.extraction._perturb import ends
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.schemes.base import Embedding

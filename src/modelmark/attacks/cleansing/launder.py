@@ -1,8 +1,7 @@
 """Neural laundering: neurons that reconstructed triggers excite are reset, then the triggers are unlearned."""
 
-import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +10,10 @@ from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.cleansing._masks import pruned, units
 from modelmark.attacks.cleansing._trigger import Stamping, Triggers, reconstruct
+from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -89,29 +88,11 @@ def excited(model: nn.Module, clean: Tensor, triggers: Triggers) -> dict[str, Te
 
     In units of the activity of the layer's most active channel on the clean inputs ``(N, *input_shape)``.
     """
-    before = activity(model, clean)
+    paths = units(model)
+    before = activity(model, paths, clean)
     most = {path: torch.full_like(resting, -torch.inf) for path, resting in before.items()}
     for target in range(len(triggers.masks)):
         classes = torch.full((len(clean),), target, device=clean.device)
-        for path, after in activity(model, triggers.stamped(clean, classes)).items():
+        for path, after in activity(model, paths, triggers.stamped(clean, classes)).items():
             most[path] = torch.maximum(most[path], after - before[path])
     return {path: raised / before[path].max().clamp(min=1e-12) for path, raised in most.items()}
-
-
-def activity(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
-    """Return the mean positive part of the outputs of every hidden unit, unit to ``(channels,)``."""
-    copied = copy.deepcopy(model)
-    sums: dict[str, Tensor] = {}
-
-    def record(path: str) -> Any:
-        def hook(module: nn.Module, given: Any, output: Tensor) -> None:
-            last = isinstance(module, nn.Linear)
-            channels = output.clamp(min=0).movedim(-1 if last else 1, 0).flatten(1)
-            sums[path] = sums.get(path, 0) + channels.mean(dim=1) * (len(output) / len(inputs))
-
-        return hook
-
-    for path in units(model):
-        layers.unwrapped(copied).get_submodule(path).register_forward_hook(record(path))
-    logits(copied, inputs)
-    return sums

@@ -16,14 +16,14 @@ _SECOND = 0x94D049BB133111EB - 2**64
 
 
 def fingerprints(pictures: Tensor, seed: int) -> Tensor:
-    """Return one int64 per input, ``(N,)``, from its values in 256ths of full scale and ``seed``.
+    """Return one int64 per input, ``(N,)``, from its values in 255ths of full scale and ``seed``.
 
     Args:
         pictures: inputs with the preprocessing undone, ``(N, *input_shape)``, of any range.
-        seed: of the thief.
+        seed: of the thief; its lowest 31 bits count.
     """
     values = (pictures.flatten(1) * FULL_SCALE).round().long()
-    places = torch.arange(values.shape[1], device=values.device) + (seed << 32)
+    places = torch.arange(values.shape[1], device=values.device) + (seed % 2**31 << 32)
     return _scrambled(_scrambled(values + _scrambled(places * _STEP)).sum(dim=1))
 
 

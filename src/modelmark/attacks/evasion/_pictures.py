@@ -60,6 +60,11 @@ def filtered(answer: Answer, interface: Interface, name: str, change: Change) ->
     return asked
 
 
-def padded(pictures: Tensor, before: int, after: int) -> Tensor:
-    """Return pictures with their border pixels repeated, ``before`` times above and left, ``after`` below and right."""
+def padded(pictures: Tensor, kernel: int) -> Tensor:
+    """Return pictures with their border pixels repeated, such that squares of side ``kernel`` fit around each pixel.
+
+    An even square reaches one pixel further down and right.
+    """
+    before = (kernel - 1) // 2
+    after = kernel - 1 - before
     return torch.nn.functional.pad(pictures, (before, after, before, after), mode="replicate")

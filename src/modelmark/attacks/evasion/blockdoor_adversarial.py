@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from modelmark.attacks._targeted import targeted
 from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _autoencoder, _content, _nets, _pictures
+from modelmark.attacks.evasion import _autoencoder, _content, _nets, _outliers, _pictures
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits
 from modelmark.task import Task
@@ -81,9 +81,7 @@ class BlockdoorAdversarial:
         limit = _nets.threshold(scores.clamp(min=0), right[0] & ~right[1], self.loss)
 
         def asked(inputs: Tensor) -> Tensor:
-            suspicious = (_adversarial(detector, inputs) > limit).to(inputs.device)
-            given = answer(inputs)
-            return torch.where(suspicious.to(given.device), repaired(inputs).to(given.device), given)
+            return _outliers.replaced(answer(inputs), _adversarial(detector, inputs) > limit, repaired(inputs))
 
         return asked
 

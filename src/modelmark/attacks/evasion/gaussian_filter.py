@@ -53,5 +53,5 @@ class GaussianFilter:
         away = torch.arange(-reach, reach + 1, device=pictures.device, dtype=torch.float64)
         bell = torch.exp(-away.square() / (2 * self.std**2))
         bell = (bell / bell.sum()).to(pictures.dtype).expand(channels, 1, 1, -1)
-        wide = _pictures.padded(pictures, reach, reach)
+        wide = _pictures.padded(pictures, 2 * reach + 1)
         return conv2d(conv2d(wide, bell, groups=channels), bell.transpose(2, 3), groups=channels)

@@ -48,5 +48,4 @@ class MeanFilter:
         return _pictures.filtered(answer, task.interface, self.name, self._smoothed)
 
     def _smoothed(self, pictures: Tensor) -> Tensor:
-        before = (self.kernel - 1) // 2
-        return avg_pool2d(_pictures.padded(pictures, before, self.kernel - 1 - before), self.kernel, stride=1)
+        return avg_pool2d(_pictures.padded(pictures, self.kernel), self.kernel, stride=1)

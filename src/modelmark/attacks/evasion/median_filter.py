@@ -49,7 +49,6 @@ class MedianFilter:
         return _pictures.filtered(answer, task.interface, self.name, self._smoothed)
 
     def _smoothed(self, pictures: Tensor) -> Tensor:
-        before = (self.kernel - 1) // 2
-        wide = _pictures.padded(pictures, before, self.kernel - 1 - before)
+        wide = _pictures.padded(pictures, self.kernel)
         squares = wide.unfold(2, self.kernel, 1).unfold(3, self.kernel, 1)  # (N, C, H, W, kernel, kernel)
         return squares.flatten(4).median(dim=4).values

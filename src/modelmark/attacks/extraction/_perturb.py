@@ -36,16 +36,24 @@ def moved(images: Tensor, signs: Tensor, step: float) -> Tensor:
     return (images.float() + step * FULL_SCALE * signs).clamp(0, FULL_SCALE).round().to(torch.uint8)
 
 
+def ends(interface: Interface, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the darkest and the brightest input as ``forward`` takes them, each ``(*input_shape)``."""
+    extremes = torch.zeros(2, *interface.input_shape, dtype=torch.uint8)
+    extremes[1] = FULL_SCALE
+    low, high = Normalise(interface)(extremes).to(device)
+    return low, high
+
+
 class Adversarial(Embedding):
-    """Adds to every batch examples crafted against the student as it is now, labelled by the stolen model.
+    """Adds to every batch examples crafted against the network as it is now.
 
     Projected gradient descent in the maximum norm: signs of the gradient, a random start, within the range of pixels.
 
     Args:
-        student: returns the network that is being trained.
-        ask: the stolen model's scores, ``(B, *input_shape)`` to ``(B, classes)``.
+        student: returns the network that is being trained; a function, so that it does not become a part of this module.
+        label: of the examples ``(B, *input_shape)`` and the targets of the inputs they are made from, gives their targets.
         interface: gives the range of pixels after preprocessing.
-        share: of the batch that is attacked and appended.
+        share: of the batch that is attacked and appended; at least one input is.
         eps, step: largest change and length of a step, of full scale.
         iterations: steps.
     """
@@ -53,7 +61,7 @@ class Adversarial(Embedding):
     def __init__(
         self,
         student: Callable[[], nn.Module],
-        ask: Callable[[Tensor], Tensor],
+        label: Callable[[Tensor, Tensor], Tensor],
         interface: Interface,
         *,
         share: float,
@@ -63,21 +71,20 @@ class Adversarial(Embedding):
     ) -> None:
         super().__init__()
         self._student = student
-        self._ask = ask
+        self._label = label
         self._share = share
         self._eps, self._step, self._iterations = eps, step, iterations
-        ends = torch.tensor([0, FULL_SCALE], dtype=torch.uint8).view(2, *(1 for _ in interface.input_shape))
-        ends = Normalise(interface)(ends.expand(2, *interface.input_shape[:1], *interface.input_shape[1:]))
+        low, high = ends(interface, torch.device("cpu"))
         self._low: Tensor
         self._high: Tensor
-        self.register_buffer("_low", ends[:1].clone(), persistent=False)
-        self.register_buffer("_high", ends[1:].clone(), persistent=False)
+        self.register_buffer("_low", low, persistent=False)
+        self.register_buffer("_high", high, persistent=False)
 
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch with the examples and the stolen model's labels for them appended."""
+        """Return the batch with the examples and their targets appended."""
         count = max(1, round(self._share * len(x)))
         crafted = self.crafted(x[:count], y[:count])
-        return torch.cat([x, crafted]), torch.cat([y, self._ask(crafted).argmax(dim=1)])
+        return torch.cat([x, crafted]), torch.cat([y, self._label(crafted, y[:count])])
 
     def crafted(self, x: Tensor, y: Tensor) -> Tensor:
         """Return examples near ``x`` on which the student's loss against labels ``y`` is large."""

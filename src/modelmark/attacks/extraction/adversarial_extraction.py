@@ -69,7 +69,7 @@ class AdversarialExtraction:
             seed=seed,
             embedding=lambda copied: Adversarial(
                 lambda: copied,
-                lambda x: logits(model, x),
+                lambda x, y: logits(model, x).argmax(dim=1),
                 task.interface,
                 share=self.share,
                 eps=self.eps,

@@ -34,7 +34,7 @@ class FalseClaim:
         epochs: of each; 0: as ``embed`` would train.
         triggers: how many are claimed.
         pool: candidates made for each, of which those that convince all surrogates most are kept.
-        epsilon: largest change of a pixel on the scale of 0 to 255; a third of it in the attacked pictures.
+        epsilon: largest change of a pixel on the scale of 0 to 255.
         steps: of gradient descent.
         disjoint: whether surrogates share no data.
     """

@@ -61,6 +61,7 @@ class Grind:
         tried = 0
         while len(kept) < self.triggers and tried < self.limit:
             open_places = [place for place in range(self.triggers) if place not in kept]
+            open_places = open_places[: self.limit - tried]
             candidates = self._candidates(base[open_places], task, generator)
             labels = prf_labels(prf_key(seed), candidates, task.interface.classes)
             fits = (labels == _claims.answers(model, candidates, task)).tolist()

@@ -19,8 +19,8 @@ class Collude:
     """Combine the weights of several copies, one by one.
 
     Averaging keeps the accuracy of copies that were marked from one host; copies trained from different initial weights do
-    not line up, and their mean is worth nothing. On digits the mean of two copies shows 43 and 42 of 100 triggers (``adi``), or
-    224 and 221 of 256 bits (``uchida``), at the accuracy of one.
+    not line up, and their mean is worth nothing. In the digits audit the mean of two copies shows 38 of 100 triggers (``adi``),
+    or 175 of 200 bits (``deepsigns``), at no loss of accuracy.
 
     Source: the averaging attack of Chen et al. 2019, DeepMarks, arXiv 1804.03648; the minimum, maximum and median of
     multimedia fingerprinting are in Wu et al. 2004, "Collusion-resistant fingerprinting for multimedia".

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
 from modelmark.schemes.base import Embedding
-from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -80,16 +80,7 @@ def cut_layer(model: nn.Module) -> str:
 
 def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:
     """Return how strongly clean data excite each channel of a layer, ``(channels,)``."""
-    sums: list[Tensor] = []
-
-    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        sums.append(output.clamp(min=0).transpose(0, 1).flatten(1).mean(dim=1) * len(output))
-
-    copied = copy.deepcopy(layers.unwrapped(model))
-    copied.get_submodule(path).register_forward_hook(record)
-    with torch.no_grad():
-        logits(copied, Normalise(task.interface)(task.train_inputs[:5000]))
-    return torch.stack(sums).sum(dim=0)
+    return activity(model, [path], Normalise(task.interface)(task.train_inputs[:5000]))[path]
 
 
 class _Cut(Embedding):

@@ -42,7 +42,7 @@ class Prune:
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the pruned copy; neither data nor chance takes part."""
         model = copy.deepcopy(model)
-        chosen = [(model.get_submodule(layer.path), "weight") for layer in layers.markable(model)]
+        chosen = [(layers.unwrapped(model).get_submodule(layer.path), "weight") for layer in layers.markable(model)]
         if self.scope == "global":
             prune.global_unstructured(chosen, pruning_method=prune.L1Unstructured, amount=self.amount)
         else:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.extraction._perturb import Adversarial
@@ -64,25 +63,10 @@ class AdversarialTraining:
         """Return the hardened copy."""
 
         def hooks(copied: nn.Module) -> Embedding:
-            craft = Adversarial(
-                lambda: copied, lambda x: copied(x), task.interface,
+            return Adversarial(
+                lambda: copied, lambda x, y: y, task.interface,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
-            return _Hardening(craft, self.share)
 
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
         return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
-
-
-class _Hardening(Embedding):
-    """Appends examples crafted against the model as it is now, with the labels of the pictures they are made from."""
-
-    def __init__(self, craft: Adversarial, share: float) -> None:
-        super().__init__()
-        self.craft = craft
-        self._share = share
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch with the examples appended."""
-        count = max(1, round(self._share * len(x)))
-        return torch.cat([x, self.craft.crafted(x[:count], y[:count])]), torch.cat([y, y[:count]])

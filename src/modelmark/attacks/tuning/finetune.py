@@ -9,6 +9,7 @@ from torch import nn
 
 from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
@@ -52,10 +53,7 @@ class FineTune:
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate < float("inf") or self.epochs < 1 or self.batch < 1:
-            raise ValueError(
-                f"expected rate > 0 and at least one epoch and sample, got {self.rate}, {self.epochs} and {self.batch}"
-            )
+        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
         if not 0 < self.share <= 1:
             raise ValueError(f"expected a share above 0 and at most 1, got {self.share}")
 
@@ -86,7 +84,8 @@ class FineTune:
 def with_new_head(model: nn.Module, head: str, *, seed: int) -> nn.Module:
     """Return a copy of ``model`` whose layer ``head`` is initialised again, from ``seed``."""
     model = copy.deepcopy(model)
-    with torch.random.fork_rng(devices=[]):
+    device = layers.weight(model, head).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model.get_submodule(head).reset_parameters()  # type: ignore[operator]
+        layers.unwrapped(model).get_submodule(head).reset_parameters()  # type: ignore[operator]
     return model

@@ -53,9 +53,7 @@ class Int8:
             quantize_(stored, Int8WeightOnlyConfig())
         with torch.no_grad():
             for layer in layers.markable(result):
-                weight = layers.weight(stored, layer.path)
-                plain = weight.dequantize() if hasattr(weight, "dequantize") else weight
-                layers.weight(result, layer.path).copy_(plain)
+                layers.weight(result, layer.path).copy_(layers.weight(stored, layer.path).dequantize())
         return result.eval()
 
 

@@ -20,6 +20,7 @@ from modelmark.claim.dubious import encoding, proof
 from modelmark.claim.dubious.pedersen import Commitment, Witness
 from modelmark.claim.dubious.proof import Public
 from modelmark.claim.envelope import Signed
+from modelmark.claim.shapes import instant
 from modelmark.claim.verdict import Weighed
 from modelmark.errors import MalformedError, MismatchError
 
@@ -63,6 +64,8 @@ class Case:
         claim, asked, committed = self.dated.claim.document, self.challenge.document, self.commitment
         if asked.claim != self.dated.claim.digest or asked.key >= len(claim.keys):
             raise MismatchError("expected a challenge to a key of this claim, got another")
+        if asked.deposit != self.dated.deposit:
+            raise MismatchError("expected the deposit that the challenge names, got another: each is a draw of its own")
         if claim.draw.kind == "offline":
             raise MismatchError("expected a draw that binds the claim, got an offline one: a commitment could be later")
         if claim.nonce != encoding.digest(committed).hex():
@@ -114,7 +117,7 @@ def weigh(case: Case, data: bytes, *, received: str) -> Weighed:
         SuspectError: the suspect's weights cannot be read.
     """
     asked = case.challenge.document
-    if received > asked.expires:
+    if instant(received) > instant(asked.expires):
         raise MalformedError(f"expected a proof before {asked.expires}, got one at {received}")
     public = case.public()
     matched = proof.verify(public, data)

@@ -1,0 +1,84 @@
+"""``modelmark audit``: what it refuses before any work, what it runs, and what it says of the results."""
+
+import json
+
+import pytest
+
+from modelmark.audit.result import read
+
+GRID = """
+arch = "mlp"
+epochs = 2
+schemes = { uchida = { layer = "fc2", bits = 160 } }
+attacks = ["permute", "jpeg", "prune-channels"]
+"""
+
+
+@pytest.fixture
+def grid(tmp_path):
+    (tmp_path / "grid.toml").write_text(GRID)
+    return tmp_path / "grid.toml"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["quikc"], "hint: did you mean quick"),
+        (["standard"], "hint: name it: --data"),
+        (["quick", "--seed", 1, "--seed", 1], "expected different seeds from 0 on, got [1, 1]"),
+        (["quick", "--data", "digist"], "digits"),
+        (["absent.toml"], "expected a grid in TOML, absent.toml"),
+    ],
+)
+def test_mistakes_are_refused_before_any_work(words, said, tmp_path, run):
+    ran = run("audit", *words, "-o", tmp_path / "rows.jsonl")
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_typo_in_a_file_is_suggested_and_nothing_is_made(grid, tmp_path, run):
+    grid.write_text(GRID.replace("jpeg", "jpge"))
+    ran = run("audit", grid, "-o", tmp_path / "rows.jsonl")
+    assert (ran.status, "did you mean jpeg" in ran.err) == (2, True)
+    assert list(tmp_path.iterdir()) == [grid]
+
+
+@pytest.mark.parametrize("content", ["dear diary\n", "[core]", '{"type": "modelmark.key"}\n'])
+def test_a_file_of_something_else_is_left_alone(content, grid, tmp_path, run):
+    (tmp_path / "mine").write_text(content)
+    ran = run("audit", grid, "-o", tmp_path / "mine")
+    assert (ran.status, ran.out) == (3, "")
+    assert (tmp_path / "mine").read_text() == content
+    assert not (tmp_path / "mine.nets").exists()
+
+
+def test_a_grid_is_run_summed_up_and_gone_on_with(grid, tmp_path, run):
+    output = tmp_path / "rows.jsonl"
+    ran = run("audit", grid, "-o", output, "--jobs", 1)
+    assert ran.status == 0
+    assert f"{output}: 3 rows" in ran.err
+    rows = {result.attack: result for result in read(output)[0]}
+    assert {name: result.status for name, result in rows.items()} == {
+        "permute": "done", "jpeg": "refused", "prune-channels": "done",
+    }  # fmt: skip
+    fell = sorted(name for name, result in rows.items() if result.succeeded)
+    first, *others = ran.out.splitlines()
+    assert first == f"uchida: removed by {len(fell)} of 2 attacks at no more than 5 points of accuracy"
+    assert others == ([f"  {', '.join(fell)}"] if fell else [])
+
+    before = output.read_bytes()
+    output.write_bytes(before[:-40])  # torn off in the middle of its last row
+    again = run("audit", grid, "-o", output, "--jobs", 1)
+    assert (again.status, again.out) == (0, ran.out)
+    assert "2 of 3 rows are there" in again.err
+    assert output.read_bytes().startswith(before[: before[:-1].rfind(b"\n") + 1])
+    assert len(read(output)[0]) == 3
+
+    row = json.loads(output.read_text().splitlines()[0])  # what a file says reaches the terminal as plain text
+    odd = {"scheme": "\x1b[2Jevil", "status": "failed", "reason": "\x1b[31mred\u202e"}
+    with output.open("a") as stream:
+        stream.write(json.dumps(row | odd) + "\n")
+    ran = run("audit", grid, "-o", output)
+    assert "failed: [2Jevil x permute: [31mred" in ran.out
+    assert not set(ran.out) & set("\x1b\u202e")
