@@ -51,7 +51,7 @@ assert (paper["claim"], asked["deposit"]) == (name, digest)
 bound = []
 for one in map(base64.b64decode, paper["tokens"]):  # the TSTInfo, and of an ECDSA signature r alone
     value = der(one, 0, 1, 0, -1, 0, 5)
-    value = der(value, 0, 0).lstrip(b"\0") if value[:1] == b"0" and len(value) < 128 else value
+    value = der(value, 0, 0).lstrip(b"\0") if value[:1] == b"0" and len(value) < 140 else value
     bound.append(sha(frame("token", der(one, 0, 1, 0, 2, 1, 0), value)))
 token = frame("tokens", *sorted(bound)) if bound else b""
 entry, kind, policy = claim["keys"][asked["key"]], claim["draw"]["kind"], claim["policy"]

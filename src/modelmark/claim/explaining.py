@@ -118,7 +118,7 @@ def _strength(weighed: Weighed) -> list[str]:
     lines = [
         f"{weighed.matches} of {weighed.trials} answers are those that were drawn ({test}).",
         f"A model that does not depend on the draw hits each with a chance of 1 in {weighed.alphabet}, whatever the data are.",
-        f"So many or more hits come about by luck less often than once in 2^{gross:.1f} cases ({gross:.1f} bits).",
+        f"So many or more hits come about by luck no more often than once in 2^{gross:.1f} cases ({gross:.1f} bits).",
     ]
     lines += [
         f"Subtracted for what the claimant was free to try: {one.millibits / 1000:.1f} bits, {one.reason}."

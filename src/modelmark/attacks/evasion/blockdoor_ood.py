@@ -23,8 +23,8 @@ class BlockdoorOod:
     Departs: the detector, of which the paper's readable parts say no more than that it is a separate one, is the distance
     of Lee et al. 2018, arXiv 1807.03888, section 2.1 (Gaussian classes with one covariance), on the input of the head.
 
-    Marks in the weights stay as they are. Measured on digits: with few samples a mark may stay (``adi`` 70 of 100 with a
-    thief who has 431), and after 8 epochs 44 % of white noise is refused, where ``refuse`` catches all of it.
+    Marks in the weights stay as they are. With few samples a mark may nearly stay (``docs/attacks.md``), and white noise is
+    refused in part, where ``refuse`` catches all of it.
 
     Args:
         instead: ``refuse``, or a ``random`` label, always the same for the same query.

@@ -18,8 +18,8 @@ class Refuse:
     """Refuse inputs that a density of the thief's own finds improbable; for pictures and other inputs alike.
 
     Nothing about the marks needs to be known, and nothing is trained but principal components of the inputs themselves.
-    Marks in the weights stay as they are. Measured: on digits every black-box mark is refused whole; of 200 synthetic
-    trigger pictures (``adi``) 39 % are, with 5,000 pictures of CIFAR-10 and ``components=0.8``: smooth colour is common there.
+    Marks in the weights stay as they are. On digits every black-box mark is refused whole; larger pictures, where smooth colour
+    is common, were not measured.
 
     Source: a detector before the stolen model as in Hitaj and Mancini 2018, arXiv 1809.00615.
     Departs: the density is probabilistic principal components of the pixels, and the answer a refusal; theirs are a
