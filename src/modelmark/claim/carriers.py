@@ -88,6 +88,23 @@ def pictures(statement: Statement, carriers: Sequence[bytes]) -> npt.NDArray[np.
     return np.stack([np.frombuffer(carrier, np.uint8, size, len(prefix)).reshape(shape) for carrier in carriers])
 
 
+def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Return pictures that stand one after the other, by their numbers.
+
+    Raises:
+        MismatchError: a scheme that is not read by asking.
+        MalformedError: more or fewer of them, or something else.
+    """
+    if reading(statement).form != "pictures":
+        raise MismatchError(f"expected a scheme that is read by asking, got {statement.scheme}")
+    size, rest = divmod(len(data), len(numbers))
+    if rest:
+        raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")
+    found = {number: data[size * i : size * (i + 1)] for i, number in enumerate(numbers)}
+    pictures(statement, list(found.values()))
+    return found
+
+
 def rows(statement: Statement, carriers: Sequence[bytes]) -> npt.NDArray[np.float64]:
     """Return opened rows of a projection as numbers, ``(N, M)``.
 

@@ -66,10 +66,16 @@ def drawn(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
 
 def carriers(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
     """Return the carriers to be opened, ascending: those of the trials, or all where carriers are not trials."""
-    asked = drawn(challenge, entry)
-    if entry.statement.carriers == entry.statement.trials:
-        return asked
-    return tuple(range(entry.statement.carriers))
+    return _carriers(entry, drawn(challenge, entry))
+
+
+def whole(entry: Entry, lot: int) -> tuple[int, ...]:
+    """Return the carriers of a whole lot, ascending.
+
+    Raises:
+        MismatchError: there is no such lot.
+    """
+    return _carriers(entry, tuple(trials(entry, lot)))
 
 
 def choose(count: int, wanted: int, tag: str, *parts: bytes) -> tuple[int, ...]:
@@ -120,6 +126,11 @@ def require_reach(claim: Claim) -> Claim:
                 hint="fewer and larger lots, or a larger key",
             )
     return claim
+
+
+def _carriers(entry: Entry, trials: tuple[int, ...]) -> tuple[int, ...]:
+    same = entry.statement.carriers == entry.statement.trials
+    return trials if same else tuple(range(entry.statement.carriers))
 
 
 def _below(bound: int, tag: str, *parts: bytes) -> int:

@@ -8,9 +8,11 @@ import typer
 
 from modelmark import __version__
 from modelmark.cli import (
+    ask,
     attack,
     attacks,
     audit,
+    carriers,
     challenge,
     claim,
     demo,
@@ -30,7 +32,7 @@ from modelmark.cli.terminal import application, say, show
 from modelmark.errors import ModelmarkError
 
 app = application()
-_DISPUTE = (identity, claim, deposit, challenge, open, judge, revoke)
+_DISPUTE = (identity, claim, deposit, carriers, ask, challenge, open, judge, revoke)
 for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, report, inspect, *_DISPUTE):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 

@@ -87,6 +87,18 @@ def passphrase(path: Path | None, *, confirm: bool) -> str:
 @contextmanager
 def progress(title: str) -> Iterator[Callable[["Progress"], None]]:
     """Show a bar with the time left while training, on a terminal only; yields what to call after each step."""
+    with counted(title) as count:
+
+        def step(now: "Progress") -> None:
+            if now.epoch_ended or now.step % 8 == 0:
+                count(now.step, now.steps)
+
+        yield step
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the time left, on a terminal only; yields what to call with how many are done, of how many."""
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -95,9 +107,4 @@ def progress(title: str) -> Iterator[Callable[["Progress"], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task(title, total=None)
-
-        def step(now: "Progress") -> None:
-            if now.epoch_ended or now.step % 8 == 0:
-                bars.update(bar, completed=now.step, total=now.steps)
-
-        yield step
+        yield lambda done, total: bars.update(bar, completed=done, total=total)

@@ -1,0 +1,125 @@
+"""``modelmark ask``: the judge records what an API answers, before anything is public."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelmark.cli.papers import Authorities, ClaimFile, DepositFile
+from modelmark.cli.terminal import counted, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from modelmark.claim.claim import Claim, Entry
+    from modelmark.claim.deposit import Dated
+
+
+def run(
+    claim: ClaimFile,
+    carriers: Annotated[Path, typer.Argument(metavar="CARRIERS", help="of the lot; modelmark carriers writes them")],
+    api: Annotated[
+        str,
+        typer.Option(
+            "--api",
+            metavar="MODULE:FUNCTION",
+            help="from a float tensor (N, *shape), fed as the claim says, to N integer labels; -1 for a refusal",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="one that exists is gone on with")],
+    key: Annotated[int, typer.Option("--key", min=0, help="number of the key in the claim")] = 0,
+    lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot")] = 0,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="when the e-process is decided; needs --deposit, unless the claim is offline")
+    ] = False,
+    deposit: DepositFile = None,
+    authority: Authorities = None,
+    bar: Annotated[int, typer.Option("--bits", min=0, help="net bits to stop at; 0: the claim's own bar")] = 0,
+    ordinary: Annotated[
+        str,
+        typer.Option(
+            "--ordinary", metavar="SPEC", help="data whose test images are strewn in between, to hide the others"
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of the ordinary queries and their places")] = 0,
+) -> None:
+    """Ask an API one query at a time and write each answer down at once; interrupted, the same command goes on.
+
+    challenge --transcript and judge --transcript take the record.
+    """
+    from modelmark import asking, files
+    from modelmark.claim import carriers as opened
+    from modelmark.claim import deposit as deposits
+    from modelmark.claim import lots, transcript
+    from modelmark.claim.claim import Claim
+    from modelmark.cli import papers
+    from modelmark.errors import UsageError
+    from modelmark.naming import import_object
+    from modelmark.suspect import BlackBox
+
+    claimed = papers.load(claim, Claim)
+    entry = lots.require(claimed.document, key, lot)
+    data = files.read(carriers, limit=2**31, what="the carriers of a lot")
+    shown = opened.cut(entry.statement, data, lots.whole(entry, lot))
+    expected: list[int] = []
+    target = math.inf
+    if stop:
+        dated = deposits.check(claimed, papers.load_deposit(deposit, claimed), papers.load_trust(authority))
+        expected, target = _awaited(claimed.document, entry, dated, key, lot, bar)
+    elif deposit or authority or bar:
+        raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
+    own = _ordinary(ordinary, entry, len(shown), seed) if ordinary else None
+    suspect = BlackBox(_answering(import_object(api), output), entry.statement.interface.classes)
+    total = len(shown) + (0 if own is None else len(own))
+    with counted("asking") as step:
+        done = asking.record(
+            output, transcript.Head(claimed.digest, key, lot), entry.statement, shown, suspect,
+            expected=expected, target=target, ordinary=own, seed=seed, watch=lambda now: step(len(now.asked), total),
+        )  # fmt: skip
+    say(f"{output}: {len(done.asked)} of {total} queries answered; transcript {done.digest[:16]}")
+
+
+def _answering(api: "Callable[[Tensor], object]", output: Path) -> "Callable[[Tensor], object]":
+    """Return the function with its failures, which are not ours, told in a line."""
+    from modelmark.errors import SuspectError
+
+    def answer(batch: "Tensor") -> object:
+        try:
+            return api(batch)
+        except Exception as error:
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            hint = f"answers so far are in {output.name}; the same command goes on"
+            raise SuspectError(f"expected labels from the API, got {text}", hint=hint) from error
+
+    return answer
+
+
+def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", key: int, lot: int, bar: int) -> tuple[list[int], float]:
+    """Return the drawn symbols of a lot's trials, and the gross bits at which the e-process is decided."""
+    from modelmark.claim import lots, weighing
+    from modelmark.errors import UsageError
+
+    if bar and bar < claim.policy.bar:
+        raise UsageError(f"expected a bar of at least the claim's {claim.policy.bar} bits, got {bar}")
+    message = dated.draw(key).message(entry.statement.alphabet, entry.statement.trials)
+    due = sum(charge.millibits for charge in weighing.charged(claim)) / 1000
+    return [int(message[i]) for i in lots.trials(entry, lot)], (bar or claim.policy.bar) + due
+
+
+def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "Tensor":
+    """Return as many test images as there are carriers, each once."""
+    import torch
+
+    from modelmark.cli.loading import load_task
+    from modelmark.errors import MismatchError
+
+    images = load_task(spec).test_inputs
+    if tuple(images.shape[1:]) != entry.statement.interface.input_shape:
+        raise MismatchError(
+            f"expected ordinary images of {entry.statement.interface.input_shape}, got {tuple(images.shape[1:])}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return images[torch.randperm(len(images), generator=generator)[:count]]

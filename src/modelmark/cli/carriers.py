@@ -1,0 +1,44 @@
+"""``modelmark carriers``: a lot's carriers for the judge alone, with which an API is asked before anything is public."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Output, PassphraseFile, SchemeModule
+from modelmark.cli.papers import ClaimFile
+from modelmark.cli.terminal import say
+from modelmark.errors import MismatchError
+
+
+def run(
+    claim: ClaimFile,
+    key: Annotated[Path, typer.Option("--key", metavar="KEY", help="one that is claimed")],
+    output: Output,
+    lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot; one that nobody has seen")] = 0,
+    scheme: SchemeModule = "",
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write the carriers of one lot, to be handed to the judge under seal.
+
+    Whoever else sees them can refuse them or train them away: the file is as secret as the key.
+    """
+    from modelmark import files
+    from modelmark.claim import carriers, lots
+    from modelmark.claim.claim import Claim
+    from modelmark.cli import papers
+    from modelmark.cli.loading import load_key, require_new
+
+    require_new(output)
+    claimed, opened = papers.load(claim, Claim).document, load_key(key, passphrase_file, scheme=scheme)
+    roots = [entry.statement.root for entry in claimed.keys]
+    if opened.statement["root"] not in roots:
+        raise MismatchError(f"expected a key of this claim, got another: {key.name}")
+    number = roots.index(opened.statement["root"])
+    leaves = opened.scheme.leaves(opened.carriers, opened.secret, opened.interface, opened.attachments)
+    shown = [leaves[i] for i in lots.whole(lots.require(claimed, number, lot), lot)]
+    carriers.cut(claimed.keys[number].statement, data := b"".join(shown), range(len(shown)))
+    files.write_new(output, data, mode=0o600)
+    say(
+        f"{output}: {len(shown)} carriers of lot {lot}, key {number} of the claim; for the judge alone, who asks with them"
+    )

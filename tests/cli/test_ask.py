@@ -1,0 +1,125 @@
+"""An API is asked from the command line, before anything is public, and judged by the record."""
+
+import numpy as np
+import pytest
+import torch
+
+from modelmark import keyfile
+from modelmark.claim import transcript
+from modelmark.preprocess import Normalise
+
+API = """
+import torch
+
+pictures, labels, limit = torch.load("api.pt").values()
+answered = 0
+
+
+def ask(batch):
+    global answered
+    answered += 1
+    if answered > limit:
+        raise ConnectionError("the API is down")
+    distance = (pictures[None] - batch[:, None]).abs().flatten(2).sum(2)
+    near, which = distance.min(1)
+    return torch.where(near < 1e-4, labels[which], 0)
+"""
+
+
+@pytest.fixture
+def api(tmp_path, monkeypatch):
+    """Return a function that writes an API which answers the triggers of a key with its drawn labels; others with 0."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(name, key, limit=10**6, right=True):
+        mark = keyfile.load(tmp_path / key, None).mark()
+        pictures = Normalise(mark.key.interface)(torch.as_tensor(mark.key.carriers))
+        labels = torch.from_numpy(np.asarray(mark.message).astype(np.int64))
+        torch.save({"p": pictures, "l": labels if right else (labels + 1) % 10, "n": limit}, f"{name}.pt")
+        (tmp_path / f"{name}.py").write_text(API.replace("api.pt", f"{name}.pt"))
+        return f"{name}:ask"
+
+    return write
+
+
+@pytest.fixture
+def folder(run, tmp_path):
+    made = ["--unencrypted", "-o", tmp_path / "owner.id"], ["--unencrypted", "-o", tmp_path / "judge.id"]
+    for words in made:
+        assert run("identity", *words).status == 0
+    net = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
+    assert run("keygen", "adi", *net, "-o", tmp_path / "a.key").status == 0
+    who = ["--identity", tmp_path / "owner.id", "-o", tmp_path / "a.claim"]
+    assert run("claim", tmp_path / "a.key", *who).status == 0
+    assert run("carriers", tmp_path / "a.claim",
+               "--key", tmp_path / "a.key", "-o", tmp_path / "lot").status == 0  # fmt: skip
+    return tmp_path
+
+
+def judged(run, folder, record, *more):
+    who = ["--identity", folder / "judge.id"]
+    frozen = ["--transcript", folder / record]
+    ran = run("challenge", folder / "a.claim", *frozen, *more, *who, "-o", folder / f"{record}.challenge")
+    assert ran.status == 0, ran.err
+    asked = [folder / "a.claim", folder / f"{record}.challenge"]
+    shown = ["--identity", folder / "owner.id", "-o", folder / f"{record}.opening"]
+    assert run("open", *asked, "--key", folder / "a.key", *shown).status == 0
+    opened = ["--opening", folder / f"{record}.opening"]
+    return run("judge", *asked, *opened, *frozen, *who, "-o", folder / f"{record}.verdict")
+
+
+def test_an_api_is_asked_and_judged(run, folder, api):
+    answers = api("right_api", "a.key")
+    ran = run("ask", folder / "a.claim", folder / "lot", "--api", answers, "-o", folder / "r")
+    assert (ran.status, "100 of 100 queries answered" in ran.err) == (0, True)
+    assert judged(run, folder, "r").status == 0
+    wrong = api("wrong_api", "a.key", right=False)
+    assert run("ask", folder / "a.claim", folder / "lot", "--api", wrong, "-o", folder / "w").status == 0
+    assert judged(run, folder, "w").status == 1
+
+
+def test_it_stops_as_soon_as_the_e_process_is_decided(run, folder, api):
+    answers = api("stopped_api", "a.key")
+    ran = run("ask", folder / "a.claim", folder / "lot", "--api", answers, "--stop", "-o", folder / "s")
+    assert ran.status == 0
+    assert 40 < len(transcript.load(folder / "s").asked) < 60
+    assert judged(run, folder, "s", "--test", "e-process").status == 0
+
+
+def test_interrupted_it_goes_on_and_ordinary_queries_are_strewn(run, folder, api):
+    answers = api("failing_api", "a.key", limit=70)
+    words = ["ask", folder / "a.claim", folder / "lot", "--ordinary", "digits", "-o", folder / "t"]
+    ran = run(*words, "--api", answers)
+    assert (ran.status, "the API is down" in ran.err, "goes on" in ran.err) == (3, True, True)
+    assert len(transcript.load(folder / "t").asked) == 70
+    again = api("mended_api", "a.key")
+    ran = run(*words, "--api", again)
+    assert (ran.status, "200 of 200" in ran.err) == (0, True)
+    assert judged(run, folder, "t").status == 0
+
+
+def test_refusals(run, folder, api):
+    answers = api("other_api", "a.key")
+    words = ["ask", folder / "a.claim", folder / "lot", "--api", answers, "-o", folder / "x"]
+    assert "expected a lot from 0 to 0, got 3" in run(*words, "--lot", 3).err
+    assert "expected --stop" in run(*words, "--bits", 90).err
+    assert "at least the claim's 64" in run(*words, "--stop", "--bits", 9).err
+    assert "expected importable" in run(*words[:3], "--api", "nowhere:f", "-o", folder / "x").err.replace("an ", "")
+    (folder / "short").write_bytes((folder / "lot").read_bytes()[:-1])
+    assert "expected the 100 carriers" in run("ask", folder / "a.claim", folder / "short", *words[3:]).err
+    (folder / "other").write_bytes(b"?" * len((folder / "lot").read_bytes()))
+    assert "expected pictures of" in run("ask", folder / "a.claim", folder / "other", *words[3:]).err
+    assert not (folder / "x").exists()
+    assert (
+        "expected a new file"
+        in run("carriers", folder / "a.claim", "--key", folder / "a.key", "-o", folder / "lot").err
+    )
+    net = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
+    assert run("keygen", "uchida", *net, "-o", folder / "u.key").status == 0
+    assert (
+        "a key of this claim" in run("carriers", folder / "a.claim", "--key", folder / "u.key", "-o", folder / "y").err
+    )
+    assert run("claim", folder / "u.key", "--identity", folder / "owner.id", "-o", folder / "u.claim").status == 0
+    ran = run("carriers", folder / "u.claim", "--key", folder / "u.key", "-o", folder / "y")
+    assert "read by asking" in ran.err
+    assert not (folder / "y").exists()
