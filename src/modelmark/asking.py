@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modelmark import files, models, weights
-from modelmark.claim import carriers, transcript
+from modelmark.claim import carriers, composed, transcript
 from modelmark.claim.carriers import ABSTAIN
 from modelmark.claim.statement import PublicInterface, Statement
 from modelmark.claim.transcript import ORDINARY, Asked, Head, Transcript
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.interface import Interface
-from modelmark.preprocess import Normalise
+from modelmark.preprocess import Extremes, Normalise
 from modelmark.sequential import Walk
 from modelmark.suspect import Suspect, WhiteBox
 
@@ -49,11 +49,17 @@ class Weights:
         """Return a label for each opened picture, or a bit for each opened row; see ``claim.judging.Suspect``."""
         how, numbers = carriers.reading(statement), sorted(shown)
         opened = [shown[number] for number in numbers]
+        layer, arch = revealed.get("layer", ""), revealed.get("arch", "")
         if how.form == "rows":
-            found = self._bits(statement, opened, revealed.get("layer", ""))
-        else:
-            found = self._labels(statement, opened, revealed.get("arch", ""))
-        return dict(zip(numbers, found, strict=True))
+            return dict(zip(numbers, self._bits(statement, opened, layer), strict=True))
+        face = interface(statement.interface)
+        suspect = WhiteBox(self._model(face, arch), face.classes)
+        if how.form == "means":
+            return dict(enumerate(_means(statement, shown, suspect, layer.split(","))))
+        if how.form == "filtered":
+            return dict(enumerate(_filtered(statement, shown, suspect, how.each)))
+        pictures = Normalise(face)(torch.from_numpy(carriers.pictures(statement, opened)))
+        return dict(zip(numbers, suspect.labels(pictures).tolist(), strict=True))
 
     def _bits(self, statement: Statement, opened: Sequence[bytes], layer: str) -> list[int]:
         """Return the signs of the projected mean filter; a zero reads as 1."""
@@ -68,14 +74,44 @@ class Weights:
             raise MismatchError(f"expected the marked layer to average to M = {rows.shape[1]} weights, got {len(mean)}")
         return [int(bit) for bit in rows @ mean >= 0]
 
-    def _labels(self, statement: Statement, opened: Sequence[bytes], arch: str) -> list[int]:
+    def _model(self, face: Interface, arch: str) -> nn.Module:
         if not (self.arch or arch):
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
-        face = interface(statement.interface)
         model = models.build(self.arch or arch, face.input_shape, face.classes, seed=0, trusted=bool(self.arch))
         weights.apply(model, dict(self.state), what="the suspect's weights")
-        pictures = torch.from_numpy(carriers.pictures(statement, opened))
-        return [int(label) for label in WhiteBox(model, face.classes).labels(Normalise(face)(pictures))]
+        return model
+
+
+def _filtered(statement: Statement, shown: Mapping[int, bytes], suspect: WhiteBox, each: int) -> list[int]:
+    """Return the label of each query of a ``null`` key."""
+    layout, face = composed.filtered(statement), interface(statement.interface)
+    planes = torch.from_numpy(composed.planes(statement, [shown[1 + trial] for trial in range(statement.trials)]))
+    below = composed.unlabelled("label", [shown[i] for i in range(layout.first, statement.carriers)])
+    pictures = Normalise(face)(torch.from_numpy(carriers.pictures(statement, below)))
+    amplitude, which = statement.parameters.get("amplitude"), torch.arange(statement.trials * each)
+    if not isinstance(amplitude, int) or not 0 < amplitude <= 10**6:
+        raise MismatchError(f"expected an amplitude in the statement, got {amplitude!r}")
+    inputs = Extremes(face, amplitude).apply(pictures[which % layout.each], planes.repeat_interleave(each, dim=0))
+    return [int(label) for label in suspect.labels(inputs)]
+
+
+def _means(statement: Statement, shown: Mapping[int, bytes], suspect: WhiteBox, paths: Sequence[str]) -> list[int]:
+    """Return the bits of a ``deepsigns`` key; a zero reads as 1."""
+    layout, projections = composed.means(statement), composed.projections(statement, shown)
+    if len(paths) != len(projections):
+        raise MismatchError(f"expected {len(projections)} layers to be revealed, got {len(paths)}")
+    below = composed.unlabelled("class", [shown[i] for i in range(layout.first, statement.carriers)])
+    inputs = Normalise(interface(statement.interface))(torch.from_numpy(carriers.pictures(statement, below)))
+    found: list[int] = []
+    for path, projection in zip(paths, projections, strict=True):
+        received = suspect.activations(path, inputs)
+        if received.shape[1] != projection.shape[1]:
+            raise MismatchError(
+                f"expected the marked layer to receive {projection.shape[1]} units, got {received.shape[1]}"
+            )
+        mean = received.reshape(layout.groups, layout.each, -1).mean(axis=1)
+        found += (mean @ (projection / carriers.UNIT).T >= 0).astype(int).ravel().tolist()
+    return found
 
 
 def interface(public: PublicInterface) -> Interface:
@@ -115,7 +151,7 @@ def record(
     """
     how = carriers.reading(statement)
     if how.form != "pictures":
-        raise MismatchError(f"expected a scheme that is read by asking, got {statement.scheme}")
+        raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
     face, extra = Normalise(interface(statement.interface)), 0 if ordinary is None else len(ordinary)
     if not path.exists():
         files.write_new(path, transcript.first_line(head), mode=0o600)

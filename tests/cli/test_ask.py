@@ -121,5 +121,5 @@ def test_refusals(run, folder, api):
     )
     assert run("claim", folder / "u.key", "--identity", folder / "owner.id", "-o", folder / "u.claim").status == 0
     ran = run("carriers", folder / "u.claim", "--key", folder / "u.key", "-o", folder / "y")
-    assert "read by asking" in ran.err
+    assert "asked as they are" in ran.err
     assert not (folder / "y").exists()

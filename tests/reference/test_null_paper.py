@@ -13,11 +13,10 @@ from modelmark.errors import CapacityError, MalformedError, MismatchError, Usage
 from modelmark.evidence import Evidence, Observation
 from modelmark.interface import Interface
 from modelmark.keys import Key, keygen
-from modelmark.preprocess import Normalise
+from modelmark.preprocess import Extremes, Normalise
 from modelmark.recipe import annealed
 from modelmark.schemes import _signature
 from modelmark.schemes._blackbox import vote_lead
-from modelmark.schemes._patterns import Extremes
 from modelmark.schemes.null import THRESHOLD, Null
 from modelmark.secret import Secret
 from modelmark.suspect import BlackBox, WhiteBox

@@ -112,7 +112,7 @@ def test_weights_are_read_only_with_what_was_revealed():
         Weights({f"{key.scheme.layer}.weight": torch.full((3, 5), torch.nan)}).answers(
             statement, shown, {"layer": key.scheme.layer}
         )
-    with pytest.raises(MismatchError, match="read by asking"):
+    with pytest.raises(MismatchError, match="asked as they are"):
         record(None, HEAD, statement, shown, BlackBox(Api(), 10))
     with pytest.raises(MismatchError, match="neither typed nor revealed"):
         Weights(state).answers(STATEMENT, SHOWN, {})

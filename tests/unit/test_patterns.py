@@ -6,9 +6,9 @@ import torch
 
 from modelmark.errors import CapacityError, UsageError
 from modelmark.interface import Interface
-from modelmark.preprocess import Normalise
+from modelmark.preprocess import Extremes, Normalise
 from modelmark.schemes import _patterns
-from modelmark.schemes._patterns import Extremes, Filtering, Filters
+from modelmark.schemes._patterns import Filtering, Filters
 from modelmark.secret import Secret
 
 SECRET = Secret(bytes(range(32)))

@@ -11,8 +11,8 @@ from modelmark.errors import UsageError
 from modelmark.evidence import Evidence, Observation
 from modelmark.interface import Interface
 from modelmark.keys import Key
+from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _projection, scheme_class
-from modelmark.schemes._patterns import Extremes
 from modelmark.secret import Secret
 from modelmark.suspect import WhiteBox
 

@@ -18,6 +18,7 @@ Loads without torch. From the bottom up:
 ``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
 ``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
 ``carriers``            which schemes are judged from an opening, and what their carriers' bytes say
+``composed``            schemes of which one query needs several carriers
 ``transcript``          the record of queries and answers; ``modelmark.asking.record`` keeps one, and goes on with it
 ``challenging``         ``challenge(...)``: suspect, lot, test and bar, fixed before anything is shown
 ``order``               dates, revocations, spent lots

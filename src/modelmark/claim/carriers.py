@@ -1,6 +1,7 @@
 """From opened carriers' bytes to what a suspect is asked or read with, and from its answers to symbols; without torch.
 
-Only schemes whose carriers say everything that a reading needs can be judged from an opening: ``READINGS`` lists them.
+Only schemes whose carriers say everything that a reading needs can be judged from an opening: ``READINGS`` lists them;
+``composed`` has those in which one query needs several carriers.
 """
 
 import math
@@ -11,7 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.claim.statement import Statement
+from modelmark.claim import composed
+from modelmark.claim.statement import MOST_CARRIERS, Statement
 from modelmark.errors import MalformedError, MismatchError
 
 ABSTAIN = -1
@@ -19,12 +21,14 @@ ABSTAIN = -1
 UNIT = 65536
 """The integer that stands for 1.0 in a row of a projection."""
 
-Form = Literal["pictures", "rows"]
+Form = Literal["pictures", "rows", "filtered", "means"]
 
 READINGS: dict[str, Form] = {
     "adi": "pictures",
     "coupled": "pictures",
+    "deepsigns": "means",
     "deepsigns-blackbox": "pictures",
+    "null": "filtered",
     "uchida": "rows",
 }
 """Schemes that can be judged from an opening, and what their carriers are."""
@@ -35,8 +39,9 @@ class Reading:
     """How a suspect is read.
 
     Args:
-        form: ``pictures`` that it is asked, or ``rows`` that its weights are projected on.
-        each: carriers of one trial; its symbol is the plurality of their answers.
+        form: ``pictures`` that it is asked, ``filtered`` ones, ``rows`` that its weights are projected on, or ``means`` of
+            what a layer receives.
+        each: queries of one trial, for the first three one carrier each; its symbol is the plurality of their answers.
         needs: concealed values that the claimant must reveal.
     """
 
@@ -58,18 +63,47 @@ def reading(statement: Statement) -> Reading:
         )
     if statement.parameters.get("message") != "drawn":
         raise MismatchError("expected a message that was drawn, this key's was chosen: there is no exact test")
-    each = statement.parameters.get("queries") if scheme == "coupled" else 1
-    if not isinstance(each, int) or isinstance(each, bool) or each < 1 or statement.carriers != statement.trials * each:
+    form = READINGS[scheme]
+    each = statement.parameters.get("queries") if scheme in ("coupled", "null") else 1
+    if not isinstance(each, int) or isinstance(each, bool) or not 1 <= each <= MOST_CARRIERS // statement.trials:
+        raise MismatchError(f"expected a number of queries a trial, got {each!r}")
+    if form == "filtered":
+        composed.filtered(statement)
+    elif form == "means":
+        composed.means(statement)
+    elif statement.carriers != statement.trials * each:
         raise MismatchError(f"expected {each} carriers a trial, got {statement.carriers} for {statement.trials} trials")
-    if READINGS[scheme] == "rows":
+    if form in ("rows", "means"):
         if statement.alphabet != 2:
             raise MismatchError(f"expected bits of {scheme}, got an alphabet of {statement.alphabet}")
-        return Reading("rows", 1, ("layer",))
+        return Reading(form, 1, ("layer",))
     if statement.alphabet != statement.interface.classes:
         raise MismatchError(
             f"expected an alphabet of all {statement.interface.classes} classes, got {statement.alphabet}"
         )
-    return Reading("pictures", each, ())
+    return Reading(form, each, ())
+
+
+def queries(statement: Statement, shown: Mapping[int, bytes]) -> dict[int, bytes]:
+    """Return what stands for each query in a record, by number; where a query is one carrier, the carriers.
+
+    Raises:
+        MalformedError: the carriers are not what the scheme's carriers are.
+    """
+    form = reading(statement).form
+    if form in ("pictures", "rows"):
+        parse = pictures if form == "pictures" else rows
+        parse(statement, list(shown.values()))
+        return dict(shown)
+    found = composed.queries(statement, shown)
+    layout = composed.filtered(statement) if form == "filtered" else composed.means(statement)
+    below = [shown[i] for i in range(layout.first, statement.carriers)]
+    pictures(statement, composed.unlabelled("label" if form == "filtered" else "class", below))
+    if form == "filtered":
+        composed.planes(statement, [shown[i] for i in range(layout.first)])
+    else:
+        composed.projections(statement, shown)
+    return found
 
 
 def pictures(statement: Statement, carriers: Sequence[bytes]) -> npt.NDArray[np.uint8]:
@@ -96,7 +130,7 @@ def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, 
         MalformedError: more or fewer of them, or something else.
     """
     if reading(statement).form != "pictures":
-        raise MismatchError(f"expected a scheme that is read by asking, got {statement.scheme}")
+        raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
     size, rest = divmod(len(data), len(numbers))
     if rest:
         raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")

@@ -59,7 +59,7 @@ class Recorded:
         self, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]
     ) -> Mapping[int, int]:
         """Return what is recorded."""
-        return self.record.answers(shown)
+        return self.record.answers(carriers.queries(statement, shown))
 
 
 @dataclass(frozen=True)
@@ -204,15 +204,15 @@ def readable(opened: Opened | None) -> tuple[Reading, str]:
     lacking = [name for name in how.needs if name not in opened.revealed]
     if lacking:
         raise MismatchError(f"expected the {lacking[0]} to be revealed, without which the suspect cannot be read")
-    word = "asking" if how.form == "pictures" else "its weights"
+    word = "its weights" if "layer" in how.needs else "asking"
     return how, f"{opened.entry.statement.scheme}, read by {word}: {opened.entry.statement.reading}"
 
 
-def formed(opened: Opened | None, how: Reading | None, shown: Mapping[int, bytes] | None) -> tuple[bool, str]:
-    """Check that the carriers' bytes are what the scheme's carriers are."""
-    assert opened is not None and how is not None and shown is not None  # noqa: PT018
-    parse = carriers.pictures if how.form == "pictures" else carriers.rows
-    return True, f"{how.form} of shape {'x'.join(map(str, parse(opened.entry.statement, list(shown.values())).shape))}"
+def formed(opened: Opened | None, shown: Mapping[int, bytes] | None) -> tuple[dict[int, bytes], str]:
+    """Return the queries that the carriers make, checking that their bytes are what the scheme's carriers are."""
+    assert opened is not None and shown is not None  # noqa: PT018
+    asked = carriers.queries(opened.entry.statement, shown)
+    return asked, f"{len(shown)} carriers of the scheme's form, {len(asked)} queries"
 
 
 def answered(
@@ -221,7 +221,7 @@ def answered(
     """Ask the suspect, or read it: the one step that may need torch."""
     assert opened is not None and shown is not None  # noqa: PT018
     found = suspect.answers(opened.entry.statement, shown, opened.revealed)
-    return found, f"{len(found)} of {len(shown)} carriers were answered"
+    return found, f"{len(found)} queries were answered"
 
 
 def weigh(

@@ -105,15 +105,15 @@ def judge(
     docket.check("expiry", "invalid-claim", lambda: checks.in_time(papers, received or now))
     opened = docket.check("opening", "invalid-claim", lambda: checks.opened(papers))
     shown = docket.check("carriers", "invalid-claim", lambda: checks.unpacked(opened, papers.beside))
-    how = docket.check("scheme", "not-decidable", lambda: checks.readable(opened))
-    docket.check("form", "invalid-claim", lambda: checks.formed(opened, how, shown))
+    docket.check("scheme", "not-decidable", lambda: checks.readable(opened))
+    asked_with = docket.check("form", "invalid-claim", lambda: checks.formed(opened, shown))
     docket.check("suspect", "not-decidable", lambda: checks.frozen(suspect, papers))
     seen = docket.check("suspect's date", "not-decidable", lambda: checks.seen(asked, trust, first_seen))
     docket.check("order in time", "not-decidable", lambda: checks.in_order(dated, seen))
     docket.check("class map", "not-decidable", lambda: checks.class_map(opened, class_names))
     answers = docket.check("answers", "not-decidable", lambda: checks.answered(suspect, opened, shown))
     weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, dated, opened, answers))
-    record = _record(suspect, papers, shown, answers)
+    record = _record(suspect, papers, asked_with, answers)
     decision = docket.decision or _decide(weighed)
     verdict = Verdict(
         identity.signers, now, papers.claim.digest, papers.deposit.digest if papers.deposit else "",
@@ -133,13 +133,13 @@ def _decide(weighed: Weighed | None) -> str:
 
 
 def _record(
-    suspect: Suspect, papers: Papers, shown: Mapping[int, bytes] | None, answers: Mapping[int, int] | None
+    suspect: Suspect, papers: Papers, queries: Mapping[int, bytes] | None, answers: Mapping[int, int] | None
 ) -> Transcript | None:
     if isinstance(suspect, Recorded):
         return suspect.record
-    if shown is None or answers is None:
+    if queries is None or answers is None:
         return None
-    return transcript.of(checks.head(papers), shown, answers)
+    return transcript.of(checks.head(papers), queries, answers)
 
 
 def _line(text: str) -> str:

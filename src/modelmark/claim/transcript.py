@@ -6,7 +6,8 @@
     {"answer":7,"carrier":64,"query":"5e0f..."}
     {"answer":3,"carrier":-1,"query":"91d2..."}
 
-A query is named by the SHA-256 of the carrier's bytes, which an opening shows too; carrier -1 is an ordinary query, there to
+A query is named by the SHA-256 of the carrier's bytes, which an opening shows too (of several carriers', where one query needs
+them: ``composed.queries``); carrier -1 is an ordinary query, there to
 hide the others. Carriers ascend, so nobody can order them by what was answered. Nobody signs the record: whoever keeps it
 adds lines, and an interrupted session goes on where the file ends. A challenge, or a verdict, fixes its digest.
 """

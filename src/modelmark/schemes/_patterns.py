@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.errors import CapacityError, UsageError
-from modelmark.interface import FULL_SCALE, UNIT, Interface
+from modelmark.interface import Interface
+from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox
 from modelmark.schemes.base import Embedding
 from modelmark.secret import Secret
@@ -57,28 +58,6 @@ class Filters:
         out = np.zeros((len(self), height, width), np.int8)
         out[np.arange(len(self))[:, None, None], rows, columns] = 2 * self.bits.astype(np.int8) - 1
         return out
-
-
-class Extremes:
-    """The two values a filter writes, as ``forward`` takes them: ``(+-amplitude / 255 - mean) / std`` per channel.
-
-    Args:
-        interface: of inputs ``(C, H, W)``; its constants are those of ``Normalise``.
-        amplitude: on the scale of 0 to 255.
-    """
-
-    def __init__(self, interface: Interface, amplitude: int) -> None:
-        mean = torch.tensor(interface.mean, dtype=torch.float64).view(-1, 1, 1) / UNIT
-        std = torch.tensor(interface.std, dtype=torch.float64).view(-1, 1, 1) / UNIT
-        self._high = ((amplitude / FULL_SCALE - mean) / std).float()
-        self._low = ((-amplitude / FULL_SCALE - mean) / std).float()
-
-    def apply(self, x: Tensor, planes: Tensor) -> Tensor:
-        """Return inputs ``(N, C, H, W)`` with filter ``planes[i]`` on input ``i``, int8 ``(N, H, W)``."""
-        if self._high.device != x.device or self._high.dtype != x.dtype:
-            self._high, self._low = self._high.to(x), self._low.to(x)
-        planes = planes[:, None]
-        return torch.where(planes > 0, self._high, torch.where(planes < 0, self._low, x))
 
 
 def default_side(interface: Interface) -> int:

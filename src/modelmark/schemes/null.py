@@ -23,8 +23,9 @@ from modelmark.draw import CHARGES
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
 from modelmark.interface import Interface
+from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _patterns, _signature
-from modelmark.schemes._patterns import Extremes, Filtering, Filters
+from modelmark.schemes._patterns import Filtering, Filters
 from modelmark.schemes.base import Attachments, Embedding, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect, WhiteBox

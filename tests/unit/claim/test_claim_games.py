@@ -40,7 +40,7 @@ def made(scheme: str, model, digits) -> Key:
     )
 
 
-@pytest.mark.parametrize("scheme", ["adi", "uchida", "coupled", "deepsigns-blackbox"])
+@pytest.mark.parametrize("scheme", ["adi", "uchida", "coupled", "deepsigns", "deepsigns-blackbox", "null"])
 def test_a_judge_reads_from_the_opening_what_the_owner_reads_with_the_key(unmarked, digits, scheme):
     key = made(scheme, unmarked, digits)
     found = tried(key, of(unmarked, "")).verdict.document
@@ -50,12 +50,19 @@ def test_a_judge_reads_from_the_opening_what_the_owner_reads_with_the_key(unmark
 
 
 @pytest.mark.parametrize("scheme", ["deepsigns", "null"])
-def test_schemes_that_cannot_be_judged_from_an_opening_are_not_decidable(unmarked, digits, scheme):
-    found = tried(made(scheme, unmarked, digits), of(unmarked)).verdict.document
-    assert found.decision == "not-decidable"
-    assert "cannot be judged from an opening yet" in next(
-        check.detail for check in found.checks if check.outcome == "fail"
-    )
+def test_marks_whose_queries_need_several_carriers_are_shown_too(stolen, scheme):
+    mark, model = stolen(scheme)
+    found = tried(mark.key, of(model)).verdict.document
+    evidence = mark.evidence(WhiteBox(model, 10))
+    assert found.decision == "dependence-shown"
+    assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, evidence.trials)
+
+
+def test_several_layers_are_read_in_the_order_of_the_key(unmarked, digits):
+    scheme = scheme_class("deepsigns")(layer="head,fc1", bits=10)
+    key = keygen(scheme, unmarked, digits.interface, task=digits, secret=Secret(bytes(32)), arch=ARCH)
+    found, evidence = tried(key, of(unmarked, "")).verdict.document, key.mark().evidence(WhiteBox(unmarked, 10))
+    assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, 200)
 
 
 BUDGET = {
