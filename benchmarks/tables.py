@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attack_tables
+import family_tables
 import scheme_tables
 import study_tables
 from _rows import Row, markdown, percent, rows
@@ -181,7 +182,9 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(page: str) -> str:
     """Return the page with every table that it has a place for made anew."""
-    for name, table in (TABLES | scheme_tables.TABLES | study_tables.TABLES | attack_tables.TABLES).items():
+    for name, table in (
+        TABLES | scheme_tables.TABLES | study_tables.TABLES | attack_tables.TABLES | family_tables.TABLES
+    ).items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin in page:
             before, rest = page.split(begin)

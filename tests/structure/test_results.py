@@ -15,7 +15,7 @@ def tables(monkeypatch):
     import tables
 
     yield tables
-    for name in ("tables", "attack_tables", "scheme_tables", "study_tables", "_rows"):
+    for name in ("tables", "attack_tables", "family_tables", "scheme_tables", "study_tables", "_rows"):
         sys.modules.pop(name)
 
 
