@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,7 @@ def run(
     report("")
     if missing:
         for stage in _shared(missing.values()):
-            for doing in each(partial(_prepare, grid, folder), stage):
+            for doing in _trained(partial(_prepare, grid, folder), stage, each):
                 report(doing)
     with output.open("ab") as stream:
         for result in _measured(grid, folder, missing, each):
@@ -150,6 +150,20 @@ def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
     except Exception as error:  # its cells meet it again, and say so in their rows
         return f"{cell.scheme.name} failed: {type(error).__name__}"
     return f"{cell.scheme.name} in network of seed {seed}"
+
+
+def _trained(
+    work: Callable[[Any], str], stage: Sequence[tuple[int, Cell | None]], each: Callable[..., Iterator[str]]
+) -> Iterator[str]:
+    """Yield what was trained; where a process dies, all are asked for again, each alone: most are kept by then."""
+    try:
+        yield from each(work, stage)
+    except engines.WorkerDiedError:
+        for item in stage:
+            try:
+                yield next(engines.each(work, [item], jobs=2))
+            except engines.WorkerDiedError as error:  # its cells meet it again, and say so in their rows
+                yield f"failed: {error}"
 
 
 def _measured(

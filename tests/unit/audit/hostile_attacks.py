@@ -1,4 +1,4 @@
-"""Attacks that die or break, for audits that must outlive them."""
+"""Attacks, and a scheme, that die or break, for audits that must outlive them."""
 
 import math
 import os
@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from modelmark.attacks.base import Finding, Kind, Strengths
 from modelmark.audit.grid import Entry, Grid
+from modelmark.schemes.uchida import Uchida
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Mumbles(Dies):
 
     def __call__(self, model, task, *, seed, watch=None):
         return Finding(math.nan, False)
+
+
+@dataclass(frozen=True)
+class Fatal(Uchida):
+    """A scheme whose embedding kills its process."""
+
+    def embedding(self, *parts, **options):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 GRID = Grid(

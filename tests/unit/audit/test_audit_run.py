@@ -90,6 +90,18 @@ def test_a_cell_that_dies_is_reported_and_stops_nothing(tmp_path, monkeypatch):
     assert {rows[name].status for name in ("prune", "noise", "permute")} == {"done"}
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be killed")
+def test_a_network_whose_training_dies_fails_its_own_cells_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    schemes = (Entry("hostile_attacks:Fatal", GRID.schemes[0].strengths), *GRID.schemes)
+    grid = replace(GRID, schemes=schemes, attacks=(Entry("prune"), Entry("noise")))
+    rows = run(grid, tmp_path / "rows.jsonl", jobs=2)
+    assert {(row.scheme, row.status) for row in rows} == {("uchida", "done"), ("hostile_attacks:Fatal", "failed")}
+    assert all("killed" in row.reason for row in rows if row.status == "failed")
+    assert len(rows) == 4
+
+
 def test_killed_at_random_moments_it_goes_on(tmp_path):
     """Each start gets a little further; nothing that was in the file is lost or measured twice."""
     output, grid = tmp_path / "rows.jsonl", tmp_path / "grid.toml"
