@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from _rows import Row, markdown
 from _study import Rows, command, secret
 from modelmark.attacks.detection._odd import FAMILIES
 from modelmark.attacks.detection.activation_statistics import ActivationStatistics
@@ -72,19 +73,23 @@ def auc(positive: list[float], negative: list[float]) -> float:
 
 def table(rows: Rows) -> None:
     """Print AUC and how many marked networks were past the threshold, for each detector and scheme."""
-    unmarked = [row for row in rows.rows if row["scheme"] in UNMARKED]
-    if not unmarked:
-        return
-    print("| detector | " + " | ".join(sorted(SCHEMES)) + " | of unmarked |")
-    print("|---" * (len(SCHEMES) + 2) + "|")
-    for detector in DETECTORS:
+    print(rates(rows.rows))
+
+
+def rates(found: list[Row]) -> str:
+    """Return the table of ``table``."""
+    unmarked = [row for row in found if row["scheme"] in UNMARKED]
+    schemes = sorted({row["scheme"] for row in found} - set(UNMARKED))
+    body = []
+    for detector in unmarked[0]["scores"] if unmarked else ():
         line = []
-        for name in sorted(SCHEMES):
-            own = [row for row in rows.rows if row["scheme"] == name]
+        for name in schemes:
+            own = [row for row in found if row["scheme"] == name]
             value = auc([row["scores"][detector] for row in own], [row["scores"][detector] for row in unmarked])
             line.append(f"{value:.2f} ({sum(row['marked'][detector] for row in own)}/{len(own)})")
         wrong = sum(row["marked"][detector] for row in unmarked)
-        print(f"| {detector} | " + " | ".join(line) + f" | {wrong}/{len(unmarked)} |")
+        body.append([detector, *line, f"{wrong}/{len(unmarked)}"])
+    return markdown(["detector", *schemes, "of unmarked"], body)
 
 
 if __name__ == "__main__":

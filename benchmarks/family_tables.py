@@ -3,6 +3,7 @@
 import statistics
 from pathlib import Path
 
+import detection
 from _rows import Row, markdown
 from _rows import rows as studied
 from modelmark.attacks import ATTACKS, attack_class
@@ -96,4 +97,5 @@ TABLES = {
     "differences-standard": lambda: differences(rows("standard")),
     "attacks-standard": standard,
     "second-opinion": second_opinion,
+    "detection": lambda: detection.rates(studied("detection")),
 }

@@ -15,7 +15,16 @@ def tables(monkeypatch):
     import tables
 
     yield tables
-    for name in ("tables", "attack_tables", "family_tables", "scheme_tables", "study_tables", "_rows"):
+    for name in (
+        "tables",
+        "attack_tables",
+        "family_tables",
+        "scheme_tables",
+        "study_tables",
+        "detection",
+        "_study",
+        "_rows",
+    ):
         sys.modules.pop(name)
 
 
