@@ -38,8 +38,11 @@ def import_object(reference: str) -> Any:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(f"expected an importable module, got {module_name!r}: {error}") from error
+    except Exception as error:  # whatever the module does when it is run
+        what = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"expected an importable module, got {module_name!r}: {' '.join(what.split())[:300]}"
+        ) from error
     try:
         return getattr(module, attribute)
     except AttributeError:

@@ -20,13 +20,13 @@ LIMIT = 64 * 2**30
 _TORCH_SUFFIXES = (".pt", ".pth", ".bin")
 
 
-def load(path: Path) -> dict[str, Tensor]:
+def load(path: Path | str) -> dict[str, Tensor]:
     """Return the tensors of a weight file.
 
     Raises:
         MalformedError: missing, truncated, or not weights.
     """
-    what = "a weight file"
+    path, what = Path(path), "a weight file"
     if path.suffix in _TORCH_SUFFIXES:
         files.require_readable(path, what=what)
         try:

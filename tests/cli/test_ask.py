@@ -105,6 +105,9 @@ def test_refusals(run, folder, api):
     assert "expected --stop" in run(*words, "--bits", 90).err
     assert "at least the claim's 64" in run(*words, "--stop", "--bits", 9).err
     assert "expected importable" in run(*words[:3], "--api", "nowhere:f", "-o", folder / "x").err.replace("an ", "")
+    (folder / "broken_api.py").write_text("1 / 0")
+    broken = run(*words[:3], "--api", "broken_api:ask", "-o", folder / "x")
+    assert (broken.status, "ZeroDivisionError" in broken.err) == (2, True)
     (folder / "short").write_bytes((folder / "lot").read_bytes()[:-1])
     assert "expected the 100 carriers" in run("ask", folder / "a.claim", folder / "short", *words[3:]).err
     (folder / "other").write_bytes(b"?" * len((folder / "lot").read_bytes()))

@@ -73,6 +73,7 @@ def run(
     signed = envelope.sign(portions.require_reach(document), signer)
     envelope.save(signed, output)
     charged = sum(charge.bits for charge in portions.charges(document))
-    say(f"{output}: claim {signed.digest[:16]} of {len(opened)} keys in {lots} lots each, {charged:.1f} bits charged")
+    size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
+    say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
     if authority:
         say("deposit it next; there is no message before that")
