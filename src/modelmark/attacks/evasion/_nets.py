@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Answer
+from modelmark.attacks.base import Answer, own_seed
 from modelmark.interface import Interface
 from modelmark.models import build
 from modelmark.preprocess import Normalise
@@ -40,7 +40,7 @@ def trained(task: Task, *, epochs: int, seed: int, watch: Watch | None) -> nn.Mo
     """
     interface = task.interface
     arch = suited(interface)
-    model = build(arch, interface.input_shape, interface.classes, seed=seed).to(task.train_inputs.device)
+    model = build(arch, interface.input_shape, interface.classes, seed=own_seed(seed)).to(task.train_inputs.device)
     samples, large = len(task.train_inputs), arch == "resnet8"
     batch = suggest(samples=samples, normalised=large, trained=False, picture=large).batch
     epochs = epochs or max(10, math.ceil(_STEPS / max(samples // batch, 1)))

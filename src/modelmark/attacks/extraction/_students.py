@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from modelmark import layers
+from modelmark.attacks.base import own_seed
 from modelmark.errors import UsageError
 from modelmark.recipe import Recipe, suggest
 from modelmark.task import Task
@@ -19,7 +20,8 @@ def drawn_anew(model: nn.Module, *, seed: int) -> nn.Module:
     """Return a copy of ``model`` of which nothing but the architecture is left: every parameter and statistic is reset.
 
     Each module's own ``reset_parameters`` draws, which is what its constructor calls; an initialisation that an
-    architecture adds to that, as ``wrn-10-4`` does, is not repeated. Drawn on the CPU: one seed gives one student.
+    architecture adds to that, as ``wrn-10-4`` does, is not repeated. Drawn on the CPU: one seed gives one student, and never the
+    network that ``models.build`` makes of that seed.
 
     Raises:
         UsageError: a module holds parameters and cannot draw them.
@@ -27,7 +29,7 @@ def drawn_anew(model: nn.Module, *, seed: int) -> nn.Module:
     device = next(model.parameters()).device
     student = copy.deepcopy(layers.unwrapped(model)).cpu()
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(own_seed(seed))
         for path, module in student.named_modules():
             reset = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
             if reset is not None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Kind, Strengths, own_seed
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._students import refuse_negative, schedule
 from modelmark.errors import UsageError
@@ -49,7 +49,7 @@ class CrossArchitecture:
             UsageError: the stolen model is of that architecture already.
             MismatchError: the architecture does not take such inputs.
         """
-        student = build(self.arch, task.interface.input_shape, task.interface.classes, seed=seed)
+        student = build(self.arch, task.interface.input_shape, task.interface.classes, seed=own_seed(seed))
         if type(student) is type(model) and _shapes(student) == _shapes(model):
             raise UsageError(
                 f"expected another architecture than the stolen model's, got {self.arch!r} for both", hint="set arch"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from modelmark.attacks._targeted import leads, targeted
-from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.attacks.base import Forged, Kind, Strengths, own_seed
 from modelmark.attacks.forgery import _claims
 from modelmark.errors import UsageError
 from modelmark.layers import is_normalised
@@ -98,11 +98,11 @@ class FalseClaim:
 def _fresh(model: nn.Module, net: str, task: Task, *, seed: int) -> nn.Module:
     """Return an untrained network called ``net``, or of the architecture of ``model``, on the device of ``model``."""
     if net:
-        built = build(net, task.interface.input_shape, task.interface.classes, seed=seed)
+        built = build(net, task.interface.input_shape, task.interface.classes, seed=own_seed(seed))
         return built.to(next(model.parameters()).device)
     copied, drawn = copy.deepcopy(model), 0
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(own_seed(seed))
         for module in copied.modules():
             own = any(True for _ in module.parameters(recurse=False))
             if own and not hasattr(module, "reset_parameters"):
