@@ -55,6 +55,7 @@ for one in map(base64.b64decode, paper["tokens"]):  # the TSTInfo, and of an ECD
     bound.append(sha(frame("token", der(one, 0, 1, 0, 2, 1, 0), value)))
 token = frame("tokens", *sorted(bound)) if bound else b""
 entry, kind, policy = claim["keys"][asked["key"]], claim["draw"]["kind"], claim["policy"]
+assert entry["statement"]["scheme"] in ("adi", "deepsigns-blackbox", "uchida"), "only schemes of one carrier a trial"
 public, alphabet = entry["statement"], entry["statement"]["alphabet"]
 text = json.dumps(public, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 rho = sha(frame("draw", sha(frame("statement", text)), kind.encode(), token))

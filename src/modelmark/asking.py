@@ -149,9 +149,7 @@ def record(
     Raises:
         MismatchError: the file is about something else, or this scheme is not read by asking.
     """
-    how = carriers.reading(statement)
-    if how.form != "pictures":
-        raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
+    how = carriers.require_asked(statement)
     face, extra = Normalise(interface(statement.interface)), 0 if ordinary is None else len(ordinary)
     if not path.exists():
         files.write_new(path, transcript.first_line(head), mode=0o600)
@@ -161,7 +159,7 @@ def record(
         raise MismatchError(f"expected {path} to be about this claim, lot and order of queries, got another transcript")
     files.replace(path, done.data)  # an interruption may have left half a line
     trials = sorted({number // how.each for number in shown})
-    walk, answers = Walk(Fraction(1, statement.alphabet), target), done.answers(shown)
+    walk, answers = Walk(Fraction(1, statement.alphabet), target, most=len(expected)), done.answers(shown)
     for carrier in order[len(done.asked) :]:
         for found in carriers.symbols(how, trials[walk.trials :], answers) if expected else ():
             walk = walk.after(found == expected[walk.trials]) if walk.stand == "open" else walk

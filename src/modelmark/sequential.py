@@ -52,6 +52,7 @@ class Walk:
         target: bits at which to stop for the claim, charges included.
         matches: symbols read as expected.
         trials: symbols asked.
+        most: symbols there are; 0: no end is known. A walk that cannot reach the target any more is futile.
         bits: the largest ``log2 E`` so far: what the evidence is worth, whenever the walk stops.
     """
 
@@ -59,6 +60,7 @@ class Walk:
     target: float
     matches: int = 0
     trials: int = 0
+    most: int = 0
     bits: float = 0.0
 
     def after(self, matched: bool) -> "Walk":
@@ -73,5 +75,10 @@ class Walk:
         if self.bits >= self.target:
             return "reached"
         if self.trials >= FUTILE_AFTER and wealth_bits(self.matches, self.trials, self.chance) < FUTILE_BITS:
+            return "futile"
+        rest = self.most - self.trials
+        if (
+            self.most and wealth_bits(self.matches + rest, self.most, self.chance) < self.target
+        ):  # were all of them hits
             return "futile"
         return "open"

@@ -1,5 +1,7 @@
 """An API is asked from the command line, before anything is public, and judged by the record."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -98,10 +100,62 @@ def test_interrupted_it_goes_on_and_ordinary_queries_are_strewn(run, folder, api
     assert judged(run, folder, "t").status == 0
 
 
+def head(folder, **changes):
+    """Return carriers whose first line says something else."""
+    line, _, rest = (folder / "lot").read_bytes().partition(b"\n")
+    value = json.loads(line) | changes
+    path = folder / f"lot-{'-'.join(changes)}"
+    path.write_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n" + rest)
+    return path
+
+
+def test_a_record_that_decides_nothing_opens_nothing(run, folder, api):
+    answers = api("half_api", "a.key", limit=30)
+    assert run("ask", folder / "a.claim", folder / "lot", "--api", answers, "-o", folder / "h").status == 3
+    frozen = ["--transcript", folder / "h", "--identity", folder / "judge.id", "-o", folder / "x"]
+    assert "all 100 trials for the exact test, got 30" in run("challenge", folder / "a.claim", *frozen).err
+    ran = run("challenge", folder / "a.claim", "--test", "e-process", *frozen)
+    assert "until the e-process is decided, got 30 of 100" in ran.err
+    other = ["--identity", folder / "owner.id", "-o", folder / "b.claim"]
+    assert run("claim", folder / "a.key", "--suspects", 2, *other).status == 0
+    assert "about another claim" in run("challenge", folder / "b.claim", *frozen).err
+    assert not (folder / "x").exists()
+
+
+def test_against_a_mark_it_stops_where_the_bar_is_out_of_reach(run, folder, api):
+    wrong = api("against_api", "a.key", right=False)
+    assert run("ask", folder / "a.claim", folder / "lot", "--api", wrong, "--stop", "-o", folder / "r").status == 0
+    assert len(transcript.load(folder / "r").asked) < 60
+    ran = judged(run, folder, "r", "--test", "e-process")
+    assert (ran.status, "no-evidence" in ran.out) == (1, True)
+
+
+def test_the_judge_is_told_of_papers_and_times_that_do_not_fit(run, folder, api):
+    answers = api("plain_api", "a.key")
+    assert run("ask", folder / "a.claim", folder / "lot", "--api", answers, "-o", folder / "r").status == 0
+    assert judged(run, folder, "r").status == 0
+    words = ["judge", folder / "a.claim", folder / "r.challenge", "--opening", folder / "r.opening"]
+    words += ["--transcript", folder / "r", "--identity", folder / "judge.id", "-o", folder / "v"]
+    assert "expected different files" in run(*words, "--html", folder / "v").err
+    assert "between the challenge of" in run(*words, "--received", "2001-01-01T00:00:00Z").err
+    assert "between the challenge of" in run(*words, "--received", "2999-01-01T00:00:00Z").err
+    other = ["--identity", folder / "owner.id", "-o", folder / "b.claim"]
+    assert run("claim", folder / "a.key", "--suspects", 2, *other).status == 0
+    taken = ["--reason", "mistake", "--identity", folder / "owner.id", "-o", folder / "b.revocation"]
+    assert run("revoke", folder / "b.claim", *taken).status == 0
+    ran = run(*words, "--revocation", folder / "b.revocation")
+    assert (ran.status, "b.revocation is about another" in ran.err) == (2, True)
+    assert not (folder / "v").exists()
+    ran = run(*words, "--first-seen", "2999-01-01T00:00:00Z")
+    assert (ran.status, "known before it was frozen" in ran.err) == (1, True)
+
+
 def test_refusals(run, folder, api):
     answers = api("other_api", "a.key")
     words = ["ask", folder / "a.claim", folder / "lot", "--api", answers, "-o", folder / "x"]
-    assert "expected a lot from 0 to 0, got 3" in run(*words, "--lot", 3).err
+    assert "expected a lot from 0 to 0, got 3" in run(*words[:2], head(folder, lot=3), *words[3:]).err
+    assert "are of another" in run(*words[:2], head(folder, claim="ab" * 32), *words[3:]).err
+    assert "modelmark carriers wrote" in run(*words[:2], folder / "a.claim", *words[3:]).err
     assert "expected --stop" in run(*words, "--bits", 90).err
     assert "at least the claim's 64" in run(*words, "--stop", "--bits", 9).err
     assert "expected importable" in run(*words[:3], "--api", "nowhere:f", "-o", folder / "x").err.replace("an ", "")
@@ -110,7 +164,8 @@ def test_refusals(run, folder, api):
     assert (broken.status, "ZeroDivisionError" in broken.err) == (2, True)
     (folder / "short").write_bytes((folder / "lot").read_bytes()[:-1])
     assert "expected the 100 carriers" in run("ask", folder / "a.claim", folder / "short", *words[3:]).err
-    (folder / "other").write_bytes(b"?" * len((folder / "lot").read_bytes()))
+    line, _, rest = (folder / "lot").read_bytes().partition(b"\n")
+    (folder / "other").write_bytes(line + b"\n" + b"?" * len(rest))
     assert "expected pictures of" in run("ask", folder / "a.claim", folder / "other", *words[3:]).err
     assert not (folder / "x").exists()
     assert (

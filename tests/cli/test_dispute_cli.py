@@ -7,10 +7,11 @@ import threading
 
 import pytest
 
-from modelmark import keyfile, keys
+from modelmark import keyfile, keys, weights
 from modelmark.claim import envelope, transcript
 from modelmark.claim.claim import Claim
 from modelmark.errors import UsageError
+from modelmark.models import build
 from modelmark.testing.authority import LocalAuthority
 
 NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
@@ -154,11 +155,15 @@ def test_what_lacks_or_is_another_file_is_named(owner, run, authority):
     refused(run(*said, "--test", "foo"), 2, "expected one of 'exact', 'e-process', got 'foo' for test\n")
     refused(run(*said, "--days", "1e300"), 2, "before the year 10000")
     refused(run(*said[:1], owner / "c.deposit", *said[2:]), 3, "of kind claim, got one of kind deposit")
+    refused(run(*said), 3, "expected answers to all 100 trials")
+    weights.save(build("cnn", (1, 8, 8), 10, seed=0), owner / "w.safetensors")
+    held = ["--weights", owner / "w.safetensors"]
+    said[said.index("--transcript") : said.index("--transcript") + 2] = held
     assert run(*said).status == 0
     opens = ["open", claim, owner / "x.challenge", "--key", owner / "dated.key", "-o", owner / "x.opening"]
     refused(run(*opens, *judge), 2, "expected the identity that signed the claim")
     assert not (owner / "x.opening.carriers").exists()
-    judged = ["judge", claim, owner / "x.challenge", "--transcript", suspect, *judge, "-o", owner / "x.verdict"]
+    judged = ["judge", claim, owner / "x.challenge", *held, *judge, "-o", owner / "x.verdict"]
     refused(run(*judged), 2, "hint: --deposit FILE")
 
 

@@ -68,7 +68,7 @@ def test_it_stops_as_soon_as_the_e_process_is_decided(tmp_path):
     assert 12 <= len(done.asked) == len(api.asked) <= 17
     api = Api(right=0)
     done = asked(tmp_path / "against", api, expected=MESSAGE, target=40.0)
-    assert 60 <= len(done.asked) < 80
+    assert 40 <= len(done.asked) < 60  # were the rest all hits, it would be too late
 
 
 def test_ordinary_queries_hide_the_others_and_do_not_count(tmp_path):

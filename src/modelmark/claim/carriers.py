@@ -84,6 +84,18 @@ def reading(statement: Statement) -> Reading:
     return Reading(form, each, ())
 
 
+def require_asked(statement: Statement) -> Reading:
+    """Return how a suspect is read of which only a record of answers is at hand.
+
+    Raises:
+        MismatchError: a scheme that is read from weights, or by queries that no stored picture can hold.
+    """
+    how = reading(statement)
+    if how.form != "pictures":
+        raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
+    return how
+
+
 def queries(statement: Statement, shown: Mapping[int, bytes]) -> dict[int, bytes]:
     """Return what stands for each query in a record, by number; where a query is one carrier, the carriers.
 
@@ -129,8 +141,7 @@ def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, 
         MismatchError: a scheme that is not read by asking.
         MalformedError: more or fewer of them, or something else.
     """
-    if reading(statement).form != "pictures":
-        raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
+    require_asked(statement)
     size, rest = divmod(len(data), len(numbers))
     if rest:
         raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")

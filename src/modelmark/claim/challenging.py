@@ -4,13 +4,14 @@ import secrets as os_random
 from collections.abc import Sequence
 
 from modelmark.claim import carriers, deposit, envelope, lots, order, weighing
-from modelmark.claim.claim import Claim
-from modelmark.claim.deposit import Trust
+from modelmark.claim.claim import Claim, Entry
+from modelmark.claim.deposit import Dated, Trust
 from modelmark.claim.dispute import Challenge, Deposit, Frozen
 from modelmark.claim.envelope import Signed
 from modelmark.claim.identity import Identity
+from modelmark.claim.transcript import Head, Transcript
 from modelmark.claim.verdict import Revocation, Verdict
-from modelmark.errors import UsageError
+from modelmark.errors import MismatchError, UsageError
 
 
 def challenge(
@@ -29,6 +30,7 @@ def challenge(
     test: str = "exact",
     bar: int | None = None,
     nonce: bytes | None = None,
+    record: Transcript | None = None,
     verdicts: Sequence[Signed[Verdict]] = (),
     revocations: Sequence[Signed[Revocation]] = (),
 ) -> Signed[Challenge]:
@@ -49,16 +51,17 @@ def challenge(
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
+        record: of a suspect that was recorded; looked through, so that nothing is opened for one that decides nothing.
         verdicts: all that are known of this claim.
         revocations: likewise.
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
-        MismatchError: deposit, key or lot are not the claim's; the lot is spent, the claim taken back, its suspects used up, or
-            it is of a scheme that cannot be judged.
+        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent, the
+            claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
-    deposit.check(claim, paper, trust)
+    dated = deposit.check(claim, paper, trust)
     order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
     bar = claim.document.policy.bar if bar is None else bar
     if bar < claim.document.policy.bar:
@@ -74,4 +77,19 @@ def challenge(
     order.require_standing(claim, asked, revocations)
     carriers.reading(entry.statement)
     weighing.require_reach(claim.document, asked, entry)
+    if record is not None:
+        _require_decisive(dated, asked, entry, record)
     return envelope.sign(asked, identity)
+
+
+def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript) -> None:
+    if record.head != Head(asked.claim, asked.key, asked.lot):
+        whose = "this claim" if record.head.claim == asked.claim else "another claim"
+        raise MismatchError(
+            f"expected a transcript about this claim, key {asked.key} and lot {asked.lot}, "
+            f"got one about {whose}, key {record.head.key} and lot {record.head.lot}"
+        )
+    how, trials = carriers.require_asked(entry.statement), lots.drawn(asked, entry)
+    message = dated.draw(asked.key).message(entry.statement.alphabet, entry.statement.trials)
+    found = carriers.symbols(how, trials, {one.carrier: one.answer for one in record.asked})
+    weighing.weigh(dated.claim.document, asked, entry, [int(message[i]) for i in trials], found)

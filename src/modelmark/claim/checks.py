@@ -169,7 +169,9 @@ def frozen(suspect: Suspect, papers: Papers) -> tuple[bool, str]:
 
 
 def seen(asked: Challenge, trust: Trust, known: str) -> tuple[str | None, str]:
-    """Return when the suspect is first known."""
+    """Return when the suspect is first known: at the freeze at the latest."""
+    if known and instant(known) > instant(asked.issued):
+        raise MismatchError(f"expected a suspect known before it was frozen at {asked.issued}, got {known}")
     seen = order.first_seen(asked.suspect, trust, known)
     return (seen, f"first known at {seen}") if seen else (None, "nothing shows it")
 
@@ -197,10 +199,11 @@ def class_map(opened: Opened | None, names: Sequence[str]) -> tuple[bool | None,
     return True, "the suspect's is the claim's"
 
 
-def readable(opened: Opened | None) -> tuple[Reading, str]:
+def readable(opened: Opened | None, asked: Challenge) -> tuple[Reading, str]:
     """Check that a suspect can be read from an opening of this scheme, and from what was revealed."""
     assert opened is not None
-    how = carriers.reading(opened.entry.statement)
+    recorded = asked.suspect.kind == "transcript"
+    how = (carriers.require_asked if recorded else carriers.reading)(opened.entry.statement)
     lacking = [name for name in how.needs if name not in opened.revealed]
     if lacking:
         raise MismatchError(f"expected the {lacking[0]} to be revealed, without which the suspect cannot be read")

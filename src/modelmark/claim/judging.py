@@ -40,6 +40,11 @@ class _Docket:
     checks: list[Check] = field(default_factory=list)
     decision: str = ""
 
+    @property
+    def failed(self) -> str:
+        """Name of the check that failed, or nothing."""
+        return next((check.name for check in self.checks if check.outcome == "fail"), "")
+
     def check(self, name: str, failing: str, step: Callable[[], tuple[T, str]]) -> T | None:
         """Take one step, which returns what it found and a word about it, unless a check before it failed."""
         if self.decision:
@@ -105,7 +110,7 @@ def judge(
     docket.check("expiry", "invalid-claim", lambda: checks.in_time(papers, received or now))
     opened = docket.check("opening", "invalid-claim", lambda: checks.opened(papers))
     shown = docket.check("carriers", "invalid-claim", lambda: checks.unpacked(opened, papers.beside))
-    docket.check("scheme", "not-decidable", lambda: checks.readable(opened))
+    docket.check("scheme", "not-decidable", lambda: checks.readable(opened, asked))
     asked_with = docket.check("form", "invalid-claim", lambda: checks.formed(opened, shown))
     docket.check("suspect", "not-decidable", lambda: checks.frozen(suspect, papers))
     seen = docket.check("suspect's date", "not-decidable", lambda: checks.seen(asked, trust, first_seen))
@@ -122,7 +127,7 @@ def judge(
         claim_date=checks.date(dated), suspect_date=seen or "",
         order=order.order(dated.date if dated else None, seen or ""), checks=tuple(docket.checks),
         weighed=(weighed,) if weighed else (), decision=decision, sentence=SENTENCES[decision],
-        spent=(Spent(asked.key, asked.lot),) if papers.opening else (),
+        spent=(Spent(asked.key, asked.lot),) if papers.opening and docket.failed != "opening" else (),
         software=f"modelmark {importlib.metadata.version('modelmark')}",
     )  # fmt: skip
     return Judgement(envelope.sign(verdict, identity), record)

@@ -29,7 +29,7 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
         found: the suspect's symbols, in the same order; the e-process may end before all are answered.
 
     Raises:
-        MismatchError: the exact test needs all answers, and some are missing.
+        MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
     """
     charges, alphabet = charged(claim), entry.statement.alphabet
     chance, due = Fraction(1, alphabet), sum(charge.millibits for charge in charges)
@@ -39,11 +39,15 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
         trials, matches = len(expected), sum(a == b for a, b in zip(expected, found, strict=True))
         bits = stats.tail_bits(matches, trials, chance)
     else:
-        walk = Walk(chance, challenge.bar + due / 1000)
+        walk = Walk(chance, challenge.bar + due / 1000, most=len(expected))
         for a, b in zip(expected, found, strict=False):
             if walk.stand != "open":
                 break
             walk = walk.after(a == b)
+        if walk.stand == "open" and walk.trials < len(expected):
+            raise MismatchError(
+                f"expected answers until the e-process is decided, got {walk.trials} of {len(expected)}"
+            )
         trials, matches, bits = walk.trials, walk.matches, walk.bits
     gross = math.floor(1000 * bits)
     return Weighed(challenge.test, trials, matches, alphabet, gross, charges, max(gross - due, 0), challenge.bar)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from modelmark.claim.claim import Claim, Entry
     from modelmark.claim.deposit import Dated
+    from modelmark.claim.transcript import Head
 
 
 def run(
@@ -30,8 +31,6 @@ def run(
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="one that exists is gone on with")],
-    key: Annotated[int, typer.Option("--key", min=0, help="number of the key in the claim")] = 0,
-    lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot")] = 0,
     stop: Annotated[
         bool, typer.Option("--stop", help="when the e-process is decided; needs --deposit, unless the claim is offline")
     ] = False,
@@ -53,22 +52,24 @@ def run(
     from modelmark import asking, files
     from modelmark.claim import carriers as opened
     from modelmark.claim import deposit as deposits
-    from modelmark.claim import lots, transcript
+    from modelmark.claim import handed, lots
     from modelmark.claim.claim import Claim
     from modelmark.cli import papers
-    from modelmark.errors import UsageError
+    from modelmark.errors import MismatchError, UsageError
     from modelmark.naming import import_object
     from modelmark.suspect import BlackBox
 
     claimed = papers.load(claim, Claim)
-    entry = lots.require(claimed.document, key, lot)
-    data = files.read(carriers, limit=2**31, what="the carriers of a lot")
-    shown = opened.cut(entry.statement, data, lots.whole(entry, lot))
+    head, data = handed.parse(files.read(carriers, limit=2**31, what="the carriers of a lot"))
+    if head.claim != claimed.digest:
+        raise MismatchError(f"expected carriers of this claim, those in {carriers.name} are of another")
+    entry = lots.require(claimed.document, head.key, head.lot)
+    shown = opened.cut(entry.statement, data, lots.whole(entry, head.lot))
     expected: list[int] = []
     target = math.inf
     if stop:
         dated = deposits.check(claimed, papers.load_deposit(deposit, claimed), papers.load_trust(authority))
-        expected, target = _awaited(claimed.document, entry, dated, key, lot, bar)
+        expected, target = _awaited(claimed.document, entry, dated, head, bar)
     elif deposit or authority or bar:
         raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
     own = _ordinary(ordinary, entry, len(shown), seed) if ordinary else None
@@ -76,7 +77,7 @@ def run(
     total = len(shown) + (0 if own is None else len(own))
     with counted("asking") as step:
         done = asking.record(
-            output, transcript.Head(claimed.digest, key, lot), entry.statement, shown, suspect,
+            output, head, entry.statement, shown, suspect,
             expected=expected, target=target, ordinary=own, seed=seed, watch=lambda now: step(len(now.asked), total),
         )  # fmt: skip
     say(f"{output}: {len(done.asked)} of {total} queries answered; transcript {done.digest[:16]}")
@@ -97,16 +98,16 @@ def _answering(api: "Callable[[Tensor], object]", output: Path) -> "Callable[[Te
     return answer
 
 
-def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", key: int, lot: int, bar: int) -> tuple[list[int], float]:
+def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", head: "Head", bar: int) -> tuple[list[int], float]:
     """Return the drawn symbols of a lot's trials, and the gross bits at which the e-process is decided."""
     from modelmark.claim import lots, weighing
     from modelmark.errors import UsageError
 
     if bar and bar < claim.policy.bar:
         raise UsageError(f"expected a bar of at least the claim's {claim.policy.bar} bits, got {bar}")
-    message = dated.draw(key).message(entry.statement.alphabet, entry.statement.trials)
+    message = dated.draw(head.key).message(entry.statement.alphabet, entry.statement.trials)
     due = sum(charge.millibits for charge in weighing.charged(claim)) / 1000
-    return [int(message[i]) for i in lots.trials(entry, lot)], (bar or claim.policy.bar) + due
+    return [int(message[i]) for i in lots.trials(entry, head.lot)], (bar or claim.policy.bar) + due
 
 
 def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "Tensor":

@@ -24,13 +24,15 @@ def run(
     Whoever else sees them can refuse them or train them away: the file is as secret as the key.
     """
     from modelmark import files
-    from modelmark.claim import carriers, lots
+    from modelmark.claim import carriers, handed, lots
     from modelmark.claim.claim import Claim
+    from modelmark.claim.transcript import Head
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_new
 
     require_new(output)
-    claimed, opened = papers.load(claim, Claim).document, load_key(key, passphrase_file, scheme=scheme)
+    signed, opened = papers.load(claim, Claim), load_key(key, passphrase_file, scheme=scheme)
+    claimed = signed.document
     roots = [entry.statement.root for entry in claimed.keys]
     if opened.statement["root"] not in roots:
         raise MismatchError(f"expected a key of this claim, got another: {key.name}")
@@ -38,7 +40,7 @@ def run(
     leaves = opened.scheme.leaves(opened.carriers, opened.secret, opened.interface, opened.attachments)
     shown = [leaves[i] for i in lots.whole(lots.require(claimed, number, lot), lot)]
     carriers.cut(claimed.keys[number].statement, data := b"".join(shown), range(len(shown)))
-    files.write_new(output, data, mode=0o600)
+    files.write_new(output, handed.write(Head(signed.digest, number, lot), data), mode=0o600)
     say(
         f"{output}: {len(shown)} carriers of lot {lot}, key {number} of the claim; for the judge alone, who asks with them"
     )

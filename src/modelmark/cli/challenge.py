@@ -53,13 +53,15 @@ def run(
     if (weights is None) == (transcript is None):
         raise UsageError("expected --weights or --transcript, one of them")
     tokens = tuple(files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
+    record = None
     if weights is not None:
         from modelmark import weights as weight_files
 
         suspect = Frozen("weights", weight_files.digest(weight_files.load(weights)), tokens)
     else:
         assert transcript is not None
-        suspect = Frozen("transcript", records.load(transcript).digest, tokens)
+        record = records.load(transcript)
+        suspect = Frozen("transcript", record.digest, tokens)
     signer = papers.load_identity(identity, passphrase_file)
     claimed = papers.load(claim, Claim)
     paper = papers.load_deposit(deposit, claimed)
@@ -67,8 +69,8 @@ def run(
         signed = challenge(
             claimed, paper, suspect, signer,
             papers.load_trust(authority), issued=papers.now(), expires=papers.later(days), case=case, key=key, lot=lot,
-            draws=draws, test=test, bar=bar or None, verdicts=papers.load_all(verdict, Verdict),
-            revocations=papers.load_all(revocation, Revocation),
+            draws=draws, test=test, bar=bar or None, record=record,
+            verdicts=papers.load_all(verdict, Verdict, claimed), revocations=papers.load_all(revocation, Revocation, claimed),
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None

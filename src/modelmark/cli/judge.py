@@ -63,14 +63,18 @@ def run(
     if opening is not None:
         beside = files.read(opening.with_name(opening.name + BESIDE), limit=2**31, what="carriers beside the opening")
     claimed = papers.load(claim, Claim)
+    asked, now = papers.load(challenge, Challenge), papers.now()
+    came = papers.moment(received, "--received") or now
+    if not asked.document.issued <= came <= now:
+        raise UsageError(f"expected --received between the challenge of {asked.document.issued} and now, got {came}")
     laid = Papers(
-        claimed, papers.load_deposit(deposit, claimed), papers.load(challenge, Challenge),
-        papers.load(opening, Opening) if opening else None, beside, papers.load_all(verdict, Verdict),
-        papers.load_all(revocation, Revocation),
+        claimed, papers.load_deposit(deposit, claimed), asked,
+        papers.load(opening, Opening) if opening else None, beside, papers.load_all(verdict, Verdict, claimed),
+        papers.load_all(revocation, Revocation, claimed),
     )  # fmt: skip
     judged = judge(
         laid, _suspect(weights, transcript, arch), papers.load_identity(identity, passphrase_file),
-        papers.load_trust(authority), now=papers.now(), received=papers.moment(received, "--received"),
+        papers.load_trust(authority), now=now, received=came,
         first_seen=papers.moment(first_seen, "--first-seen"),
     )  # fmt: skip
     if judged.record is not None:

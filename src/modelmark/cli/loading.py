@@ -85,6 +85,8 @@ def load_weights(model: "nn.Module", path: Path) -> "nn.Module":
 
 
 def require_new(*paths: Path) -> None:
-    """Refuse outputs that exist before any work is done."""
+    """Refuse outputs that exist, or are one and the same, before any work is done."""
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError(f"expected different files, got {', '.join(path.name for path in paths)}")
     for path in paths:
         files.require_absent(path)

@@ -114,9 +114,17 @@ def refused(error: Exception) -> UsageError:
     return UsageError(re.sub(r" in [A-Z]\w*\.(\w+)$", r" for \1", str(error)))
 
 
-def load_all(paths: list[Path] | None, cls: type[Any]) -> list[Any]:
-    """Return the signed documents of one type in several files."""
-    return [load(path, cls) for path in paths or ()]
+def load_all(paths: list[Path] | None, cls: type[Any], claim: "Signed[Claim]") -> list[Any]:
+    """Return the signed documents of one type in several files, all about one claim.
+
+    Raises:
+        UsageError: one is about another claim, and would count for nothing.
+    """
+    found = [load(path, cls) for path in paths or ()]
+    for path, one in zip(paths or (), found, strict=True):
+        if one.document.claim != claim.digest:
+            raise UsageError(f"expected a {one.document.kind} about this claim, {path.name} is about another")
+    return found
 
 
 def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | None) -> "Dated | None":

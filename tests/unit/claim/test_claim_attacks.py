@@ -203,10 +203,14 @@ def test_back_dating(case, authorities, digits):
     message = deposit.draw(claim, paper, trust).message(10, 60)
     suspect, seen = Fixed(dict(enumerate(message))), "2010-01-01T00:00:00Z"
     assert claim.document.issued < seen  # the naive verifier is content
-    papers = laid(claim, challenged(claim, suspect, deposit=paper.digest), SECRET, carriers, paper=paper)
-    found = verdict(papers, suspect, trust, first_seen=seen).verdict.document
+    late = {"issued": "2100-01-02T00:00:00Z", "expires": "2100-01-09T00:00:00Z"}
+    papers = laid(claim, challenged(claim, suspect, deposit=paper.digest, **late), SECRET, carriers, paper=paper)
+    now = "2100-01-03T00:00:00Z"
+    found = verdict(papers, suspect, trust, first_seen=seen, now=now).verdict.document
     assert (found.decision, found.order) == ("not-decidable", "suspect-first")
-    found = verdict(papers, suspect, trust, first_seen="2100-01-01T00:00:00Z").verdict.document
+    found = verdict(papers, suspect, trust, first_seen=now, now=now).verdict.document
+    assert found.decision == "not-decidable"  # it was frozen before
+    found = verdict(papers, suspect, trust, first_seen="2100-01-01T00:00:00Z", now=now).verdict.document
     assert (found.decision, found.order, found.weighed[0].matches) == ("dependence-shown", "claim-first", 60)
     stale = envelope.sign(dataclasses.replace(claim.document, issued="2000-01-01T00:00:00Z"), cases.OWNER)
     with pytest.raises(MismatchError):

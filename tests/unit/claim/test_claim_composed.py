@@ -36,6 +36,12 @@ def test_every_query_names_all_that_its_answer_depends_on(keys, name):
     assert 0 < sum(before[i] != after[i] for i in before) < len(before)
 
 
+@pytest.mark.parametrize("name", ["deepsigns", "null"])
+def test_a_record_of_answers_decides_nothing_about_them(keys, name):
+    with pytest.raises(MismatchError, match="asked as they are"):
+        carriers.require_asked(keys[name][0])
+
+
 def test_numbers_of_the_statement_that_do_not_fit_are_refused(keys):
     for name, parameters in [
         ("null", {"pictures": 99}), ("null", {"pictures": True}), ("null", {"queries": 0}), ("null", {"queries": 2**19}),

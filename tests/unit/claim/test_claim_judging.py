@@ -250,7 +250,7 @@ def test_who_was_first_among_rivals(claim, key, marked):
         asked = challenged(held, suspect)
         identity = cases.OWNER if who == 0 else cases.THIEF
         shown = laid(held, asked, made.secret, leaves(made), identity=identity, shown=cases.concealed(made))
-        found[who, whose] = verdict(shown, suspect, first_seen="2026-02-01T00:00:00Z").verdict
+        found[who, whose] = verdict(shown, suspect, first_seen="2025-12-01T00:00:00Z").verdict
     assert rival.rival(found).first == 0
     swapped = {(1 - a, 1 - b): signed for (a, b), signed in found.items()}
     assert rival.rival(swapped).first == 1
