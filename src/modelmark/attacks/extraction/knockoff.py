@@ -21,8 +21,8 @@ class Knockoff:
     Departs: they query photographs (ImageNet, Open Images); here the pictures are drawn by rule, for none can be
     downloaded. No adaptive choice of queries.
 
-    Triggers that are foreign pictures too may be copied along: in the digits audit 2,000 queries leave 44 of Adi's
-    100 trigger labels at 55 % accuracy; in the tests 16,000 leave at least 60 at 85 % or more.
+    Triggers that are foreign pictures too may be copied along: in the digits audit 2,000 queries leave 38 of Adi's
+    100 trigger labels at 54 % accuracy; in the tests 16,000 leave at least 60 at 85 % or more.
 
     Args:
         data: family of pictures, ``curves``, ``bumps``, ``gratings``, ``boxes``, ``clouds``; ``mixed``: all in turn.
