@@ -3,7 +3,7 @@
 Run: ``python benchmarks/overhead.py -o benchmarks/results/overhead.jsonl`` (a few minutes; wants a quiet machine), with
 ``--what schemes --run N`` for every scheme on resnet8 alone. Schemes that append k samples to a batch of B are compared with
 a plain step of B + k samples. Control: the unmarked step against itself; measuring goes on until it is within 0.5 %, or says
-that it never was.
+that it never was. With ``--device cuda -o FILE`` the same by the clock, on a GPU.
 """
 
 import argparse
@@ -69,15 +69,29 @@ def stepper(model: nn.Module, embedding: Embedding, x: Tensor, y: Tensor) -> Ste
     return step
 
 
-def cpu(step: Step, repeats: int) -> float:
-    started = time.process_time()
+def spent(step: Step, repeats: int, device: str) -> float:
+    """Return the seconds of one step: of the processor, or by the clock where an accelerator does the work."""
+    if device == "cpu":
+        started = time.process_time()
+        for _ in range(repeats):
+            step()
+        return (time.process_time() - started) / repeats
+    wait = torch.get_device_module(device).synchronize
+    wait()
+    started = time.perf_counter()
     for _ in range(repeats):
         step()
-    return (time.process_time() - started) / repeats
+    wait()
+    return (time.perf_counter() - started) / repeats
 
 
 def compare(
-    steps: dict[str, Step], *, at_most_s: float, baselines: Mapping[str, str] | None = None, at_least: int = 1
+    steps: dict[str, Step],
+    *,
+    at_most_s: float,
+    baselines: Mapping[str, str] | None = None,
+    at_least: int = 1,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Time every step in turn, again and again, until the two controls agree; return medians in milliseconds and ratios.
 
@@ -86,15 +100,16 @@ def compare(
         at_most_s: seconds to go on for.
         baselines: what each step is compared with, ``plain`` where left out; ``total`` is then the ratio to ``plain``.
         at_least: steps in a row of each in a round.
+        device: where the steps compute.
     """
     for step in steps.values():
-        cpu(step, 3)
-    repeats = max(int(0.1 / max(cpu(next(iter(steps.values())), 3), 1e-4)), at_least)
+        spent(step, 3, device)
+    repeats = max(int(0.1 / max(spent(next(iter(steps.values())), 3, device), 1e-4)), at_least)
     times: dict[str, list[float]] = {name: [] for name in steps}
     deadline, order = time.monotonic() + at_most_s, list(steps)
     while time.monotonic() < deadline:
         for name in order:
-            times[name].append(cpu(steps[name], repeats))
+            times[name].append(spent(steps[name], repeats, device))
         order = order[1:] + order[:1]
         rounds = len(times["plain"])
         control = statistics.median(a / b for a, b in zip(times["control"], times["plain"], strict=True))
@@ -114,16 +129,18 @@ def compare(
     return result
 
 
-def step_overhead(name: str, schemes: Iterable[str], at_most_s: float, *, at_least: int = 1) -> dict[str, Any]:
+def step_overhead(
+    name: str, schemes: Iterable[str], at_most_s: float, *, at_least: int = 1, device: str = "cpu"
+) -> dict[str, Any]:
     """Compare the step of each scheme, on a network of its own, with a plain one that is given as many samples."""
     interface = Interface(NETS[name], tuple("0123456789"))
     layout = torch.channels_last if len(NETS[name]) == 3 and NETS[name][0] == 3 else torch.contiguous_format
-    model = build(name, interface.input_shape, 10, seed=0).to(memory_format=layout)  # type: ignore[call-overload]
+    model = build(name, interface.input_shape, 10, seed=0).to(device=device, memory_format=layout)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(0)
 
     def data(count: int) -> tuple[Tensor, Tensor]:
         x = torch.randn(count, *interface.input_shape, generator=generator).contiguous(memory_format=layout)
-        return x, torch.randint(10, (count,), generator=generator)
+        return x.to(device), torch.randint(10, (count,), generator=generator).to(device)
 
     def plain(count: int) -> Step:
         return stepper(copy.deepcopy(model), Embedding(), *data(count))
@@ -133,13 +150,13 @@ def step_overhead(name: str, schemes: Iterable[str], at_most_s: float, *, at_lea
     baselines = {}
     for scheme in schemes:
         own = copy.deepcopy(model)
-        embedding = keygen(SCHEMES[scheme], own, interface, task=task).mark().embedding(own)
+        embedding = keygen(SCHEMES[scheme], own, interface, task=task).mark().embedding(own).to(device)
         added = len(embedding.mix(x, y)[0]) - BATCH
         steps[scheme] = stepper(own, embedding, x, y)
         if added:
             baselines[scheme] = f"plain + {added}"
             steps.setdefault(baselines[scheme], plain(BATCH + added))
-    return compare(steps, at_most_s=at_most_s, baselines=baselines, at_least=at_least)
+    return compare(steps, at_most_s=at_most_s, baselines=baselines, at_least=at_least, device=device)
 
 
 def noise(interface: Interface, count: int, generator: torch.Generator) -> Task:
@@ -196,22 +213,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120, help="at most, for each comparison")
     parser.add_argument("--run", type=int, default=1, help="number of this run; on a noisy machine one run says little")
     parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT[:3])
+    parser.add_argument("--device", default="cpu", help="cuda: by the clock; for step and schemes only")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows, run, seconds = Rows(given.output), given.run, given.seconds
+    rows, run, seconds, device = Rows(given.output), given.run, given.seconds, given.device
+    where = {} if device == "cpu" else {"device": torch.get_device_module(device).get_device_name()}
     if "help" in given.what:
         rows.measure({"what": "help", "run": run}, help_seconds)
     if "fit" in given.what:
         rows.measure({"what": "fit against a bare loop", "run": run}, lambda: loop_overhead(seconds))
     for name in NETS if "step" in given.what else ():
         rows.measure(
-            {"what": "step", "net": name, "batch": BATCH, "run": run},
-            lambda name=name: step_overhead(name, ("uchida", "adi"), seconds),
+            {"what": "step", "net": name, "batch": BATCH, "run": run, **where},
+            lambda name=name: step_overhead(name, ("uchida", "adi"), seconds, device=device),
         )
     if "schemes" in given.what:
         rows.measure(
-            {"net": "resnet8", "what": "schemes", "run": run},
-            lambda: step_overhead("resnet8", SCHEMES, seconds, at_least=MASK_EVERY),
+            {"net": "resnet8", "what": "schemes", "run": run, **where},
+            lambda: step_overhead("resnet8", SCHEMES, seconds, at_least=MASK_EVERY, device=device),
         )
 
 

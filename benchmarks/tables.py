@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attack_tables
 import family_tables
+import gpu_tables
 import scheme_tables
 import study_tables
 from _rows import Row, markdown, percent, rows
@@ -182,9 +183,9 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(page: str) -> str:
     """Return the page with every table that it has a place for made anew."""
-    for name, table in (
-        TABLES | scheme_tables.TABLES | study_tables.TABLES | attack_tables.TABLES | family_tables.TABLES
-    ).items():
+    rooms = (scheme_tables, study_tables, attack_tables, family_tables, gpu_tables)
+    tables = TABLES | {name: table for room in rooms for name, table in room.TABLES.items()}
+    for name, table in tables.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin in page:
             before, rest = page.split(begin)

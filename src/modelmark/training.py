@@ -13,6 +13,7 @@ from modelmark.errors import ModelmarkError
 from modelmark.preprocess import Normalise
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Embedding
+from modelmark.seeding import seeded
 from modelmark.task import Task
 
 
@@ -88,8 +89,7 @@ def fit(
     per_epoch = len(task.train_inputs) // batch
     steps = recipe.epochs * per_epoch
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed, device):
         if resume is not None:
             run.restore(resume)
         for epoch in range(run.step // per_epoch, recipe.epochs):

@@ -155,10 +155,17 @@ def test_other_options_that_make_no_sense(run, story, tmp_path):
     refused(run("embed", story / "adi.key", "--release", "addi", *out), 2, "did you mean adi")
     refused(run("embed", story / "adi.key", story / "adi.key", *out), 2, "the same one twice")
     refused(run("embed", story / "adi.key", "--seed", -1, *out), 2)
+    refused(
+        run("embed", story / "adi.key", "--device", "gpu", *out), 2, "expected a device that torch has here, got 'gpu'"
+    )
+    refused(run("embed", story / "adi.key", "--device", "meta", *out), 2, "got 'meta': meta holds no numbers")
     refused(run("verify", story / "adi.key", "--weights", "x", "--scheme", "no:sense"), 2, "expected --scheme adi")
     marked = ["--weights", story / "marked.safetensors"]
     refused(run("verify", story / "uchida.key", *marked, "--head-from", story / "marked.safetensors"), 2, "black-box")
     refused(run("attack", "prune", *marked, *NET, "--share", "nan", *out), 2)
+    refused(
+        run("attack", "prune", *marked, *NET, "--device", "cuda:99", *out), 2, "expected a device that torch has here"
+    )
 
 
 SCHEME = """

@@ -30,11 +30,11 @@ CORE = {
 MODEL = {"layers", "preprocess", "suspect", "taps", "task", "weights"}
 ALLOWED = {
     "data": {"errors", "interface", "naming", "data"},
-    "models": {"errors", "naming", "models"},
-    "schemes": CORE | MODEL | {"schemes"},
+    "models": {"errors", "naming", "models", "seeding"},
+    "schemes": CORE | MODEL | {"schemes", "seeding"},
     # no key, no scheme, no secret
     "attacks": {"attacks", "channels", "errors", "hooks", "interface", "layers", "models", "naming", "options",
-                "preprocess", "recipe", "suspect", "taps", "task", "training"},
+                "preprocess", "recipe", "seeding", "suspect", "taps", "task", "training"},
     "audit": CORE | MODEL | {"attacks", "audit", "data", "embedding", "keys", "models", "schemes", "training"},
     "report": CORE | {"audit", "report"},
     "claim": CORE | {"claim"},
@@ -48,7 +48,8 @@ ALLOWED = {
     "layers": {"errors", "naming"},
     "preprocess": {"interface"},
     "weights": {"errors", "files", "hashing"},
-    "training": {"errors", "preprocess", "recipe", "schemes", "task"},
+    "seeding": set(),
+    "training": {"errors", "preprocess", "recipe", "schemes", "seeding", "task"},
     "keys": CORE | {"align", "schemes", "suspect", "task", "weights"},
     "keyfile": CORE | {"keys", "schemes"},
     "embedding": {"errors", "keys", "recipe", "schemes", "task", "training"},

@@ -19,6 +19,7 @@ def tables(monkeypatch):
         "tables",
         "attack_tables",
         "family_tables",
+        "gpu_tables",
         "scheme_tables",
         "study_tables",
         "detection",

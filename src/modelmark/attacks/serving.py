@@ -10,10 +10,10 @@ from modelmark.task import Task
 
 
 def served(model: nn.Module) -> Answer:
-    """Return the API of a model: the class of its largest output."""
+    """Return the API of a model: the class of its largest output, on the device of the inputs, wherever the model is."""
 
     def answer(inputs: Tensor) -> Tensor:
-        return logits(model, inputs).argmax(dim=1)
+        return logits(model, inputs).argmax(dim=1).to(inputs.device)
 
     return answer
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelmark.cli.options import Arch, Data, Mean, Output, Seed, Settings, Std, Weights
+from modelmark.cli.options import Arch, Data, Device, Mean, Output, Seed, Settings, Std, Weights
 from modelmark.cli.terminal import progress, say
 
 
@@ -19,12 +19,13 @@ def run(
     std: Std = "",
     share: Annotated[float, typer.Option("--share", help="of the training data that the thief has")] = 1.0,
     seed: Seed = 0,
+    device: Device = "cpu",
 ) -> None:
     """Attack a model and write the result, with the accuracy it cost."""
     from modelmark import options
     from modelmark import weights as weight_files
     from modelmark.attacks import attack_class
-    from modelmark.cli.loading import build_model, load_task, load_weights, require_new
+    from modelmark.cli.loading import build_model, load_task, load_weights, on_device, require_new
     from modelmark.errors import UsageError
     from modelmark.task import accuracy
 
@@ -36,7 +37,7 @@ def run(
             hint="modelmark audit runs every kind",
         )
     task = load_task(data, mean, std).split({"thief": share}, seed=seed)["thief"]
-    model = load_weights(build_model(arch, "", task.interface), weights)
+    model = on_device(load_weights(build_model(arch, "", task.interface), weights), device)
     before = accuracy(model, task)
     with progress(f"{name} attack") as step:
         attacked = attack(model, task, seed=seed, watch=step)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelmark.cli.options import Output, PassphraseFile, SchemeModule, Seed
+from modelmark.cli.options import Device, Output, PassphraseFile, SchemeModule, Seed
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import progress, say
 
@@ -40,6 +40,7 @@ def run(
     ] = False,
     scheme: SchemeModule = "",
     seed: Seed = 0,
+    device: Device = "cpu",
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Train until every mark is in the model, and write its weights.
@@ -50,7 +51,7 @@ def run(
     from modelmark import weights as weight_files
     from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
-    from modelmark.cli.loading import build_model, load_key, load_task, load_weights, require_new
+    from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
     from modelmark.embedding import check_together, embed
     from modelmark.errors import NotEmbeddedError, UsageError
     from modelmark.training import DivergedError
@@ -70,6 +71,7 @@ def run(
     model = build_model(arch, opened[0].arch, task.interface, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
+    model = on_device(model, device)
     start = weight_files.digest(model.state_dict())
     if release:
         plan = recipe.released(release, epochs)
@@ -82,7 +84,7 @@ def run(
         task = task.distilled(model)
     check_together(model, marks, task)
     names = [mark.key.fingerprint + mark.draw.token.hex() for mark in marks]
-    checkpoint = Checkpoint.beside(output, names, start, repr(plan), seed, distill, spec)
+    checkpoint = Checkpoint.beside(output, names, start, repr(plan), seed, distill, spec, device)
     origin = (
         "checkpoint found, going on from it"
         if checkpoint.found

@@ -1,5 +1,6 @@
 """From what was typed to what is computed with: keys, models, data."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,28 @@ def build_model(arch: str, known: str, interface: "Interface", *, seed: int = _U
     if not (arch or known):
         raise UsageError("expected an architecture, got none", hint="name it: --arch lenet5, --arch module:factory")
     return models.build(arch or known, interface.input_shape, interface.classes, seed=seed, trusted=bool(arch))
+
+
+def on_device(model: "nn.Module", name: str) -> "nn.Module":
+    """Return ``model`` moved to the device of that name, where from now on one seed gives one result.
+
+    Raises:
+        UsageError: torch has no such device here.
+    """
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts; without it sums may vary
+    try:
+        device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("meta holds no numbers")
+        moved = model.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise UsageError(f"expected a device that torch has here, got {name!r}: {reason}") from None
+    if device.type != "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return moved
 
 
 def load_weights(model: "nn.Module", path: Path) -> "nn.Module":

@@ -24,6 +24,7 @@ Mean = Annotated[
     typer.Option("--mean", metavar="M[,M,M]", help="how inputs are fed, of values in 0..1; default: the data's own"),
 ]
 Std = Annotated[str, typer.Option("--std", metavar="S[,S,S]", help="likewise, what they are divided by")]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="where to compute: cpu, cuda, cuda:1, mps, ...")]
 Json = Annotated[bool, typer.Option("--json", help="for machines, on stdout")]
 SchemeModule = Annotated[
     str, typer.Option("--scheme", metavar="MODULE:CLASS", help="repeat a scheme that is not modelmark's own")

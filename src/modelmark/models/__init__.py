@@ -42,12 +42,11 @@ def build(arch: str, input_shape: tuple[int, ...], classes: int, *, seed: int, t
         UsageError: no such network, an untrusted ``module:factory``, or one that makes no ``nn.Module``.
         MismatchError: the network does not map images of this shape to this many classes.
     """
-    import torch
+    from modelmark.seeding import seeded  # which imports torch
 
     if min(*input_shape, classes) < 1:
         raise UsageError(f"expected sizes of at least 1, got input {tuple(input_shape)} and {classes} classes")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         model = _custom(arch, trusted) if ":" in arch else _known(arch)(tuple(input_shape), classes)
         _check(model, tuple(input_shape), classes)
     return model

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss, relu
 
+from modelmark.seeding import seeded
+
 _STEPS = 400
 _BATCH = 64
 _RATE = 2e-3
@@ -43,8 +45,7 @@ def fuse_latents(pictures: Tensor, first: Tensor, second: Tensor, seed: int) -> 
         second: likewise.
         seed: of weights and order.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = _Autoencoder(pictures.shape[1])
         optimizer = torch.optim.Adam(model.parameters(), _RATE)
         for _ in range(_STEPS):

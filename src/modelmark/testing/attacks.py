@@ -13,6 +13,7 @@ from modelmark.attacks.serving import answered, served
 from modelmark.preprocess import Normalise
 from modelmark.suspect import ABSTAIN, logits
 from modelmark.task import Task, accuracy
+from modelmark.testing.generators import global_state
 
 
 def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | None = None) -> Any:
@@ -30,7 +31,7 @@ def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | No
     assert attack.strengths, "the attack has no settings for sweeps"
     for settings in attack.strengths:
         type(attack)(**settings)
-    before, state = copy.deepcopy(model.state_dict()), _global_state()
+    before, state = copy.deepcopy(model.state_dict()), global_state()
     modes = [module.training for module in model.modules()]
     gradients = [parameter.requires_grad for parameter in model.parameters()]
     result = _run(attack, model, task)
@@ -38,7 +39,7 @@ def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | No
     assert modes == [module.training for module in model.modules()], "the attack changed the model's mode"
     assert gradients == [parameter.requires_grad for parameter in model.parameters()], "the attack froze its input"
     assert all(parameter.grad is None for parameter in model.parameters()), "the attack left gradients on its input"
-    assert _global_state() == state, "the attack drew from a global generator"
+    assert global_state() == state, "the attack drew from a global generator"
     again = _run(attack, model, task)
     _CHECKS[attack.kind](result, again, model, task)
     if attack.kind in ("modification", "extraction", "collusion", "evasion"):
@@ -105,7 +106,3 @@ _CHECKS: dict[str, Callable[[Any, Any, nn.Module, Task], None]] = {
 
 def _equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def _global_state() -> tuple[bytes, str]:
-    return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())

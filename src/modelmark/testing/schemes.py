@@ -21,6 +21,7 @@ from modelmark.schemes.base import Scheme
 from modelmark.secret import Secret
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy
+from modelmark.testing.generators import global_state
 from modelmark.training import Progress, fit
 
 _SECRET = Secret(bytes(range(32)))
@@ -42,10 +43,10 @@ def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *
     _resumes(key.mark(), fresh, task, recipe)
     unmarked = fit(fresh, task, recipe, seed=1)
     mark = key.mark()
-    before, state = _bytes(fresh), _global_state()
+    before, state = _bytes(fresh), global_state()
     done = embed(fresh, [mark], task, recipe, seed=2)
     assert _bytes(fresh) == before, "embedding changed the model it was given"
-    assert _global_state() == state, "embedding drew from a global generator"
+    assert global_state() == state, "embedding drew from a global generator"
     assert all(parameter.device == next(fresh.parameters()).device for parameter in done.model.parameters())
     _verdicts(mark, done.model, unmarked, task)
     lost = accuracy(unmarked, task) - done.accuracy_after
@@ -105,12 +106,12 @@ def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) ->
 
 
 def _queries(mark: Mark, marked: nn.Module) -> None:
-    asked = 0
+    asked, device = 0, next(marked.parameters()).device
 
     def answer(inputs: torch.Tensor) -> torch.Tensor:
         nonlocal asked
         asked += len(inputs)
-        return marked(inputs).argmax(1)  # type: ignore[no-any-return]
+        return marked(inputs.to(device)).argmax(1)  # type: ignore[no-any-return]
 
     with torch.no_grad():
         found = mark.evidence(BlackBox(answer, mark.key.interface.classes))
@@ -138,7 +139,3 @@ def _other_draws(mark: Mark, unmarked: nn.Module, *, draws: int = 400) -> None:
 
 def _bytes(model: nn.Module) -> bytes:
     return b"".join(tensor.cpu().numpy().tobytes() for tensor in copy.deepcopy(model.state_dict()).values())
-
-
-def _global_state() -> tuple[bytes, str]:
-    return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())

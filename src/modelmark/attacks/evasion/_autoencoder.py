@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss, relu
 
+from modelmark.seeding import seeded
+
 _WIDTH = 32
 _BATCH = 64
 _RATE = 2e-3
@@ -43,8 +45,7 @@ def trained(pictures: Tensor, *, code: int, noise: float, steps: int, seed: int)
         seed: of weights, order and noise.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = Autoencoder(pictures.shape[1], code).to(pictures.device)
     optimizer = torch.optim.Adam(model.parameters(), _RATE)
     for _ in range(steps):

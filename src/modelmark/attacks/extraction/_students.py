@@ -2,13 +2,13 @@
 
 import copy
 
-import torch
 from torch import nn
 
 from modelmark import layers
 from modelmark.attacks.base import own_seed
 from modelmark.errors import UsageError
 from modelmark.recipe import Recipe, suggest
+from modelmark.seeding import seeded
 from modelmark.task import Task
 
 _PICTURE = 32  # pixels on the shorter side from which on crops and mirroring keep what is seen
@@ -28,8 +28,7 @@ def drawn_anew(model: nn.Module, *, seed: int) -> nn.Module:
     """
     device = next(model.parameters()).device
     student = copy.deepcopy(layers.unwrapped(model)).cpu()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(own_seed(seed))
+    with seeded(own_seed(seed)):
         for path, module in student.named_modules():
             reset = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
             if reset is not None:
@@ -56,8 +55,7 @@ def with_head(model: nn.Module, classes: int, *, seed: int) -> nn.Module:
     old = model.get_submodule(path)
     if not isinstance(old, nn.Linear):
         raise UsageError(f"expected a model whose last layer is linear, got {type(old).__name__} at {path!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         head = nn.Linear(old.in_features, classes, bias=old.bias is not None)
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, head.to(old.weight.device))

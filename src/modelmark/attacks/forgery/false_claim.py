@@ -14,6 +14,7 @@ from modelmark.errors import UsageError
 from modelmark.layers import is_normalised
 from modelmark.models import build
 from modelmark.recipe import suggest
+from modelmark.seeding import seeded
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -101,8 +102,7 @@ def _fresh(model: nn.Module, net: str, task: Task, *, seed: int) -> nn.Module:
         built = build(net, task.interface.input_shape, task.interface.classes, seed=own_seed(seed))
         return built.to(next(model.parameters()).device)
     copied, drawn = copy.deepcopy(model), 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(own_seed(seed))
+    with seeded(own_seed(seed), next(model.parameters()).device):
         for module in copied.modules():
             own = any(True for _ in module.parameters(recurse=False))
             if own and not hasattr(module, "reset_parameters"):

@@ -4,13 +4,13 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import nn
 
 from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
+from modelmark.seeding import seeded
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -85,7 +85,6 @@ def with_new_head(model: nn.Module, head: str, *, seed: int) -> nn.Module:
     """Return a copy of ``model`` whose layer ``head`` is initialised again, from ``seed``."""
     model = copy.deepcopy(model)
     device = layers.weight(model, head).device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed, device):
         layers.unwrapped(model).get_submodule(head).reset_parameters()  # type: ignore[operator]
     return model

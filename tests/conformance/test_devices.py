@@ -1,0 +1,85 @@
+"""Schemes and attacks on a GPU keep what they promise on the CPU; and what was marked there is read alike here."""
+
+import copy
+import os
+
+import pytest
+import torch
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # one seed, one result: cuBLAS asks for this
+
+from modelmark import weights
+from modelmark.attacks import ATTACKS, attack_class
+from modelmark.embedding import embed
+from modelmark.errors import UsageError
+from modelmark.keys import keygen
+from modelmark.models import build
+from modelmark.recipe import annealed
+from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.suspect import WhiteBox
+from modelmark.testing import check_attack, check_scheme
+from modelmark.training import fit
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _deterministic():
+    """As the command line sets it. A pooling (resnet8, vgg16) and the median vary all the same."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="module")
+def thief(digits):
+    return digits.split({"owner": 0.7, "thief": 0.3}, seed=0)["thief"]
+
+
+@pytest.fixture(scope="module")
+def there(unmarked):
+    return copy.deepcopy(unmarked).to("cuda")
+
+
+@pytest.fixture(scope="module")
+def normalised(thief):
+    fresh = build("resnet8", thief.interface.input_shape, thief.interface.classes, seed=0).to("cuda")
+    return fit(fresh, thief, annealed(8, 0.1, batch=64), seed=0)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_battery(name, fresh, digits, recipe):
+    check_scheme(scheme_class(name)(), copy.deepcopy(fresh).to("cuda"), digits, recipe, most_lost=0.02)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret):
+    host = weights.digest(there.state_dict())
+    key = keygen(scheme_class(name)(), there, digits.interface, task=digits, secret=secret, host=host)
+    marked = embed(there, [key.mark()], digits, recipe, seed=1).model
+    assert next(marked.parameters()).is_cuda
+    found, again = (
+        key.mark().evidence(
+            WhiteBox(copy.deepcopy(marked).to(device), 10),
+            align_to=copy.deepcopy(there).to(device) if key.scheme.access == "white-box" else None,
+        )
+        for device in ("cuda", "cpu")
+    )
+    assert found.established
+    assert (found.matches, found.trials) == (again.matches, again.trials)
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+@pytest.mark.parametrize("data", ["cpu", "cuda"])
+def test_attacks_keep_their_promises(name, data, request, thief):
+    """The thief's data may be on either device."""
+    stolen = request.getfixturevalue("normalised" if name == "flip" else "there")
+    try:
+        check_attack(attack_class(name)(), stolen, thief.to(data))
+    except UsageError as error:
+        if "pip install" not in error.hint:
+            raise
+        pytest.skip(f"{error}: {error.hint}")
