@@ -42,7 +42,7 @@ def _outcome(kind: str, own: list[Result]) -> str:
         what = f"calls marked: {', '.join(dict.fromkeys(seen))}" if seen else "sees no mark"
         return f"{what}; the unmarked network too" if alarms else what
     cells = []
-    for scheme in dict.fromkeys(result.scheme for result in own):
+    for scheme in sorted({result.scheme for result in own}):
         fell = [result for result in own if result.scheme == scheme and result.succeeded]
         if fell:
             best = min(fell, key=lambda result: (result.lost, result.net_bits))

@@ -6,10 +6,13 @@ from pathlib import Path
 import detection
 from _rows import Row, markdown
 from _rows import rows as studied
-from modelmark.attacks import ATTACKS, attack_class
+from modelmark.attacks import ATTACKS
 from modelmark.audit.result import FIELD_LOSS, Result, read
 
-AUDITS = {name: Path(__file__).parents[1] / "docs" / "audit" / f"{name}.jsonl" for name in ("digits", "standard")}
+AUDITS = {
+    name: Path(__file__).parents[1] / "docs" / "audit" / f"{name}.jsonl"
+    for name in ("digits", "standard", "normalised")
+}
 KINDS = {"evasion": "input, answers", "extraction": "extraction", "modification": "modification"}
 
 
@@ -43,17 +46,17 @@ def differences(results: list[Result]) -> str:
     return markdown(["scheme", "below our bar, and still far from chance", "by the field's rule alone"], body)
 
 
-def standard() -> str:
-    """Return for each attack the schemes it removed in the standard audit, each with the cheapest cost in points."""
-    results, body = rows("standard"), []
+def removals(results: list[Result]) -> str:
+    """Return for each attack the schemes it removed in an audit, each with the cheapest cost in points."""
+    body = []
     for name in sorted(ATTACKS):
-        if attack_class(name).kind not in (*KINDS, "collusion"):
-            continue
         own = [result for result in results if result.attack == name]
+        if not own or own[0].kind not in (*KINDS, "collusion"):
+            continue
         fell = [result for result in own if result.succeeded]
         cells = [
             f"{scheme} {100 * min(r.lost for r in fell if r.scheme == scheme):+.1f}"
-            for scheme in dict.fromkeys(result.scheme for result in fell)
+            for scheme in sorted({result.scheme for result in fell})
         ]
         judged = any(result.removed is not None for result in own)
         body.append([f"`{name}`", ", ".join(cells) or ("nothing at 5 points or less" if judged else "does not apply")])
@@ -79,7 +82,7 @@ def _left(own: list[Row], who: str) -> str:
 
 
 def _schemes(results: list[Result]) -> list[str]:
-    return list(dict.fromkeys(result.scheme for result in results if result.removed is not None))
+    return sorted({result.scheme for result in results if result.removed is not None})
 
 
 def _field(result: Result) -> bool:
@@ -95,7 +98,8 @@ TABLES = {
     "families-standard": lambda: families(rows("standard")),
     "differences-digits": lambda: differences(rows("digits")),
     "differences-standard": lambda: differences(rows("standard")),
-    "attacks-standard": standard,
+    "attacks-standard": lambda: removals(rows("standard")),
+    "attacks-normalised": lambda: removals(rows("normalised")),
     "second-opinion": second_opinion,
     "detection": lambda: detection.rates(studied("detection")),
 }

@@ -187,6 +187,20 @@ def test_added_channels_are_taken_out_and_other_keys_are_read_beside(run, folder
     assert all(line.endswith(": established") for line in ran.out.splitlines())
 
 
+def test_channels_that_were_cut_are_filled_up_by_the_committed_host(run, folder, tmp_path):
+    pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
+    thinner = tmp_path / "thinner.safetensors"
+    cut = ["--set", "amount=0.1", "--set", "epochs=1", "-o", thinner]
+    assert run("attack", "prune-channels", "--weights", folder / "marked.safetensors", *SUSPECT, *cut).status == 0
+    verify = ["verify", folder / "uchida.key", "--weights", thinner]
+    refused(run(*verify), 3, "expected weights in thinner.safetensors with", "undone by --align-to HOST")
+    assert run(*verify, "--align-to", folder / "host.safetensors").status == 0
+    host = ["--align-to", folder / "host.safetensors"]
+    assert run("attack", "prune-channels", "--weights", folder / "host.safetensors", *SUSPECT, *cut[:-1],
+               tmp_path / "unmarked.safetensors").status == 0  # fmt: skip
+    assert run(*verify[:-1], tmp_path / "unmarked.safetensors", *host).status == 1
+
+
 def test_nothing_is_aligned_to_a_model_that_was_not_committed(run, folder, tmp_path):
     suspect = ["--weights", folder / "permute.safetensors"]
     ran = run("verify", folder / "uchida.key", *suspect, "--align-to", folder / "marked.safetensors")

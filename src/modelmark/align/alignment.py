@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from modelmark.align import matching
 from modelmark.align.condensing import condensed
+from modelmark.align.filling import filled
 from modelmark.align.filters import filters
 from modelmark.align.gauges import fixed_scales
 from modelmark.align.responses import responses
@@ -28,15 +29,15 @@ def align(suspect: nn.Module, host: nn.Module, interface: Interface) -> nn.Modul
     message, and the best match between it and any network carries the message over into the reading; against an unmarked
     host the reading of an unrelated suspect stays binomial. ``keys`` checks which model is given.
 
-    Channels of the suspect that match none of the host's are left out.
+    Channels of the suspect that match none of the host's are left out; those of the host that match none are silent.
 
     Args:
-        suspect: of the host's architecture, or wider: see ``resized``.
+        suspect: of the host's architecture, or wider, or narrower: see ``resized``.
         host: trained, unmarked.
         interface: how both are fed; the pictures compared depend on nothing else.
 
     Raises:
-        MismatchError: the suspect has another architecture, or fewer channels than the host.
+        MismatchError: the suspect has another architecture.
         UsageError: the channels cannot be followed.
         SuspectError: the suspect's weights are not finite.
     """
@@ -45,7 +46,7 @@ def align(suspect: nn.Module, host: nn.Module, interface: Interface) -> nn.Modul
         raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
     channels, wider = trace(host), trace(suspect)
     _require_alike(channels, wider, host, suspect)
-    suspect = condensed(suspect, channels)
+    suspect = condensed(filled(suspect, channels), channels)
     wider = trace(suspect)
     alike = responses(channels, host, suspect, interface)
     orders, scales = _coordinates(channels, host, wider, suspect, alike)
@@ -79,7 +80,7 @@ def _equal(a: Mapping[int, Tensor], b: Mapping[int, Tensor]) -> bool:
 
 
 def _require_alike(channels: Channels, wider: Channels, host: nn.Module, suspect: nn.Module) -> None:
-    """Raise MismatchError unless the graphs are the same and the suspect has at least the host's channels."""
+    """Raise MismatchError unless the graphs are the same, and the input's and output's channels as many."""
     if channels.junctions != wider.junctions or channels.gauges != wider.gauges:
         pairs = zip(channels.junctions, wider.junctions, strict=False)
         where = next((f" at {ours.path}" for ours, theirs in pairs if ours != theirs), "")
@@ -90,6 +91,5 @@ def _require_alike(channels: Channels, wider: Channels, host: nn.Module, suspect
             raise MismatchError(f"expected kernels of {kernels[0]} in {junction.path}, got {kernels[1]}")
         for port in (junction.source, junction.output):
             ours, theirs = channels.axes[port.axis], wider.axes[port.axis]
-            if theirs.size < ours.size or (ours.fixed and theirs.size != ours.size):
-                least = "" if ours.fixed else "at least "
-                raise MismatchError(f"expected {least}{ours.size} channels at {junction.path}, got {theirs.size}")
+            if ours.fixed and theirs.size != ours.size:
+                raise MismatchError(f"expected {ours.size} channels at {junction.path}, got {theirs.size}")

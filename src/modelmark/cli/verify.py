@@ -126,7 +126,7 @@ def _of(weights: Path, host: Path | None) -> Iterator[None]:
 
 
 def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
-    """Return the suspect; asked for answers, or aligned, its layers may be wider than the architecture says."""
+    """Return the suspect; asked for answers, or aligned, its layers may have other widths than the architecture says."""
     from modelmark import align
     from modelmark import weights as weight_files
     from modelmark.cli.loading import build_model, load_weights
@@ -134,10 +134,10 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     plain, asked = build_model(arch, key.arch, key.interface), key.scheme.access == "black-box"
     state = weight_files.load(weights)
     expected = plain.state_dict()
-    wider = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
+    resized = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
     if align_to is not None:
         return align.resized(plain, state)
-    if asked and wider:
+    if asked and resized:
         with contextlib.suppress(MismatchError):  # where it is no network either, what loading says is clearer
             model = align.resized(plain, state)
             key.scheme.check(model, key.interface)
@@ -145,8 +145,8 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     try:
         model = load_weights(plain, weights)
     except MismatchError as error:
-        if wider and not asked:
-            error.hint = "channels added to hide a mark are undone by --align-to HOST, if the key has a host"
+        if resized and not asked:
+            error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"
         raise
     key.scheme.check(model, key.interface)
     return model

@@ -90,12 +90,17 @@ def test_structured_pruning_leaves_a_smaller_network_and_no_triggers(stolen, dig
     assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
 
 
-def test_a_smaller_network_has_no_place_for_bits(stolen, digits):
+@pytest.mark.parametrize(("name", "amount", "survives"), [
+    ("uchida", 0.5, True), ("uchida", 0.7, False), ("deepsigns", 0.1, True), ("deepsigns", 0.5, False),
+])  # fmt: skip
+def test_a_smaller_network_has_no_place_for_bits_unless_aligned(name, amount, survives, stolen, unmarked, digits):
     pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
-    mark, model = stolen("uchida")
-    attacked = PruneChannels(0.3)(model, digits, seed=0)
-    with pytest.raises(MismatchError, match="expected the marked layer"):
+    mark, model = stolen(name)
+    attacked = PruneChannels(amount)(model, digits, seed=0)
+    with pytest.raises(MismatchError, match=r"expected the .* layer"):
         mark.evidence(WhiteBox(attacked, 10))
+    assert mark.evidence(WhiteBox(attacked, 10), align_to=unmarked).established == survives
+    assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
 
 
 def test_channels_that_shortcuts_share_go_together(digits):

@@ -22,7 +22,8 @@ from modelmark.training import Watch, fit
 class PruneChannels:
     """Remove the channels with the smallest weights from every layer, through everything that shares them, then fine-tune.
 
-    The result has other shapes: a white-box mark finds no place to be read from.
+    The result has other shapes: the published white-box readings find no place to read from. Alignment to the host puts
+    silent channels where some were cut, and loses only what those carried.
 
     Source: Li et al. 2017, "Pruning filters for efficient ConvNets", arXiv 1608.08710; dependencies by torch-pruning (Fang et
     al. 2023, arXiv 2301.12900).
