@@ -76,6 +76,8 @@ class BlackBox:
     def _ask(self, batch: Tensor) -> npt.NDArray[np.int64]:
         self.queries += len(batch)
         raw = self._answer(batch)
+        if raw is None or isinstance(raw, str | bytes):
+            raise SuspectError(f"expected {len(batch)} integer labels from the suspect, got {type(raw).__name__}")
         given = raw.cpu().numpy() if isinstance(raw, Tensor) else np.asarray(raw)
         if given.shape != (len(batch),) or given.dtype.kind not in "iu":
             raise SuspectError(

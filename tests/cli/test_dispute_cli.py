@@ -179,6 +179,13 @@ def test_revocations_are_the_claimants(owner, run):
     bad = ["revoke", owner / "a.claim", "--reason", "foo", "-o", owner / "r"]
     refused(run(*bad, *who), 2, "got 'foo' for reason\n")
     refused(run(*said, *who, "--effective", "tomorrow"), 2, "expected a time like")
+    after = ["--successor", owner / "a.claim"]
+    refused(run(*said, *who, *after), 2, "expected --successor with --reason superseded, got mistake")
+    cut = owner / "cut.claim"
+    cut.write_bytes((owner / "a.claim").read_bytes()[:-9])
+    refused(run("revoke", cut, *said[2:], *who), 3, "(cut.claim)")
+    taken = [owner / "a.claim", owner / "a.claim"]  # no opening at all
+    refused(run("judge", *taken, *who, "-o", owner / "v"), 3, "of kind challenge, got one of kind claim (a.claim)")
     assert run(*said, *who).status == 0
     assert "reason       mistake" in run("inspect", owner / "r").out
 

@@ -41,6 +41,12 @@ def test_answers_that_are_no_labels_are_refused(answer):
         BlackBox(lambda x: answer, 3).labels(torch.zeros(5, 4))
 
 
+@pytest.mark.parametrize(("answer", "got"), [(None, "got NoneType"), ("cat", "got str")])
+def test_an_answer_that_is_no_array_is_named(answer, got):
+    with pytest.raises(SuspectError, match=f"expected 5 integer labels from the suspect, {got}$"):
+        BlackBox(lambda x: answer, 3).labels(torch.zeros(5, 4))
+
+
 def test_a_black_box_shows_no_weights():
     with pytest.raises(MismatchError, match="expected access"):
         BlackBox(lambda x: x, 3).weight("1")

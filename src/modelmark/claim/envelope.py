@@ -144,7 +144,11 @@ def load(path: Path | str, cls: type[D]) -> Signed[D]:
     Raises:
         MalformedError: missing, too large, or not as it must be.
     """
-    return parse(files.read(Path(path), limit=MAX_ENVELOPE, what=f"a {cls.kind}"), cls)
+    return parse(files.read(Path(path), limit=MAX_ENVELOPE, what=_a(cls.kind)), cls)
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _payload(document: Document) -> bytes:
@@ -161,8 +165,8 @@ def _payload(document: Document) -> bytes:
 def _unwrap(data: bytes, what: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Return payload and signatures of a canonical envelope."""
     if len(data) > MAX_ENVELOPE:
-        raise MalformedError(f"expected a {what} of at most {MAX_ENVELOPE} bytes, got {len(data)}")
-    value = _decode(data, f"the envelope of a {what}", 64)
+        raise MalformedError(f"expected {_a(what)} of at most {MAX_ENVELOPE} bytes, got {len(data)}")
+    value = _decode(data, f"the envelope of {_a(what)}", 64)
     try:
         if value.keys() != {"payload", "payloadType", "signatures"} or value["payloadType"] != PAYLOAD_TYPE:
             raise ValueError("other fields")
@@ -173,13 +177,13 @@ def _unwrap(data: bytes, what: str) -> tuple[bytes, list[tuple[str, bytes]]]:
             signatures.append((str(entry["keyid"]), shapes.decode_base64(entry["sig"])))
         return shapes.decode_base64(value["payload"]), signatures
     except (ValueError, TypeError, AttributeError):
-        raise MalformedError(f"expected a DSSE envelope of a {what}, got something else") from None
+        raise MalformedError(f"expected a DSSE envelope of {_a(what)}, got something else") from None
 
 
 def _statement(payload: bytes, what: str) -> dict[str, Any]:
-    value = _decode(payload, f"the statement of a {what}", MAX_VALUES)
+    value = _decode(payload, f"the statement of {_a(what)}", MAX_VALUES)
     if not isinstance(value, dict) or value.keys() != {"_type", "subject", "predicateType", "predicate"}:
-        raise MalformedError(f"expected an in-toto statement of a {what}, got something else")
+        raise MalformedError(f"expected an in-toto statement of {_a(what)}, got something else")
     return value
 
 
@@ -196,7 +200,7 @@ def _document(payload: bytes, cls: type[D]) -> D:
         raise MalformedError(f"expected a document of kind {cls.kind}, got one of kind {found}")
     tags = {"type": f"modelmark.{cls.kind}", "v": VERSION}
     if value["predicateType"] != f"urn:modelmark:{cls.kind}:v{VERSION}" or not isinstance(predicate, dict):
-        raise MalformedError(f"expected a {cls.kind} of version {VERSION}, got another document")
+        raise MalformedError(f"expected {_a(cls.kind)} of version {VERSION}, got another document")
     try:
         document = records.load(cls, {name: item for name, item in predicate.items() if name not in tags})
     except ValueError as error:

@@ -58,7 +58,11 @@ def drawn(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
     lot = trials(entry, challenge.lot)
     if not challenge.draws:
         return tuple(lot)
-    if challenge.draws > len(lot) or entry.statement.carriers != entry.statement.trials:
+    if entry.statement.carriers != entry.statement.trials:
+        raise MismatchError(
+            f"expected the whole lot of a mark whose trials share carriers, got a draw of {challenge.draws}"
+        )
+    if challenge.draws > len(lot):
         raise MismatchError(f"expected a whole lot or at most {len(lot)} of its trials, got {challenge.draws}")
     parts = (entry.statement.root, challenge.suspect.digest, challenge.nonce, challenge.claim)
     return tuple(lot[i] for i in choose(len(lot), challenge.draws, "open", *map(bytes.fromhex, parts)))

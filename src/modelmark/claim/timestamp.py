@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import hashlib
 import importlib
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -192,10 +193,18 @@ def verify(token: bytes, message: bytes, authority: Authority) -> Stamp:
         )
         moment = said.gen_time.astimezone(datetime.UTC)
     except client.VerificationError as error:
-        raise MalformedError(f"expected a valid token of {authority.name}: {str(error)[:200]}") from None
+        raise MalformedError(
+            f"expected a valid token of {authority.name}, got one that fails: {_reason(error)}"
+        ) from None
     except Exception as error:  # two libraries parse hostile bytes here, with exceptions of many kinds
         raise MalformedError(f"expected a timestamp token (DER), got something else: {str(error)[:200]}") from None
     return Stamp(authority.fingerprint, moment, clock, hashing.digest("token", info, _core(signature)))
+
+
+def _reason(error: Exception) -> str:
+    """Return what OpenSSL says, without the stack of errors around it."""
+    inner = re.search(r'reason: "([^"]{1,100})"', str(error))
+    return inner[1] if inner else str(error)[:200]
 
 
 def _anatomy(token: bytes) -> tuple[bytes, bytes]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from modelmark.cli.terminal import passphrase
-from modelmark.errors import MismatchError, UsageError
+from modelmark.errors import MalformedError, MismatchError, UsageError
 
 if TYPE_CHECKING:
     from modelmark.claim.claim import Claim
@@ -90,10 +90,15 @@ def load_trust(paths: list[Path] | None) -> "Trust":
 
 
 def load(path: Path, cls: type[Any]) -> Any:
-    """Return the signed document of one type in a file."""
+    """Return the signed document of one type in a file; what is wrong with it names the file."""
     from modelmark.claim import envelope
 
-    return envelope.load(path, cls)
+    try:
+        return envelope.load(path, cls)
+    except MalformedError as error:
+        if path.name not in str(error):
+            error.args = (f"{error} ({path.name})",)
+        raise
 
 
 def load_deposit(path: Path | None, claim: "Signed[Claim]") -> "Signed[Deposit] | None":

@@ -33,6 +33,8 @@ def run(
     from modelmark.cli.loading import require_new
 
     require_new(output)
+    if successor is not None and reason != "superseded":
+        raise UsageError(f"expected --successor with --reason superseded, got {reason}")
     claimed, signer = papers.load(claim, Claim), papers.load_identity(identity, passphrase_file)
     require_claimant(claimed.document, signer.signers)
     try:

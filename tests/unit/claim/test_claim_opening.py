@@ -98,7 +98,7 @@ def test_carriers_that_are_no_trials_open_all_together(case) -> None:
     entry, asked = Entry(statement, (8,)), challenge(case, case.claim(""), lot=0).document
     assert lots.drawn(asked, entry) == tuple(range(8))
     assert lots.carriers(asked, entry) == tuple(range(12))
-    with pytest.raises(MismatchError, match="expected a whole lot"):
+    with pytest.raises(MismatchError, match="expected the whole lot of a mark whose trials share carriers"):
         lots.drawn(dataclasses.replace(asked, draws=2), entry)
 
 

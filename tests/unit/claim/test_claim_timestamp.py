@@ -112,7 +112,7 @@ def test_the_answer_is_to_this_request_from_this_authority_about_this_message(st
         timestamp.receive(response, timestamp.request(MESSAGE), MESSAGE, authority)
     with pytest.raises(MalformedError, match="Mismatch between messages"):
         timestamp.receive(response, asked, b"another claim", authority)
-    with pytest.raises(MalformedError, match="expected a valid token of CN=rsa root"):
+    with pytest.raises(MalformedError, match=r"of CN=rsa root, got one that fails: [a-zA-Z -]+$"):
         timestamp.verify(token, MESSAGE, other)
     with pytest.raises(MalformedError, match="expected a timestamp response"):
         timestamp.receive(b"<html>", asked, MESSAGE, authority)
