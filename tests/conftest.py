@@ -1,6 +1,8 @@
 """What several tests share: small data, small trained networks, and the owner's real data where it is there."""
 
+import copy
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # also for commands that tests start: more threads than cores wait for one another
@@ -44,12 +46,32 @@ def fresh(digits):
 
 
 @pytest.fixture(scope="session")
-def unmarked(fresh, digits, recipe):
-    return fit(fresh, digits, recipe, seed=0)
+def made_once(fresh, tmp_path_factory):
+    """Return a function that trains a network like ``fresh``, or takes what another process of this run has trained."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def get(name: str, train: Callable[[], nn.Module]) -> nn.Module:
+        kept = folder / f"{name}.safetensors"
+        if kept.exists():
+            model = copy.deepcopy(fresh)
+            weights.apply(model, weights.load(kept), what=f"weights of {name}")
+            return model.eval()
+        model = train()
+        weights.save(model, own / f"{name}.new")
+        (own / f"{name}.new").replace(kept)
+        return model
+
+    return get
 
 
 @pytest.fixture(scope="session")
-def stolen(unmarked, digits, recipe):
+def unmarked(fresh, digits, recipe, made_once):
+    return made_once("unmarked", lambda: fit(fresh, digits, recipe, seed=0))
+
+
+@pytest.fixture(scope="session")
+def stolen(unmarked, digits, recipe, made_once):
     """Return a function from a scheme's name to its mark and a digits network that carries it, each made once."""
     made: dict[str, tuple[Mark, nn.Module]] = {}
 
@@ -64,7 +86,11 @@ def stolen(unmarked, digits, recipe):
                 secret=Secret(bytes(range(32))),
                 host=host,
             )
-            made[name] = key.mark(), embed(unmarked, [key.mark()], digits, recipe, seed=1).model
+            mark = key.mark()
+            made[name] = (
+                mark,
+                made_once(f"stolen-{name}", lambda: embed(unmarked, [mark], digits, recipe, seed=1).model),
+            )
         return made[name]
 
     return get
