@@ -75,6 +75,22 @@ def second_opinion() -> str:
     return markdown(["attack", "scheme", "ours", "theirs"], body)
 
 
+def shared_start() -> str:
+    """Return what each kind of copy, and a network that copied nothing, matches of each mark, over the seeds."""
+    table = studied("shared-start")
+    marked = [row for row in table if "matches" in row]
+    models = list(dict.fromkeys(row["model"] for row in marked if row["model"] != "marked"))
+    body = []
+    for scheme in sorted({row["scheme"] for row in table}):
+        own = [row for row in marked if row["scheme"] == scheme]
+        read = [", ".join(str(row["matches"]) for row in own if row["model"] == model) for model in models]
+        refused = sum("refused" in row for row in table if row["scheme"] == scheme)
+        body.append([f"`{scheme}`, of {own[0]['trials']}", *read, str(refused or "")])
+    share = [statistics.mean(row["accuracy"] for row in marked if row["model"] == model) for model in models]
+    body.append(["test accuracy %", *(f"{100 * mean:.2f}" for mean in share), ""])
+    return markdown(["scheme", *models, "seeds refused"], body)
+
+
 def _left(own: list[Row], who: str) -> str:
     matches = ", ".join(str(row[who]["matches"]) for row in own)
     mean = statistics.mean(row[who]["accuracy"] for row in own)
@@ -101,5 +117,6 @@ TABLES = {
     "attacks-standard": lambda: removals(rows("standard")),
     "attacks-normalised": lambda: removals(rows("normalised")),
     "second-opinion": second_opinion,
+    "shared-start": shared_start,
     "detection": lambda: detection.rates(studied("detection")),
 }
