@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from modelmark import taps
-from modelmark.keys import Mark
+from modelmark.marks import Mark
 from modelmark.recipe import Recipe, constant
 from modelmark.schemes import _projection
 from modelmark.schemes.base import Embedding

@@ -13,7 +13,7 @@ import torch
 import modelmark
 from modelmark import data, hashing
 from modelmark.evidence import Evidence, Observation
-from modelmark.keys import Mark
+from modelmark.marks import Mark
 from modelmark.secret import Secret
 from modelmark.suspect import WhiteBox
 from modelmark.task import Task, accuracy

@@ -22,8 +22,9 @@ from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.data import read_pictures
 from modelmark.embedding import reach
 from modelmark.imports import fitted
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
 from modelmark.layers import with_head
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import released
 from modelmark.schemes.adi import Adi

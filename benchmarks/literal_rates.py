@@ -15,7 +15,8 @@ from torch import nn
 
 from _study import Rows, secret
 from modelmark import data
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import suggest
 from modelmark.schemes.adi import Adi

@@ -17,7 +17,8 @@ from _study import Rows, command, reading, readings, secret
 from modelmark import layers
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import suggest
 from modelmark.schemes._masking import Masking

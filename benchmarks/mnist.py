@@ -16,7 +16,8 @@ from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import Recipe, stepped, suggest
 from modelmark.schemes.adi import Adi

@@ -16,7 +16,8 @@ from _study import Rows, reading, secret
 from modelmark import data
 from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
 from modelmark.schemes import _patterns

@@ -25,8 +25,9 @@ from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.embedding import embed, reach
 from modelmark.errors import CapacityError, ModelmarkError, NotEmbeddedError
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
 from modelmark.layers import is_normalised
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import Recipe, constant, suggest
 from modelmark.schemes.adi import Adi

@@ -22,7 +22,8 @@ from modelmark.attacks.extraction.retrain_soft import RetrainSoft
 from modelmark.attacks.serving import answered, served
 from modelmark.embedding import embed
 from modelmark.interface import FULL_SCALE
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed

@@ -14,7 +14,8 @@ from torch import nn
 
 from modelmark import data, weights
 from modelmark.embedding import embed
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import annealed
 from modelmark.schemes import scheme_class

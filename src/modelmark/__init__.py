@@ -20,7 +20,7 @@ _NAMES = {
     "Evidence": "modelmark.evidence:Evidence",
     "Interface": "modelmark.interface:Interface",
     "Key": "modelmark.keys:Key",
-    "Mark": "modelmark.keys:Mark",
+    "Mark": "modelmark.marks:Mark",
     "ModelmarkError": "modelmark.errors:ModelmarkError",
     "Normalise": "modelmark.preprocess:Normalise",
     "NotEmbeddedError": "modelmark.errors:NotEmbeddedError",
@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from modelmark.interface import Interface
     from modelmark.keyfile import load as load_key
     from modelmark.keyfile import save as save_key
-    from modelmark.keys import Key, Mark, keygen
+    from modelmark.keys import Key, keygen
+    from modelmark.marks import Mark
     from modelmark.models import build
     from modelmark.preprocess import Normalise
     from modelmark.recipe import Recipe

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
-from modelmark.keys import Mark
+from modelmark.marks import Mark
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Composed
 from modelmark.task import Task, accuracy

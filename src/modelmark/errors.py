@@ -6,6 +6,7 @@
      ├─ NotEmbeddedError           1  the mark did not take
      ├─ UsageError                 2  the request cannot be carried out as said
      │   ├─ OutputExistsError      2  an output would overwrite a file
+     │   ├─ MissingPackageError    2  a package that is not always installed; the hint says how
      │   └─ CapacityError          2  the key is too small for the bar, or too large for its layer
      └─ RefusedError               3  something that came from outside is not what it should be
          ├─ MalformedError         3  a file that is not canonical, truncated, tampered with or too large
@@ -50,6 +51,10 @@ class UsageError(ModelmarkError):
 
 class OutputExistsError(UsageError):
     """An output would overwrite a file that exists."""
+
+
+class MissingPackageError(UsageError):
+    """A package that only this needs is not installed; the hint says how to install it."""
 
 
 class CapacityError(UsageError):

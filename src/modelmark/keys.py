@@ -1,26 +1,25 @@
-"""Keys and marks: a secret with a scheme, what is publicly said about it, and what is read with it."""
+"""Keys: a secret with a scheme, and what is publicly said about it."""
 
-import contextlib
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import nn
 
-from modelmark import canonical, commitment, hashing, stats, weights
+from modelmark import canonical, commitment, hashing, stats
 from modelmark.canonical import Json
 from modelmark.draw import CHARGES, Draw
-from modelmark.errors import CapacityError, MismatchError, UsageError
-from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
+from modelmark.errors import CapacityError, UsageError
+from modelmark.evidence import BAR
 from modelmark.interface import Interface
+from modelmark.marks import Mark
 from modelmark.schemes import reference
-from modelmark.schemes.base import Attachments, Carriers, Embedding, Scheme, Symbols, public_parameters
+from modelmark.schemes.base import Attachments, Carriers, Scheme, public_parameters
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect, WhiteBox
 from modelmark.task import Task
 
 
@@ -110,7 +109,7 @@ class Key:
             )
         return Draw(self.digest)
 
-    def mark(self, draw: Draw | None = None) -> "Mark":
+    def mark(self, draw: Draw | None = None) -> Mark:
         """Return the mark that this key and a draw (by default the offline one) define.
 
         Raises:
@@ -183,118 +182,3 @@ def _require_reach(scheme: Scheme, interface: Interface, bar: float, draw_kind: 
             f"({bar:g} bits and {CHARGES[draw_kind]} charged for {_ARTICLES[draw_kind]} draw), got {trials}",
             hint="use more, or --self-check for a key that is never evidence",
         )
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A key with its draw; only it can embed, read and weigh.
-
-    Args:
-        key: the key.
-        draw: bound to this key's statement.
-    """
-
-    key: Key
-    draw: Draw
-
-    def __post_init__(self) -> None:
-        if self.draw.statement != self.key.digest:
-            raise MismatchError("expected the draw of this key, got the draw of another statement")
-
-    @cached_property
-    def message(self) -> npt.NDArray[np.int64]:
-        """The expected symbols, ``(trials,)``."""
-        key = self.key
-        chosen = key.scheme.chosen_message(key.secret, key.interface, key.attachments)
-        trials, alphabet = key.scheme.shape(key.interface)
-        return self.draw.message(alphabet, trials) if chosen is None else chosen
-
-    def embedding(self, model: nn.Module, *, seed: int = 0) -> Embedding:
-        """Return the hooks that embed this mark into ``model`` in any training loop."""
-        return self.key.scheme.embedding(self.key.carriers, self.message, model, self.key.interface, seed=seed)
-
-    def margins(self, model: nn.Module) -> Tensor:
-        """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
-        return self.embedding(model).margins(model)
-
-    def evidence(
-        self,
-        suspect: Suspect,
-        *,
-        bar: float = BAR,
-        suspects: int = 1,
-        readings: int = 1,
-        objection: str = "",
-        align_to: nn.Module | None = None,
-        references: Sequence[Suspect] = (),
-    ) -> Evidence | Observation:
-        """Read a suspect and weigh the reading.
-
-        Args:
-            suspect: asked once per carrier, or read by its weights.
-            bar: net bits named beforehand.
-            suspects: how many suspects were tried with this key; charged.
-            readings: how many ways of reading this suspect were tried; charged.
-            objection: why this reading has no exact test, if it has none.
-            align_to: the unmarked host whose digest the key committed to; the suspect is read with its channels put in the
-                host's order too, the better reading counts, and one reading more is charged.
-            references: models known to be unmarked, whose match rates an Observation shows.
-
-        Returns:
-            Evidence, or an Observation where no exact test exists.
-
-        Raises:
-            MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
-        """
-        key = self.key
-        if align_to is None:
-            symbols = key.scheme.extract(key.carriers, suspect, key.interface)
-        else:
-            symbols, readings = self._better(suspect, self._aligned(suspect, align_to)), readings + 1
-        matches, trials = int((symbols.values == self.message).sum()), len(self.message)
-        name = reference(key.scheme)
-        objection = key.scheme.objection() or objection
-        if not objection and key.scheme.chosen_message(key.secret, key.interface, key.attachments) is not None:
-            objection = "the message was chosen, not drawn"
-        if objection:
-            unmarked = tuple(self._rate(other) for other in references)
-            return Observation(name, matches, trials, objection, symbols.queries, unmarked, symbols.note)
-        _, alphabet = key.scheme.shape(key.interface)
-        charges = (
-            Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
-            *charge_tries("suspects tried", suspects),
-            *charge_tries("readings tried", readings),
-        )
-        return Evidence(
-            name, matches, trials, Fraction(1, alphabet), charges, symbols.queries, bar, key.self_check,
-            root=str(key.statement["root"]), note=symbols.note,
-        )  # fmt: skip
-
-    def _rate(self, suspect: Suspect) -> float:
-        symbols = self.key.scheme.extract(self.key.carriers, suspect, self.key.interface)
-        return float((symbols.values == self.message).mean())
-
-    def _better(self, naive: Suspect, aligned: Suspect) -> Symbols:
-        """Return the reading that matches more; a suspect with added channels can only be read aligned."""
-        found = [self.key.scheme.extract(self.key.carriers, aligned, self.key.interface)]
-        with contextlib.suppress(MismatchError):
-            found.append(self.key.scheme.extract(self.key.carriers, naive, self.key.interface))
-        return max(found, key=lambda symbols: int((symbols.values == self.message).sum()))
-
-    def _aligned(self, suspect: Suspect, host: nn.Module) -> Suspect:
-        """Return the suspect in the host's order of channels. A marked host would carry the message into the reading."""
-        if not self.key.host:
-            raise MismatchError(
-                f"expected a key that committed to a host, this {self.key.scheme.name} key was made without one",
-                hint="keygen --host",
-            )
-        if self.key.host != weights.digest(host.state_dict()):
-            raise MismatchError(
-                "expected the unmarked host that the key committed to before the draw, got other weights",
-                hint="a marked model knows the message, and what is aligned to it would match; see keygen --host",
-            )
-        if not isinstance(suspect, WhiteBox):
-            raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
-        from modelmark import align  # loads scipy's optimisers and torch's tracer
-
-        return WhiteBox(align.align(suspect.model, host, self.key.interface), self.key.interface.classes)

@@ -25,7 +25,10 @@ def grid(tmp_path):
     [
         (["quikc"], "hint: did you mean quick"),
         (["standard"], "hint: name it: --data"),
-        (["quick", "--seed", 1, "--seed", 1], "expected different seeds from 0 on, got [1, 1]"),
+        (["quick", "--seed", 1, "--seed", 1], "expected different seeds from 0 to 2**32 - 1, got [1, 1]"),
+        (["quick", "--seed", 2**32], "--seed"),
+        (["quick", "--arch", "cnnn"], "did you mean cnn"),
+        (["quick", "--dask", "nonsense"], "expected a Dask scheduler at nonsense"),
         (["quick", "--data", "digist"], "digits"),
         (["absent.toml"], "expected a grid in TOML, absent.toml"),
     ],
@@ -75,7 +78,14 @@ def test_a_grid_is_run_summed_up_and_gone_on_with(grid, tmp_path, run):
     assert output.read_bytes().startswith(before[: before[:-1].rfind(b"\n") + 1])
     assert len(read(output)[0]) == 3
 
-    row = json.loads(output.read_text().splitlines()[0])  # what a file says reaches the terminal as plain text
+    grid.write_text(GRID.replace('"permute", "jpeg", "prune-channels"', '"jpeg"') + "thief = 0.2\n")
+    other = run("audit", grid, "-o", output, "--jobs", 1)  # what another setup measured is not summed up with this one
+    assert f"{output}: 1 row, and 3 of other grids" in other.err
+    assert other.out.startswith("uchida: ")
+    assert " of 0 attacks" in other.out or "no mark" in other.out
+    grid.write_text(GRID)
+
+    row = json.loads(before.decode().splitlines()[0])  # what a file says reaches the terminal as plain text
     odd = {"scheme": "\x1b[2Jevil", "status": "failed", "reason": "\x1b[31mred\u202e"}
     with output.open("a") as stream:
         stream.write(json.dumps(row | odd) + "\n")

@@ -187,6 +187,26 @@ def test_added_channels_are_taken_out_and_other_keys_are_read_beside(run, folder
     assert all(line.endswith(": established") for line in ran.out.splitlines())
 
 
+def test_a_mark_that_cannot_be_read_hides_none_that_can(run, folder):
+    keys = [folder / "deepsigns-blackbox.key", folder / "uchida.key"]
+    ran = run("verify", *keys, "--weights", folder / "dummy.safetensors")
+    lines = ran.out.splitlines()
+    assert ran.status == 0
+    assert lines[0].endswith(": established")
+    assert lines[1].startswith("uchida: 0/200 expected bits, 0.0 bits (net 0.0): not established; not readable: ")
+    alone = run("verify", keys[0], "--weights", folder / "dummy.safetensors", "--json")
+    together = json.loads(run("verify", *keys, "--weights", folder / "dummy.safetensors", "--json").out)
+    assert together["net_bits"] < json.loads(alone.out)["net_bits"], (
+        "a key that was named beforehand counts, read or not"
+    )
+    white = [folder / "uchida.key", folder / "deepsigns.key"]
+    refused(
+        run("verify", *white, "--weights", folder / "dummy.safetensors"),
+        3,
+        "expected weights in dummy.safetensors with",
+    )
+
+
 def test_channels_that_were_cut_are_filled_up_by_the_committed_host(run, folder, tmp_path):
     pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
     thinner = tmp_path / "thinner.safetensors"

@@ -35,12 +35,13 @@ ALLOWED = {
     # no key, no scheme, no secret
     "attacks": {"attacks", "channels", "errors", "hooks", "interface", "layers", "models", "naming", "options",
                 "preprocess", "recipe", "seeding", "suspect", "taps", "task", "training"},
-    "audit": CORE | MODEL | {"attacks", "audit", "data", "embedding", "keys", "models", "schemes", "training"},
+    "audit": CORE | MODEL | {"attacks", "audit", "data", "embedding", "keys", "marks", "models", "schemes", "training"},
     "report": CORE | {"audit", "report"},
     "claim": CORE | {"claim"},
     # the one step of a dispute that touches the suspect
     "asking": CORE | MODEL | {"claim", "models"},
-    "align": {"align", "channels", "errors", "hashing", "interface", "layers", "preprocess", "schemes", "secret", "taps"},
+    "align": {"align", "channels", "errors", "hashing", "interface", "layers", "preprocess", "schemes", "secret", "suspect",
+              "taps", "weights"},
     "channels": {"channels", "errors", "layers"},
     "task": {"errors", "interface", "preprocess", "suspect", "data"},
     "suspect": {"errors", "layers", "taps"},
@@ -50,14 +51,15 @@ ALLOWED = {
     "weights": {"errors", "files", "hashing"},
     "seeding": set(),
     "training": {"errors", "preprocess", "recipe", "schemes", "seeding", "task"},
-    "keys": CORE | {"align", "schemes", "suspect", "task", "weights"},
+    "keys": CORE | {"marks", "schemes", "task"},
+    "marks": CORE | {"align", "keys", "schemes", "suspect"},
     "keyfile": CORE | {"keys", "schemes"},
-    "embedding": {"errors", "keys", "recipe", "schemes", "task", "training"},
+    "embedding": {"errors", "marks", "recipe", "schemes", "task", "training"},
     "imports": {"data", "errors", "interface", "layers"},
-    "testing": CORE | MODEL | {"attacks", "embedding", "keyfile", "keys", "schemes", "testing", "training"},
+    "testing": CORE | MODEL | {"attacks", "embedding", "keyfile", "keys", "marks", "schemes", "testing", "training"},
 }  # fmt: skip
 # the thief's own key is embedded here, and nowhere else among the attacks
-EXCEPTIONS = {"attacks/piracy/overwrite.py": {"keys", "schemes", "secret"}}
+EXCEPTIONS = {"attacks/piracy/overwrite.py": {"keys", "marks", "schemes", "secret"}}
 TORCH_FREE = sorted(CORE | {"keyfile", "data", "models", "schemes", "attacks", "claim", "cli", "report"})
 
 

@@ -9,7 +9,8 @@ from modelmark import imports, keyfile
 from modelmark.draw import Draw
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.interface import Interface
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspect import WhiteBox

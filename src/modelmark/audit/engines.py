@@ -1,12 +1,13 @@
 """Where cells are measured: in this process, in several, or on a Dask cluster; all through joblib."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import joblib
 
-from modelmark.errors import ModelmarkError, UsageError
+from modelmark.errors import MissingPackageError, ModelmarkError, UsageError
 
 T = TypeVar("T")
 
@@ -40,7 +41,9 @@ def each(
         except joblib.externals.loky.process_executor.TerminatedWorkerError as error:
             raise WorkerDiedError(f"a process died: {str(error).splitlines()[0]}") from None
         finally:
-            results.close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of joblib, about the cells that an error cuts off
+                results.close()
 
 
 @contextmanager
@@ -54,10 +57,10 @@ def _backend(dask: str, backend: str) -> Iterator[None]:
     try:
         from distributed import Client
     except ImportError:
-        raise UsageError("expected Dask to be installed", hint="pip install 'modelmark[dask]'") from None
+        raise MissingPackageError("expected Dask to be installed", hint="pip install 'modelmark[dask]'") from None
     try:
         client = Client(dask, timeout=10)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"expected a Dask scheduler at {dask}, got: {error}"[:300]) from None
     with client, joblib.parallel_config(backend="dask"):
         yield

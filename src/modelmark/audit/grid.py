@@ -11,7 +11,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from modelmark import hashing, options
 from modelmark.attacks import ATTACKS, attack_class
+from modelmark.data import READERS
 from modelmark.errors import UsageError
+from modelmark.models import ARCHITECTURES
 from modelmark.naming import import_object, suggest
 from modelmark.schemes import SCHEMES, scheme_class
 
@@ -64,15 +66,27 @@ class Grid:
     def __post_init__(self) -> None:
         if not 0 < self.thief < 1:
             raise UsageError(f"expected a thief's share between 0 and 1, got {self.thief}")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise UsageError(f"expected different seeds from 0 on, got {list(self.seeds)}")
+        if (
+            not self.seeds
+            or not 0 <= min(self.seeds) <= max(self.seeds) < 2**32
+            or len(set(self.seeds)) < len(self.seeds)
+        ):
+            raise UsageError(f"expected different seeds from 0 to 2**32 - 1, got {list(self.seeds)}")
+        for entry in (*self.schemes, *self.attacks):
+            if not isinstance(entry, Entry):
+                raise UsageError(f"expected schemes and attacks as Entry(name), got {entry!r}"[:200])
         if min(self.most, self.epochs, self.owner) < 0:
             raise UsageError("expected most, epochs and owner from 0 on, got a negative one")
 
     @property
+    def limits(self) -> dict[str, int | float]:
+        """How much the owner trains on, and how much the thief holds."""
+        return {"thief": self.thief, "most": self.most, "epochs": self.epochs, "owner": self.owner}
+
+    @property
     def setup(self) -> str:
         """Digest of what makes two grids' rows comparable, beside schemes, attacks and seeds."""
-        fixed = [self.data, self.arch, self.thief, self.most, self.epochs, self.owner]
+        fixed = [self.data, self.arch, *self.limits.values()]
         return hashing.digest("audit-setup", json.dumps(fixed).encode()).hex()[:12]
 
     def scheme_entries(self) -> tuple[Entry, ...]:
@@ -126,6 +140,12 @@ def checked(grid: Grid) -> Grid:
     Raises:
         UsageError: an unknown name or setting; near ones are suggested.
     """
+    if grid.data and grid.data.partition(":")[0] not in READERS:
+        raise UsageError(
+            f"expected data such as digits or idx:DIR, got {grid.data!r}", hint=suggest(grid.data, READERS)
+        )
+    if ":" not in grid.arch and grid.arch not in ARCHITECTURES:
+        raise UsageError(f"expected a known architecture, got {grid.arch!r}", hint=suggest(grid.arch, ARCHITECTURES))
     for entry in grid.scheme_entries():
         if len(entry.strengths) != 1:
             raise UsageError(f"expected one set of settings for scheme {entry.name}, got {len(entry.strengths)}")
@@ -151,6 +171,10 @@ def _from_toml(path: Path) -> Grid:
     for name in ("schemes", "attacks"):
         if name in values:
             values[name] = _entries(name, values[name])
+            if not values[name]:
+                raise UsageError(
+                    f"expected some {name} in {path.name}, got none", hint="left out, they are all there are"
+                )
             if any(":" in entry.name for entry in values[name]):
                 raise UsageError(
                     f"expected {name} of modelmark in {path.name}, got a module",

@@ -18,9 +18,9 @@ from modelmark.audit.grid import Entry, Grid
 from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench
 from modelmark.audit.result import Accuracy, Cost, Reading, Result
-from modelmark.errors import ModelmarkError
+from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence import Evidence, Observation
-from modelmark.keys import Mark
+from modelmark.marks import Mark
 from modelmark.schemes import SCHEMES
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import accuracy
@@ -60,6 +60,7 @@ def blank(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         scheme_settings=cell.scheme.strengths[0],
         setup=grid.setup,
+        limits=grid.limits,
     )  # fmt: skip
 
 
@@ -83,6 +84,8 @@ def measure(bench: Bench, cell: Cell) -> Result:
         done = replace(_KINDS[attack.kind](bench, cell, mark, marked, attack, row), status="done")
         done.line()  # a number that is none, such as the score of a broken network, is a failure of this cell alone
         return done
+    except MissingPackageError as error:
+        return replace(row, status="failed", reason=f"{error}: {error.hint}")
     except ModelmarkError as error:
         return replace(row, status="refused", reason=str(error))
     except Exception as error:
@@ -98,7 +101,7 @@ def _made(cell: Cell) -> Any:
 
 def _inapplicable(attack: Any, mark: Mark) -> str:
     if attack.kind == "evasion" and mark.key.scheme.access == "white-box":
-        return "the mark is read from the weights, which a filter leaves as they are"
+        return "the mark is read inside the network, which a filter leaves as it is"
     if attack.kind == "forgery" and mark.key.scheme.name not in attack.forges:
         return f"forges claims of {', '.join(attack.forges)}"
     return ""
@@ -183,8 +186,7 @@ def _read(mark: Mark, suspect: WhiteBox, bench: Bench) -> Reading:
         try:
             return _reading(mark.evidence(suspect))
         except ModelmarkError:
-            found = mark.evidence(WhiteBox(bench.host, mark.key.interface.classes))
-            return _reading(replace(found, matches=0, note=f"not readable: {unaligned}"))
+            return _reading(mark.unread(str(unaligned)))
 
 
 def _timed(bench: Bench, run: Any) -> tuple[Any, Cost]:

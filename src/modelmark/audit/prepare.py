@@ -14,7 +14,8 @@ from modelmark import data, files, hashing, layers, options, weights
 from modelmark.audit.grid import Entry, Grid
 from modelmark.embedding import embed
 from modelmark.errors import ModelmarkError, OutputExistsError
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import Recipe, suggest
 from modelmark.schemes import scheme_class

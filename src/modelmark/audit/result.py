@@ -109,6 +109,7 @@ class Result:
         started: ISO 8601, UTC.
         scheme_settings: as given; the rest are defaults.
         setup: digest of what else the grid fixes, such as how much data the thief holds; rows of two setups do not mix.
+        limits: that, in plain numbers: ``thief``, ``most``, ``epochs`` and ``owner`` of the grid.
     """
 
     scheme: str
@@ -135,6 +136,7 @@ class Result:
     started: str = ""
     scheme_settings: Mapping[str, Any] = field(default_factory=dict)
     setup: str = ""
+    limits: Mapping[str, int | float] = field(default_factory=dict)
 
     @property
     def cell(self) -> tuple[Any, ...]:

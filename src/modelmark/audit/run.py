@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,8 +75,44 @@ def run(
 
     Raises:
         MalformedError: ``output`` is there and holds something else.
-        UsageError: it cannot be written.
+        UsageError: it cannot be written, or another audit is writing it.
     """
+    with _held(output):
+        return _run(grid, output, jobs=jobs, dask=dask, backend=backend, retry=retry, watch=watch)
+
+
+@contextmanager
+def _held(output: Path) -> Iterator[None]:
+    """Keep others from the file while an audit writes it; the system lets go of it when the process ends, however it does."""
+    if output.is_dir():
+        raise UsageError(f"expected a file for the rows, {output} is a folder")
+    try:
+        stream = output.open("ab")
+    except OSError as error:
+        raise UsageError(f"expected to write {output}, got: {error.strerror}") from None
+    with stream:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"expected {output} for this audit alone, another one is writing it") from None
+        yield
+
+
+def _run(
+    grid: Grid,
+    output: Path,
+    *,
+    jobs: int,
+    dask: str,
+    backend: str,
+    retry: bool,
+    watch: Callable[[Step], None] | None,
+) -> list[Result]:
     have = _opened(output)
     known = {result.cell for result in have if not (retry and result.status == "failed")}
     wanted = {blank(cell, grid).cell: cell for cell in cells(grid)}
@@ -103,12 +140,6 @@ def run(
 
 
 def _opened(output: Path) -> list[Result]:
-    if not output.exists():
-        try:
-            output.touch(exist_ok=False)
-        except OSError as error:
-            raise UsageError(f"expected to write {output}, got: {error.strerror}") from None
-        return []
     have, whole = read(output)
     torn = output.read_bytes()[whole:]
     if torn[: len(BEGINNING)] != BEGINNING[: len(torn)]:

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from modelmark import files, hashing
 from modelmark.claim import der
 from modelmark.claim.dispute import MAX_TOKEN
-from modelmark.errors import MalformedError, UsageError
+from modelmark.errors import MalformedError, MissingPackageError
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _TST_INFO = bytes.fromhex("2a864886f70d0109100104")
@@ -167,7 +167,7 @@ def verify(token: bytes, message: bytes, authority: Authority) -> Stamp:
 
     Raises:
         MalformedError: not a token, or its signature, chain, purpose or message is not what it must be.
-        UsageError: the package that checks it is not installed.
+        MissingPackageError: the package that checks it is not installed.
     """
     client = _client()
     if len(token) > MAX_TOKEN:
@@ -268,6 +268,6 @@ def _client() -> Any:
     try:
         return importlib.import_module("rfc3161_client")
     except ImportError:
-        raise UsageError(
+        raise MissingPackageError(
             "expected the package rfc3161-client, which checks timestamps", hint="pip install 'modelmark[evidence]'"
         ) from None

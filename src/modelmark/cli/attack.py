@@ -44,4 +44,9 @@ def run(
     after = accuracy(attacked, task)
     weight_files.save(attacked, output)
     say(f"{output}: {attack}")
+    old, new = model.state_dict(), attacked.state_dict()
+    if old.keys() != new.keys():
+        say("it has another architecture: verify --arch NAME reads it, by its answers")
+    elif any(tensor.shape != old[name].shape for name, tensor in new.items()):
+        say("its layers have other widths: verify --align-to HOST reads white-box marks")
     say(f"test accuracy {100 * before:.2f} % before, {100 * after:.2f} % after")

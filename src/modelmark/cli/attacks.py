@@ -1,18 +1,27 @@
 """``modelmark attacks``: what a mark can be tried against."""
 
+import inspect
 from itertools import groupby
+from typing import Annotated
+
+import typer
 
 from modelmark.cli.options import Json
 from modelmark.cli.terminal import show
 
 
-def run(json: Json = False) -> None:
-    """List the attacks by kind and family, their sources and what can be set."""
+def run(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="one attack, in full")] = "", json: Json = False
+) -> None:
+    """List the attacks by kind and family, their sources and what can be set; or say all about one."""
     from modelmark.attacks import ATTACKS, attack_class
     from modelmark.attacks.base import KINDS
     from modelmark.cli.listing import print_rows, settings
 
-    classes = {name: attack_class(name) for name in ATTACKS}
+    if name and not json:
+        _one(name)
+        return
+    classes = {name: attack_class(name) for name in ([name] if name else ATTACKS)}
     order = sorted(classes, key=lambda name: (KINDS.index(classes[name].kind), classes[name].family, name))
     rows = [
         {
@@ -32,3 +41,15 @@ def run(json: Json = False) -> None:
         show(f"{kind}: {family}")
         print_rows(list(group), ("name", "summary"), as_json=False, notes=("source",))
         show("")
+
+
+def _one(name: str) -> None:
+    """Show what an attack does, where it is from, what can be set, and the settings of sweeps."""
+    from modelmark.attacks import attack_class
+    from modelmark.cli.listing import given, settings
+
+    cls = attack_class(name)
+    show(f"{name}: {cls.kind}, {cls.family}\n\n{inspect.getdoc(cls)}\n")
+    show(f"defaults: {given(settings(cls))}")
+    for strength in cls.strengths:
+        show(f"sweeps:   {given(strength) or 'the defaults'}")

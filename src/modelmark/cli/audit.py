@@ -27,7 +27,9 @@ def run(
     ],
     data: Annotated[str, typer.Option("--data", metavar="SPEC", help="instead of the grid's")] = "",
     arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="instead of the grid's")] = "",
-    seeds: Annotated[list[int] | None, typer.Option("--seed", min=0, help="instead of the grid's; repeatable")] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="instead of the grid's; repeatable")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="processes; 0: one per processor")] = 0,
     dask: Annotated[
         str, typer.Option("--dask", metavar="ADDRESS", help="a Dask scheduler whose machines see FILE's folder")
@@ -62,8 +64,10 @@ def run(
     except KeyboardInterrupt:
         say("interrupted; the same command goes on with the cells that are missing")
         raise typer.Exit(130) from None
-    say(f"{output}: {len(results)} rows, {time.perf_counter() - started:.0f} s")
-    show("\n".join(_summary(results)))
+    own = [result for result in results if result.setup == chosen.setup]
+    beside = f", and {len(results) - len(own)} of other grids" if len(own) < len(results) else ""
+    say(f"{output}: {len(own)} row{'s' if len(own) != 1 else ''}{beside}, {time.perf_counter() - started:.0f} s")
+    show("\n".join(_summary(own)))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Tables of names with what can be set, shared by ``modelmark schemes`` and ``modelmark attacks``."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -32,7 +32,12 @@ def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], *, as_json: b
         for name in notes:
             if row[name]:
                 show(f"{'':{width}}  {row[name]}")
-        show(f"{'':{width}}  " + " ".join(f"{name}={_shown(value)}" for name, value in row["settings"].items()))
+        show(f"{'':{width}}  {given(row['settings'])}")
+
+
+def given(settings: Mapping[str, Any]) -> str:
+    """Return settings in one line, as ``--set`` takes them."""
+    return " ".join(f"{name}={_shown(value)}" for name, value in settings.items())
 
 
 def _shown(value: Any) -> str:

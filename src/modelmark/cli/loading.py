@@ -92,8 +92,11 @@ def on_device(model: "nn.Module", name: str) -> "nn.Module":
             raise RuntimeError("meta holds no numbers")
         moved = model.to(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise UsageError(f"expected a device that torch has here, got {name!r}: {reason}") from None
+        reason = str(error).splitlines()[0]
+        hint = "cpu, cuda, cuda:1, mps and xpu are such names" if reason.startswith("Expected one of") else ""
+        raise UsageError(
+            f"expected a device that torch has here, got {name!r}" + ("" if hint else f": {reason[:120]}"), hint=hint
+        ) from None
     if device.type != "cpu":
         torch.use_deterministic_algorithms(True, warn_only=True)
     return moved

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from modelmark.claim.dispute import Deposit
     from modelmark.claim.envelope import Signed
     from modelmark.claim.identity import Identity
-    from modelmark.keys import Key, Mark
+    from modelmark.keys import Key
+    from modelmark.marks import Mark
 
 D = TypeVar("D")
 

@@ -56,7 +56,8 @@ def run(
 ) -> None:
     """Read a suspect and say whether the marks are established. Exit status 0 if they are, 1 if not.
 
-    Several keys, named beforehand, count together. With --head-from or --align-to the evidence counts only if those weights
+    Several keys, named beforehand, count together; a white-box mark among them that has no place to be read from counts as
+    one that matches nowhere. With --head-from or --align-to the evidence counts only if those weights
     are the host committed by keygen --host: any other model may know the message, and then even an unmarked one can match.
     """
     from json import dumps
@@ -75,8 +76,14 @@ def run(
     for mark in papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline):
         key = mark.key
         aligning = align_to if key.scheme.access == "white-box" else None
-        with _of(weights, aligning):
-            model = _suspect(key, weights, arch, aligning)
+        try:
+            with _of(weights, aligning):
+                model = _suspect(key, weights, arch, aligning)
+        except MismatchError as error:
+            if key.scheme.access != "white-box" or all(other.scheme.access == "white-box" for other in opened):
+                raise
+            found.append(mark.unread(str(error), bar=bits, suspects=suspects))
+            continue
         objection, readings = "", 1
         if head_from is not None and key.scheme.access == "black-box":
             model, objection = _through(model, key, head_from, arch)

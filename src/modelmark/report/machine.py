@@ -35,6 +35,7 @@ def _part(part: Part) -> dict[str, Any]:
         "data": part.data,
         "arch": part.arch,
         "setup": part.setup,
+        "limits": part.limits,
         "schemes": list(part.schemes),
         "seeds": list(part.seeds),
         "attacks": [{"name": one.name, "kind": one.kind, "family": one.family} for one in part.attacks],

@@ -58,6 +58,12 @@ class Part:
     rows: tuple[tuple[str, Row], ...]
 
     @cached_property
+    def limits(self) -> str:
+        """What the setup stands for, as its rows say: ``thief 0.3, most 0, epochs 0, owner 0``; may be empty."""
+        given = next((row.result.limits for _, row in self.rows if row.result.limits), {})
+        return ", ".join(f"{clean(name, 20)} {value:g}" for name, value in list(given.items())[:8])
+
+    @cached_property
     def schemes(self) -> tuple[str, ...]:
         """Names of schemes, sorted; with their settings where one was tried with several."""
         return tuple(sorted({scheme for scheme, _ in self.rows}))

@@ -28,9 +28,14 @@ def plain(audit: Audit) -> str:
 def _part(part: Part) -> list[str]:
     return [
         *_title(f"{part.data}, {part.arch}" + (f", setup {part.setup}" if part.setup else "")),
+        *(_filled(part.limits, 2) if part.limits else ()),
         *(line for one in sentences(part) for line in _filled(one.text + _rows(one.rows), 2)),
         *_title("Net bits left / points of accuracy lost"),
-        *_filled("x removed for at most 5 points, * in some seeds only, + only for more; none: no established mark", 0),
+        *_filled(
+            "x removed for at most 5 points, * in some seeds only, + only for more; - costs more everywhere and leaves the mark; "
+            "none: no established mark",
+            0,
+        ),
         *_map(part),
         *_title("What removes what, for at most 5 points"),
         *(line for one in facts.verdicts(part) for line in _filled(_verdict(one), 2)),

@@ -15,7 +15,7 @@ class Sentence:
 
     Args:
         text: the sentence.
-        rows: to look at; none where it counts over all rows.
+        rows: to look at, all that it counts; none where it counts over all rows.
     """
 
     text: str
@@ -63,7 +63,7 @@ def _attacks(part: Part) -> list[Sentence]:
             Sentence(
                 f"The most successful, {worst.attack.name}, removed {len(worst.fell)} of "
                 f"{counted(len(worst.judged), 'mark')} it met.",
-                tuple(cell.shown.bits for cell in worst.fell[:3] if cell.shown),
+                tuple(cell.shown.bits for cell in worst.fell if cell.shown),
             )
         )
     return found
@@ -81,7 +81,13 @@ def _schemes(part: Part) -> list[Sentence]:
     (best, met, firm), (worst, faced, weak) = ordered[0], ordered[-1]
     return [
         Sentence(
-            f"Least was removed of {firm}, by {best} of {counted(met, 'attack')}; most of {weak}, by {worst} of {faced}."
+            f"Least was removed of {firm}, by {best} of {counted(met, 'attack')}; most of {weak}, by {worst} of {faced}.",
+            tuple(
+                cell.shown.bits
+                for wanted in (firm, weak)
+                for (name, _), cell in part.cells.items()
+                if name == wanted and cell.state == "removed" and cell.shown
+            ),
         )
     ]
 
@@ -111,7 +117,7 @@ def _forged(part: Part) -> list[Sentence]:
         Sentence(
             f"Of {counted(len(claims), 'forged claim')}, {len(believed)} would convince a verifier who takes the forger's word, "
             f"with 90 % or more of their message answered; {_none(len(accepted))} established by our evidence.",
-            tuple(claim.row for claim in accepted[:3]),
+            tuple(claim.row for claim in accepted or claims),
         )
     ]
 
@@ -128,7 +134,8 @@ def _seen(part: Part) -> list[Sentence]:
     return [
         Sentence(
             f"Detectors called {hits} of {counted(len(seen), 'marked network')} marked, and the unmarked one {alarms} times of "
-            f"{len(seen)}."
+            f"{len(seen)}.",
+            tuple(one.row for one in seen if one.marked[1] or one.host[1]) or tuple(one.row for one in seen),
         )
     ]
 
@@ -143,7 +150,7 @@ def _field(part: Part) -> list[Sentence]:
         Sentence(
             f"In {ours} of {counted(len(both), 'judged row')} the attack succeeded by our bar, in {theirs} by the field's rule; "
             f"the two differ in {len(differ)}.",
-            tuple(differ[:3]),
+            tuple(differ),
         )
     ]
 
@@ -161,7 +168,7 @@ def _missing(part: Part) -> list[Sentence]:
     if refused or failed:
         told = [f"{counted(len(refused), 'row')} {'was' if len(refused) == 1 else 'were'} refused"] if refused else []
         told += [f"{len(failed) if refused else counted(len(failed), 'row')} failed"] if failed else []
-        found.append(Sentence(f"{' and '.join(told)}.", tuple(failed[:3])))
+        found.append(Sentence(f"{' and '.join(told)}.", tuple(failed or refused)))
     if unmarked:
         found.append(Sentence(f"No established mark of {several(unmarked)} was there to attack."))
     return found

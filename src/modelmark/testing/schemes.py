@@ -15,7 +15,8 @@ from modelmark import hashing, keyfile
 from modelmark.draw import Draw
 from modelmark.embedding import embed
 from modelmark.evidence import Evidence
-from modelmark.keys import Key, Mark, keygen
+from modelmark.keys import Key, keygen
+from modelmark.marks import Mark
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Scheme
 from modelmark.secret import Secret

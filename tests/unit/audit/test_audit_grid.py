@@ -81,6 +81,10 @@ def test_quick_covers_what_it_promises():
         ("attacks = 3", "list of names"),
         ('attacks = ["os:system"]', "runs its code"),
         ("most = -1", "negative"),
+        ("seeds = [4294967296]", "different seeds from 0 to 2**32 - 1"),
+        ("attacks = []", "expected some attacks in"),
+        ('arch = "cnnn"', "did you mean cnn"),
+        ('data = "digit"', "did you mean digits"),
     ],
 )
 def test_a_mistake_is_one_line(toml, text, words):
@@ -88,6 +92,11 @@ def test_a_mistake_is_one_line(toml, text, words):
         grids.load(toml(text))
     assert words in f"{caught.value} {caught.value.hint}"
     assert "\n" not in str(caught.value)
+
+
+def test_names_alone_are_no_entries():
+    with pytest.raises(UsageError, match=r"expected schemes and attacks as Entry\(name\), got 'adi'"):
+        Grid(schemes=("adi",))
 
 
 def test_an_unknown_grid_is_suggested():

@@ -265,3 +265,30 @@ def test_a_network_that_cannot_be_kept_is_no_lasting_refusal(results, folder, tm
             bench.marked(PLAIN.schemes[0])
     assert not list(tmp_path.rglob("*.refused"))
     bench.marked(PLAIN.schemes[0])
+
+
+def test_a_missing_package_is_a_failure_that_is_tried_again(results, folder, tmp_path, monkeypatch):
+    pytest.importorskip("torchao", reason="needs the extra 'attacks'")
+    grid, output = replace(PLAIN, attacks=(Entry("int8"),)), beside(folder, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "torchao.quantization", None)
+        (found,) = run(grid, output, backend="threading")
+    assert (found.status, found.reason) == (
+        "failed", "expected torchao to be installed: pip install 'modelmark[attacks]'",
+    )  # fmt: skip
+    assert [result.status for result in run(grid, output, retry=True)] == ["done"]
+
+
+def test_two_audits_do_not_write_one_file(results, folder, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    output = beside(folder, tmp_path)
+    with output.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="for this audit alone, another one is writing it"):
+            run(PLAIN, output)
+    assert len(run(replace(PLAIN, attacks=PLAIN.attacks[:1]), output)) >= 1
+
+
+def test_rows_say_what_their_setup_stands_for(results):
+    assert {json.dumps(dict(result.limits)) for result in results} == {json.dumps(PLAIN.limits)}
+    assert replace(PLAIN, most=PLAIN.most + 1).setup != PLAIN.setup

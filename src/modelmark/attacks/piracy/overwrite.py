@@ -13,7 +13,8 @@ from torch import nn
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
-from modelmark.keys import Mark, keygen
+from modelmark.keys import keygen
+from modelmark.marks import Mark
 from modelmark.naming import suggest as near
 from modelmark.recipe import annealed
 from modelmark.schemes import SCHEMES, scheme_class

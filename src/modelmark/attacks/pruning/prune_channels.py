@@ -11,7 +11,7 @@ from torch import nn
 from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.tuning._settings import require
-from modelmark.errors import UsageError
+from modelmark.errors import MissingPackageError
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
 from modelmark.task import Task
@@ -58,12 +58,12 @@ class PruneChannels:
         """Return the smaller network.
 
         Raises:
-            UsageError: torch-pruning is not installed.
+            MissingPackageError: torch-pruning is not installed.
         """
         try:
             import torch_pruning
         except ImportError:
-            raise UsageError(
+            raise MissingPackageError(
                 "expected torch-pruning to be installed", hint="pip install 'modelmark[attacks]'"
             ) from None
         small = copy.deepcopy(layers.unwrapped(model)).eval()

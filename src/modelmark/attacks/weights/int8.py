@@ -14,7 +14,7 @@ from torch import nn
 
 from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
-from modelmark.errors import UsageError
+from modelmark.errors import MissingPackageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
@@ -42,13 +42,15 @@ class Int8:
         """Return the copy after the round trip; neither data nor chance takes part.
 
         Raises:
-            UsageError: torchao is not installed.
+            MissingPackageError: torchao is not installed.
         """
         with _silence():
             try:
                 from torchao.quantization import Int8WeightOnlyConfig, quantize_
             except ImportError:
-                raise UsageError("expected torchao to be installed", hint="pip install 'modelmark[attacks]'") from None
+                raise MissingPackageError(
+                    "expected torchao to be installed", hint="pip install 'modelmark[attacks]'"
+                ) from None
             stored, result = copy.deepcopy(model), copy.deepcopy(model)
             quantize_(stored, Int8WeightOnlyConfig())
         with torch.no_grad():

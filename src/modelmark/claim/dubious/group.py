@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from modelmark import hashing
-from modelmark.errors import UsageError
+from modelmark.errors import MissingPackageError
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 """Number of points; scalars are integers modulo it."""
@@ -25,12 +25,12 @@ def library() -> Any:
     """Return the package rbcl, bindings of libsodium.
 
     Raises:
-        UsageError: it is not installed.
+        MissingPackageError: it is not installed.
     """
     try:
         return importlib.import_module("rbcl")
     except ImportError:
-        raise UsageError(
+        raise MissingPackageError(
             "expected the package rbcl, which computes in ristretto255", hint="pip install 'modelmark[zk]'"
         ) from None
 
