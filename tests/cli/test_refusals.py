@@ -222,7 +222,12 @@ def test_networks_that_cannot_serve(name, status, run, tmp_path, monkeypatch):
 def test_weights_of_another_architecture(run, story, tmp_path, weights):
     weights.pop("head.bias")
     save_file(weights, tmp_path / "a.safetensors")
-    refused(run("verify", story / "adi.key", "--weights", tmp_path / "a.safetensors"), 3, "no head.bias")
+    refused(
+        run("verify", story / "adi.key", "--weights", tmp_path / "a.safetensors"),
+        3,
+        "no head.bias",
+        "asked with --arch NAME",
+    )
     weights["head.bias"] = torch.zeros(11)
     save_file(weights, tmp_path / "b.safetensors")
     refused(run("verify", story / "adi.key", "--weights", tmp_path / "b.safetensors"), 3, "(10,)", "(11,)")

@@ -154,6 +154,8 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     except MismatchError as error:
         if resized and not asked:
             error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"
+        if asked and not arch:
+            error.hint = "a suspect of another architecture is asked with --arch NAME"
         raise
     key.scheme.check(model, key.interface)
     return model
