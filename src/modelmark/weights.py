@@ -86,7 +86,8 @@ def apply(model: nn.Module, state: dict[str, Tensor], *, what: str) -> None:
         raise MismatchError(
             f"expected {what} for this architecture ({len(expected)} tensors), got {' and '.join(parts)}"
         )
-    for name, tensor in state.items():
+    for name in expected:  # in the model's order: a file has none
+        tensor = state[name]
         if tensor.shape != expected[name].shape:
             raise MismatchError(
                 f"expected {what} with {name} of shape {tuple(expected[name].shape)}, got {tuple(tensor.shape)}"

@@ -207,6 +207,24 @@ def test_a_mark_that_cannot_be_read_hides_none_that_can(run, folder):
     )
 
 
+def test_another_architecture_hides_no_answers_and_the_host_stays_the_keys_own(run, folder, other_file):
+    keys = [folder / "deepsigns-blackbox.key", folder / "uchida.key"]
+    host = ["--align-to", folder / "host.safetensors"]
+    for aligned in ([], host):
+        ran = run("verify", *keys, "--weights", other_file, "--arch", "mlp", *aligned)
+        assert ran.status == 1
+        lines = ran.out.splitlines()
+        assert lines[0].startswith("deepsigns-blackbox: ")
+        assert "not established; not readable: " in lines[1]
+    wrong = ["--weights", folder / "marked.safetensors", "--align-to", folder / "dummy.safetensors"]
+    refused(run("verify", *keys, *wrong), 3, "expected the unmarked host that the key committed to before the draw")
+
+
+def test_what_is_refused_of_weights_is_the_first_in_the_models_order(run, folder):
+    ran = run("verify", folder / "uchida.key", "--weights", folder / "dummy.safetensors")
+    refused(ran, 3, "expected weights in dummy.safetensors with conv1.weight of shape (")
+
+
 def test_channels_that_were_cut_are_filled_up_by_the_committed_host(run, folder, tmp_path):
     pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
     thinner = tmp_path / "thinner.safetensors"
@@ -242,8 +260,8 @@ def test_a_black_box_key_alone_has_nothing_to_align(run, folder):
     [
         ("mlp", "host", [], "(mlp.safetensors, to be aligned to host.safetensors)"),
         ("permute", "mlp", [], "weights in mlp.safetensors"),
-        ("mlp", "host", ["--arch", "mlp"], "weights in host.safetensors"),
-        ("mlp", "mlp", ["--arch", "mlp"], "(mlp.safetensors, to be aligned to mlp.safetensors)"),
+        ("mlp", "host", ["--arch", "mlp"], "(mlp.safetensors, to be aligned to host.safetensors)"),
+        ("mlp", "mlp", ["--arch", "mlp"], "committed to before the draw, got other weights in mlp.safetensors"),
         ("permute", "host", ["--arch", "mlp"], "(permute.safetensors, to be aligned to host.safetensors)"),
         ("nowhere", "host", [], "nowhere.safetensors"),
         ("permute", "nowhere", [], "nowhere.safetensors"),

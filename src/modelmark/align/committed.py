@@ -8,29 +8,43 @@ from modelmark.errors import MismatchError
 from modelmark.interface import Interface
 from modelmark.suspect import Suspect, WhiteBox
 
+OTHER_HOST = "expected the unmarked host that the key committed to before the draw, got other weights"
+_WHY = "a marked model knows the message, and what is aligned to it would match; see keygen --host"
 
-def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, interface: Interface) -> WhiteBox:
-    """Return the suspect in the host's coordinates. A marked host would carry the message into the reading.
+
+def require(host: nn.Module, *, committed: str, scheme: str) -> None:
+    """Refuse a host that is not the one committed. A marked host would carry the message into the reading.
 
     Args:
-        suspect: with its weights at hand.
-        host: unmarked.
+        host: said to be it.
         committed: digest of the host in the key's statement; empty if there is none.
         scheme: name of the key's scheme, for messages.
-        interface: how both are fed.
 
     Raises:
-        MismatchError: another host, no host, or a suspect known by its answers alone.
+        MismatchError: another host, or a key without one.
     """
     if not committed:
         raise MismatchError(
             f"expected a key that committed to a host, this {scheme} key was made without one", hint="keygen --host"
         )
     if committed != weights.digest(host.state_dict()):
-        raise MismatchError(
-            "expected the unmarked host that the key committed to before the draw, got other weights",
-            hint="a marked model knows the message, and what is aligned to it would match; see keygen --host",
-        )
+        raise MismatchError(OTHER_HOST, hint=_WHY)
+
+
+def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, interface: Interface) -> WhiteBox:
+    """Return the suspect in the coordinates of the committed host.
+
+    Args:
+        suspect: with its weights at hand.
+        host: unmarked.
+        committed: as for ``require``.
+        scheme: likewise.
+        interface: how both are fed.
+
+    Raises:
+        MismatchError: another host, no host, or a suspect known by its answers alone.
+    """
+    require(host, committed=committed, scheme=scheme)
     if not isinstance(suspect, WhiteBox):
         raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
     return WhiteBox(align(suspect.model, host, interface), interface.classes)

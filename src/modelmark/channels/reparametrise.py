@@ -114,7 +114,8 @@ def resized(host: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     expected = copied.state_dict()
     if different := sorted(expected.keys() ^ state.keys()):
         raise MismatchError(f"expected weights for this architecture, got other names, such as {different[0]}")
-    for name, tensor in state.items():
+    for name in expected:
+        tensor = state[name]
         if tensor.dim() != expected[name].dim() or tensor.shape[2:] != expected[name].shape[2:]:
             raise MismatchError(
                 f"expected {name} like {tuple(expected[name].shape)} but for widths, got {tuple(tensor.shape)}"

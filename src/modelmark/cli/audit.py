@@ -102,8 +102,10 @@ def _summary(results: list["Result"]) -> list[str]:
         if not judged and refused:
             lines.append(f"{clean(scheme)}: no mark to attack: {clean(refused)}")
             continue
+        without = {result.seed for result in own if result.marked is None and result.status == "refused"}
+        seeds = f"; no mark to attack in {len(without)} of {len({r.seed for r in own})} seeds" if without else ""
         lines.append(
-            f"{clean(scheme)}: removed by {len(fell)} of {len(judged)} attacks at no more than 5 points of accuracy"
+            f"{clean(scheme)}: removed by {len(fell)} of {len(judged)} attacks at no more than 5 points of accuracy{seeds}"
         )
         lines += [f"  {clean(', '.join(fell), 2000)}"] if fell else []
     failed = [result for result in results if result.status == "failed"]

@@ -55,6 +55,6 @@ class Checkpoint:
         if not isinstance(state, dict) or state.get("run") != self._run:
             raise UsageError(
                 f"expected no {self._path}, or one that this very command left, got another",
-                hint="move or delete it to start afresh",
+                hint="keys, weights, data, seed, recipe and device must be the same; move or delete it to start afresh",
             )
         return state

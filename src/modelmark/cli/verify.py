@@ -76,25 +76,23 @@ def run(
     for mark in papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline):
         key = mark.key
         aligning = align_to if key.scheme.access == "white-box" else None
+        host = _host(key, aligning, arch) if aligning else None
+        others = [load_weights(build_model(arch, key.arch, key.interface), path) for path in unmarked or ()]
+        objection, readings = "", 1
         try:
             with _of(weights, aligning):
                 model = _suspect(key, weights, arch, aligning)
+                if head_from is not None and key.scheme.access == "black-box":
+                    model, objection = _through(model, key, head_from, arch)
+                    readings = 2
+                reading = mark.evidence(
+                    WhiteBox(model, key.interface.classes), bar=bits, suspects=suspects, readings=readings,
+                    objection=objection, align_to=host, references=[WhiteBox(m, key.interface.classes) for m in others],
+                )  # fmt: skip
         except MismatchError as error:
             if key.scheme.access != "white-box" or all(other.scheme.access == "white-box" for other in opened):
                 raise
-            found.append(mark.unread(str(error), bar=bits, suspects=suspects))
-            continue
-        objection, readings = "", 1
-        if head_from is not None and key.scheme.access == "black-box":
-            model, objection = _through(model, key, head_from, arch)
-            readings = 2
-        host = load_weights(build_model(arch, key.arch, key.interface), aligning) if aligning else None
-        others = [load_weights(build_model(arch, key.arch, key.interface), path) for path in unmarked or ()]
-        with _of(weights, aligning):
-            reading = mark.evidence(
-                WhiteBox(model, key.interface.classes), bar=bits, suspects=suspects, readings=readings,
-                objection=objection, align_to=host, references=[WhiteBox(m, key.interface.classes) for m in others],
-            )  # fmt: skip
+            reading = mark.unread(str(error), bar=bits, suspects=suspects)
         found.append(reading)
     evidence = [part for part in found if isinstance(part, Evidence)]
     together = combine(evidence) if len(evidence) > 1 else None
@@ -130,6 +128,20 @@ def _of(weights: Path, host: Path | None) -> Iterator[None]:
         if host is not None:
             error.args = (f"{error} ({weights.name}, to be aligned to {host.name})",)
         raise
+
+
+def _host(key: "Key", path: Path, arch: str) -> "nn.Module":
+    """Return the host that the key committed to, which is of the key's architecture whatever the suspect is of."""
+    from modelmark.align.committed import OTHER_HOST, require
+    from modelmark.cli.loading import build_model, load_weights
+
+    fresh = build_model("" if key.arch and ":" not in key.arch else arch, key.arch, key.interface)
+    try:
+        host = load_weights(fresh, path)
+    except MismatchError as error:
+        raise MismatchError(f"{OTHER_HOST} in {path.name}", hint=str(error)) from None
+    require(host, committed=key.host, scheme=key.scheme.name)
+    return host
 
 
 def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
