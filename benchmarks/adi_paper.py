@@ -1,6 +1,6 @@
 """Adi et al. 2018 at their size: ResNet-18 on CIFAR-10 (here re-encoded as JPEG, lossy), their 100 pictures, their schedule.
 
-Run on a GPU (on a processor it takes days): ``python benchmarks/adi_paper.py images:cifar10-jpeg.tar.xz --pictures
+Wants a GPU: ``python benchmarks/adi_paper.py images:cifar10-jpeg.tar.xz --pictures
 adi-triggers/crop32``. Departs: labels are drawn after the pictures are committed, where the release has a file of them; fewer
 than 60 epochs squeeze the schedule. The marked network is kept in ``--keep`` for the attacks, so that ``--what`` can be run in
 parts, side by side.

@@ -87,6 +87,8 @@ def shared_start() -> str:
         refused = sum("refused" in row for row in table if row["scheme"] == scheme)
         body.append([f"`{scheme}`, of {own[0]['trials']}", *read, str(refused or "")])
     share = [statistics.mean(row["accuracy"] for row in marked if row["model"] == model) for model in models]
+    most = [max(row["gross_bits"] for row in marked if row["model"] == model) for model in models]
+    body.append(["most bits of evidence", *(f"{bits:.1f}" for bits in most), ""])
     body.append(["test accuracy %", *(f"{100 * mean:.2f}" for mean in share), ""])
     return markdown(["scheme", *models, "seeds refused"], body)
 

@@ -27,7 +27,7 @@ def align(suspect: nn.Module, host: nn.Module, interface: Interface) -> nn.Modul
     The host must be the unmarked model that the suspect's owner committed before the draw: what the suspect was fine-tuned
     from, or a twin trained from the same initial weights. It must not be the marked model. That one depends on the
     message, and the best match between it and any network carries the message over into the reading; against an unmarked
-    host the reading of an unrelated suspect stays binomial. ``keys`` checks which model is given.
+    host the reading of an unrelated suspect stays binomial. ``committed`` checks which model is given.
 
     Channels of the suspect that match none of the host's are left out; those of the host that match none are silent.
 

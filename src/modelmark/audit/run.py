@@ -98,8 +98,10 @@ def _held(output: Path) -> Iterator[None]:
             return
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UsageError(f"expected {output} for this audit alone, another one is writing it") from None
+        except OSError:  # a file system without locks
+            pass
         yield
 
 

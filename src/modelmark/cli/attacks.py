@@ -50,6 +50,6 @@ def _one(name: str) -> None:
 
     cls = attack_class(name)
     show(f"{name}: {cls.kind}, {cls.family}\n\n{inspect.getdoc(cls)}\n")
-    show(f"defaults: {given(settings(cls))}")
+    show(f"defaults: {given(settings(cls)) or 'nothing to set'}")
     for strength in cls.strengths:
         show(f"sweeps:   {given(strength) or 'the defaults'}")

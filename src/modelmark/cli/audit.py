@@ -99,8 +99,10 @@ def _summary(results: list["Result"]) -> list[str]:
         judged = {result.attack for result in own if result.removed is not None}
         fell = sorted({result.attack for result in own if result.succeeded})
         refused = next((r.reason for r in own if r.marked is None and r.status == "refused"), "")
-        if not judged and refused:
-            lines.append(f"{clean(scheme)}: no mark to attack: {clean(refused)}")
+        if not judged:
+            lines.append(
+                f"{clean(scheme)}: " + (f"no mark to attack: {clean(refused)}" if refused else "no attack met its mark")
+            )
             continue
         without = {result.seed for result in own if result.marked is None and result.status == "refused"}
         seeds = f"; no mark to attack in {len(without)} of {len({r.seed for r in own})} seeds" if without else ""

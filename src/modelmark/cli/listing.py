@@ -32,7 +32,7 @@ def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], *, as_json: b
         for name in notes:
             if row[name]:
                 show(f"{'':{width}}  {row[name]}")
-        show(f"{'':{width}}  {given(row['settings'])}")
+        show(f"{'':{width}}  {given(row['settings']) or 'nothing to set'}")
 
 
 def given(settings: Mapping[str, Any]) -> str:

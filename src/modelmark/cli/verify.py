@@ -153,10 +153,10 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     plain, asked = build_model(arch, key.arch, key.interface), key.scheme.access == "black-box"
     state = weight_files.load(weights)
     expected = plain.state_dict()
-    resized = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
+    other_widths = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
     if align_to is not None:
         return align.resized(plain, state)
-    if asked and resized:
+    if asked and other_widths:
         with contextlib.suppress(MismatchError):  # where it is no network either, what loading says is clearer
             model = align.resized(plain, state)
             key.scheme.check(model, key.interface)
@@ -164,7 +164,7 @@ def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn
     try:
         model = load_weights(plain, weights)
     except MismatchError as error:
-        if resized and not asked:
+        if other_widths and not asked:
             error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"
         if asked and not arch:
             error.hint = "a suspect of another architecture is asked with --arch NAME"
