@@ -100,13 +100,13 @@ def test_margins_are_live_class_means_and_hold_on_test_inputs(mark, marked, digi
     key = mark.key
     held = np.stack([digits.test_inputs[digits.test_labels == c][:20].numpy() for c in key.carriers.classes])
     unseen = key.scheme.extract(key.carriers._replace(inputs=held), WhiteBox(marked, 10), key.interface)
-    assert (unseen.values == mark.message).mean() >= 0.99
+    assert (unseen.values == mark.message).mean() >= 0.97
 
 
 def test_unmarked_models_and_wrong_keys_read_coins(mark, marked, unmarked, digits):
     wrong = make(DeepSigns(), marked, digits).mark()
     for found in (mark.evidence(WhiteBox(unmarked, 10)), wrong.evidence(WhiteBox(marked, 10))):
-        assert abs(found.matches - 100) < 3 * 0.5 * 200**0.5
+        assert abs(found.matches - 100) < 4 * 0.5 * 200**0.5
         assert found.gross_bits < 20
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,17 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from modelmark import hashing, keyfile
 from modelmark.draw import Draw
 from modelmark.embedding import embed
 from modelmark.evidence import Evidence
+from modelmark.hooks import Composed, Hooks, Samples, joined
 from modelmark.keys import Key, keygen
 from modelmark.marks import Mark
+from modelmark.preprocess import Normalise
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Scheme
 from modelmark.secret import Secret
+from modelmark.seeding import seeded
 from modelmark.suspect import BlackBox, WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.testing.generators import global_state
@@ -28,7 +33,15 @@ from modelmark.training import Progress, fit
 _SECRET = Secret(bytes(range(32)))
 
 
-def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *, most_lost: float = 0.05) -> None:
+def check_scheme(
+    scheme: Scheme,
+    fresh: nn.Module,
+    task: Task,
+    recipe: Recipe,
+    *,
+    most_lost: float = 0.05,
+    unmarked: nn.Module | None = None,
+) -> None:
     """Raise AssertionError at the first promise that ``scheme`` does not keep.
 
     Args:
@@ -37,12 +50,15 @@ def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *
         task: small data.
         recipe: under which the model learns the task and the mark.
         most_lost: accuracy that the mark may cost.
+        unmarked: ``fresh`` after training under ``recipe`` without a mark, where there is one; else it is trained.
     """
     key = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
-    _deterministic(scheme, fresh, task, key)
+    other = _deterministic(scheme, fresh, task, key).mark()
     _round_trip(key)
-    _resumes(key.mark(), fresh, task, recipe)
-    unmarked = fit(fresh, task, recipe, seed=1)
+    _composes([key.mark(), other], fresh, task)
+    _compiles(key.mark(), fresh, task)
+    _resumes([key.mark(), other], fresh, task, recipe)
+    unmarked = unmarked or fit(fresh, task, recipe, seed=1)
     mark = key.mark()
     before, state = _bytes(fresh), global_state()
     done = embed(fresh, [mark], task, recipe, seed=2)
@@ -57,12 +73,13 @@ def check_scheme(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe, *
     _other_draws(mark, unmarked)
 
 
-def _deterministic(scheme: Scheme, fresh: nn.Module, task: Task, key: Key) -> None:
+def _deterministic(scheme: Scheme, fresh: nn.Module, task: Task, key: Key) -> Key:
     again = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
     assert again.digest == key.digest, "one secret gave two keys"
     other = keygen(scheme, fresh, task.interface, task=task, secret=Secret(bytes(32)))
     assert other.digest != key.digest, "two secrets gave one key"
     assert len(np.unique(key.mark().message)) > 1, "a drawn message of one symbol only"
+    return other
 
 
 def _round_trip(key: Key) -> None:
@@ -75,7 +92,72 @@ def _round_trip(key: Key) -> None:
         assert path.read_bytes() == Path(folder, "b.key").read_bytes(), "a key file changed on being written again"
 
 
-def _resumes(mark: Mark, fresh: nn.Module, task: Task, recipe: Recipe) -> None:
+class _Mirrored(Hooks):
+    """What an attack may do to a loop: other samples in place of its own, and another loss."""
+
+    def change(self, x: Tensor, y: Tensor) -> Samples:
+        return x.flip(-1), y
+
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        return 3 * loss
+
+
+def _all(marks: Sequence[Mark], model: nn.Module) -> list[Hooks]:
+    return [_Mirrored(), *(mark.hooks(model, seed=5) for mark in marks)]
+
+
+def _composes(marks: Sequence[Mark], fresh: nn.Module, task: Task) -> None:
+    """Beside another mark and hooks that change samples, each does what it does alone to the changed samples."""
+    model = copy.deepcopy(fresh).eval()  # where no sample concerns another
+    x, y = _samples(task, 0)
+    changed = (x.flip(-1), y)
+    together, alone = Composed(_all(marks, model)), _all(marks, model)[1:]
+    inputs, targets = together.batch(x, y)
+    scores = model(inputs)
+    loss = together.loss(cross_entropy(scores, targets), model, *changed, scores)
+
+    extra = [part.extra(*changed) for part in alone]
+    wanted = joined([changed, *(added for added in extra if added is not None)])
+    assert all(map(torch.equal, (inputs, targets), wanted)), "in company a mark appends other samples"
+    expected = 3 * cross_entropy(scores, targets)
+    for part, added in zip(alone, extra, strict=True):
+        own = model(changed[0] if added is None else joined([changed, added])[0])
+        expected = expected + part.loss(torch.zeros(()), model, *changed, own)
+    assert torch.allclose(loss, expected, rtol=1e-4), "in company a mark adds something else to the loss"
+
+
+def _compiles(mark: Mark, fresh: nn.Module, task: Task) -> None:
+    """Train a compiled model for three steps: the weights must be those of the plain one."""
+    torch.compiler.reset()  # past its limit of compilations of one function, it would run that as it stands
+
+    def trained(wrap: Callable[[nn.Module], Any]) -> bytes:
+        model = copy.deepcopy(fresh).train()
+        wrapped = wrap(model)
+        hooks = mark.hooks(wrapped, seed=5)
+        optimizer = torch.optim.SGD([{"params": model.parameters()}, *hooks.param_groups()], lr=0.05)
+        for number in range(3):
+            x, y = _samples(task, number)
+            inputs, targets = hooks.batch(x, y)
+            with seeded(number):
+                scores = wrapped(inputs)
+            hooks.loss(cross_entropy(scores, targets), wrapped, x, y, scores).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            optimizer.zero_grad()
+            hooks.after_step(wrapped)
+        return _bytes(model)
+
+    assert trained(partial(torch.compile, backend="eager")) == trained(lambda model: model), (
+        "a compiled model learned something else"
+    )
+
+
+def _samples(task: Task, number: int) -> Samples:
+    """Return 16 training samples as the loop feeds them, other ones for other numbers."""
+    chosen = slice(16 * number, 16 * (number + 1))
+    return Normalise(task.interface)(task.train_inputs[chosen]), task.train_targets[chosen]
+
+
+def _resumes(marks: Sequence[Mark], fresh: nn.Module, task: Task, recipe: Recipe) -> None:
     """Interrupt a run of two epochs after the first: what goes on from there must end in the same bytes."""
     kept: list[dict[str, Any]] = []
 
@@ -84,7 +166,9 @@ def _resumes(mark: Mark, fresh: nn.Module, task: Task, recipe: Recipe) -> None:
             kept.append(copy.deepcopy(progress.snapshot()))
 
     def train(**options: Any) -> nn.Module:
-        hooks = partial(mark.hooks, seed=5)
+        def hooks(model: nn.Module) -> Hooks:
+            return Composed(_all(marks, model))
+
         return fit(fresh, task, replace(recipe, epochs=2), seed=2, hooks=hooks, **options)
 
     whole = train(watch=watch)

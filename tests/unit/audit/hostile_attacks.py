@@ -56,7 +56,7 @@ class Fatal(Uchida):
 GRID = Grid(
     arch="mlp",
     epochs=2,
-    schemes=(Entry("uchida", ({"layer": "fc2", "bits": 160},)),),
+    schemes=(Entry("uchida", ({"layer": "fc2", "bits": 160, "strength": 0.3},)),),  # every bit with room to spare
     attacks=(
         Entry("prune"),
         Entry("hostile_attacks:Dies"),

@@ -139,7 +139,7 @@ def test_killed_at_random_moments_it_goes_on(tmp_path):
     """Each start gets a little further; nothing that was in the file is lost or measured twice."""
     output, grid = tmp_path / "rows.jsonl", tmp_path / "grid.toml"
     grid.write_text(
-        'arch = "mlp"\nepochs = 2\nschemes = { uchida = { layer = "fc2", bits = 160 } }\nsweep = true\n'
+        'arch = "mlp"\nepochs = 2\nschemes = { uchida = { layer = "fc2", bits = 160, strength = 0.3 } }\nsweep = true\n'
         'attacks = ["prune", "noise", "permute", "finetune"]\n'
     )
     command = [sys.executable, "-m", "modelmark", "audit", str(grid), "-o", str(output), "--jobs", "1"]
