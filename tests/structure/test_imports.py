@@ -22,10 +22,12 @@ CORE = {
     "naming",
     "options",
     "recipe",
+    "scores",
     "sealed",
     "secret",
     "sequential",
     "stats",
+    "tails",
 }
 MODEL = {"layers", "preprocess", "suspect", "taps", "task", "weights"}
 ALLOWED = {
