@@ -44,7 +44,7 @@ class _LiveMeans(Embedding):
         super().__init__()
         scheme, carriers = mark.key.scheme, mark.key.carriers
         self._tap = taps.Tap(model, scheme.layer)
-        self._projection = torch.from_numpy(_projection.real(carriers.projections[0])).float()
+        self._projection = torch.from_numpy(real(carriers.projections[0])).float()
         self._classes = carriers.classes.tolist()
         self._message = torch.from_numpy(mark.message).float().reshape(len(self._classes), -1)
 

@@ -49,7 +49,7 @@ def mark(variant: str, task: Task, first: nn.Module, number: int) -> Mark:
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
         embedded = fit(first, task, recipe, seed=0, embedding=key.mark().embedding)
         before, after = (
-            key.scheme.extract(key.carriers, WhiteBox(model, task.interface.classes), task.interface).values
+            read(key.carriers, WhiteBox(model, task.interface.classes)).scores[0].symbols
             for model in (first, embedded)
         )
         chosen, attachments = select(key.scheme, key.attachments, key.mark().message, before, after, 20)

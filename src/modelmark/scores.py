@@ -52,6 +52,18 @@ class Scores:
         return int(self.table.max(axis=1).sum())
 
     @property
+    def symbols(self) -> npt.NDArray[np.int64]:
+        """The symbol of each row that counts matches, ``(trials,)``; -1 where a row abstains.
+
+        Raises:
+            ValueError: scores are graded, and stand for no symbols.
+        """
+        if not self.is_counting:
+            raise ValueError("expected rows with a single 1, got graded scores")
+        found: npt.NDArray[np.int64] = np.where(self.table.any(axis=1), self.table.argmax(axis=1), -1)
+        return found
+
+    @property
     def is_counting(self) -> bool:
         """Whether the sum counts matches: no row has more than a single 1. A row of zeros is a trial that abstained."""
         return bool((self.table <= 1).all() and (self.table.sum(axis=1) <= 1).all())

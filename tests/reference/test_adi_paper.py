@@ -135,7 +135,7 @@ def test_the_released_key_can_be_imported(shared_data):
 
 def test_literal_commitments_open_one_by_one(fresh, digits, secret):
     key = keygen(Adi(message="secret"), fresh, digits.interface, secret=secret)
-    carriers = key.scheme.leaves(key.carriers, secret, key.interface, {})
+    carriers = key.carriers.leaves()
     salts = commitment.salts(secret, len(carriers))
     published = [
         commitment.leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salts, carriers, strict=True))
@@ -158,7 +158,7 @@ def test_ambiguity_a_key_made_after_the_model_matches_and_is_no_evidence(unmarke
     """Anybody can label own pictures with a stolen model's answers; a naive verifier would accept 100 of 100."""
     drawn = keygen(Adi(), unmarked, digits.interface)
     suspect = WhiteBox(unmarked, 10)
-    answers = drawn.scheme.extract(drawn.carriers, suspect, digits.interface).values
+    answers = read(drawn.carriers, suspect).scores[0].symbols
     forged = keygen(
         Adi(pictures="own", message="imported"),
         unmarked,

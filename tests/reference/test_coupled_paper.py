@@ -164,7 +164,7 @@ def test_an_autoencoder_fuses_into_what_is_attached(fresh, digits):
 def test_a_symbol_with_a_margin_is_read_right(drawn, unmarked):
     margins = drawn.margins(unmarked)
     key = drawn.key
-    values = key.scheme.extract(key.carriers, WhiteBox(unmarked, 10), key.interface).values
+    values = read(key.carriers, WhiteBox(unmarked, 10)).scores[0].symbols
     assert ((values == drawn.message) | (margins.numpy() <= 0)).all()
     assert reach(drawn, unmarked).matches < 30
 

@@ -21,8 +21,10 @@ from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence import Evidence, Observation
 from modelmark.marks import Mark
+from modelmark.reading import Unread
 from modelmark.schemes import SCHEMES
-from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import accuracy
 
 
@@ -72,9 +74,9 @@ def measure(bench: Bench, cell: Cell) -> Result:
         mark = bench.mark(cell.scheme)
         row = replace(
             row,
-            access=mark.key.scheme.access,
+            access=mark.key.access,
             accuracy=Accuracy(bench.host_accuracy(), accuracy(marked, bench.owner)),
-            marked=_read(mark, WhiteBox(marked, mark.key.interface.classes), bench),
+            marked=_read(mark, WhiteBox(marked), bench),
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
         )
         attack = _made(cell)
@@ -100,7 +102,7 @@ def _made(cell: Cell) -> Any:
 
 
 def _inapplicable(attack: Any, mark: Mark) -> str:
-    if attack.kind == "evasion" and mark.key.scheme.access == "white-box":
+    if attack.kind == "evasion" and mark.key.access == "white-box":
         return "the mark is read inside the network, which a filter leaves as it is"
     if attack.kind == "forgery" and mark.key.scheme.name not in attack.forges:
         return f"forges claims of {', '.join(attack.forges)}"
@@ -113,7 +115,7 @@ def _removal(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: An
     if not hasattr(attack, "mark"):
         return row
     theirs = attack.mark(marked, bench.thief, seed=cell.seed).evidence(
-        WhiteBox(attacked, bench.thief.interface.classes)
+        WhiteBox(attacked)
     )
     return replace(row, thief={**row.thief, "evidence": theirs.to_json()})
 
@@ -130,7 +132,7 @@ def _evasion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: An
         return filtered, answered(filtered, bench.owner)
 
     (filtered, kept), cost = _timed(bench, serve)
-    after = _reading(mark.evidence(BlackBox(filtered, mark.key.interface.classes)))
+    after = _reading(mark.evidence(BlackBox(filtered)))
     return _kept(row, kept, after, cost)
 
 
@@ -164,7 +166,7 @@ _KINDS = {
 
 
 def _after(bench: Bench, mark: Mark, attacked: nn.Module, row: Result, cost: Cost) -> Result:
-    after = _read(mark, WhiteBox(attacked, mark.key.interface.classes), bench)
+    after = _read(mark, WhiteBox(attacked), bench)
     return _kept(row, accuracy(attacked, bench.owner), after, cost)
 
 
@@ -179,14 +181,14 @@ def _reading(found: Evidence | Observation) -> Reading:
 
 def _read(mark: Mark, suspect: WhiteBox, bench: Bench) -> Reading:
     """Read as an owner would: a white-box mark aligned to the committed host too; what cannot be read matches nowhere."""
-    align_to = bench.host if mark.key.scheme.access == "white-box" else None
+    align_to = bench.host if mark.key.access == "white-box" else None
     try:
         return _reading(mark.evidence(suspect, align_to=align_to))
     except ModelmarkError as unaligned:
         try:
             return _reading(mark.evidence(suspect))
         except ModelmarkError:
-            return _reading(mark.unread(str(unaligned)))
+            return _reading(mark.weigh([Unread(str(unaligned))]))
 
 
 def _timed(bench: Bench, run: Any) -> tuple[Any, Cost]:

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Samples
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch
@@ -79,9 +80,8 @@ class _Adversarial(Masks):
         super().__init__(model)
         self._forward = model.forward
         self._eps, self._alpha = eps, alpha
-        self._scores = torch.empty(0)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Set the perturbation that this batch suffers most from, from a random start as in their code."""
         drawn = [(torch.rand_like(mask) * 2 - 1, torch.rand_like(mask) * 2 - 1) for mask in self.masks]
         start = [(self._eps * part).requires_grad_(True) for pair in drawn for part in pair]
@@ -94,12 +94,7 @@ class _Adversarial(Masks):
         self.noise = list(zip(worst[::2], worst[1::2], strict=True))
         return x, y
 
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Keep the perturbed scores for the penalty."""
-        self._scores = logits
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return ``alpha`` (plain loss - perturbed loss), to which the loop adds the perturbed loss."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Return the perturbed loss, which the loop took, mixed with the plain one."""
         self.noise = None
-        return self._alpha * (cross_entropy(model(x), y) - cross_entropy(self._scores, y))
+        return self._alpha * cross_entropy(model(x), y) + (1 - self._alpha) * loss

@@ -11,9 +11,9 @@ from modelmark import layers, taps
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.cleansing._trigger import reconstruct
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -75,9 +75,7 @@ class CleansePrune:
         model = copy.deepcopy(model)
         _cut(model, cut)
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed, embedding=lambda copied: _Cut(cut), watch=watch)
-        _cut(model, cut)  # the last step is not followed by the hook
-        return model
+        return fit(model, task, recipe, seed=seed, hooks=lambda copied: _Cut(cut), watch=watch)
 
 
 def features(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -87,7 +85,7 @@ def features(model: nn.Module, inputs: Tensor) -> Tensor:
     return taps.activations(model, head, inputs).view(len(inputs), width, -1).mean(dim=(0, 2))
 
 
-class _Cut(Embedding):
+class _Cut(Hooks):
     """Keeps features cut off."""
 
     def __init__(self, cut: Tensor) -> None:
@@ -96,6 +94,10 @@ class _Cut(Embedding):
 
     def after_step(self, model: nn.Module) -> None:
         """Cut them again."""
+        _cut(model, self._features)
+
+    def finish(self, model: nn.Module) -> None:
+        """Cut them after the last step."""
         _cut(model, self._features)
 
 

@@ -66,5 +66,5 @@ class CleanseUnlearn:
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
         return fit(
             model, task, recipe, seed=seed, watch=watch,
-            embedding=lambda copied: Stamping(triggers, classes, self.share),
+            hooks=lambda copied: Stamping(triggers, classes, self.share),
         )  # fmt: skip

@@ -79,7 +79,7 @@ class Launder:
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
         return fit(
             pruned(model, cuts, biases=True), task, recipe, seed=seed, watch=watch,
-            embedding=lambda copied: Stamping(triggers, classes, self.share),
+            hooks=lambda copied: Stamping(triggers, classes, self.share),
         )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from modelmark import layers
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.cleansing._masks import units
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -65,16 +65,11 @@ class Nad:
         """Return the distilled copy."""
         recipe = constant(self.epochs, self.teacher_rate, batch=self.batch, clip=1.0)
         teacher = Attention(fit(model, task, recipe, seed=seed, watch=watch).requires_grad_(False))
-        made: list[_Following] = []
-
-        def hooks(copied: nn.Module) -> Embedding:
-            made.append(_Following(teacher, Attention(copied), self.beta))
-            return made[0]
-
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed + 1, embedding=hooks, watch=watch)
-        made[0].student.detach()
-        return model
+        return fit(
+            model, task, recipe, seed=seed + 1, watch=watch,
+            hooks=lambda copied: _Following(teacher, Attention(copied), self.beta),
+        )  # fmt: skip
 
 
 class Attention:
@@ -111,24 +106,21 @@ class Attention:
         return record
 
 
-class _Following(Embedding):
+class _Following(Hooks):
     """Adds the distance between the student's maps and the teacher's."""
 
     def __init__(self, teacher: Attention, student: Attention, beta: float) -> None:
         super().__init__()
-        self.student = student
-        self._teacher = teacher
-        self._beta = beta
-        self._distance: Tensor | float = 0.0
+        self._teacher, self._student, self._beta = teacher, student, beta
 
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Let the teacher see what the student just saw, and compare."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Let the teacher see what the student just saw, and add the weighted distance."""
         with torch.no_grad():
             self._teacher.model(x)
-        pairs = zip(self.student.take(), self._teacher.take(), strict=True)
-        self._distance = sum(((a - b).square().sum(dim=1).mean() for a, b in pairs), start=0.0)
-        return logits
+        pairs = zip(self._student.take(), self._teacher.take(), strict=True)
+        distance = sum((a[: len(x)] - b).square().sum(dim=1).mean() for a, b in pairs)
+        return loss + self._beta * distance
 
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return the weighted distance."""
-        return self._beta * self._distance
+    def finish(self, model: nn.Module) -> None:
+        """Leave the student as it was."""
+        self._student.detach()

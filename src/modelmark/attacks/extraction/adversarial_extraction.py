@@ -67,7 +67,7 @@ class AdversarialExtraction:
             task,
             schedule(student, task, self.epochs),
             seed=seed,
-            embedding=lambda copied: Adversarial(
+            hooks=lambda copied: Adversarial(
                 lambda: copied,
                 lambda x, y: logits(model, x).argmax(dim=1),
                 task.interface,

@@ -62,6 +62,6 @@ class Distil:
             replace(task, train_targets=both),
             schedule(student, task, self.epochs),
             seed=seed,
-            embedding=lambda copied: Distilling(self.temperature, 1 - self.alpha),
+            hooks=lambda copied: Distilling(self.temperature, 1 - self.alpha),
             watch=watch,
         )

@@ -54,8 +54,6 @@ class RetrainNoisy:
             task,
             schedule(student, task, self.epochs),
             seed=seed,
-            embedding=lambda copied: Imitating(
-                lambda x: logits(model, x), noise=self.noise, squares=self.loss == "mse"
-            ),
+            hooks=lambda copied: Imitating(lambda x: logits(model, x), noise=self.noise, squares=self.loss == "mse"),
             watch=watch,
         )

@@ -54,6 +54,6 @@ class RetrainSoft:
             task,
             recipe,
             seed=seed,
-            embedding=lambda copied: Imitating(lambda x: logits(model, x), squares=True),
+            hooks=lambda copied: Imitating(lambda x: logits(model, x), squares=True),
             watch=watch,
         )

@@ -13,12 +13,12 @@ from torch import nn
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.naming import suggest as near
 from modelmark.recipe import annealed
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.schemes.base import Embedding
 from modelmark.secret import Secret
 from modelmark.task import Task
 from modelmark.training import Watch, fit
@@ -93,14 +93,14 @@ class Overwrite:
         pirate = self.mark(model, task, seed=seed)
         recipe = annealed(self.epochs, self.peak, batch=self.batch, clip=1.0)
 
-        def hooks(copied: nn.Module) -> Embedding:
-            made = pirate.embedding(copied, seed=seed)
+        def hooks(copied: nn.Module) -> Hooks:
+            made = pirate.hooks(copied, seed=seed)
             return _scattered(made, seed) if self.afresh else made
 
-        return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
+        return fit(model, task, recipe, seed=seed, hooks=hooks, watch=watch)
 
 
-def _scattered(hooks: Embedding, seed: int) -> Embedding:
+def _scattered(hooks: Hooks, seed: int) -> Hooks:
     """Return the hooks of DeepSigns with centres drawn from U[0, 1)."""
     centres = list(hooks.parameters())
     if not centres:

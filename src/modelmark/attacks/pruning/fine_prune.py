@@ -12,9 +12,9 @@ from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -63,9 +63,7 @@ class FinePrune:
         pruned = copy.deepcopy(model)
         _zero(pruned, path, idle)
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        pruned = fit(pruned, task, recipe, seed=seed, embedding=lambda copied: _Cut(path, idle), watch=watch)
-        _zero(pruned, path, idle)  # the last step is not followed by the hook
-        return pruned
+        return fit(pruned, task, recipe, seed=seed, hooks=lambda copied: _Cut(path, idle), watch=watch)
 
 
 def cut_layer(model: nn.Module) -> str:
@@ -83,7 +81,7 @@ def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:
     return activity(model, [path], Normalise(task.interface)(task.train_inputs[:5000]))[path]
 
 
-class _Cut(Embedding):
+class _Cut(Hooks):
     """Keeps channels at zero."""
 
     def __init__(self, path: str, idle: Tensor) -> None:
@@ -93,6 +91,10 @@ class _Cut(Embedding):
 
     def after_step(self, model: nn.Module) -> None:
         """Zero the channels again."""
+        _zero(model, self._path, self._idle)
+
+    def finish(self, model: nn.Module) -> None:
+        """Zero them after the last step."""
         _zero(model, self._path, self._idle)
 
 

@@ -8,8 +8,8 @@ from torch import nn
 from modelmark.attacks.base import Kind, Strengths
 from modelmark.attacks.extraction._perturb import Adversarial
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -62,11 +62,11 @@ class AdversarialTraining:
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the hardened copy."""
 
-        def hooks(copied: nn.Module) -> Embedding:
+        def hooks(copied: nn.Module) -> Hooks:
             return Adversarial(
                 lambda: copied, lambda x, y: y, task.interface,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
+        return fit(model, task, recipe, seed=seed, hooks=hooks, watch=watch)
