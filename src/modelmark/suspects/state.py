@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, models, taps
+from modelmark import layers, models, taps, weights
 from modelmark.channels import resized
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.interface import Interface
@@ -76,14 +76,23 @@ class State:
         known = feed.input_shape, feed.classes
         if like is None and known in self._networks:
             return self._networks[known]
-        plain = self._fresh(feed)
-        fit = self._fitted(plain)
-        if like is not None:
-            fit = _other_head(fit, like)
-        network = _loaded(plain, fit)
+        network = self._loaded(self._fresh(feed), like)
         if like is None:
             self._networks[known] = network
         return network
+
+    def _loaded(self, plain: nn.Module, like: nn.Module | None) -> nn.Module:
+        fit = self._fitted(plain)
+        if fit.lacks or not fit.unfit:
+            weights.apply(plain, self._file, what=f"weights in {self._file.path.name}")
+            return plain.eval()
+        state = plain.state_dict() | fit.any_shape
+        if like is not None:
+            state |= _other_head(fit, like)
+        for name, tensor in state.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise SuspectError(f"expected finite numbers in {self._file.path.name}, got NaN or infinity in {name}")
+        return resized(plain, state).eval()
 
     def _weights(self, place: Place) -> list[Array]:
         shapes, found = self._file.shapes, None
@@ -112,29 +121,15 @@ class State:
         plain = self._fresh(feed)
         fit = self._fitted(plain)
         plain.load_state_dict(fit.state, strict=False)
-        return plain.eval(), [*fit.missing, *fit.unfit]
+        return plain.eval(), [*fit.lacks, *fit.unfit]
 
 
-def _loaded(plain: nn.Module, fit: Fitted) -> nn.Module:
-    if fit.missing:
-        names = f"{', '.join(fit.missing[:3])}{' ...' if len(fit.missing) > 3 else ''}"
-        raise MismatchError(f"expected the suspect's weights for this architecture, got no {names}")
-    for name, tensor in (fit.state | fit.unfit).items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise SuspectError(f"expected finite numbers in the suspect's weights, got NaN or infinity in {name}")
-    if fit.unfit:
-        return resized(plain, plain.state_dict() | fit.state | fit.unfit).eval()
-    plain.load_state_dict(fit.state, strict=False)  # counters of batch norm may be left as they are
-    return plain.eval()
-
-
-def _other_head(fit: Fitted, like: nn.Module) -> Fitted:
-    """Return what fits, with the last layer of ``like`` where the suspect's own has another number of outputs and no more."""
+def _other_head(fit: Fitted, like: nn.Module) -> dict[str, Tensor]:
+    """Return the last layer of ``like`` where the suspect's own differs from it in the number of outputs and no more."""
     path, given = layers.head(like), like.state_dict()
     names = [name for name in (f"{path}.weight", f"{path}.bias") if name in fit.unfit]
-    if not names or any(fit.unfit[name].shape[1:] != given[name].shape[1:] for name in names):
-        return fit
-    return fit.replaced({name: given[name] for name in names})
+    found = fit.any_shape
+    return {name: given[name] for name in names if found[name].shape[1:] == given[name].shape[1:]}
 
 
 @contextlib.contextmanager
