@@ -49,7 +49,7 @@ class Mumbles(Dies):
 class Fatal(Uchida):
     """A scheme whose embedding kills its process."""
 
-    def embedding(self, *parts, **options):
+    def hooks(self, *parts, **options):
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -95,6 +95,6 @@ class _Adversarial(Masks):
         return x, y
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
-        """Return the perturbed loss, which the loop took, mixed with the plain one."""
+        """Return ``alpha`` of the plain loss and ``1 - alpha`` of the perturbed one, which the loop took."""
         self.noise = None
-        return self._alpha * cross_entropy(model(x), y) + (1 - self._alpha) * loss
+        return loss + self._alpha * (cross_entropy(model(x), y) - cross_entropy(scores[: len(x)], y))
