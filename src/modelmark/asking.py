@@ -25,6 +25,7 @@ from modelmark.interface import Interface
 from modelmark.preprocess import Extremes, Normalise
 from modelmark.sequential import Walk
 from modelmark.suspect import Suspect, WhiteBox
+from modelmark.suspects.files import held, weight_of
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Weights:
 
     def _bits(self, statement: Statement, opened: Sequence[bytes], layer: str) -> list[int]:
         """Return the signs of the projected mean filter; a zero reads as 1."""
-        weight = self.state.get(f"{layer}.weight")
-        if weight is None or weight.dim() < 2:
-            raise MismatchError("expected the layer that the claimant revealed, the suspect has none of that name")
+        weight = weight_of(held(self.state), layer)
+        if weight.dim() < 2:
+            raise MismatchError("expected a layer with filters, the one that the claimant revealed has none")
         values = weight.detach().cpu().double().numpy()
         if not np.isfinite(values).all():
             raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
@@ -78,7 +79,7 @@ class Weights:
         if not (self.arch or arch):
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
         model = models.build(self.arch or arch, face.input_shape, face.classes, seed=0, trusted=bool(self.arch))
-        weights.apply(model, dict(self.state), what="the suspect's weights")
+        weights.apply(model, self.state, what="the suspect's weights")
         return model
 
 

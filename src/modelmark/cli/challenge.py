@@ -55,9 +55,9 @@ def run(
     tokens = tuple(files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
     record = None
     if weights is not None:
-        from modelmark import weights as weight_files
+        from modelmark.suspects.files import open_weights
 
-        suspect = Frozen("weights", weight_files.digest(weight_files.load(weights)), tokens)
+        suspect = Frozen("weights", open_weights(weights).digest, tokens)
     else:
         assert transcript is not None
         record = records.load(transcript)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from modelmark.evidence import Observation
     from modelmark.keys import Key
+    from modelmark.suspects.files import WeightFile
 
 _HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
 
@@ -67,11 +68,13 @@ def run(
     from modelmark.combined import combine
     from modelmark.evidence import Evidence
     from modelmark.suspect import WhiteBox
+    from modelmark.suspects.files import open_weights
 
     require_bar(bits)
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
+    suspect, said = open_weights(weights), set[str]()
     found: list[Evidence | Observation] = []
     for mark in papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline):
         key = mark.key
@@ -81,7 +84,7 @@ def run(
         objection, readings = "", 1
         try:
             with _of(weights, aligning):
-                model = _suspect(key, weights, arch, aligning)
+                model = _suspect(key, suspect, arch, aligning, said)
                 if head_from is not None and key.scheme.access == "black-box":
                     model, objection = _through(model, key, head_from, arch)
                     readings = 2
@@ -144,25 +147,29 @@ def _host(key: "Key", path: Path, arch: str) -> "nn.Module":
     return host
 
 
-def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
+def _suspect(key: "Key", file: "WeightFile", arch: str, align_to: Path | None, said: set[str]) -> "nn.Module":
     """Return the suspect; asked for answers, or aligned, its layers may have other widths than the architecture says."""
     from modelmark import align
-    from modelmark import weights as weight_files
     from modelmark.cli.loading import build_model, load_weights
+    from modelmark.suspects.files import fitted
 
     plain, asked = build_model(arch, key.arch, key.interface), key.scheme.access == "black-box"
-    state = weight_files.load(weights)
-    expected = plain.state_dict()
-    other_widths = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
-    if align_to is not None:
-        return align.resized(plain, state)
-    if asked and other_widths:
-        with contextlib.suppress(MismatchError):  # where it is no network either, what loading says is clearer
+    own = plain.state_dict()
+    fit = fitted(file, {name: tuple(tensor.shape) for name, tensor in own.items()})
+    other_widths = bool(fit.unfit)
+    if align_to is not None or (asked and other_widths):
+        state = {name: own[name] for name in fit.missing if name not in fit.lacks} | fit.any_shape
+        try:
             model = align.resized(plain, state)
-            key.scheme.check(model, key.interface)
-            return model
+            if align_to is None:
+                key.scheme.check(model, key.interface)
+        except MismatchError:
+            if align_to is not None:
+                raise
+        else:
+            return model  # where it is no network either, what loading says is clearer
     try:
-        model = load_weights(plain, weights)
+        model = load_weights(plain, file, said=said)
     except MismatchError as error:
         if other_widths and not asked:
             error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"

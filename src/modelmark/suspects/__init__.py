@@ -1,0 +1,1 @@
+"""Who is read or asked: files of weights and what stands behind them."""

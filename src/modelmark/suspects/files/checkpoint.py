@@ -1,0 +1,111 @@
+"""What ``torch.save`` writes: a zip archive, mapped, or the older row of pickles. No code in it runs."""
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from modelmark.errors import MalformedError
+from modelmark.suspects.files import nested, zips
+from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_moderate
+
+_WHAT = "torch checkpoint"
+_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that torch.save pickled first until version 1.6
+_GLOBAL = re.compile(r"GLOBAL (\S+) was not an allowed")
+
+# how the name of a refused global begins, what a file with it is, the way on
+GLOBALS = (
+    ("torchao.", "weights quantised by torchao",
+     "where torchao is installed, dequantize() each weight and save the state dict again"),
+    ("torch.distributed", "the distributed tensors of one process",
+     "gather them first: get_model_state_dict with full_state_dict=True"),
+    ("torch.nn.", "a whole module", "save its state dict: torch.save(module.state_dict(), FILE)"),
+)  # fmt: skip
+_ALONE = "save the tensors alone: torch.save(module.state_dict(), FILE)"
+
+
+def is_zip(head: bytes) -> bool:
+    """Return whether the first bytes are those of a zip archive."""
+    return head.startswith(b"PK\x03\x04")
+
+
+def is_legacy(head: bytes) -> bool:
+    """Return whether the first bytes are those of ``torch.save`` before version 1.6."""
+    return head[:1] == b"\x80" and head.startswith(_LEGACY, 2)
+
+
+def opened(path: Path) -> WeightFile:
+    """Return the state dict in an archive, mapped.
+
+    Raises:
+        MalformedError: damaged, another kind of archive, or without tensors by name.
+    """
+    members = zips.listing(path)
+    what, hint = zips.kind(members)
+    if what:
+        raise MalformedError(f"expected weights in {path}, got {what}", hint=hint)
+    for member in members.values():
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise MalformedError(f"expected a {_WHAT} as torch writes it in {path}, got compressed members")
+        if member.filename.endswith("data.pkl") and member.file_size > HEADER:
+            raise MalformedError(
+                f"expected names and shapes of at most {HEADER} bytes in {path}, got {member.file_size}"
+            )
+    first = _chosen(path)
+    return _file(path, first, lambda: _chosen(path).tensors.__getitem__)
+
+
+def opened_legacy(path: Path) -> WeightFile:
+    """Return the state dict in a file of the older form, which cannot be mapped and is read whole."""
+    first = _chosen(path)
+    return _file(path, first, lambda: first.tensors.__getitem__)
+
+
+def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> WeightFile:
+    require_moderate(path, len(found.tensors))
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
+    return WeightFile(
+        path, _WHAT, shapes, found.tensors.__getitem__, again, notes=found.notes, unreadable=found.unreadable
+    )
+
+
+def _chosen(path: Path) -> nested.Chosen:
+    return nested.chosen(_loaded(path), path)
+
+
+def _loaded(path: Path) -> object:
+    try:
+        with warnings.catch_warnings(), path.open("rb") as stream:
+            warnings.simplefilter("ignore")  # of torch, about pickle protocols and quantised tensors
+            is_mapped = is_zip(stream.read(4)) and path.suffix != ".safetensors"  # torch takes that ending for the kind
+            stream.seek(0)
+            source = path if is_mapped else stream
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=is_mapped)
+    except pickle.UnpicklingError as error:
+        raise _refused(path, str(error)) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, OSError, AttributeError, AssertionError) as error:
+        raise MalformedError(
+            f"expected a {_WHAT} in {path}, got a damaged one: {' '.join(str(error).split())}"[:300]
+        ) from None
+
+
+def _refused(path: Path, message: str) -> MalformedError:
+    found = _GLOBAL.search(message)
+    if found is None:
+        return MalformedError(
+            f"expected tensors that load without running code in {path}, got something else", hint=_ALONE
+        )
+    names = [found[1]]
+    if zipfile.is_zipfile(path):
+        names += sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    for start, what, hint in GLOBALS:
+        if any(name.startswith(start) for name in names):
+            return MalformedError(f"expected tensors alone in {path}, got {what} ({names[0]})", hint=hint)
+    return MalformedError(
+        f"expected tensors alone in {path}, got {names[0]} beside them, which does not load without running code",
+        hint=_ALONE,
+    )
