@@ -29,7 +29,7 @@ CORE = {
     "stats",
     "tails",
 }
-MODEL = {"layers", "preprocess", "suspect", "taps", "task", "weights"}
+MODEL = {"layers", "preprocess", "suspect", "suspects", "taps", "task", "weights"}
 ALLOWED = {
     "data": {"errors", "interface", "naming", "data"},
     "models": {"errors", "naming", "models", "seeding"},
@@ -51,7 +51,9 @@ ALLOWED = {
     "taps": {"errors", "layers"},
     "layers": {"errors", "naming"},
     "preprocess": {"interface"},
-    "weights": {"errors", "files", "hashing"},
+    "weights": {"errors", "files", "layers", "suspects"},
+    # files of weights; torch, and nothing of keys
+    "suspects": {"errors", "hashing", "suspects"},
     "seeding": set(),
     "training": {"errors", "hooks", "preprocess", "recipe", "seeding", "task"},
     "keys": CORE | {"marks", "schemes", "task"},

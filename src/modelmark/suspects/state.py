@@ -34,6 +34,8 @@ class State:
         self._file, self._arch, self._trusted = file, arch, trusted
         self._networks: dict[tuple[tuple[int, ...], int], nn.Module] = {}
         self.queries = 0
+        self.notes: dict[str, None] = dict.fromkeys(file.notes)
+        """What was undone and left aside to fit the file to a network, a line each."""
 
     @property
     def digest(self) -> str:
@@ -114,7 +116,9 @@ class State:
         return models.build(self._arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
 
     def _fitted(self, plain: nn.Module) -> Fitted:
-        return fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})
+        fit = fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})
+        self.notes |= dict.fromkeys(fit.notes)
+        return fit
 
     def _partly(self, feed: Interface) -> tuple[nn.Module, list[str]]:
         """Return the network with what fits it, and the names of the parameters and buffers that stay as they were built."""
