@@ -62,7 +62,9 @@ class State:
             return found
         network, missing = self._partly(probe.feed)
         with _refusing(network, missing):
-            return [finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)]
+            return [
+                finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)
+            ]
 
     def network(self, feed: Interface, like: nn.Module | None = None) -> nn.Module:
         """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
