@@ -99,7 +99,7 @@ def opened(public, shown, beside):  # the carriers by number, which salts and pr
 
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
-    shape, each = public["interface"]["input_shape"], given["queries"] if public["scheme"] in ("coupled", "null") else 1
+    shape, each = public["interface"]["input_shape"], given["queries"] if scheme in ("coupled", "null") else 1
     picture, makes = rf"uint8 {'x'.join(map(str, shape))}\n.{{{math.prod(shape)}}}", carriers
     if scheme in ("adi", "deepsigns-blackbox", "coupled"):  # pictures that are asked
         forms = [picture] * trials * each
@@ -165,17 +165,16 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     stamped, stamp = document(deposit) if deposit != "-" else ({"claim": name, "tokens": []}, "")
     lines, suspect = Path(transcript).read_bytes(), asked["suspect"]
     named = {"claim": name, "deposit": stamp, "challenge": number, "opening": paper, "transcript": sha(lines).hex()}
-    for what in (named | {"suspect": suspect}).items():
-        agree(what[0], [what[1]] * 4, [says.get(*what) for says in (stamped, asked, shown, found)])
+    for what, value in (named | {"suspect": suspect}).items():  # each paper names those before it
+        agree(what, [value] * 4, [says.get(what, value) for says in (stamped, asked, shown, found)])
     signers = stamped.get("signers", claim["signers"]), shown["signers"], found["signers"]
     agree("signers", (claim["signers"], claim["signers"], asked["signers"]), signers)
     entry, kind, policy = claim["keys"][asked["key"]], claim["draw"]["kind"], claim["policy"]
     public, trials = entry["statement"], asked_for(entry, asked)
     message, known = drawn(public, kind, stamped["tokens"]), opened(public, shown, Path(carriers).read_bytes())
     agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
-    agree(
-        "suspect", named.get(suspect["kind"], suspect["digest"]), suspect["digest"]
-    )  # a transcript may be the suspect
+    if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
+        agree("suspect", named["transcript"], suspect["digest"])
     read = symbols(lines, {"claim": name, "key": asked["key"], "lot": asked["lot"]}, *queries(public, known), trials)
     hits = [symbol == message[trial] for symbol, trial in zip(read, trials, strict=False)]
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
