@@ -47,9 +47,9 @@ def mark(variant: str, task: Task, first: nn.Module, number: int) -> Mark:
     key = keygen(scheme, first, task.interface, task=task, secret=secret("literal", variant, number))
     if isinstance(scheme, DeepSignsBlackBox):
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
-        embedded = fit(first, task, recipe, seed=0, embedding=key.mark().embedding)
+        embedded = fit(first, task, recipe, seed=0, hooks=key.mark().hooks)
         before, after = (
-            key.scheme.extract(key.carriers, WhiteBox(model, task.interface.classes), task.interface).values
+            read(key.carriers, WhiteBox(model, task.interface.classes)).scores[0].symbols
             for model in (first, embedded)
         )
         chosen, attachments = select(key.scheme, key.attachments, key.mark().message, before, after, 20)

@@ -202,11 +202,11 @@ def literal_keys(bench: Bench, candidates: Mark) -> tuple[Mark, Callable[[], nn.
 
     def make() -> nn.Module:
         recipe = constant(2, 8e-4 if not is_normalised(bench.fresh) else 1e-2)
-        return fit(bench.host(), bench.task, recipe, seed=bench.seed, embedding=candidates.embedding)
+        return fit(bench.host(), bench.task, recipe, seed=bench.seed, hooks=candidates.hooks)
 
     key = candidates.key
     before, after = (
-        key.scheme.extract(key.carriers, WhiteBox(model, key.interface.classes), key.interface).values
+        read(key.carriers, WhiteBox(model, key.interface.classes)).scores[0].symbols
         for model in (bench.host(), bench.kept("deepsigns-blackbox literal", make))
     )
     scheme, attachments = select(key.scheme, key.attachments, candidates.message, before, after, SELECTED)
@@ -217,7 +217,7 @@ def attacks(bench: Bench, mark: Mark, other: Mark) -> dict[str, Callable[[nn.Mod
     thief, seed = bench.thief, bench.seed
     chosen: dict[str, Any] = {f"ftal {rate:g}": FineTune(rate=rate) for rate in (1e-5, 1e-3, 1e-2)}
     chosen |= {f"prune {amount:.0%}": Prune(amount) for amount in PRUNED}
-    if mark.key.scheme.access == "white-box":
+    if mark.key.access == "white-box":
         chosen |= REPARAMETRISED
     runs = {name: (lambda model, attack=attack: attack(model, thief, seed=seed)) for name, attack in chosen.items()}
     strong = bench.recipe(trained=True, epochs=5)

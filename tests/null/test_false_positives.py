@@ -24,7 +24,7 @@ DRAWN = {name: scheme_class(name)() for name in SCHEMES} | {
 @pytest.mark.parametrize("name", DRAWN)
 def test_evidence_on_an_unmarked_model_has_its_exact_distribution(name, unmarked, digits, secret):
     key = keygen(DRAWN[name], unmarked, digits.interface, task=digits, secret=secret)
-    trials, alphabet = key.scheme.shape(key.interface)
+    trials, alphabet = key.scheme.size(key.interface)
     for level in levels(key, unmarked, messages(alphabet, trials, 3000)):
         assert abs(level.errors) < 4, level
 

@@ -31,39 +31,39 @@ def marked(mark, unmarked, digits, recipe):
 
 
 def test_hundred_samples_get_two_triggers_and_one_mean_loss(mark, unmarked):
-    embedding = mark.embedding(unmarked)
+    hooks = mark.hooks(unmarked)
     x, y = torch.zeros(100, 1, 8, 8), torch.zeros(100, dtype=torch.int64)
-    mixed, targets = embedding.mix(x, y)
+    mixed, targets = hooks.batch(x, y)
     assert (len(mixed), len(targets)) == (102, 102)
     assert torch.equal(mixed[:100], x)
-    assert embedding.adjust(mixed, mixed) is mixed
-    assert embedding.penalty(unmarked, mixed, targets) == 0.0
+    loss = torch.ones(())
+    assert hooks.loss(loss, unmarked, x, y, unmarked(mixed)) is loss
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(1, 2), (64, 66), (100, 102), (101, 104), (128, 130), (1000, 1020)])
 def test_batch_totals_are_even(batch, expected, mark, unmarked):
-    mixed, _ = mark.embedding(unmarked).mix(torch.zeros(batch, 1, 8, 8), torch.zeros(batch, dtype=torch.int64))
+    mixed, _ = mark.hooks(unmarked).batch(torch.zeros(batch, 1, 8, 8), torch.zeros(batch, dtype=torch.int64))
     assert len(mixed) == expected
 
 
 def test_every_trigger_comes_once_before_any_comes_again(mark, unmarked):
-    embedding = mark.embedding(unmarked)
+    hooks = mark.hooks(unmarked)
     x, y = torch.zeros(100, 1, 8, 8), torch.full((100,), -1)
-    seen = torch.cat([embedding.mix(x, y)[0][100:] for _ in range(50)])
+    seen = torch.cat([hooks.batch(x, y)[0][100:] for _ in range(50)])
     assert len(seen.flatten(1).unique(dim=0)) == 100
 
 
 def test_soft_targets_get_one_hot_labels(mark, unmarked):
-    _, targets = mark.embedding(unmarked).mix(torch.zeros(100, 1, 8, 8), torch.full((100, 10), 0.1))
+    _, targets = mark.hooks(unmarked).batch(torch.zeros(100, 1, 8, 8), torch.full((100, 10), 0.1))
     assert targets[100:].sum(1).tolist() == [1.0, 1.0]
 
 
 def test_triggers_take_the_memory_format_of_the_batch(fresh):
     interface = Interface((3, 8, 8), tuple("0123456789"))
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10))
-    embedding = keygen(Adi(), model, interface).mark().embedding(model)
+    hooks = keygen(Adi(), model, interface).mark().hooks(model)
     x = torch.zeros(100, 3, 8, 8).contiguous(memory_format=torch.channels_last)
-    mixed, _ = embedding.mix(x, torch.zeros(100, dtype=torch.int64))
+    mixed, _ = hooks.batch(x, torch.zeros(100, dtype=torch.int64))
     assert mixed.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -84,7 +84,7 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
         digits,
         annealed(60, 0.2, batch=64, weight_decay=0.0),
         seed=0,
-        embedding=mark.embedding,
+        hooks=mark.hooks,
         trainable=lambda name: name.startswith(f"{head}."),
     )
     through = layers.with_head(unmarked, made.state_dict())
@@ -135,7 +135,7 @@ def test_the_released_key_can_be_imported(shared_data):
 
 def test_literal_commitments_open_one_by_one(fresh, digits, secret):
     key = keygen(Adi(message="secret"), fresh, digits.interface, secret=secret)
-    carriers = key.scheme.leaves(key.carriers, secret, key.interface, {})
+    carriers = key.carriers.leaves()
     salts = commitment.salts(secret, len(carriers))
     published = [
         commitment.leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salts, carriers, strict=True))
@@ -158,7 +158,7 @@ def test_ambiguity_a_key_made_after_the_model_matches_and_is_no_evidence(unmarke
     """Anybody can label own pictures with a stolen model's answers; a naive verifier would accept 100 of 100."""
     drawn = keygen(Adi(), unmarked, digits.interface)
     suspect = WhiteBox(unmarked, 10)
-    answers = drawn.scheme.extract(drawn.carriers, suspect, digits.interface).values
+    answers = read(drawn.carriers, suspect).scores[0].symbols
     forged = keygen(
         Adi(pictures="own", message="imported"),
         unmarked,

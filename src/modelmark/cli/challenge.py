@@ -42,7 +42,7 @@ def run(
     from modelmark import files
     from modelmark.claim import envelope
     from modelmark.claim import transcript as records
-    from modelmark.claim.challenging import challenge
+    from modelmark.claim.challenging import Known, Terms, challenge
     from modelmark.claim.claim import Claim
     from modelmark.claim.dispute import MAX_TOKEN, Frozen
     from modelmark.claim.verdict import Revocation, Verdict
@@ -67,10 +67,9 @@ def run(
     paper = papers.load_deposit(deposit, claimed)
     try:
         signed = challenge(
-            claimed, paper, suspect, signer,
-            papers.load_trust(authority), issued=papers.now(), expires=papers.later(days), case=case, key=key, lot=lot,
-            draws=draws, test=test, bar=bar or None, record=record,
-            verdicts=papers.load_all(verdict, Verdict, claimed), revocations=papers.load_all(revocation, Revocation, claimed),
+            claimed, paper, suspect, signer, papers.load_trust(authority),
+            Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record,
+            known=Known(papers.load_all(verdict, Verdict, claimed), papers.load_all(revocation, Revocation, claimed)),
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None

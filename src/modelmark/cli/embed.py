@@ -93,7 +93,7 @@ def run(
         else "from scratch"
     )
     say(f"{plan}; {origin}")
-    if any(key.host and key.scheme.access == "white-box" and key.host != start for key in opened):
+    if any(key.host and key.access == "white-box" and key.host != start for key in opened):
         say("warning: this is not the host that the key committed to; aligned to that one, the mark may read as chance")
 
     def watch(number: int, now: "Progress") -> None:

@@ -100,8 +100,8 @@ def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspe
         from modelmark.claim.judging import Recorded
 
         return Recorded(records.load(transcript))
-    from modelmark import weights as weight_files
-    from modelmark.asking import Weights
+    from modelmark.suspects.files import open_weights
+    from modelmark.suspects.state import State
 
     assert weights is not None
-    return Weights(weight_files.load(weights), arch)
+    return State(open_weights(weights), arch, trusted=bool(arch))

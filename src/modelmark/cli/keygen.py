@@ -56,7 +56,7 @@ def run(
     from modelmark import imports, keyfile, keys, options, weights
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
     from modelmark.schemes import scheme_class
-    from modelmark.schemes.base import cautions
+    from modelmark.schemes.base import Cautious
 
     require_new(output)
     require_bar(bits)
@@ -90,7 +90,8 @@ def run(
             self_check=self_check,
             draw_kind=draw,
         )
-    for caution in (*cautions(key.scheme, model, interface, host=bool(host)), *_slack(key, bits)):
+    own = key.scheme.cautions(model, interface, host=bool(host)) if isinstance(key.scheme, Cautious) else []
+    for caution in (*own, *_slack(key, bits)):
         say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
     say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))
@@ -102,7 +103,7 @@ def _describe(key: "Key", bar: float) -> str:
     from modelmark.draw import CHARGES
     from modelmark.evidence import Charge, Evidence, shown
 
-    trials, alphabet = key.scheme.shape(key.interface)
+    trials, alphabet = key.scheme.size(key.interface)
     title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
     if key.scheme.objection():
         return f"{title}; no exact test: {key.scheme.objection()}"
@@ -120,7 +121,7 @@ def _fewest(key: "Key", bar: float) -> int | None:
     from modelmark import stats
     from modelmark.draw import CHARGES
 
-    trials, alphabet = key.scheme.shape(key.interface)
+    trials, alphabet = key.scheme.size(key.interface)
     return stats.minimum_matches(bar + CHARGES[key.draw_kind], trials, Fraction(1, alphabet))
 
 
@@ -128,7 +129,7 @@ def _slack(key: "Key", bar: float) -> list[str]:
     """Return that no symbol may be lost, where that is so; any scheme, any size."""
     if key.self_check or key.scheme.objection():
         return []
-    trials, _ = key.scheme.shape(key.interface)
+    trials, _ = key.scheme.size(key.interface)
     if _fewest(key, bar) != trials:
         return []
     return [

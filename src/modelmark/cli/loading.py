@@ -24,10 +24,11 @@ def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "
     """Return the key in a file, asking for its passphrase where it has one."""
     from modelmark import keyfile
 
-    header = keyfile.inspect(path)
-    if scheme and scheme != header.scheme:
-        raise UsageError(f"expected --scheme {header.scheme} or none for {path.name}, got {scheme}")
-    return keyfile.load(path, passphrase(passphrase_file, confirm=False) if header.encrypted else None, scheme=scheme)
+    locked = keyfile.read(path)
+    if scheme and scheme != locked.header.scheme:
+        raise UsageError(f"expected --scheme {locked.header.scheme} or none for {path.name}, got {scheme}")
+    typed = passphrase(passphrase_file, confirm=False) if locked.header.encrypted else None
+    return locked.unlock(typed, scheme=scheme)
 
 
 def load_task(spec: str, mean: str = "", std: str = "") -> "Task":

@@ -1,7 +1,5 @@
-"""What the schemes share that are read by asking: inputs joined to a batch, their labels' lead, the plurality."""
+"""What the schemes share that are read by asking: triggers beside data, and their labels' lead."""
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +7,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark.errors import CapacityError, MismatchError
+from modelmark.errors import MismatchError
+from modelmark.hooks import Hooks, Samples
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
-from modelmark.schemes.base import Attachments, Embedding
-from modelmark.suspect import ABSTAIN, logits
-
-MAX_BYTES = 2**31
-"""Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
-MAX_PICTURES = 2**19
-"""However small they are: each is committed for itself, which takes some microseconds."""
+from modelmark.schemes.base import Attachments
+from modelmark.suspects.module import logits
 
 READING = "largest output, ties to the lowest class"
 
@@ -39,18 +33,6 @@ def pictures(carriers: npt.NDArray[np.uint8], interface: Interface) -> Tensor:
     return Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
 
 
-def require_bytes(count: int, shape: Sequence[int]) -> None:
-    """Raise CapacityError if ``count`` pictures of ``shape`` would be too many or too large to make."""
-    if count > MAX_PICTURES or count * math.prod(shape) > MAX_BYTES:
-        raise CapacityError(f"expected at most {MAX_PICTURES} pictures and {MAX_BYTES} bytes of them, got more")
-
-
-def picture_leaves(carriers: npt.NDArray[np.uint8]) -> list[bytes]:
-    """Return the bytes of each picture: ``uint8 CxHxW``, a line feed and its pixels."""
-    prefix = f"uint8 {'x'.join(map(str, carriers.shape[1:]))}\n".encode()
-    return [prefix + picture.tobytes() for picture in carriers]
-
-
 def attached(
     attachments: Attachments, name: str, count: tuple[int, ...], interface: Interface
 ) -> npt.NDArray[np.uint8]:
@@ -63,23 +45,6 @@ def attached(
     if found.dtype != np.uint8 or found.shape != expected:
         raise MismatchError(f"expected attached {name} uint8 {expected}, got {found.dtype} {found.shape}")
     return found
-
-
-def append(x: Tensor, y: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a batch with ``inputs`` after ``x``, in its type and memory format, and ``labels`` after ``y``.
-
-    Args:
-        x: ``(B, *input_shape)``.
-        y: labels ``(B,)`` or soft targets ``(B, classes)``; labels become one-hot beside soft targets.
-        inputs: ``(k, *input_shape)``.
-        labels: ``(k,)``.
-    """
-    inputs = inputs.to(x.dtype)
-    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    if y.is_floating_point():
-        labels = nn.functional.one_hot(labels, y.shape[1]).to(y.dtype)
-    return torch.cat([x, inputs]), torch.cat([y, labels])
 
 
 def hard(y: Tensor) -> Tensor:
@@ -101,15 +66,6 @@ def lead(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return expected - outputs.scatter(1, chosen, -torch.inf).amax(dim=1)
 
 
-def plurality(answers: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
-    """Return one symbol per row of answers ``(symbols, queries)``: the most frequent, ties to the lowest class.
-
-    Refusals do not count; a symbol whose every query was refused is ``ABSTAIN``.
-    """
-    counts = (answers[:, :, None] == np.arange(classes)).sum(axis=1)
-    return np.where(counts.any(axis=1), counts.argmax(axis=1), ABSTAIN)
-
-
 def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
     """Return how far each label leads among its answers ``(P, queries)``, as a share of them, ``(P,)``.
 
@@ -123,7 +79,7 @@ def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], cla
     return np.asarray((expected - score.max(axis=1)) / answers.shape[1])
 
 
-class Mixing(Embedding):
+class Mixing(Hooks):
     """Triggers appended to each batch in a shuffled order; one mean cross-entropy then covers data and triggers.
 
     Few per batch, so that batch statistics remain those of the data (the reason of Adi et al. for 2 in 100).
@@ -146,12 +102,12 @@ class Mixing(Embedding):
         self._generator = torch.Generator().manual_seed(seed)
         self._queue = torch.empty(0, dtype=torch.int64)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the next triggers."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return the next triggers."""
         if self.inputs.device != x.device:
             self.to(x.device)
         picked = self._next(share(len(x), self._per_hundred)).to(x.device)
-        return append(x, y, self.inputs[picked], self.labels[picked])
+        return self.inputs[picked], self.labels[picked]
 
     def _next(self, count: int) -> Tensor:
         while len(self._queue) < count:

@@ -7,7 +7,6 @@ so filters are applied to float tensors alone, after ``Normalise``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,49 +14,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
+from modelmark.hooks import Hooks, Samples, joined
 from modelmark.interface import Interface
 from modelmark.preprocess import Extremes
-from modelmark.schemes import _blackbox
-from modelmark.schemes.base import Embedding
 from modelmark.secret import Secret
 
 _SPARE = 4
 """Patterns drawn for each one kept, so that repeated ones can be left out."""
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Square patterns and where each is put.
-
-    Args:
-        bits: uint8 ``(P, n, n)``, values 0 and 1.
-        places: int64 ``(P, 2)``, row and column of each pattern's upper left pixel.
-    """
-
-    bits: npt.NDArray[np.uint8]
-    places: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.bits)
-
-    def inverted(self) -> "Filters":
-        """Return the same places with every bit turned over."""
-        return Filters(1 - self.bits, self.places)
-
-    def leaves(self) -> list[bytes]:
-        """Return each filter as ``filter ROW COLUMN BITS``, bits row by row."""
-        rows = zip(self.bits.reshape(len(self), -1), self.places, strict=True)
-        return [f"filter {row} {column} {''.join(map(str, bits))}".encode() for bits, (row, column) in rows]
-
-    def planes(self, height: int, width: int) -> npt.NDArray[np.int8]:
-        """Return what each filter does to each pixel: +1, -1 or 0 for nothing, int8 ``(P, height, width)``."""
-        side = np.arange(self.bits.shape[1])
-        rows = self.places[:, 0, None, None] + side[:, None]
-        columns = self.places[:, 1, None, None] + side
-        out = np.zeros((len(self), height, width), np.int8)
-        out[np.arange(len(self))[:, None, None], rows, columns] = 2 * self.bits.astype(np.int8) - 1
-        return out
 
 
 def default_side(interface: Interface) -> int:
@@ -103,7 +68,7 @@ def draw(secret: Secret, count: int, side: int, interface: Interface) -> Filters
     return Filters(bits.reshape(tries, side, side)[first], np.column_stack([rows, columns])[first])
 
 
-class Filtering(Embedding):
+class Filtering(Hooks):
     """Filtered copies of the batch's own samples, appended to it; one mean cross-entropy then covers all.
 
     The batch's first samples get the null filter and keep their targets, the next ones get a true filter each, at
@@ -138,8 +103,8 @@ class Filtering(Embedding):
         self._measure = measure
         self._generator = torch.Generator().manual_seed(seed)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append null and true samples."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return null and true samples."""
         if self.planes.device != x.device:
             self.to(x.device)
         null, true = (max(round(share * len(x)), 1) for share in self._shares)
@@ -147,8 +112,7 @@ class Filtering(Embedding):
         which = torch.cat([picked.new_zeros(null), 1 + picked])
         below = torch.arange(null + true, device=x.device) % len(x)
         filtered = self._extremes.apply(x[below], self.planes[which])
-        x, y = torch.cat([x, filtered[:null]]), torch.cat([y, y[below[:null]]])
-        return _blackbox.append(x, y, filtered[null:], self.labels[picked])
+        return joined([(filtered[:null], y[below[:null]]), (filtered[null:], self.labels[picked])])
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return what ``measure`` says of the model."""

@@ -1,133 +1,49 @@
-"""What a scheme is, and the four hooks through which any training loop embeds its mark.
+"""What a scheme is."""
 
-::
-
-    embedding = mark.embedding(model)
-    for x, y in loader:
-        x, y = embedding.mix(x, y)
-        logits = embedding.adjust(model(x), x)
-        loss = cross_entropy(logits, y) + embedding.penalty(model, x, y)
-        loss.backward(); optimizer.step(); optimizer.zero_grad()
-        embedding.after_step(model)          # not after the very last step
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelmark.canonical import Json
+from modelmark.carriers.base import Carriers
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
+from modelmark.suspects.base import Access, access
 from modelmark.task import Task
-
-Carriers = Any
-"""What a scheme derives and commits to: an array, or several in a type of the scheme's own."""
 
 Attachments = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Symbols:
-    """What a reading of a suspect gave.
+class Material:
+    """What carriers are made of.
 
     Args:
-        values: one symbol per trial, shape ``(trials,)``.
-        queries: inputs the suspect was asked for it.
-        note: what the paper's own rule says, for literal variants.
+        secret: of the key.
+        interface: how the model is fed.
+        attachments: what the key holds beside its secret, by name.
     """
 
-    values: npt.NDArray[np.int64]
-    queries: int = 0
-    note: str = ""
-
-
-class Embedding(nn.Module):
-    """The four hooks; each does nothing unless a scheme needs it.
-
-    An embedding holds no model. Its parameters, if any, are trained with the model's; everything it needs to go on
-    after an interruption is in its ``state_dict``.
-    """
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch with carriers appended; ``x`` as ``forward`` takes it, ``y`` labels or soft targets."""
-        return x, y
-
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Return what the loss is to see instead of ``logits``."""
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return a differentiable term to add to the loss; ``x`` may be the first samples of what the model was given."""
-        return 0.0
-
-    def after_step(self, model: nn.Module) -> None:
-        """Act on the model after an optimiser step; loops leave it out after their last one."""
-
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Return optimiser groups for the embedding's own parameters, outside weight decay."""
-        own = list(self.parameters())
-        return [{"params": own, "weight_decay": 0.0}] if own else []
-
-    def margins(self, model: nn.Module) -> Tensor:
-        """Return how clearly each symbol is read as it should be, ``(trials,)``; negative where it is not."""
-        raise NotImplementedError
-
-
-class Composed(Embedding):
-    """Several embeddings in turn, so that one model carries several marks.
-
-    Args:
-        parts: embeddings of different keys, applied in this order.
-    """
-
-    def __init__(self, parts: Iterable[Embedding]) -> None:
-        super().__init__()
-        self.parts: Sequence[Embedding] = nn.ModuleList(parts)  # type: ignore[assignment]
-        self._own = 0
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append every part's carriers; each part is shown the loop's own samples, not what the others append."""
-        self._own = own = len(x)
-        mixed = [(a, b) for a, b in (part.mix(x, y) for part in self.parts) if len(a) > own]
-        if len(mixed) < 2:
-            return mixed[0] if mixed else (x, y)
-        first, rest = mixed[0], mixed[1:]
-        return torch.cat([first[0], *(a[own:] for a, _ in rest)]), torch.cat([first[1], *(b[own:] for _, b in rest)])
-
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Adjust by every part in turn."""
-        for part in self.parts:
-            logits = part.adjust(logits, x)
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return the sum of all penalties, each over the loop's own samples: carriers of other marks are not data."""
-        own = self._own or len(x)
-        return sum((part.penalty(model, x[:own], y[:own]) for part in self.parts), start=0.0)
-
-    def after_step(self, model: nn.Module) -> None:
-        """Let every part act."""
-        for part in self.parts:
-            part.after_step(model)
+    secret: Secret
+    interface: Interface
+    attachments: Attachments = field(default_factory=dict)
 
 
 class Scheme(Protocol):
     """A way to mark models: a frozen dataclass whose fields are its hyperparameters.
 
-    ``access`` is ``black-box`` or ``white-box``; ``private`` names the fields that the public statement conceals behind a
-    salted commitment; ``reading`` says in the statement how a symbol is read. A scheme may also have the method that
-    ``cautions`` asks.
+    ``reads`` is the kind of its carriers, which say how a suspect is read; ``private`` names the fields that the public statement
+    conceals behind a salted commitment; ``reading`` says in the statement how a symbol is read.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    access: ClassVar[str]
+    reads: ClassVar[type[Carriers]]
     private: ClassVar[tuple[str, ...]]
     reading: ClassVar[str]
 
@@ -162,7 +78,7 @@ class Scheme(Protocol):
         """Raise MismatchError unless ``model`` can carry or hold a mark of this resolved scheme."""
         ...
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Interface) -> tuple[int, int]:
         """Return the number of symbols and the size of their alphabet."""
         ...
 
@@ -170,46 +86,48 @@ class Scheme(Protocol):
         """Return why there is no exact test, or an empty string where there is one."""
         ...
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
-        """Return the carriers, the same on every machine; the first axis counts what is committed one by one."""
+    def carriers(self, material: Material) -> Carriers:
+        """Return the carriers, the same on every machine.
+
+        Raises:
+            MismatchError: what is attached is not this scheme's.
+        """
         ...
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the bytes that the commitment's leaves hide, one leaf per carrier."""
-        ...
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return a message that was chosen rather than drawn, or None where the draw decides."""
         ...
 
-    def embedding(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
-        """Return the hooks that put ``message`` into ``model``."""
+    def hooks(self, carriers: Any, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
+        """Return the hooks that put ``message`` into ``model``.
+
+        Args:
+            carriers: as ``carriers`` made them.
+            message: one symbol a trial, ``(trials,)``.
+            model: the very module that is trained.
+            seed: of everything random.
+        """
         ...
 
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Read the symbols from a suspect."""
+
+@runtime_checkable
+class Cautious(Protocol):
+    """A scheme that warns of keys that can be made and will be hard to embed."""
+
+    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+        """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
+
+        Args:
+            model: that ``keygen`` was given.
+            interface: of the key.
+            host: whether that model was trained.
+        """
         ...
 
 
-def cautions(scheme: Scheme, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
-    """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
-
-    Asks ``scheme.cautions(model, interface, host=host)``, which a scheme may leave out.
-
-    Args:
-        scheme: resolved.
-        model: that ``keygen`` was given.
-        interface: of the key.
-        host: whether that model was trained.
-    """
-    own = getattr(scheme, "cautions", None)
-    return list(own(model, interface, host=host)) if own else []
+def access_of(scheme: "Scheme | type[Scheme]") -> Access:
+    """Return what reading a mark of this scheme takes: the answers of a model, or its weights."""
+    return access(scheme.reads.probe)
 
 
 def public_parameters(scheme: Scheme) -> dict[str, Json]:

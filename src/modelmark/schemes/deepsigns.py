@@ -9,10 +9,9 @@ of class c is ``1 if (A mu_c)_j >= 0 else 0``. Training pulls activations toward
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,31 +19,19 @@ import torch
 from torch import nn
 
 from modelmark import layers, stats, taps
+from modelmark.carriers.means import Means
+from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres
-from modelmark.schemes.base import Attachments, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
 from modelmark.task import Task
-
-
-class Carriers(NamedTuple):
-    """What the bits sit in.
-
-    Args:
-        classes: the carrying classes, ``(s,)``.
-        inputs: uint8, ``(s, n, *input_shape)``.
-        projections: int32 fixed point, one ``(N, M)`` per layer.
-    """
-
-    classes: npt.NDArray[np.int64]
-    inputs: npt.NDArray[np.uint8]
-    projections: tuple[npt.NDArray[np.int32], ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +62,7 @@ class DeepSigns:
 
     name: ClassVar[str] = "deepsigns"
     summary: ClassVar[str] = "bits in the mean activations of classes (DeepSigns 2018)"
-    access: ClassVar[str] = "white-box"
+    reads: ClassVar[type[Means]] = Means
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
 
@@ -184,7 +171,7 @@ class DeepSigns:
         if found != self.width:
             raise MismatchError(f"expected the marked layer to receive {self.width} units, got {found}")
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Interface) -> tuple[int, int]:
         """Return one symbol per layer, class and bit, in that order, of alphabet 2."""
         classes, bits = self._size
         return len(self.width) * classes * bits, 2
@@ -197,65 +184,33 @@ class DeepSigns:
             else "the bits come from the key, as in the paper, and could have been searched for"
         )
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
-        """Return classes, their inputs and the projections."""
+    def carriers(self, material: Material) -> Means:
+        """Return classes, their inputs and the projections.
+
+        Raises:
+            MismatchError: the attached inputs are not this key's.
+        """
         classes, bits = self._size
+        feed, inputs = material.interface, material.attachments.get("inputs", np.empty(0))
         self._check_capacity()
-        inputs = attachments.get("inputs", np.empty(0))
-        if inputs.dtype != np.uint8 or inputs.shape[:1] + inputs.shape[2:] != (classes, *interface.input_shape):
+        if inputs.dtype != np.uint8 or inputs.shape[:1] + inputs.shape[2:] != (classes, *feed.input_shape):
             raise MismatchError(f"expected inputs uint8 of {classes} classes, got {inputs.dtype} {inputs.shape}")
         if inputs.shape[1] < 1:
             raise MismatchError("expected at least one input a class, got none")
-        _blackbox.require_bytes(classes * inputs.shape[1], interface.input_shape)
+        require_bytes(classes * inputs.shape[1], feed.input_shape)
         projections = tuple(
-            _projection.random(secret, bits, width, use=f"deepsigns/{index}") for index, width in enumerate(self.width)
+            _projection.random(material.secret, bits, width, use=f"deepsigns/{index}")
+            for index, width in enumerate(self.width)
         )
-        return Carriers(self._classes(secret, interface), inputs, projections)
+        return Means(feed, self._classes(material.secret, feed), inputs, projections, tuple(self._paths))
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the rows of every A as big-endian bytes, then each input after a line ``class c``."""
-        rows = [row.astype(">i4").tobytes() for projection in carriers.projections for row in projection]
-        pictures = [
-            f"class {c}\n".encode() + leaf
-            for c, inputs in zip(carriers.classes, carriers.inputs, strict=True)
-            for leaf in _blackbox.picture_leaves(inputs)
-        ]
-        return rows + pictures
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal bits, or None where the draw decides."""
-        return None if self.message == "drawn" else secret.integers("message", 2, self.shape(interface)[0])
+        if self.message == "drawn":
+            return None
+        return material.secret.integers("message", 2, self.size(material.interface)[0])
 
-    def embedding(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    def hooks(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the centres with their terms, tapped into ``model``: the very module that is trained."""
-        self.check(model, interface)
-        classes, bits = self._size
-        return Centres(
-            model,
-            self._paths,
-            [torch.from_numpy(_projection.real(a)).float() for a in carriers.projections],
-            torch.from_numpy(message).float().reshape(len(self.width), classes, bits),
-            torch.from_numpy(carriers.classes),
-            _blackbox.pictures(carriers.inputs.reshape(-1, *interface.input_shape), interface),
-            interface.classes,
-            self,
-        )
-
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the bits ``A mu >= 0``, ``(layers * s * N,)``; an exact zero reads as 1."""
-        classes = self._size[0]
-        inputs = _blackbox.pictures(carriers.inputs.reshape(-1, *interface.input_shape), interface)
-        read = []
-        for path, width, projection in zip(self._paths, self.width, carriers.projections, strict=True):
-            found = suspect.activations(path, inputs)
-            if found.shape[1] != width:
-                raise MismatchError(f"expected the marked layer to receive {width} units, got {found.shape[1]}")
-            means = found.reshape(classes, -1, width).mean(axis=1)
-            read.append((means @ _projection.real(projection).T >= 0).astype(np.int64).ravel())
-        return Symbols(np.concatenate(read))
+        self.check(model, carriers.feed)
+        return Centres(model, carriers, torch.from_numpy(message), self)

@@ -7,7 +7,6 @@ With ``w`` the layer's weights averaged over its output filters (length M) and `
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -17,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.carriers.rows import Rows, real
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.schemes import _projection
-from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
 from modelmark.task import Task
 
 _OBJECTIONS = {
@@ -51,7 +51,7 @@ class Uchida:
 
     name: ClassVar[str] = "uchida"
     summary: ClassVar[str] = "bits in the weights of one layer (Uchida et al. 2017)"
-    access: ClassVar[str] = "white-box"
+    reads: ClassVar[type[Rows]] = Rows
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
 
@@ -84,7 +84,7 @@ class Uchida:
         resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
         resolved._check_capacity()
         if self.message == "imported":
-            resolved.carriers(Secret(bytes(32)), interface, attachments)
+            resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
         return resolved
 
     def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
@@ -118,6 +118,9 @@ class Uchida:
 
     def check(self, model: nn.Module, interface: Interface) -> None:
         """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
+        self._found(model)
+
+    def _found(self, model: nn.Module) -> layers.Layer:
         try:
             layer = layers.find(model, self.layer)
         except UsageError:
@@ -126,8 +129,9 @@ class Uchida:
             raise MismatchError(
                 f"expected the marked layer to average to M = {self._size[1]} weights, got {layer.width}"
             )
+        return layer
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Interface) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""
         return self._size[0], 2
 
@@ -135,74 +139,56 @@ class Uchida:
         """Return why the message has no exact test, if it has none."""
         return _OBJECTIONS[self.message]
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
+    def carriers(self, material: Material) -> Rows:
         """Return X: int32 fixed point ``(T, M)``, or the imported float32 matrix."""
         bits, width = self._size
         _projection.require_size(bits, width)
         if self.message == "imported":
-            matrix = attachments.get("matrix", np.empty(0))
-            if matrix.shape != (bits, width) or attachments["bits"].shape != (bits,):
+            attached = material.attachments
+            matrix = attached.get("matrix", np.empty(0))
+            if matrix.shape != (bits, width) or attached["bits"].shape != (bits,):
                 raise MismatchError(f"expected a projection of {bits} x {width} and as many bits, got {matrix.shape}")
-            return matrix
+            return Rows(matrix, self.layer)
         make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
-        return make[self.projection](secret, bits, width)
+        return Rows(make[self.projection](material.secret, bits, width), self.layer)
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the rows of X as big-endian bytes."""
-        rows = carriers.astype(carriers.dtype.newbyteorder(">"))
-        return [row.tobytes() for row in rows]
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported bits, or None where the draw decides."""
         if self.message == "ones":
             return np.ones(self._size[0], np.int64)
-        return attachments["bits"].astype(np.int64) if self.message == "imported" else None
+        return material.attachments["bits"].astype(np.int64) if self.message == "imported" else None
 
-    def embedding(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> "Embedding":
+    def hooks(self, carriers: Rows, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the regulariser."""
-        self.check(model, interface)
-        return _Regulariser(
-            self.layer, torch.from_numpy(_projection.real(carriers)).float(), torch.from_numpy(message), self.strength
-        )
-
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the bits ``X w >= 0``, ``(T,)``; an exact zero reads as 1."""
-        weight = suspect.weight(self.layer)
-        mean = weight.mean(axis=0).reshape(-1)
-        if len(mean) != self._size[1]:
-            raise MismatchError(f"expected the marked layer to average to M = {self._size[1]} weights, got {len(mean)}")
-        return Symbols((_projection.real(carriers) @ mean >= 0).astype(np.int64))
+        layer = self._found(model)
+        projection = torch.from_numpy(real(carriers.matrix)).float()
+        return _Regulariser(layer, projection, torch.from_numpy(message), self.strength)
 
 
-class _Regulariser(Embedding):
+class _Regulariser(Hooks):
     """The embedding loss E_R of the paper (section 3.3), with its closed-form gradient."""
 
     projection: Tensor
     message: Tensor
 
-    def __init__(self, layer: str, projection: Tensor, message: Tensor, strength: float) -> None:
+    def __init__(self, layer: layers.Layer, projection: Tensor, message: Tensor, strength: float) -> None:
         super().__init__()
         self._layer = layer
         self._strength = strength
         self.register_buffer("projection", projection, persistent=False)  # derived from the key
         self.register_buffer("message", message.to(projection.dtype), persistent=False)
 
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return ``strength * E_R``, a scalar."""
-        weight = layers.weight(model, self._layer)
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Add ``strength * E_R``."""
+        weight = layers.rows(model, self._layer)
         if self.projection.device != weight.device:
             self.to(weight.device)
-        return _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)  # type: ignore[no-any-return]
+        added: Tensor = _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)
+        return loss + added
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return ``(2 b - 1) X w``, ``(T,)``."""
-        mean = layers.weight(model, self._layer).detach().mean(dim=0).flatten()
+        mean = layers.rows(model, self._layer).detach().mean(dim=0).flatten()
         return (self.projection.to(mean) @ mean) * (2 * self.message.to(mean) - 1)
 
 

@@ -1,1 +1,1 @@
-"""Who is read or asked: files of weights and what stands behind them."""
+"""Suspects: what can be asked of one (``base``), where in it to look (``places``), and one file per kind of suspect."""

@@ -22,7 +22,7 @@ def made(rows, width, carriers=None):
     carriers = _projection.random(SECRET, rows, width) if carriers is None else carriers
     committed = pedersen.commit(SECRET, carriers, ROOT, "fc1")
     layer = np.random.default_rng(1).normal(size=(2, width))
-    message = (_projection.real(carriers) @ layer.mean(axis=0) >= 0).astype(np.int64)
+    message = (real(carriers) @ layer.mean(axis=0) >= 0).astype(np.int64)
     public = Public(*[bytes(32)] * 4, committed, layer, message)
     return public, proof.prove(public, pedersen.witness(SECRET, carriers, ROOT, "fc1"), least=rows)
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from modelmark import layers
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.recipe import Recipe
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
-from modelmark.training import Watch, fit
+from modelmark.training import Watch, run
 
 
 def units(model: nn.Module) -> list[str]:
@@ -42,8 +42,8 @@ def units(model: nn.Module) -> list[str]:
     return found
 
 
-class Masks(Embedding):
-    """Learns one factor in [0, 1] a channel; train it with ``learned``, since its hooks stay on the model.
+class Masks(Hooks):
+    """Learns one factor in [0, 1] a channel; train it with ``learned``.
 
     Args:
         model: the copy that ``fit`` trains; only the masks change.
@@ -55,14 +55,18 @@ class Masks(Embedding):
         modules = [layers.unwrapped(model).get_submodule(path) for path in self.paths]
         self.masks = nn.ParameterList(_weight(module).new_ones(len(_weight(module))) for module in modules)
         self.noise: Sequence[tuple[Tensor, Tensor]] | None = None
-        for index, module in enumerate(modules):
-            module.register_forward_hook(self._hook(index))
+        self._handles = [module.register_forward_hook(self._hook(index)) for index, module in enumerate(modules)]
 
     def after_step(self, model: nn.Module) -> None:
         """Keep the masks in [0, 1]."""
         with torch.no_grad():
             for mask in self.masks:
                 mask.clamp_(0, 1)
+
+    def finish(self, model: nn.Module) -> None:
+        """Leave the model as it was."""
+        for handle in self._handles:
+            handle.remove()
 
     def values(self) -> list[Tensor]:
         """Return the masks, each ``(channels,)``, in the order of ``paths``."""
@@ -88,16 +92,8 @@ def learned(
     make: Callable[[nn.Module], M], model: nn.Module, task: Task, recipe: Recipe, *, seed: int, watch: Watch | None
 ) -> M:
     """Return masks trained on ``task`` while weights and running statistics of ``model`` are held."""
-    made: list[M] = []
-
-    def hooks(copied: nn.Module) -> M:
-        made.append(make(copied))
-        return made[0]
-
-    fit(
-        model, task, recipe, seed=seed, embedding=hooks, trainable=lambda name: False, frozen_statistics=True, watch=watch
-    )  # fmt: skip
-    return made[0]
+    held = lambda name: False  # noqa: E731
+    return run(model, task, recipe, make, seed=seed, trainable=held, frozen_statistics=True, watch=watch)[1]
 
 
 def pruned(model: nn.Module, cuts: dict[str, Tensor], *, biases: bool = False) -> nn.Module:

@@ -1,22 +1,22 @@
 """Adversarial neuron pruning: channels whose small perturbation breaks the model are those that hold a backdoor."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Samples
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Anp:
+class Anp(Attack):
     """Learn channel masks that keep the model right under worst perturbations of channels, and cut what they leave out.
 
     Each step perturbs the weights' part of every channel by a factor ``delta`` and its bias by ``xi``, both at most ``eps``
@@ -42,7 +42,6 @@ class Anp:
     source: ClassVar[str] = "Wu & Wang 2021, arXiv 2110.14430"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = (
         {"eps": 0.2},
         {"eps": 0.2, "threshold": 0.5},
@@ -79,9 +78,8 @@ class _Adversarial(Masks):
         super().__init__(model)
         self._forward = model.forward
         self._eps, self._alpha = eps, alpha
-        self._scores = torch.empty(0)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Set the perturbation that this batch suffers most from, from a random start as in their code."""
         drawn = [(torch.rand_like(mask) * 2 - 1, torch.rand_like(mask) * 2 - 1) for mask in self.masks]
         start = [(self._eps * part).requires_grad_(True) for pair in drawn for part in pair]
@@ -94,12 +92,7 @@ class _Adversarial(Masks):
         self.noise = list(zip(worst[::2], worst[1::2], strict=True))
         return x, y
 
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Keep the perturbed scores for the penalty."""
-        self._scores = logits
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return ``alpha`` (plain loss - perturbed loss), to which the loop adds the perturbed loss."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Return ``alpha`` of the plain loss and ``1 - alpha`` of the perturbed one, which the loop took."""
         self.noise = None
-        return self._alpha * (cross_entropy(model(x), y) - cross_entropy(self._scores, y))
+        return loss + self._alpha * (cross_entropy(model(x), y) - cross_entropy(scores[: len(x)], y))

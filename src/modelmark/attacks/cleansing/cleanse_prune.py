@@ -1,25 +1,24 @@
 """Neural Cleanse by pruning: the features that a reconstructed trigger excites are cut off from the head."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers, taps
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._trigger import reconstruct
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class CleansePrune:
+class CleansePrune(Attack):
     """Cut the features before the head whose activation a reconstructed trigger raises most, then fine-tune.
 
     Features are cut by zeroing their weights in the head, where they stay zero.
@@ -42,7 +41,6 @@ class CleansePrune:
     source: ClassVar[str] = "Wang et al. 2019, IEEE S&P"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"amount": 0.02},
         {"amount": 0.1},
@@ -75,9 +73,7 @@ class CleansePrune:
         model = copy.deepcopy(model)
         _cut(model, cut)
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed, embedding=lambda copied: _Cut(cut), watch=watch)
-        _cut(model, cut)  # the last step is not followed by the hook
-        return model
+        return fit(model, task, recipe, seed=seed, hooks=lambda copied: _Cut(cut), watch=watch)
 
 
 def features(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -87,7 +83,7 @@ def features(model: nn.Module, inputs: Tensor) -> Tensor:
     return taps.activations(model, head, inputs).view(len(inputs), width, -1).mean(dim=(0, 2))
 
 
-class _Cut(Embedding):
+class _Cut(Hooks):
     """Keeps features cut off."""
 
     def __init__(self, cut: Tensor) -> None:
@@ -96,6 +92,10 @@ class _Cut(Embedding):
 
     def after_step(self, model: nn.Module) -> None:
         """Cut them again."""
+        _cut(model, self._features)
+
+    def finish(self, model: nn.Module) -> None:
+        """Cut them after the last step."""
         _cut(model, self._features)
 
 

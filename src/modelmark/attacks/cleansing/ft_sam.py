@@ -1,22 +1,21 @@
 """Fine-tuning with sharpness-aware minimisation, which moves large weights most."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FtSam:
+class FtSam(Attack):
     """Fine-tune with gradients taken where the loss nearby is worst, ``rho T^2 g / ||T g||`` away with ``T = |w|``.
 
     Source: Zhu et al. 2023, "Enhancing fine-tuning based backdoor defense with sharpness-aware minimization",
@@ -35,7 +34,6 @@ class FtSam:
     source: ClassVar[str] = "Zhu et al. 2023, arXiv 2304.11823"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"rho": 0.5, "rate": 0.01},
         {},
@@ -56,19 +54,11 @@ class FtSam:
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the fine-tuned copy."""
-        made: list[Sharpness] = []
-
-        def hooks(copied: nn.Module) -> Embedding:
-            made.append(Sharpness(copied, self.rho))
-            return made[0]
-
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
-        made[0].after_step(model)  # the last step is not followed by the hook
-        return model
+        return fit(model, task, recipe, seed=seed, hooks=lambda copied: Sharpness(copied, self.rho), watch=watch)
 
 
-class Sharpness(Embedding):
+class Sharpness(Hooks):
     """Moves the weights uphill before a step and back after it, so that the step uses the gradient found there.
 
     Args:
@@ -83,7 +73,7 @@ class Sharpness(Embedding):
         self._rho = rho
         self._moves: list[Tensor] = []
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Move the weights to where the loss on this batch is worst nearby."""
         slopes = torch.autograd.grad(cross_entropy(self._forward(x), y), self._trained, allow_unused=True)
         with torch.no_grad():
@@ -103,3 +93,7 @@ class Sharpness(Embedding):
             for w, move in zip(self._trained, self._moves, strict=True):
                 w.sub_(move)
         self._moves = [torch.zeros_like(move) for move in self._moves]
+
+    def finish(self, model: nn.Module) -> None:
+        """Move them back after the last step."""
+        self.after_step(model)

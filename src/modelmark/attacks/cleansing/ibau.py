@@ -2,24 +2,23 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._perturb import ends
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Ibau:
+class Ibau(Attack):
     """Fine-tune against a universal perturbation that is moved to raise the loss before every step.
 
     Source: Zeng et al. 2022, "Adversarial unlearning of backdoors via implicit hypergradient", arXiv 2110.03735.
@@ -39,7 +38,6 @@ class Ibau:
     source: ClassVar[str] = "Zeng et al. 2022, arXiv 2110.03735"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"radius": 0.02, "rate": 0.01},
         {},
@@ -62,15 +60,15 @@ class Ibau:
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the hardened copy."""
 
-        def hooks(copied: nn.Module) -> Embedding:
+        def hooks(copied: nn.Module) -> Hooks:
             low, high = ends(task.interface, next(copied.parameters()).device)
             return Universal(copied.forward, low, high, self.radius, self.iterations)
 
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
+        return fit(model, task, recipe, seed=seed, hooks=hooks, watch=watch)
 
 
-class Universal(Embedding):
+class Universal(Hooks):
     """Appends every batch under one perturbation, which follows the model as it changes.
 
     Args:
@@ -92,14 +90,14 @@ class Universal(Embedding):
         self._iterations = iterations
         self.register_buffer("delta", torch.zeros_like(low))
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Move the perturbation against the model and return the batch with and without it."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Move the perturbation against the model and return the batch with it."""
         for _ in range(self._iterations):
             at = self.delta.clone().requires_grad_(True)
             (slope,) = torch.autograd.grad(cross_entropy(self._forward(self._moved(x, at)), y), at)
             moved = self.delta + self._radius / 4 * slope / slope.norm().clamp(min=1e-12)
             self.delta = moved * (self._radius / moved.norm().clamp(min=1e-12)).clamp(max=1.0)
-        return torch.cat([x, self._moved(x, self.delta)]), torch.cat([y, y])
+        return self._moved(x, self.delta), y
 
     def _moved(self, x: Tensor, delta: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(x + delta * self._scale, self._low), self._low + self._scale)

@@ -1,6 +1,5 @@
 """Neural attention distillation: the stolen model learns to look where its own fine-tuned copy looks."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -8,17 +7,17 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import units
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Nad:
+class Nad(Attack):
     """Fine-tune a teacher, then fine-tune the stolen model with a penalty on the distance between their attention maps.
 
     The map of a layer is the sum over its channels of squared outputs, scaled to length one; layers without positions, such
@@ -40,7 +39,6 @@ class Nad:
     source: ClassVar[str] = "Li et al. 2021, arXiv 2101.05930"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"beta": 1.0, "teacher_rate": 0.01, "rate": 0.01},
         {},
@@ -65,16 +63,11 @@ class Nad:
         """Return the distilled copy."""
         recipe = constant(self.epochs, self.teacher_rate, batch=self.batch, clip=1.0)
         teacher = Attention(fit(model, task, recipe, seed=seed, watch=watch).requires_grad_(False))
-        made: list[_Following] = []
-
-        def hooks(copied: nn.Module) -> Embedding:
-            made.append(_Following(teacher, Attention(copied), self.beta))
-            return made[0]
-
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed + 1, embedding=hooks, watch=watch)
-        made[0].student.detach()
-        return model
+        return fit(
+            model, task, recipe, seed=seed + 1, watch=watch,
+            hooks=lambda copied: _Following(teacher, Attention(copied), self.beta),
+        )  # fmt: skip
 
 
 class Attention:
@@ -111,24 +104,21 @@ class Attention:
         return record
 
 
-class _Following(Embedding):
+class _Following(Hooks):
     """Adds the distance between the student's maps and the teacher's."""
 
     def __init__(self, teacher: Attention, student: Attention, beta: float) -> None:
         super().__init__()
-        self.student = student
-        self._teacher = teacher
-        self._beta = beta
-        self._distance: Tensor | float = 0.0
+        self._teacher, self._student, self._beta = teacher, student, beta
 
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Let the teacher see what the student just saw, and compare."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Let the teacher see what the student just saw, and add the weighted distance."""
         with torch.no_grad():
             self._teacher.model(x)
-        pairs = zip(self.student.take(), self._teacher.take(), strict=True)
-        self._distance = sum(((a - b).square().sum(dim=1).mean() for a, b in pairs), start=0.0)
-        return logits
+        pairs = zip(self._student.take(), self._teacher.take(), strict=True)
+        distance = sum((a[: len(x)] - b).square().sum(dim=1).mean() for a, b in pairs)
+        return loss + self._beta * distance
 
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return the weighted distance."""
-        return self._beta * self._distance
+    def finish(self, model: nn.Module) -> None:
+        """Leave the student as it was."""
+        self._student.detach()

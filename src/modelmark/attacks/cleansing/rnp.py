@@ -1,24 +1,21 @@
 """Reconstructive neuron pruning: what a model that unlearned its task does without is what held the backdoor."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Rnp:
+class Rnp(Attack):
     """Unlearn the thief's data by ascent, learn channel masks that recover it, and cut in the stolen model what they leave out.
 
     A cut channel keeps its bias; there is no fine-tuning.
@@ -42,7 +39,6 @@ class Rnp:
     source: ClassVar[str] = "Li et al. 2023, arXiv 2305.14876"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.8
     strengths: ClassVar[Strengths] = (
         {"forget": 0.5, "threshold": 0.02},
         {"forget": 0.5},
@@ -79,24 +75,17 @@ class Rnp:
         )  # fmt: skip
         return fit(
             model, task, recipe, seed=seed, frozen_statistics=True, watch=watch,
-            embedding=lambda copied: _Ascent(self.forget * math.log(task.interface.classes)),
+            hooks=lambda copied: _Ascent(self.forget * math.log(task.interface.classes)),
         )  # fmt: skip
 
 
-class _Ascent(Embedding):
+class _Ascent(Hooks):
     """Turns descent into ascent until a loss is reached, where there is no gradient any more."""
 
     def __init__(self, goal: float) -> None:
         super().__init__()
         self._goal = goal
-        self._scores = torch.empty(0)
 
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Keep the scores for the penalty."""
-        self._scores = logits
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return what makes the loop's loss its negative, or zero past the goal."""
-        loss = cross_entropy(self._scores, y)
-        return -loss * torch.where(loss.detach() < self._goal, 2.0, 1.0)
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Return the negative of the loop's loss, constant past the goal."""
+        return -loss.clamp(max=self._goal)

@@ -4,28 +4,27 @@ The one file among the attacks that makes keys: the thief's own. No parameter le
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.naming import suggest as near
 from modelmark.recipe import annealed
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.schemes.base import Embedding
 from modelmark.secret import Secret
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Overwrite:
+class Overwrite(Attack):
     """Train the stolen model a few epochs more with the hooks of the thief's own key.
 
     Source: the ownership piracy of Adi et al. 2018, section 6, and the overwriting of Nagai et al. 2018, arXiv 1802.02601; for
@@ -50,7 +49,6 @@ class Overwrite:
     source: ClassVar[str] = "Adi et al. 2018, arXiv 1802.04633; Nagai et al. 2018, arXiv 1802.02601"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "piracy"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"epochs": 5},
         {"epochs": 20},
@@ -58,6 +56,8 @@ class Overwrite:
         {"scheme": "adi", "epochs": 20},
         {"scheme": "deepsigns", "epochs": 20, "afresh": True},
     )
+
+    schemes: ClassVar[tuple[str, ...]] = tuple(SCHEMES)
 
     scheme: str = "uchida"
     epochs: int = 10
@@ -93,14 +93,14 @@ class Overwrite:
         pirate = self.mark(model, task, seed=seed)
         recipe = annealed(self.epochs, self.peak, batch=self.batch, clip=1.0)
 
-        def hooks(copied: nn.Module) -> Embedding:
-            made = pirate.embedding(copied, seed=seed)
+        def hooks(copied: nn.Module) -> Hooks:
+            made = pirate.hooks(copied, seed=seed)
             return _scattered(made, seed) if self.afresh else made
 
-        return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
+        return fit(model, task, recipe, seed=seed, hooks=hooks, watch=watch)
 
 
-def _scattered(hooks: Embedding, seed: int) -> Embedding:
+def _scattered(hooks: Hooks, seed: int) -> Hooks:
     """Return the hooks of DeepSigns with centres drawn from U[0, 1)."""
     centres = list(hooks.parameters())
     if not centres:

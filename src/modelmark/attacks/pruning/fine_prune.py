@@ -1,26 +1,25 @@
 """Fine-pruning: channels that clean data leave idle are cut before fine-tuning."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FinePrune:
+class FinePrune(Attack):
     """Zero the channels of the last convolution that clean data excite least, then fine-tune with them kept at zero.
 
     Source: Liu, Dolan-Gavitt and Garg 2018, "Fine-pruning", arXiv 1805.12185.
@@ -40,7 +39,6 @@ class FinePrune:
     source: ClassVar[str] = "Liu et al. 2018, arXiv 1805.12185"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "pruning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.3, 0.5, 0.7, 0.85, 0.95))
 
     amount: float = 0.7
@@ -63,9 +61,7 @@ class FinePrune:
         pruned = copy.deepcopy(model)
         _zero(pruned, path, idle)
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        pruned = fit(pruned, task, recipe, seed=seed, embedding=lambda copied: _Cut(path, idle), watch=watch)
-        _zero(pruned, path, idle)  # the last step is not followed by the hook
-        return pruned
+        return fit(pruned, task, recipe, seed=seed, hooks=lambda copied: _Cut(path, idle), watch=watch)
 
 
 def cut_layer(model: nn.Module) -> str:
@@ -83,7 +79,7 @@ def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:
     return activity(model, [path], Normalise(task.interface)(task.train_inputs[:5000]))[path]
 
 
-class _Cut(Embedding):
+class _Cut(Hooks):
     """Keeps channels at zero."""
 
     def __init__(self, path: str, idle: Tensor) -> None:
@@ -93,6 +89,10 @@ class _Cut(Embedding):
 
     def after_step(self, model: nn.Module) -> None:
         """Zero the channels again."""
+        _zero(model, self._path, self._idle)
+
+    def finish(self, model: nn.Module) -> None:
+        """Zero them after the last step."""
         _zero(model, self._path, self._idle)
 
 

@@ -1,21 +1,20 @@
 """Adversarial training: the stolen model is hardened, and what it memorised goes first."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._perturb import Adversarial
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
+from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class AdversarialTraining:
+class AdversarialTraining(Attack):
     """Fine-tune on the thief's data with adversarial examples of a share of every batch added.
 
     Source: Lukas et al. 2022, arXiv 2108.04974 (adversarial training); descent of Madry et al. 2018, arXiv 1706.06083.
@@ -37,7 +36,6 @@ class AdversarialTraining:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = (
         {"eps": 0.01, "step": 0.005},
         {"eps": 0.05, "step": 0.02},
@@ -62,11 +60,11 @@ class AdversarialTraining:
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
         """Return the hardened copy."""
 
-        def hooks(copied: nn.Module) -> Embedding:
+        def hooks(copied: nn.Module) -> Hooks:
             return Adversarial(
                 lambda: copied, lambda x, y: y, task.interface,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
+        return fit(model, task, recipe, seed=seed, hooks=hooks, watch=watch)

@@ -1,22 +1,21 @@
 """Occlusion: fine-tuning on pictures with a hole, so that no small pattern decides alone."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Occlude:
+class Occlude(Attack):
     """Fine-tune on pictures in which one square, elsewhere in each, has the value of the picture's mean.
 
     Source: Lukas et al. 2022, arXiv 2108.04974 (random occlusion, in their toolbox); squares as in DeVries & Taylor 2017,
@@ -35,7 +34,6 @@ class Occlude:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"side": 0.2},
         {"side": 0.35},
@@ -61,17 +59,17 @@ class Occlude:
         if len(task.interface.input_shape) != 3:
             raise UsageError(f"expected pictures to occlude, got inputs of shape {task.interface.input_shape}")
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, embedding=lambda copied: _Holes(self.side), watch=watch)
+        return fit(model, task, recipe, seed=seed, hooks=lambda copied: _Holes(self.side), watch=watch)
 
 
-class _Holes(Embedding):
+class _Holes(Hooks):
     """Puts the hole into every picture of a batch; draws from the generator that ``fit`` forks for dropout."""
 
     def __init__(self, side: float) -> None:
         super().__init__()
         self._side = side
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Return the batch with one hole in each picture."""
         height, width = x.shape[-2:]
         size = max(round(self._side * min(height, width)), 1)

@@ -1,0 +1,16 @@
+"""From what a probe holds to what a network's ``forward`` takes."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modelmark.preprocess import Extremes, Normalise
+from modelmark.suspects.base import Ask, AskBeyond, Sense
+
+
+def fed(probe: Ask | Sense) -> Tensor:
+    """Return a probe's inputs as ``forward`` takes them, float32 ``(N, *input_shape)``."""
+    inputs = Normalise(probe.feed)(torch.from_numpy(np.ascontiguousarray(probe.inputs)))
+    if isinstance(probe, AskBeyond):
+        return Extremes(probe.feed, probe.amplitude).apply(inputs, torch.from_numpy(probe.planes))
+    return inputs
