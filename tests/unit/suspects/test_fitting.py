@@ -143,7 +143,7 @@ def test_weights_that_are_stored_as_factors_are_multiplied(layer, wrap, change, 
     assert (fit.missing, fit.left_aside, fit.unfit) == ((), (), {})
     torch.testing.assert_close(fit.state[f"{layer}.weight"], network[layer].weight.detach())
     torch.testing.assert_close(weight_of(file, str(layer)), network[layer].weight.detach())
-    assert any(line.startswith("weights are products of what ") for line in fit.notes)
+    assert any(line.startswith("undone: ") for line in fit.notes)
     if not any("module" in name for name in file.shapes):
         own = fitted(file, file.shapes)
         assert (own.missing, own.left_aside, own.notes) == ((), (), ())

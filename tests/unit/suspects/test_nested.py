@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from modelmark import weights
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.errors import MalformedError
 from modelmark.suspects.files import fitted, open_weights
 
 
@@ -79,19 +79,22 @@ def test_what_is_no_plain_tensor_is_named(saved):
         "meta": torch.zeros(2, device="meta"),
         "expanded": torch.zeros(1).expand(1000),
     })  # fmt: skip
-    assert file.names == ["w"]
+    assert file.names == ["q", "w"]
     assert {name: why.split()[0] for name, why in file.unreadable.items()} == {
-        "sparse": "sparse_coo;", "q": "quantised", "meta": "on", "expanded": "expanded",
+        "sparse": "sparse_coo;", "meta": "on", "expanded": "expanded",
     }  # fmt: skip
 
 
-def test_the_quantised_say_what_they_are_and_the_way_back(saved, network, shapes):
+def test_the_quantised_are_read_as_the_numbers_they_stand_for(saved, network, shapes):
     with pytest.warns(DeprecationWarning, match="quantization"):
         quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)
     file = saved(quantised.state_dict())
-    with pytest.raises(MismatchError, match=r"weights quantised by torch\.ao\.quantization") as caught:
-        weights.apply(network, file, what="w")
-    assert "dequantize()" in caught.value.hint
+    fit = fitted(file, shapes)
+    assert (fit.missing, fit.left_aside) == ((), ("3.scale", "3.zero_point"))
+    assert torch.equal(fit.state["3.weight"], quantised[3].weight().dequantize())
+    assert torch.equal(fit.state["3.bias"], network[3].bias)
+    assert "dequantised: 1 tensors, such as 3.weight" in file.notes
+    assert file.digest == weights.digest({name: file.tensor(name) for name in file.names})
 
 
 def test_arguments_of_a_trainer_are_refused_by_name(tmp_path, state):

@@ -56,21 +56,19 @@ def opened(path: Path) -> WeightFile:
                 f"expected names and shapes of at most {HEADER} bytes in {path}, got {member.file_size}"
             )
     first = _chosen(path)
-    return _file(path, first, lambda: _chosen(path).tensors.__getitem__)
+    return _file(path, first, lambda: _chosen(path).read)
 
 
 def opened_legacy(path: Path) -> WeightFile:
     """Return the state dict in a file of the older form, which cannot be mapped and is read whole."""
     first = _chosen(path)
-    return _file(path, first, lambda: first.tensors.__getitem__)
+    return _file(path, first, lambda: first.read)
 
 
 def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> WeightFile:
     require_moderate(path, len(found.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
-    return WeightFile(
-        path, _WHAT, shapes, found.tensors.__getitem__, again, notes=found.notes, unreadable=found.unreadable
-    )
+    return WeightFile(path, _WHAT, shapes, found.read, again, notes=found.notes, unreadable=found.unreadable)
 
 
 def _chosen(path: Path) -> nested.Chosen:

@@ -1,14 +1,15 @@
 """Weights that a file stores as factors: the product is the weight that the network computes with in evaluation mode."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from modelmark.suspects.files.base import Reader
+from modelmark.suspects.files.base import WeightFile
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -74,6 +75,8 @@ class Rule:
     product: Callable[..., Tensor]
 
 
+_ENDINGS = ("original0", "original", "_g", "_orig")  # of first factors
+_PARAMETRISATION = "parametrizations."
 _PARAMETRISED = r"(?P<path>(?:.*\.)?)parametrizations\.(?P<name>[^.]+)\."
 _PLAIN = r"(?P<path>(?:.*\.)?)(?P<name>[^.]+)"
 RULES = (
@@ -89,41 +92,58 @@ RULES = (
 
 @dataclass(frozen=True)
 class Computed:
-    """A weight that is the product of several tensors of a file."""
+    """A tensor that is made of others of its file.
+
+    Args:
+        rule: name of what stores it so.
+        parts: names of those others.
+        shape: of what is made.
+        product: makes it.
+    """
 
     rule: str
     parts: tuple[str, ...]
     shape: Shape
     product: Callable[..., Tensor]
 
-    def read(self, reader: Reader) -> Tensor:
-        """Return the product; of the file only the factors are read."""
-        return self.product(*(reader(name) for name in self.parts))
 
+def multiplied(file: WeightFile) -> tuple[WeightFile, dict[str, Computed]]:
+    """Return the file with the weights that it stores as factors alone, and how each is made.
 
-def computed(shapes: Mapping[str, Shape]) -> dict[str, Computed]:
-    """Return the weights that are stored as factors alone, by the name that the weight itself would have.
-
-    A parametrisation that does more than one of the rules says is none of theirs and is left out.
+    Names that the writer left out because they share another's tensor are there, too. A parametrisation that does more than
+    one of the rules says is none of theirs and stays as it is.
     """
+    made = {
+        name: Computed("one tensor under two names", (kept,), file.shapes[kept], lambda tensor: tensor)
+        for name, kept in file.aliases.items()
+    }
+    made |= _computed(file.shapes)
+
+    def read(name: str) -> Tensor:
+        found = made.get(name)
+        return found.product(*map(file.tensor, found.parts)) if found else file.read(name)
+
+    shapes = {**{name: found.shape for name, found in made.items()}, **file.shapes}
+    return replace(file, shapes=shapes, read=read), made
+
+
+def _computed(shapes: Mapping[str, Shape]) -> dict[str, Computed]:
     found: dict[str, Computed] = {}
-    crowded: dict[str, int] = {}
-    for name in shapes:
-        if match := re.match(_PARAMETRISED, name):
-            crowded[match[0]] = crowded.get(match[0], 0) + 1
-    for name in shapes:
+    candidates = [name for name in shapes if name.endswith(_ENDINGS)]
+    crowd = Counter(
+        match[0] for name in shapes if _PARAMETRISATION in name and (match := re.match(_PARAMETRISED, name))
+    )
+    for name in candidates:
         for rule in RULES:
             match = rule.first.fullmatch(name)
             if match is None:
                 continue
             whole = match["path"] + match["name"]
             parts = tuple(match["path"] + part.format(match["name"]) for part in rule.parts)
+            if whole in shapes or whole in found or not all(part in shapes for part in parts):
+                continue
             group = re.match(_PARAMETRISED, name)
-            if not all(part in shapes for part in parts) or whole in shapes or whole in found:
-                continue
-            if group and crowded[group[0]] != len(parts):
-                continue
-            if rule.fits(*(shapes[part] for part in parts)):
+            if (group is None or crowd[group[0]] == len(parts)) and rule.fits(*(shapes[part] for part in parts)):
                 shape = shapes[parts[1] if rule.product is weight_norm else parts[0]]
                 found[whole] = Computed(rule.name, parts, shape, rule.product)
     return found

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from modelmark.errors import MismatchError
 from modelmark.suspects.files.base import WeightFile
-from modelmark.suspects.files.factors import Computed, Shape, computed
+from modelmark.suspects.files.factors import Computed, Shape, multiplied
 from modelmark.suspects.files.names import AS_THEY_ARE, Way, bare, ways
 from modelmark.suspects.files.packed import explained
 
@@ -22,14 +22,14 @@ class Fitted:
     """A file as the state dict of a network.
 
     Args:
-        file: it was read from.
+        file: it was read from, with the weights that it stores as factors.
         names: of the file's tensors, by the network's names; all have the shape that is expected.
         missing: names of the network that the file has not.
         left_aside: names of the file that the network has not.
         unfit: names of the network with the shape expected and the shape found.
         others: names of the file's tensors of another shape, by the network's names.
         words: how names were mapped.
-        products: weights that are stored as factors, by the name they would have in the file.
+        made: how those weights are made.
     """
 
     file: WeightFile
@@ -39,11 +39,11 @@ class Fitted:
     unfit: Mapping[str, tuple[Shape, Shape]]
     others: Mapping[str, str]
     words: str
-    products: Mapping[str, Computed] = field(repr=False)
+    made: Mapping[str, Computed] = field(repr=False)
 
     def tensor(self, name: str) -> Tensor:
         """Return one tensor by the network's name; nothing else is read."""
-        return _read(self.file, self.names[name], self.products)
+        return self.file.tensor(self.names[name])
 
     @cached_property
     def state(self) -> dict[str, Tensor]:
@@ -53,7 +53,7 @@ class Fitted:
     @cached_property
     def any_shape(self) -> dict[str, Tensor]:
         """All tensors of the network's names, those of another shape too."""
-        return self.state | {name: _read(self.file, theirs, self.products) for name, theirs in self.others.items()}
+        return self.state | {name: self.file.tensor(theirs) for name, theirs in self.others.items()}
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -63,10 +63,10 @@ class Fitted:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was undone and what was left aside, a line each."""
-        rules = sorted({self.products[name].rule for name in self.names.values() if name in self.products})
+        rules = sorted({self.made[name].rule for name in self.names.values() if name in self.made})
         lines = {
             f"read {self.words}": self.words != AS_THEY_ARE,
-            f"weights are products of what {' and '.join(rules)} stores": rules,
+            f"undone: {', '.join(rules)}": rules,
             f"{some(self.missing)} not there and not needed": self.missing and not self.lacks,
             f"left aside: {some(self.left_aside)}": self.left_aside,
         }
@@ -86,8 +86,8 @@ def fitted(file: WeightFile, expected: Mapping[str, Shape]) -> Fitted:
     Raises:
         MismatchError: they fit at several places, and none is the plain one.
     """
-    products = computed(file.shapes)
-    found = _shapes(file, products)
+    whole, made = multiplied(file)
+    found = whole.shapes
     best: Way | None = None
     most, rivals = (False, -1, -1), list[Way]()
     for way in ways(expected, found):
@@ -106,29 +106,22 @@ def fitted(file: WeightFile, expected: Mapping[str, Shape]) -> Fitted:
             f"expected one network of these shapes in {file.path.name}, got several: {places}",
             hint="save the one that is meant alone",
         )
-    return _result(file, expected, found, products, best)
+    return _result(whole, made, expected, best)
 
 
-def _result(
-    file: WeightFile,
-    expected: Mapping[str, Shape],
-    found: Mapping[str, Shape],
-    products: Mapping[str, Computed],
-    way: Way,
-) -> Fitted:
-    fits = {ours: theirs for ours, theirs in way.names.items() if found[theirs] == tuple(expected[ours])}
+def _result(file: WeightFile, made: Mapping[str, Computed], expected: Mapping[str, Shape], way: Way) -> Fitted:
+    fits = {ours: theirs for ours, theirs in way.names.items() if file.shapes[theirs] == tuple(expected[ours])}
     others = {ours: theirs for ours, theirs in way.names.items() if ours not in fits}
-    used = {file.aliases.get(name, name) for name in way.names.values()}
-    used |= {part for name in used if name in products for part in products[name].parts}
+    used = {part for name in way.names.values() for part in (name, *(made[name].parts if name in made else ()))}
     return Fitted(
         file,
         fits,
         tuple(name for name in expected if name not in way.names),
-        tuple(name for name in file.names if name not in used),
-        {ours: (tuple(expected[ours]), found[theirs]) for ours, theirs in others.items()},
+        tuple(name for name in file.names if name not in used and name not in made),
+        {ours: (tuple(expected[ours]), file.shapes[theirs]) for ours, theirs in others.items()},
         others,
         way.words,
-        products,
+        made,
     )
 
 
@@ -143,9 +136,9 @@ def weight_of(file: WeightFile, path: str, shape: Shape | None = None) -> Tensor
     Raises:
         MismatchError: no such layer, or several that may be meant.
     """
-    products = computed(file.shapes)
-    found = {name: of for name, of in _shapes(file, products).items() if shape is None or of == tuple(shape)}
-    return _read(file, _place(file, f"{path.removesuffix('.weight')}.weight", found), products)
+    whole, _ = multiplied(file)
+    found = {name: of for name, of in whole.shapes.items() if shape is None or of == tuple(shape)}
+    return whole.tensor(_place(file, f"{path.removesuffix('.weight')}.weight", found))
 
 
 def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
@@ -175,14 +168,3 @@ def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
 def some(names: Sequence[str]) -> str:
     """Return the first three of some names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _shapes(file: WeightFile, products: Mapping[str, Computed]) -> dict[str, Shape]:
-    aliases = {name: file.shapes[kept] for name, kept in file.aliases.items()}
-    return {**{name: product.shape for name, product in products.items()}, **aliases, **file.shapes}
-
-
-def _read(file: WeightFile, name: str, products: Mapping[str, Computed]) -> Tensor:
-    if name in file.shapes:
-        return file.tensor(name)
-    return file.tensor(file.aliases[name]) if name in file.aliases else products[name].read(file.tensor)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,14 @@ _DEPTH = 3
 _SHOWN = 4  # names in a message
 # what trainers call the network they train, the most telling first
 USUAL = ("state_dict", "model_state_dict", "model_state", "model", "module", "network", "net", "weights", "params")
+_STATES = (torch.uint8, torch.int64, torch.bool)  # types of generators, counters and masks
+_PACKED = "._packed_params._packed_params"
 # words in the name of what is no network, or a copy of one
 _ASIDE = re.compile(
     r"(?:^|_)(?:ema|swa|avg|average[d]?|shadow|best|old|previous|teacher|optim\w*|sched\w*|scaler|rng\w*|criterion|loss)(?:_|$)"
 )
 
-Tree = Mapping[str, object]
+Place: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Chosen:
     """The tensors taken from a checkpoint.
 
     Args:
-        tensors: plain ones, by name.
+        tensors: plain and quantised ones, by name.
         notes: what was taken, and what was left aside; empty where nothing was.
         unreadable: tensors of other kinds by name, each with what it is.
     """
@@ -36,6 +39,11 @@ class Chosen:
     tensors: dict[str, Tensor]
     notes: tuple[str, ...] = ()
     unreadable: dict[str, str] = field(default_factory=dict)
+
+    def read(self, name: str) -> Tensor:
+        """Return one tensor; a quantised one as the numbers that it stands for."""
+        tensor = self.tensors[name]
+        return tensor.dequantize() if tensor.is_quantized else tensor
 
 
 def chosen(top: object, path: Path) -> Chosen:
@@ -59,22 +67,19 @@ def chosen(top: object, path: Path) -> Chosen:
         )
         flat = () in places and any("." in name for name in found[()])
         places = usual[:1] or ([()] if flat else places)
-    tensors: dict[str, Tensor] = {}
-    unreadable: dict[str, str] = {}
-    for place in places:
-        before = "".join(f"{part}." for part in place) if len(places) > 1 else ""
-        for name, value in found[place].items():
-            if why := _unreadable(value):
-                unreadable[before + name] = why
-            else:
-                assert isinstance(value, Tensor)
-                tensors[before + name] = value.detach()
+    named = {
+        ("".join(f"{part}." for part in place) if len(places) > 1 else "") + name: tensor
+        for place in places
+        for name, tensor in found[place].items()
+    }
+    unreadable = {name: why for name, tensor in named.items() if (why := _unreadable(tensor))}
+    tensors = {name: tensor.detach() for name, tensor in named.items() if name not in unreadable}
     if sum(tensor.nbytes for tensor in tensors.values()) > LIMIT:
         raise MalformedError(f"expected tensors of at most {LIMIT} bytes together in {path}, got more")
-    return Chosen(tensors, _notes(top, places, list(found)), unreadable)
+    return Chosen(tensors, _notes(top, places, list(found), tensors), unreadable)
 
 
-def _states(value: object, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple[tuple[str, ...], Tree]]:
+def _states(value: object, place: Place, seen: set[int]) -> Iterator[tuple[Place, dict[str, Tensor]]]:
     """Yield every mapping that holds weights, with where it lies."""
     if isinstance(value, list | tuple) and not place:
         value = {str(number): part for number, part in enumerate(value)}
@@ -82,33 +87,26 @@ def _states(value: object, place: tuple[str, ...], seen: set[int]) -> Iterator[t
         return
     seen.add(id(value))
     named = {name: part for name, part in value.items() if isinstance(name, str)}
-    tensors = {name: part for name, part in named.items() if _tensor(part) is not None}
-    if any(_is_weight(_tensor(part)) for part in tensors.values()):
+    tensors = dict(_tensors(named))
+    if any(tensor.dim() > 0 and tensor.dtype not in _STATES for tensor in tensors.values()):
         yield place, tensors
     for name, part in named.items():
         yield from _states(part, (*place, name), seen) if isinstance(part, Mapping) else ()
 
 
-def _tensor(value: object) -> Tensor | None:
-    """Return the tensor that a value is, or that a quantised layer packs together with its bias."""
-    if isinstance(value, tuple) and value and isinstance(value[0], Tensor) and value[0].is_quantized:
-        return value[0]
-    return value if isinstance(value, Tensor) else None
+def _tensors(named: Mapping[str, object]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors by name; a quantised layer packs its weight and its bias into one entry."""
+    for name, part in named.items():
+        if isinstance(part, Tensor):
+            yield name, part
+        elif name.endswith(_PACKED) and isinstance(part, tuple):
+            for kind, tensor in zip(("weight", "bias"), part, strict=False):
+                if isinstance(tensor, Tensor):
+                    yield f"{name.removesuffix(_PACKED)}.{kind}", tensor
 
 
-def _is_weight(tensor: Tensor | None) -> bool:
-    return tensor is not None and (tensor.is_quantized or (tensor.dim() > 0 and tensor.dtype not in _STATES))
-
-
-_STATES = (torch.uint8, torch.int64, torch.bool)  # of generators, counters and masks
-
-
-def _unreadable(value: object) -> str:
-    """Return what a value is instead of a plain tensor, or no word."""
-    tensor = _tensor(value)
-    assert tensor is not None
-    if tensor.is_quantized:
-        return "quantised by torch.ao.quantization; dequantize() it and save it as weight"
+def _unreadable(tensor: Tensor) -> str:
+    """Return what is no plain tensor, or no word."""
     if type(tensor) not in (Tensor, nn.Parameter):
         return f"a {type(tensor).__name__}; dequantize() or to_dense() it and save it again"
     if tensor.is_meta:
@@ -120,16 +118,21 @@ def _unreadable(value: object) -> str:
     return ""
 
 
-def _notes(top: object, places: list[tuple[str, ...]], found: list[tuple[str, ...]]) -> tuple[str, ...]:
+def _notes(top: object, places: list[Place], found: list[Place], tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
     notes = []
     if places != [()]:
         notes.append(f"taken: {' and '.join('.'.join(place) or 'the top' for place in places)}")
     aside = [".".join(place) or "the top" for place in found if place not in places]
     if isinstance(top, Mapping):
         heads = {place[0] for place in found if place}
-        rest = (name for name, part in top.items() if name not in heads and (() not in places or _tensor(part) is None))
-        aside += map(str, rest)
+        aside += [
+            str(name)
+            for name, part in top.items()
+            if name not in heads and (() not in places or not isinstance(part, Tensor | tuple))
+        ]
     if aside:
         more = f" and {len(aside) - _SHOWN} more" if len(aside) > _SHOWN else ""
         notes.append(f"left aside: {', '.join(aside[:_SHOWN])}{more}")
+    if quantised := [name for name, tensor in tensors.items() if tensor.is_quantized]:
+        notes.append(f"dequantised: {len(quantised)} tensors, such as {quantised[0]}")
     return tuple(notes)
