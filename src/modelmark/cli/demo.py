@@ -28,7 +28,7 @@ def run(
     from modelmark.keys import keygen
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.uchida import Uchida
-    from modelmark.suspect import WhiteBox
+    from modelmark.suspects.module import WhiteBox
     from modelmark.task import accuracy
     from modelmark.training import fit
 
@@ -75,7 +75,7 @@ def run(
     ]:
         for scheme in ("adi", "uchida"):
             mark = keys[f"{kind}{scheme}"].mark()
-            rows.append((title, accuracy(model, task), mark.evidence(WhiteBox(model, task.interface.classes))))
+            rows.append((title, accuracy(model, task), mark.evidence(WhiteBox(model))))
     _table(rows)
     say(f"keys (not encrypted: this is a demo) and models are in {output}/; go on with, for instance:")
     say(
