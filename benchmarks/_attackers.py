@@ -21,7 +21,7 @@ def overwritten(model: nn.Module, other: Mark, task: Task, recipe: Recipe, *, se
 def afresh(model: nn.Module, other: Mark, task: Task, recipe: Recipe, *, seed: int) -> nn.Module:
     """Return the model after a re-run of DeepSigns with another key, its centres drawn from U[0, 1) as the demo's are."""
 
-    def placed(copied: nn.Module) -> Hooks:
+    def scattered(copied: nn.Module) -> Hooks:
         hooks = other.hooks(copied, seed=seed)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -30,7 +30,7 @@ def afresh(model: nn.Module, other: Mark, task: Task, recipe: Recipe, *, seed: i
         hooks.set_extra_state({"placed": True})
         return hooks
 
-    return fit(model, task, recipe, seed=seed, hooks=placed)
+    return fit(model, task, recipe, seed=seed, hooks=scattered)
 
 
 _WEIGHT = 0.01
@@ -52,7 +52,7 @@ class _LiveMeans(Hooks):
         found = self._tap.take()
         rows = [index for index, label in enumerate(self._classes) if (y == label).any()]
         if not rows:
-            return loss + found.sum() * 0.0
+            return loss
         means = torch.stack([found[y == self._classes[index]].mean(dim=0) for index in rows])
         logit = means @ self._projection.t()
         return loss + _WEIGHT * binary_cross_entropy_with_logits(logit, self._message[rows], reduction="sum")

@@ -21,7 +21,7 @@ from modelmark import data, weights
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.data import read_pictures
 from modelmark.embedding import reach
-from modelmark.hooks import Hooks
+from modelmark.hooks import Composed
 from modelmark.imports import fitted
 from modelmark.keys import keygen
 from modelmark.layers import with_head
@@ -41,7 +41,10 @@ def trained(task: Task, mark: Mark | None, epochs: int, *, seed: int, device: st
     """Return a network trained as their release does, with the mark or without."""
     fresh = build(ARCH, task.interface.input_shape, task.interface.classes, seed=seed).to(device)
     recipe = replace(released("adi", epochs), channels_last=True)
-    return fit(fresh, task, recipe, seed=seed, hooks=lambda copied: mark.hooks(copied, seed=seed) if mark else Hooks())
+    marks = [] if mark is None else [mark]
+    return fit(
+        fresh, task, recipe, seed=seed, hooks=lambda copied: Composed(each.hooks(copied, seed=seed) for each in marks)
+    )
 
 
 def attacked(marked: nn.Module, attack: str, epochs: int, task: Task, mark: Mark) -> dict[str, Any]:

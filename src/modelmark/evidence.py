@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from modelmark import stats
-from modelmark.scores import Tail
+from modelmark.scores import NOTHING, Tail
 
 BAR = 64
 """Net bits from which evidence counts as established, unless another bar is named beforehand."""
@@ -135,7 +135,7 @@ class Graded(Evidence):
         tail: gross bits of a sum at least this large, and how they were computed; see ``scores.tail_bits``.
     """
 
-    tail: Tail = Tail(0.0, "bound")
+    tail: Tail = NOTHING
 
     @property
     def gross_bits(self) -> float:

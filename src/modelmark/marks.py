@@ -124,7 +124,16 @@ class Mark:
         )
         chance = Fraction(1, self.key.scheme.size(self.key.interface)[1])
         weighed = Evidence(
-            scheme, total, trials, chance, charges, queries, bar, self.key.self_check, str(self.key.statement["root"]), note
+            scheme,
+            total,
+            trials,
+            chance,
+            charges,
+            queries,
+            bar,
+            self.key.self_check,
+            str(self.key.statement["root"]),
+            note,
         )
         if table is None or table.is_counting:
             return weighed

@@ -83,6 +83,10 @@ class Tail(NamedTuple):
     method: Literal["binomial", "exact", "bound"]
 
 
+NOTHING = Tail(0.0, "bound")
+"""The evidence of no observation."""
+
+
 def tail_bits(scores: Scores, total: int) -> Tail:
     """Return ``-log2 P(S >= total)`` for a uniform message, or less; the binomial is right to its last digits.
 

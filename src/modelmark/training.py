@@ -102,8 +102,8 @@ def run(
     held = [p for name, p in model.named_parameters() if p.requires_grad and not trainable(name)]
     for parameter in held:
         parameter.requires_grad_(False)
-    own = hooks(model).to(device)
-    now = _Run(model, own, recipe, seed, device)
+    made = hooks(model).to(device)
+    state = _Run(model, made, recipe, seed, device)
     normalise = Normalise(task.interface)
     batch = min(recipe.batch, len(task.train_inputs))
     per_epoch = len(task.train_inputs) // batch
@@ -111,41 +111,41 @@ def run(
 
     with seeded(seed, device):
         if resume is not None:
-            now.restore(resume)
-        for epoch in range(now.step // per_epoch, recipe.epochs):
+            state.restore(resume)
+        for epoch in range(state.step // per_epoch, recipe.epochs):
             _training_mode(model, frozen_statistics)
-            order = torch.randperm(len(task.train_inputs), generator=now.generator).to(device)
+            order = torch.randperm(len(task.train_inputs), generator=state.generator).to(device)
             losses = torch.zeros((), device=device)
             for picked in order[: per_epoch * batch].split(batch):
-                now.set_rate(recipe.rate(now.step / per_epoch))
-                x = normalise(augment(task.train_inputs[picked], recipe, now.generator))
+                state.set_rate(recipe.rate(state.step / per_epoch))
+                x = normalise(augment(task.train_inputs[picked], recipe, state.generator))
                 if recipe.channels_last:
                     x = x.contiguous(memory_format=torch.channels_last)
-                x, y = own.batch(x, task.train_targets[picked])
+                x, y = made.batch(x, task.train_targets[picked])
                 scores = model(x)
-                loss = own.loss(cross_entropy(scores, y), model, x[:batch], y[:batch], scores)
+                loss = made.loss(cross_entropy(scores, y), model, x[:batch], y[:batch], scores)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:
-                    nn.utils.clip_grad_norm_(now.trained, recipe.clip)
-                now.optimizer.step()
-                now.optimizer.zero_grad()
-                now.step += 1
+                    nn.utils.clip_grad_norm_(state.trained, recipe.clip)
+                state.optimizer.step()
+                state.optimizer.zero_grad()
+                state.step += 1
                 losses += loss.detach()
-                if now.step < steps:
-                    own.after_step(model)
-                ended = now.step % per_epoch == 0
+                if state.step < steps:
+                    made.after_step(model)
+                ended = state.step % per_epoch == 0
                 if ended and not torch.isfinite(losses):
                     raise DivergedError(
                         f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}",
                         hint="lower the learning rate",
                     )
                 if watch is not None:
-                    watch(Progress(now.step, steps, ended, now.snapshot))
-        own.finish(model)
+                    watch(Progress(state.step, steps, ended, state.snapshot))
+        made.finish(model)
     for parameter in held:
         parameter.requires_grad_(True)
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return model.eval(), own
+    return model.eval(), made
 
 
 class _Run:

@@ -47,6 +47,45 @@ def test_a_typo_in_a_file_is_suggested_and_nothing_is_made(grid, tmp_path, run):
     assert list(tmp_path.iterdir()) == [grid]
 
 
+OWN = """
+from modelmark.models import build
+
+def small():
+    return build("mlp", (1, 8, 8), 10, seed=5)
+
+def large():
+    return build("mlp", (1, 28, 28), 10, seed=5)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of a person's own networks, named after the test's folder: what is imported once stays."""
+    name = f"networks_{abs(hash(tmp_path))}"
+    (tmp_path / f"{name}.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+def test_a_network_of_ones_own_is_audited_where_it_was_typed(own, grid, tmp_path, run):
+    output = tmp_path / "rows.jsonl"
+    ran = run("audit", grid, "-o", output, "--jobs", 1, "--arch", f"{own}:small")
+    assert (ran.status, {result.arch for result in read(output)[0]}) == (0, {f"{own}:small"})
+
+
+def test_a_network_that_does_not_fit_or_was_not_typed_is_refused_before_anything_is_made(own, grid, tmp_path, run):
+    before = {path for path in tmp_path.iterdir() if path.is_file()}
+    ran = run("audit", grid, "-o", tmp_path / "rows.jsonl", "--arch", f"{own}:large")
+    assert (ran.status, "expected a network for inputs (1, 8, 8)" in ran.err) == (3, True)
+    ran = run("audit", grid, "-o", tmp_path / "rows.jsonl", "--arch", f"{own}:absent")
+    assert (ran.status, "expected 'absent' in module" in ran.err) == (2, True)
+    grid.write_text(GRID.replace('"mlp"', f'"{own}:small"'))
+    ran = run("audit", grid, "-o", tmp_path / "rows.jsonl")
+    assert (ran.status, "name it where the audit is started" in ran.err) == (2, True)
+    assert {path for path in tmp_path.iterdir() if path.is_file()} == before
+    assert not (tmp_path / "rows.jsonl.nets").exists()
+
+
 @pytest.mark.parametrize("content", ["dear diary\n", "[core]", '{"type": "modelmark.key"}\n'])
 def test_a_file_of_something_else_is_left_alone(content, grid, tmp_path, run):
     (tmp_path / "mine").write_text(content)

@@ -40,8 +40,8 @@ def test_hundred_samples_get_two_triggers_and_one_mean_loss(mark, unmarked):
     mixed, targets = hooks.batch(x, y)
     assert (len(mixed), len(targets)) == (102, 102)
     assert torch.equal(mixed[:100], x)
-    loss = torch.tensor(0.5)
-    assert hooks.loss(loss, unmarked, x, y, mixed) is loss
+    loss = torch.ones(())
+    assert hooks.loss(loss, unmarked, x, y, unmarked(mixed)) is loss
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(1, 2), (64, 66), (100, 102), (101, 104), (128, 130), (1000, 1020)])

@@ -74,7 +74,7 @@ def test_pairs_of_pictures_never_trained_on_are_read_too(drawn, with_drawn, digi
 def test_the_literal_variant_is_an_observation(fusion, fresh, unmarked, digits):
     mark = made(Coupled(fusion=fusion, message="literal"), fresh, digits)
     marked = fit(unmarked, digits, annealed(12, 0.05, batch=64, clip=1.0), seed=1, hooks=mark.hooks)
-    found = mark.evidence(WhiteBox(marked), references=[WhiteBox(unmarked)])
+    found = mark.weigh([mark.read(WhiteBox(marked))], references=[WhiteBox(unmarked)])
     assert isinstance(found, Observation)
     assert (found.matches, found.trials, found.queries, found.established) == (30, 30, 30, False)
     assert "all triggers share one label, so their matches are not independent" in str(found)

@@ -54,7 +54,7 @@ def test_the_terms_are_those_of_the_demo_whatever_the_batch(batch, unmarked, dig
     mark = make(replace(DEMO, classes=3), unmarked, digits).mark()
     hooks = mark.hooks(unmarked)
     x, y = digits.train_inputs[:batch].float() / 128 - 1, digits.train_targets[:batch]
-    added = hooks.loss(torch.zeros(()), unmarked, x, y, unmarked(x)).item()
+    penalty = hooks.loss(torch.zeros(()), unmarked, x, y, unmarked(x)).item()
     centres, carrying = hooks.centres[0].detach(), torch.from_numpy(mark.key.carriers.classes)
     unmarked(x)
     found = hooks._taps[0].take().detach()
@@ -72,7 +72,7 @@ def test_the_terms_are_those_of_the_demo_whatever_the_batch(batch, unmarked, dig
         squared = (centres[label] - other).square().sum()
         terms.append((centres[label] @ other) * squared - squared)
     expected = 0.01 * (pull + torch.stack(terms).mean() + norm) + 0.01 * bits
-    assert added == pytest.approx(float(expected), rel=1e-4)
+    assert penalty == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_the_message_moves_the_centres_alone(unmarked, digits):

@@ -78,7 +78,7 @@ def test_many_drawn_patterns_are_evidence(drawn, with_drawn, unmarked, digits):
 
 
 def test_one_signed_pattern_is_an_observation_with_the_papers_rule(literal, with_literal, unmarked):
-    found = literal.evidence(WhiteBox(with_literal), references=[WhiteBox(unmarked)])
+    found = literal.weigh([literal.read(WhiteBox(with_literal))], references=[WhiteBox(unmarked)])
     assert isinstance(found, Observation)
     assert (found.trials, found.queries, found.established) == (200, 200, False)
     assert found.note.endswith("min above 0.8: yes")

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.hooks import Hooks
 from modelmark.schemes._masking import Coupling, Masking
 
 
@@ -85,7 +84,7 @@ def test_a_margin_is_that_of_a_majority():
     scores = torch.tensor([[3.0, 0.0], [2.0, 0.0], [-9.0, 0.0], [-1.0, 0.0], [-2.0, 0.0], [8.0, 0.0]])
     model = nn.Identity()
     labels = torch.zeros(6, dtype=torch.int64)
-    made = Coupling([Hooks(), Masking(1, 0.0, seed=0)], scores, labels, 3)
+    made = Coupling([Masking(1, 0.0, seed=0)], scores, labels, 3)
     assert made.margins(model).tolist() == [2.0, -1.0]
-    even = Coupling([Hooks(), Masking(1, 0.0, seed=0)], scores[:4], labels[:4], 4)
+    even = Coupling([Masking(1, 0.0, seed=0)], scores[:4], labels[:4], 4)
     assert even.margins(model).tolist() == [-1.0]  # two of four are no majority

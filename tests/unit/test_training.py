@@ -10,7 +10,7 @@ from modelmark.keys import keygen
 from modelmark.recipe import annealed, constant
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.training import DivergedError, fit
+from modelmark.training import DivergedError, fit, run
 
 
 @pytest.fixture
@@ -106,8 +106,11 @@ def test_hooks_are_called_in_order_and_nothing_follows_the_last_step(small):
         def finish(self, model):
             calls.append("finish")
 
-    fit(model, task, constant(1, 0.01, batch=160), seed=0, hooks=lambda model: Recorder())
-    assert calls == ["change", "extra", "loss", "after", "change", "extra", "loss", "finish"]
+    made = Recorder()
+    _, hooks = run(model, task, constant(1, 0.01, batch=160), lambda model: made, seed=0)
+    step = ["change", "extra", "loss"]
+    assert calls == [*step, "after", *step, "finish"]
+    assert hooks is made
 
 
 def test_parameters_of_hooks_are_trained_without_decay(small):

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Grid:
 
     Args:
         data: data specification.
-        arch: architecture.
+        arch: a name in ``ARCHITECTURES``, or ``module:factory`` for a factory without arguments; importing it runs its code.
         schemes: with one mapping of settings each; empty: the whole table.
         attacks: with their strengths; empty: the whole table.
         sweep: attacks named without strengths: run all the strengths they list, instead of their defaults alone.
@@ -116,22 +116,26 @@ GRIDS = {
 """``quick``: digits, some attacks, minutes. ``standard`` and ``full``: on the data named with ``--data``; hours, a day."""
 
 
-def load(name: str) -> Grid:
+def load(name: str, **instead: Any) -> Grid:
     """Return a built-in grid, the one in a ``.toml`` file, or ``module:NAME`` (which runs the module).
+
+    Args:
+        name: of the grid.
+        **instead: fields that a person typed, in place of the grid's own.
 
     Raises:
         UsageError: no such grid, or one with a mistake in it.
     """
     if name in GRIDS:
-        return GRIDS[name]
+        return checked(replace(GRIDS[name], **instead))
     if name.endswith(".toml"):
-        return checked(_from_toml(Path(name)))
+        return checked(_from_toml(Path(name), instead))
     if ":" not in name:
         raise UsageError(f"expected a grid, got {name!r}", hint=suggest(name, [*GRIDS, "FILE.toml", "module:GRID"]))
     found = import_object(name)
     if not isinstance(found, Grid):
         raise UsageError(f"expected a Grid at {name}, got {type(found).__name__}")
-    return checked(found)
+    return checked(replace(found, **instead))
 
 
 def checked(grid: Grid) -> Grid:
@@ -144,7 +148,9 @@ def checked(grid: Grid) -> Grid:
         raise UsageError(
             f"expected data such as digits or idx:DIR, got {grid.data!r}", hint=suggest(grid.data, READERS)
         )
-    if ":" not in grid.arch and grid.arch not in ARCHITECTURES:
+    if ":" in grid.arch:
+        import_object(grid.arch)
+    elif grid.arch not in ARCHITECTURES:
         raise UsageError(f"expected a known architecture, got {grid.arch!r}", hint=suggest(grid.arch, ARCHITECTURES))
     for entry in grid.scheme_entries():
         if len(entry.strengths) != 1:
@@ -156,7 +162,7 @@ def checked(grid: Grid) -> Grid:
     return grid
 
 
-def _from_toml(path: Path) -> Grid:
+def _from_toml(path: Path, instead: Mapping[str, Any]) -> Grid:
     try:
         if path.stat().st_size > _MAX_FILE:
             raise UsageError(f"expected a grid of at most {_MAX_FILE} bytes, {path} has more")
@@ -181,11 +187,17 @@ def _from_toml(path: Path) -> Grid:
                     hint="importing it runs its code: put such a grid into Python, module:GRID",
                 )
     try:
-        return TypeAdapter(Grid).validate_python(values)
+        grid = replace(TypeAdapter(Grid).validate_python(values), **instead)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(f"expected for {place} in {path.name}: {first['msg']}; got {first['input']!r}"[:300]) from None
+    if ":" in grid.arch and "arch" not in instead:
+        raise UsageError(
+            f"expected an architecture of modelmark in {path.name}, got {grid.arch!r}",
+            hint="importing it runs its code: name it where the audit is started, or put such a grid into Python, module:GRID",
+        )
+    return grid
 
 
 def _entries(room: str, value: Any) -> list[Entry]:

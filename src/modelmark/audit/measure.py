@@ -1,31 +1,40 @@
 """One cell: attack first, read afterwards, with a key that the attack never saw."""
 
+import copy
 import platform
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import nn
 
 import modelmark
-from modelmark import options
+from modelmark import hashing, options
 from modelmark.attacks import attack_class
 from modelmark.attacks.serving import answered, served
 from modelmark.audit.grid import Entry, Grid
 from modelmark.audit.naive import drawn_evidence, naive_rate
-from modelmark.audit.prepare import Bench
+from modelmark.audit.prepare import Bench, Marked
 from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence import Evidence, Observation
 from modelmark.marks import Mark
 from modelmark.reading import Unread
-from modelmark.schemes import SCHEMES
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import accuracy
+from modelmark.task import Task, accuracy
+
+
+@runtime_checkable
+class LeavesMark(Protocol):
+    """An attack that leaves a mark of the thief's own, which is read beside the owner's."""
+
+    def mark(self, model: nn.Module, task: Task, *, seed: int) -> Mark:
+        """Return the mark that the attack with these arguments embeds."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,19 +80,20 @@ def measure(bench: Bench, cell: Cell) -> Result:
     row = blank(cell, bench.grid)
     try:
         marked = bench.marked(cell.scheme)
-        mark = bench.mark(cell.scheme)
+        mark = marked.mark
+        before = bench.remembered(f"{marked.name}-before", partial(_before, bench, marked))
         row = replace(
             row,
             access=mark.key.access,
-            accuracy=Accuracy(bench.host_accuracy(), accuracy(marked, bench.owner)),
-            marked=_read(mark, WhiteBox(marked), bench),
+            accuracy=Accuracy(bench.host_accuracy, before["accuracy"]),
+            marked=before["reading"],
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
         )
         attack = _made(cell)
         reason = _inapplicable(attack, mark)
         if reason:
             return replace(row, status="refused", reason=reason)
-        done = replace(_KINDS[attack.kind](bench, cell, mark, marked, attack, row), status="done")
+        done = replace(_Trial(bench, cell, mark, copy.deepcopy(marked.model), attack, row).measured(), status="done")
         done.line()  # a number that is none, such as the score of a broken network, is a failure of this cell alone
         return done
     except MissingPackageError as error:
@@ -94,11 +104,17 @@ def measure(bench: Bench, cell: Cell) -> Result:
         return replace(row, status="failed", reason=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
+def _before(bench: Bench, marked: Marked) -> dict[str, Any]:
+    """Return what is measured of a marked network before any attack."""
+    suspect = WhiteBox(marked.model)
+    return {"accuracy": accuracy(marked.model, bench.owner), "reading": _read(marked.mark, suspect, bench)}
+
+
 def _made(cell: Cell) -> Any:
     """Return the attack; one that concerns a scheme of the attacker's choice takes the owner's, unless told otherwise."""
-    cls: Any = attack_class(cell.attack)
-    own = any(item.name == "scheme" for item in fields(cls)) and cell.scheme.name in getattr(cls, "forges", SCHEMES)
-    return options.make(cls, ({"scheme": cell.scheme.name} if own else {}) | cell.settings)
+    cls = attack_class(cell.attack)
+    own = {"scheme": cell.scheme.name} if cell.scheme.name in cls.schemes else {}
+    return options.make(cls, own | cell.settings)
 
 
 def _inapplicable(attack: Any, mark: Mark) -> str:
@@ -109,70 +125,83 @@ def _inapplicable(attack: Any, mark: Mark) -> str:
     return ""
 
 
-def _removal(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    attacked, cost = _timed(bench, partial(attack, marked, bench.thief, seed=cell.seed))
-    row = _after(bench, mark, attacked, row, cost)
-    if not hasattr(attack, "mark"):
-        return row
-    theirs = attack.mark(marked, bench.thief, seed=cell.seed).evidence(
-        WhiteBox(attacked)
-    )
-    return replace(row, thief={**row.thief, "evidence": theirs.to_json()})
+@dataclass(frozen=True)
+class _Trial:
+    """An attack about to be made.
 
+    Args:
+        bench: what it shares with others.
+        cell: what is asked.
+        mark: the owner's.
+        model: marked; the attacker's own copy.
+        attack: with its settings.
+        row: what is known so far.
+    """
 
-def _collusion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    copies = [marked, bench.marked(cell.scheme, copy=1)]
-    attacked, cost = _timed(bench, partial(attack, copies, bench.thief, seed=cell.seed))
-    return _after(bench, mark, attacked, row, cost)
+    bench: Bench
+    cell: Cell
+    mark: Mark
+    model: nn.Module
+    attack: Any
+    row: Result
 
+    def measured(self) -> Result:
+        """Return the row with what the attack made of the mark."""
+        match self.attack.kind:
+            case "modification" | "extraction":
+                return self._removal()
+            case "collusion":
+                attacked, cost = self._run([self.model, self.bench.marked(self.cell.scheme, copy=1).model])
+                return self._after(attacked, cost)
+            case "evasion":
+                return self._evasion()
+            case "forgery":
+                return self._forgery()
+            case _:
+                return self._detection()
 
-def _evasion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    def serve() -> Any:
-        filtered = attack(served(marked), bench.thief, seed=cell.seed)
-        return filtered, answered(filtered, bench.owner)
+    def _removal(self) -> Result:
+        attacked, cost = self._run(self.model)
+        row = self._after(attacked, cost)
+        if not isinstance(self.attack, LeavesMark):
+            return row
+        mark = self.attack.mark(self.model, self.bench.thief, seed=self.cell.seed)
+        theirs = mark.evidence(WhiteBox(attacked))
+        return replace(row, thief={**row.thief, "evidence": theirs.to_json()})
 
-    (filtered, kept), cost = _timed(bench, serve)
-    after = _reading(mark.evidence(BlackBox(filtered)))
-    return _kept(row, kept, after, cost)
+    def _evasion(self) -> Result:
+        def serve() -> Any:
+            filtered = self.attack(served(self.model), self.bench.thief, seed=self.cell.seed)
+            return filtered, answered(filtered, self.bench.owner)
 
+        (filtered, kept), cost = _timed(self.bench, serve)
+        after = _reading(self.mark.evidence(BlackBox(filtered)))
+        return self._kept(kept, after, cost)
 
-def _forgery(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    forged, cost = _timed(bench, partial(attack, marked, bench.thief, seed=cell.seed))
-    suspect = _target(attack, bench, marked)
-    ours = drawn_evidence(forged, suspect, bench.thief.interface)
-    naive = {"naive": naive_rate(forged, suspect, bench.thief.interface), "tries": forged.tries}
-    return replace(row, forged=naive, after=_reading(ours), cost=cost)
+    def _forgery(self) -> Result:
+        forged, cost = self._run(self.model)
+        # a transferable claim is tried on a model that the accuser never saw
+        suspect = self.bench.host if self.attack.transfers else self.model
+        ours = drawn_evidence(forged, suspect, self.bench.thief.interface)
+        naive = {"naive": naive_rate(forged, suspect, self.bench.thief.interface), "tries": forged.tries}
+        return replace(self.row, forged=naive, after=_reading(ours), cost=cost)
 
+    def _detection(self) -> Result:
+        found, cost = self._run(self.model)
+        name = hashing.digest("finding", f"{self.cell.attack} {self.attack!r}".encode()).hex()[:16]
+        host = self.bench.remembered(f"host-{name}", lambda: asdict(self._run(self.bench.host)[0]))
+        return replace(self.row, finding={"marked": asdict(found), "host": host}, cost=cost)
 
-def _target(attack: Any, bench: Bench, marked: nn.Module) -> nn.Module:
-    """Return the model that is claimed; a transferable claim is tried on one that the accuser never saw."""
-    return bench.host if getattr(attack, "transfers", False) else marked
+    def _run(self, target: Any) -> tuple[Any, Cost]:
+        return _timed(self.bench, partial(self.attack, target, self.bench.thief, seed=self.cell.seed))
 
+    def _after(self, attacked: nn.Module, cost: Cost) -> Result:
+        after = _read(self.mark, WhiteBox(attacked), self.bench)
+        return self._kept(accuracy(attacked, self.bench.owner), after, cost)
 
-def _detection(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
-    found, cost = _timed(bench, partial(attack, marked, bench.thief, seed=cell.seed))
-    host = attack(bench.host, bench.thief, seed=cell.seed)
-    return replace(row, finding={"marked": asdict(found), "host": asdict(host)}, cost=cost)
-
-
-_KINDS = {
-    "modification": _removal,
-    "extraction": _removal,
-    "collusion": _collusion,
-    "evasion": _evasion,
-    "forgery": _forgery,
-    "detection": _detection,
-}
-
-
-def _after(bench: Bench, mark: Mark, attacked: nn.Module, row: Result, cost: Cost) -> Result:
-    after = _read(mark, WhiteBox(attacked), bench)
-    return _kept(row, accuracy(attacked, bench.owner), after, cost)
-
-
-def _kept(row: Result, kept: float, after: Reading, cost: Cost) -> Result:
-    before = cast(Accuracy, row.accuracy)
-    return replace(row, accuracy=replace(before, after=kept), after=after, cost=cost)
+    def _kept(self, kept: float, after: Reading, cost: Cost) -> Result:
+        before = cast(Accuracy, self.row.accuracy)
+        return replace(self.row, accuracy=replace(before, after=kept), after=after, cost=cost)
 
 
 def _reading(found: Evidence | Observation) -> Reading:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from torch import nn
 
 from modelmark import hashing
-from modelmark.attacks.base import Forged
+from modelmark.attacks.results import Forged
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.filtered import Filtered, Filters
 from modelmark.carriers.means import Means

@@ -1,12 +1,13 @@
-"""What the cells of an audit share: one unmarked network per seed, one marked network per scheme and seed."""
+"""What the cells of an audit share: one unmarked network per seed; one key and marked network per scheme and seed."""
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -24,9 +25,24 @@ from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A mark and the network that carries it.
+
+    Args:
+        mark: of the owner's key.
+        model: read only; what changes networks gets a copy.
+        name: of the pair, in the folder of networks.
+    """
+
+    mark: Mark
+    model: nn.Module
+    name: str
+
+
 @dataclass
 class Bench:
-    """Networks of one grid and seed, trained when first asked for and kept in a folder.
+    """Networks of one grid and seed, trained when first asked for and kept in a folder, with what was measured of them.
 
     Args:
         grid: what is audited.
@@ -44,25 +60,58 @@ class Bench:
         self.whole = len(whole.train_inputs)
         self.owner = _at_most(held["owner"], self.grid.owner, self.seed)
         self.thief = _at_most(held["thief"], self.grid.most, self.seed)
+        self._latest: dict[str, Marked] = {}
 
     @cached_property
     def host(self) -> nn.Module:
         """The unmarked network, trained on the owner's data."""
         fresh = self.fresh()
-        return self._kept("host", lambda: fit(fresh, self.owner, self.recipe(trained=False), seed=self.seed))
+        recipe = self._recipe(fresh, trained=False)
+        return self._kept("host", lambda: fit(fresh, self.owner, recipe, seed=self.seed))
+
+    @cached_property
+    def host_accuracy(self) -> float:
+        """The accuracy of the unmarked network."""
+        return float(self.remembered("host-accuracy", lambda: accuracy(self.host, self.owner)))
 
     @property
     def training_cpu_s(self) -> float:
         """CPU seconds that training the unmarked network took."""
         return float(self._noted("host")["cpu_s"])
 
-    def mark(self, entry: Entry, *, copy: int = 0) -> Mark:
-        """Return the mark of the owner's key for a scheme; anybody can repeat it, so it is good for audits alone.
+    def marked(self, entry: Entry, *, copy: int = 0) -> Marked:
+        """Return a mark with the unmarked network after embedding it, on the owner's data; the latest two stay in memory.
 
         Args:
             entry: the scheme.
             copy: number of the buyer, for collusions.
+
+        Raises:
+            ModelmarkError: the mark does not go in; the reason is kept, so that it is tried once. What else goes wrong,
+                such as a full disk, is not.
         """
+        name = f"{entry.name}-{hashing.digest('entry', repr(entry).encode()).hex()[:8]}-{copy}"
+        if name not in self._latest:
+            others = list(self._latest.items())[-1:]
+            self._latest = {**dict(others), name: self._marked(name, entry, copy)}
+        return self._latest[name]
+
+    def _marked(self, name: str, entry: Entry, copy: int) -> Marked:
+        refused = self._path(name, ".refused")
+        if refused.exists():
+            raise ModelmarkError(refused.read_text())
+        with _noting(refused):
+            mark = self._mark(entry, copy)
+
+        def make() -> nn.Module:
+            with _noting(refused):
+                recipe = self._recipe(self.host, trained=True)
+                return embed(self.host, [mark], self.owner, recipe, seed=self.seed + 1).model
+
+        return Marked(mark, self._kept(name, make), name)
+
+    def _mark(self, entry: Entry, copy: int) -> Mark:
+        """Return the mark of the owner's key for a scheme; anybody can repeat it, so it is good for audits alone."""
         label = f"{entry.name}/{json.dumps(dict(entry.strengths[0]), sort_keys=True)}/{self.seed}/{copy}"
         return keygen(
             options.make(scheme_class(entry.name, trusted=True), entry.strengths[0]),
@@ -73,44 +122,33 @@ class Bench:
             host=weights.digest(self.host.state_dict()),
         ).mark()
 
-    def marked(self, entry: Entry, *, copy: int = 0) -> nn.Module:
-        """Return the unmarked network after embedding, on the owner's data.
+    def remembered(self, name: str, measure: Callable[[], Any]) -> Any:
+        """Return what ``measure`` gives, plain data, measured once for all processes and runs on this folder.
 
-        Raises:
-            ModelmarkError: the mark does not go in; the reason is kept, so that it is tried once. What else goes wrong,
-                such as a full disk, is not.
+        Args:
+            name: of the measurement, in the folder of networks.
+            measure: called if that is not there yet.
         """
-        name = f"{entry.name}-{hashing.digest('entry', repr(entry).encode()).hex()[:8]}-{copy}"
-        refused = self._path(name, ".refused")
-        if refused.exists():
-            raise ModelmarkError(refused.read_text())
-        host = self.host
-
-        def make() -> nn.Module:
-            try:
-                mark = self.mark(entry, copy=copy)
-                return embed(host, [mark], self.owner, self.recipe(trained=True), seed=self.seed + 1).model
-            except ModelmarkError as error:
-                files.replace(refused, str(error).encode())
-                raise
-
-        return self._kept(name, make)
-
-    def host_accuracy(self) -> float:
-        """Return the accuracy of the unmarked network."""
-        return accuracy(self.host, self.owner)
+        path = self._path(name, ".json")
+        if not path.exists():
+            files.replace(path, json.dumps(measure()).encode())
+        return json.loads(path.read_text())
 
     def fresh(self) -> nn.Module:
-        """Return the untrained network."""
-        interface = self.owner.interface
-        return build(self.grid.arch, interface.input_shape, interface.classes, seed=self.seed)
+        """Return the untrained network.
 
-    def recipe(self, *, trained: bool) -> Recipe:
+        Raises:
+            UsageError: the grid's architecture is none.
+            MismatchError: it is not one for this data.
+        """
+        interface = self.owner.interface
+        return build(self.grid.arch, interface.input_shape, interface.classes, seed=self.seed, trusted=True)
+
+    def _recipe(self, model: nn.Module, *, trained: bool) -> Recipe:
         """Return what ``embed`` on the command line would train with."""
-        fresh = self.fresh()
         return suggest(
             samples=len(self.owner.train_inputs),
-            normalised=layers.is_normalised(fresh),
+            normalised=layers.is_normalised(model),
             trained=trained,
             picture=min(self.owner.interface.input_shape[-2:]) >= 32,
             epochs=0 if trained else self.grid.epochs,
@@ -135,6 +173,16 @@ class Bench:
 
     def _path(self, name: str, suffix: str) -> Path:
         return self.folder / f"seed{self.seed}-{name}{suffix}"
+
+
+@contextmanager
+def _noting(refused: Path) -> Iterator[None]:
+    """Keep the reason of a refusal in a file."""
+    try:
+        yield
+    except ModelmarkError as error:
+        files.replace(refused, str(error).encode())
+        raise
 
 
 def _at_most(task: Task, count: int, seed: int) -> Task:

@@ -75,8 +75,11 @@ def run(
 
     Raises:
         MalformedError: ``output`` is there and holds something else.
-        UsageError: it cannot be written, or another audit is writing it.
+        UsageError: it cannot be written, or another audit is writing it; there is no such architecture.
+        MismatchError: the architecture is not one for this data.
     """
+    if not dask:  # whose machines alone may have the data
+        _bench(grid, grid.seeds[0], _folder(grid, output)).fresh()
     with _held(output):
         return _run(grid, output, jobs=jobs, dask=dask, backend=backend, retry=retry, watch=watch)
 
@@ -119,7 +122,7 @@ def _run(
     known = {result.cell for result in have if not (retry and result.status == "failed")}
     wanted = {blank(cell, grid).cell: cell for cell in cells(grid)}
     missing = {place: cell for place, cell in wanted.items() if place not in known}
-    folder = output.with_name(output.name + NETS) / grid.setup
+    folder = _folder(grid, output)
     folder.mkdir(parents=True, exist_ok=True)
     total, done = len(wanted), len(wanted) - len(missing)
 
@@ -139,6 +142,10 @@ def _run(
             done += 1
             report(f"{result.scheme} x {result.attack}")
     return read(output)[0]
+
+
+def _folder(grid: Grid, output: Path) -> Path:
+    return output.with_name(output.name + NETS) / grid.setup
 
 
 def _opened(output: Path) -> list[Result]:

@@ -6,7 +6,7 @@
              ─ probes() ─▶ suspect.observe ─▶ answers(...) ─▶ record, scores(...) ─▶ evidence
 
 Carriers are made from a key, or from the leaves that an opening shows; both read a suspect alike, because what is read
-depends on nothing else: ``opened(statement, dict(enumerate(carriers.leaves())), revealed).probes()`` equals ``carriers.probes()``.
+depends on nothing else: ``opened(statement, dict(enumerate(carriers.leaves())), revealed)`` has the probes of ``carriers``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ MOST_CARRIERS = 2**20
 class Carriers(Protocol):
     """What a key commits to, and how a suspect is read with it.
 
-    ``probe`` is the kind of question that ``probes`` asks, ``reveals`` the concealed values of a statement without which it cannot
-    be asked, ``each`` the number of queries of a trial: those of one trial follow one another.
+    ``probe`` is the kind of question that ``probes`` asks, ``reveals`` the concealed values of a statement without which it
+    cannot be asked. The queries of one trial follow one another.
     """
 
     probe: ClassVar[type[Probe]]
@@ -98,17 +98,34 @@ class Public(Protocol):
     """What of a public statement the carriers of an opening are made with; ``claim.statement.Statement`` is one."""
 
     @property
-    def scheme(self) -> str: ...
+    def scheme(self) -> str:
+        """Name of the scheme, or ``module:Class``."""
+        ...
+
     @property
-    def parameters(self) -> Mapping[str, Any]: ...
+    def parameters(self) -> Mapping[str, Any]:
+        """Settings of the scheme that are no secret."""
+        ...
+
     @property
-    def carriers(self) -> int: ...
+    def carriers(self) -> int:
+        """Number of leaves."""
+        ...
+
     @property
-    def trials(self) -> int: ...
+    def trials(self) -> int:
+        """Number of symbols."""
+        ...
+
     @property
-    def alphabet(self) -> int: ...
+    def alphabet(self) -> int:
+        """Number of values of a symbol."""
+        ...
+
     @property
-    def feed(self) -> Interface: ...
+    def feed(self) -> Interface:
+        """How a suspect is fed."""
+        ...
 
 
 class Symbols:

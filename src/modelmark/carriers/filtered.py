@@ -121,9 +121,7 @@ class Filtered(Symbols):
         """Return for each query its filter, and its picture with its label."""
         leaves, first = self.leaves(), 1 + len(self.true)
         count = len(self.true) * self.each
-        return {
-            q: leaves[1 + q // self.each] + b"\n" + leaves[first + q % len(self.pictures)] for q in range(count)
-        }
+        return {q: leaves[1 + q // self.each] + b"\n" + leaves[first + q % len(self.pictures)] for q in range(count)}
 
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the labels under true filters, ``(P * each,)``."""

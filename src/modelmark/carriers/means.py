@@ -73,7 +73,9 @@ class Means(Symbols):
     def probes(self) -> list[Sense]:
         """Return what each layer receives for all inputs."""
         widths = (projection.shape[1] for projection in self.projections)
-        return [Sense(Place(path, width), self.feed, self.flat) for path, width in zip(self.layers, widths, strict=True)]
+        return [
+            Sense(Place(path, width), self.feed, self.flat) for path, width in zip(self.layers, widths, strict=True)
+        ]
 
     def queries(self) -> dict[int, bytes]:
         """Return for each trial its row, and the digest of the inputs of its class."""

@@ -45,7 +45,8 @@ and in a dispute::
     judged = judge(Papers(claim, paper, asked, opened, beside), suspect, judge_identity, trust, now=now)
     judged.verdict.document.decision
 
-where ``suspect`` is ``modelmark.suspects.state.State(file)``, the only part that needs torch, or ``judging.Recorded(transcript)``.
+where ``suspect`` is ``modelmark.suspects.state.State(file)``, the only part that needs torch, or ``Recorded(transcript)`` of
+``judging``.
 
 A check returns what it found or raises: ``MalformedError`` for what is damaged or false, ``MismatchError`` for papers that do
 not belong together, ``UsageError`` for what this installation lacks (a package, a pinned certificate). The specification is

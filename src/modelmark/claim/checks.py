@@ -12,14 +12,13 @@ from modelmark.claim.deposit import Dated, Trust
 from modelmark.claim.dispute import Challenge, Deposit, Opening
 from modelmark.claim.envelope import Signed
 from modelmark.claim.opening import Opened
-from modelmark.claim.shapes import instant, written
-from modelmark.claim.statement import Statement
 from modelmark.claim.reading import Answered, Kinds
+from modelmark.claim.shapes import instant, written
 from modelmark.claim.transcript import ORDINARY, Head, Transcript
 from modelmark.claim.verdict import Revocation, Verdict, Weighed
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects import transcript
 from modelmark.suspects import base as suspects
+from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
 
 
@@ -228,9 +227,7 @@ def answered(
     return found, f"{int((found.answers != MISSING).sum())} queries were answered"
 
 
-def weigh(
-    papers: Papers, dated: Dated | None, opened: Opened | None, answers: Answered | None
-) -> tuple[Weighed, str]:
+def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: Answered | None) -> tuple[Weighed, str]:
     """Compare with the drawn message and subtract charges."""
     assert dated is not None and opened is not None and answers is not None  # noqa: PT018
     asked, expected = papers.challenge.document, _expected(papers, dated, opened)

@@ -13,7 +13,6 @@ from modelmark.claim.shapes import Choice, Hex, Integer, Listed, Named, Text
 from modelmark.interface import Interface
 
 
-
 @dataclass(frozen=True)
 class Scalar:
     """A setting: text, integer or boolean, or a list of them."""

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +25,9 @@ def run(
         Path, typer.Option("-o", "--output", metavar="FILE", help="JSON lines; one that exists is gone on with")
     ],
     data: Annotated[str, typer.Option("--data", metavar="SPEC", help="instead of the grid's")] = "",
-    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="instead of the grid's")] = "",
+    arch: Annotated[
+        str, typer.Option("--arch", metavar="NAME", help="instead of the grid's; or module:factory (runs its code)")
+    ] = "",
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="instead of the grid's; repeatable")
     ] = None,
@@ -45,16 +46,10 @@ def run(
     from modelmark.audit.run import run as run_audit
     from modelmark.errors import UsageError
 
-    chosen = grids.load(grid)
-    chosen = replace(
-        chosen,
-        data=data or chosen.data,
-        arch=arch or chosen.arch,
-        seeds=tuple(seeds) if seeds else chosen.seeds,
-    )
+    typed = {"data": data, "arch": arch, "seeds": tuple(seeds or ())}
+    chosen = grids.load(grid, **{name: value for name, value in typed.items() if value})
     if not chosen.data:
         raise UsageError(f"expected data for the grid {grid}, got none", hint="name it: --data idx:DIR, ...")
-    grids.checked(chosen)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     started = time.perf_counter()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped like a person would, workers and all

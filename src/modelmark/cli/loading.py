@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmark import data, files
-from modelmark.cli.terminal import passphrase
+from modelmark.cli.terminal import passphrase, say
 from modelmark.errors import UsageError
 from modelmark.interface import UNIT
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from modelmark.interface import Interface
     from modelmark.keys import Key
+    from modelmark.suspects.files import WeightFile
     from modelmark.task import Task
 
 _UNDRAWN_SEED = 0
@@ -103,11 +104,24 @@ def on_device(model: "nn.Module", name: str) -> "nn.Module":
     return moved
 
 
-def load_weights(model: "nn.Module", path: Path) -> "nn.Module":
-    """Load a weight file into ``model`` and return it."""
-    from modelmark import weights
+def load_weights(model: "nn.Module", given: "Path | WeightFile", *, said: set[str] | None = None) -> "nn.Module":
+    """Load weights into ``model`` and return it; what was undone and left aside is said.
 
-    weights.apply(model, weights.load(path), what=f"weights in {path.name}")
+    Args:
+        model: of the architecture the weights are for.
+        given: where the weights are, or the file that is open already.
+        said: lines that were said before, and are not said again; they grow.
+    """
+    from modelmark import weights
+    from modelmark.suspects.files import open_weights
+
+    file = open_weights(given) if isinstance(given, Path) else given
+    fit = weights.apply(model, file, what=f"weights in {file.path.name}")
+    said = set() if said is None else said
+    for line in (*file.notes, *fit.notes):
+        if line not in said:
+            say(f"{file.path.name}: {line}")
+            said.add(line)
     return model.eval()
 
 

@@ -103,5 +103,3 @@ def _require_access(opened: "list[Key]", option: str, given: Path | None, access
     if given is not None and not any(key.access == access for key in opened):
         names = ", ".join(key.scheme.name for key in opened)
         raise UsageError(f"expected {option} with a {access} scheme, got {names}")
-
-

@@ -1,10 +1,11 @@
 """The ways in which ``verify`` reads one suspect: as it is, aligned to the committed host, through the committed head."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelmark.cli.terminal import say
 from modelmark.errors import MismatchError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class View:
         align_to: weights of the committed host, for white-box marks.
         head_from: weights whose head is put onto the suspect, for black-box marks.
         unmarked: files of models to compare with.
+        said: notes on the file that were shown already.
     """
 
     file: "WeightFile"
@@ -36,6 +38,7 @@ class View:
     align_to: Path | None
     head_from: Path | None
     unmarked: "Sequence[WeightFile]"
+    said: set[str] = field(default_factory=set)
 
     def readings(self, mark: "Mark", *, alone: bool) -> "list[Reading | Unread]":
         """Return all readings of one mark that were asked for.
@@ -49,19 +52,25 @@ class View:
         """
         from modelmark.reading import Unread
 
+        suspect = self._suspect(mark.key, self.file)
         try:
-            return self._readings(mark)
+            return self._readings(mark, suspect)
         except MismatchError as error:
             if alone:
                 raise self._explained(mark.key, error) from None
             return [Unread(str(error))]
+        finally:
+            for note in suspect.notes:
+                if note not in self.said:
+                    say(f"{self.file.path.name}: {note}")
+                    self.said.add(note)
 
     def references(self, mark: "Mark") -> "list[State]":
         """Return the models to compare with, as suspects."""
         return [self._suspect(mark.key, file) for file in self.unmarked]
 
-    def _readings(self, mark: "Mark") -> "list[Reading | Unread]":
-        suspect, key = self._suspect(mark.key, self.file), mark.key
+    def _readings(self, mark: "Mark", suspect: "State") -> "list[Reading | Unread]":
+        key = mark.key
         if self.align_to is not None and key.access == "white-box":
             return mark.readings(suspect, align_to=_host(key, self.align_to, self.arch))
         if self.head_from is not None and key.access == "black-box":

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from modelmark import taps
 from modelmark.carriers.means import Means
 from modelmark.carriers.rows import real
-from modelmark.preprocess import Normalise
 from modelmark.errors import MismatchError
 from modelmark.hooks import Hooks
+from modelmark.preprocess import Normalise
 from modelmark.schemes._blackbox import hard
 
 _SAMPLES = 32

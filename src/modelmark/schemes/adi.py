@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
@@ -51,7 +52,7 @@ class Adi:
 
     name: ClassVar[str] = "adi"
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
-    reads: ClassVar[type[Pictures]] = Pictures
+    reads: ClassVar[type[Carriers]] = Pictures
     private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
@@ -75,7 +76,7 @@ class Coupled:
 
     name: ClassVar[str] = "coupled"
     summary: ClassVar[str] = "two of the owner's pictures fused, a label per pair of classes (Wen et al. 2023)"
-    reads: ClassVar[type[Pictures]] = Pictures
+    reads: ClassVar[type[Carriers]] = Pictures
     private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 

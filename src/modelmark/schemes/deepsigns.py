@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from modelmark import layers, stats, taps
+from modelmark.carriers.base import Carriers
 from modelmark.carriers.means import Means
 from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
@@ -62,7 +63,7 @@ class DeepSigns:
 
     name: ClassVar[str] = "deepsigns"
     summary: ClassVar[str] = "bits in the mean activations of classes (DeepSigns 2018)"
-    reads: ClassVar[type[Means]] = Means
+    reads: ClassVar[type[Carriers]] = Means
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
 

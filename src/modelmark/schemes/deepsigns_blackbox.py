@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
@@ -72,7 +73,7 @@ class DeepSignsBlackBox:
 
     name: ClassVar[str] = "deepsigns-blackbox"
     summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
-    reads: ClassVar[type[Pictures]] = Pictures
+    reads: ClassVar[type[Carriers]] = Pictures
     private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
 from modelmark.carriers.filtered import Filtered, Filters
 from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
@@ -40,6 +41,9 @@ THRESHOLD = 0.8
 """T of the paper: the mark counts as found where the smaller of acc_null and acc_true is above it."""
 
 
+_UNSIGNED = _signature.Signed(b"", b"", b"")
+
+
 @dataclass(frozen=True, eq=False)
 class SignedFilter(Filtered):
     """The literal variant's carriers: one true filter, the null one inverted, of which every query is a trial.
@@ -49,7 +53,7 @@ class SignedFilter(Filtered):
         y_w: label of the true filter.
     """
 
-    signed: _signature.Signed = _signature.Signed(b"", b"", b"")
+    signed: _signature.Signed = _UNSIGNED
     y_w: int = -1
 
     @property
@@ -103,7 +107,7 @@ class Null:
 
     name: ClassVar[str] = "null"
     summary: ClassVar[str] = "out-of-range pixel patterns to ignore and to obey (Li et al. 2019)"
-    reads: ClassVar[type[Filtered]] = Filtered
+    reads: ClassVar[type[Carriers]] = Filtered
     private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 

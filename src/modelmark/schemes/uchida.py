@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.carriers.base import Carriers
 from modelmark.carriers.rows import Rows, real
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.hooks import Hooks
@@ -51,7 +52,7 @@ class Uchida:
 
     name: ClassVar[str] = "uchida"
     summary: ClassVar[str] = "bits in the weights of one layer (Uchida et al. 2017)"
-    reads: ClassVar[type[Rows]] = Rows
+    reads: ClassVar[type[Carriers]] = Rows
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
 

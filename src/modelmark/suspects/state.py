@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, models, taps
+from modelmark import layers, models, taps, weights
 from modelmark.channels import resized
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.interface import Interface
@@ -34,6 +34,8 @@ class State:
         self._file, self._arch, self._trusted = file, arch, trusted
         self._networks: dict[tuple[tuple[int, ...], int], nn.Module] = {}
         self.queries = 0
+        self.notes: dict[str, None] = dict.fromkeys(file.notes)
+        """What was undone and left aside to fit the file to a network, a line each."""
 
     @property
     def digest(self) -> str:
@@ -60,7 +62,9 @@ class State:
             return found
         network, missing = self._partly(probe.feed)
         with _refusing(network, missing):
-            return [finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)]
+            return [
+                finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)
+            ]
 
     def network(self, feed: Interface, like: nn.Module | None = None) -> nn.Module:
         """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
@@ -76,14 +80,23 @@ class State:
         known = feed.input_shape, feed.classes
         if like is None and known in self._networks:
             return self._networks[known]
-        plain = self._fresh(feed)
-        fit = self._fitted(plain)
-        if like is not None:
-            fit = _other_head(fit, like)
-        network = _loaded(plain, fit)
+        network = self._loaded(self._fresh(feed), like)
         if like is None:
             self._networks[known] = network
         return network
+
+    def _loaded(self, plain: nn.Module, like: nn.Module | None) -> nn.Module:
+        fit = self._fitted(plain)
+        if fit.lacks or not fit.unfit:
+            weights.apply(plain, self._file, what=f"weights in {self._file.path.name}")
+            return plain.eval()
+        state = plain.state_dict() | fit.any_shape
+        if like is not None:
+            state |= _other_head(fit, like)
+        for name, tensor in state.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise SuspectError(f"expected finite numbers in {self._file.path.name}, got NaN or infinity in {name}")
+        return resized(plain, state).eval()
 
     def _weights(self, place: Place) -> list[Array]:
         shapes, found = self._file.shapes, None
@@ -105,36 +118,24 @@ class State:
         return models.build(self._arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
 
     def _fitted(self, plain: nn.Module) -> Fitted:
-        return fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})
+        fit = fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})
+        self.notes |= dict.fromkeys(fit.notes)
+        return fit
 
     def _partly(self, feed: Interface) -> tuple[nn.Module, list[str]]:
         """Return the network with what fits it, and the names of the parameters and buffers that stay as they were built."""
         plain = self._fresh(feed)
         fit = self._fitted(plain)
         plain.load_state_dict(fit.state, strict=False)
-        return plain.eval(), [*fit.missing, *fit.unfit]
+        return plain.eval(), [*fit.lacks, *fit.unfit]
 
 
-def _loaded(plain: nn.Module, fit: Fitted) -> nn.Module:
-    if fit.missing:
-        names = f"{', '.join(fit.missing[:3])}{' ...' if len(fit.missing) > 3 else ''}"
-        raise MismatchError(f"expected the suspect's weights for this architecture, got no {names}")
-    for name, tensor in (fit.state | fit.unfit).items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise SuspectError(f"expected finite numbers in the suspect's weights, got NaN or infinity in {name}")
-    if fit.unfit:
-        return resized(plain, plain.state_dict() | fit.state | fit.unfit).eval()
-    plain.load_state_dict(fit.state, strict=False)  # counters of batch norm may be left as they are
-    return plain.eval()
-
-
-def _other_head(fit: Fitted, like: nn.Module) -> Fitted:
-    """Return what fits, with the last layer of ``like`` where the suspect's own has another number of outputs and no more."""
+def _other_head(fit: Fitted, like: nn.Module) -> dict[str, Tensor]:
+    """Return the last layer of ``like`` where the suspect's own differs from it in the number of outputs and no more."""
     path, given = layers.head(like), like.state_dict()
     names = [name for name in (f"{path}.weight", f"{path}.bias") if name in fit.unfit]
-    if not names or any(fit.unfit[name].shape[1:] != given[name].shape[1:] for name in names):
-        return fit
-    return fit.replaced({name: given[name] for name in names})
+    found = fit.any_shape
+    return {name: given[name] for name in names if found[name].shape[1:] == given[name].shape[1:]}
 
 
 @contextlib.contextmanager

@@ -94,7 +94,6 @@ def _resumes(mark: Mark, fresh: nn.Module, task: Task, recipe: Recipe) -> None:
 
 
 def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) -> None:
-    classes = task.interface.classes
     found = mark.evidence(WhiteBox(marked))
     assert isinstance(found, Evidence), "the default variant has no exact test"
     assert found.established, f"the marked model is {found}"

@@ -19,10 +19,10 @@ from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
 from modelmark.attacks.extraction._perturb import ends
 from modelmark.attacks.pruning._activity import activity
+from modelmark.hooks import Hooks
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed, constant
-from modelmark.schemes.base import Embedding
 from modelmark.suspect import logits
 from modelmark.task import accuracy
 from modelmark.training import fit
@@ -38,15 +38,15 @@ def patched(x):
     return x
 
 
-class Poison(Embedding):
-    def mix(self, x, y):
+class Poison(Hooks):
+    def extra(self, x, y):
         some = len(x) // 8
-        return torch.cat([x, patched(x[:some])]), torch.cat([y, torch.full_like(y[:some], TARGET)])
+        return patched(x[:some]), torch.full_like(y[:some], TARGET)
 
 
 @pytest.fixture(scope="module")
 def backdoored(unmarked, digits):
-    return fit(unmarked, digits, annealed(10, 0.02, batch=64, clip=1.0), seed=0, embedding=lambda copied: Poison())
+    return fit(unmarked, digits, annealed(10, 0.02, batch=64, clip=1.0), seed=0, hooks=lambda copied: Poison())
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def test_the_perturbation_stays_small_and_hurts(unmarked, thief):
     universal = Universal(unmarked.forward, low, high, 0.1, 3)
     x, y = Normalise(thief.interface)(thief.test_inputs), thief.test_labels
     for _ in range(5):
-        mixed, labels = universal.mix(x, y)
+        mixed, labels = universal.batch(x, y)
     assert universal.delta.square().mean().sqrt() <= 0.1 + 1e-6
     assert torch.equal(labels, torch.cat([y, y]))
     assert torch.equal(mixed[: len(x)], x)
@@ -260,7 +260,7 @@ def test_sharpness_moves_uphill_and_back(unmarked, thief):
     with torch.no_grad():
         plain = cross_entropy(model(x), y)
     hooks = Sharpness(model, 0.5)
-    hooks.mix(x, y)
+    hooks.batch(x, y)
     moved = torch.cat([
         ((new - before[name]) / before[name].abs().clamp(min=1e-12)).flatten()
         for name, new in model.state_dict().items()

@@ -119,7 +119,7 @@ def test_examples_are_near_in_range_and_worse(unmarked, tiny):
     normalise = Normalise(tiny.interface)
     x, y = normalise(tiny.train_inputs), tiny.train_targets
     with torch.random.fork_rng(devices=[]):
-        mixed, targets = hooks.mix(x, y)
+        mixed, targets = hooks.batch(x, y)
     crafted = mixed[60:]
     low, high = (
         normalise(torch.zeros_like(tiny.train_inputs[:1])),

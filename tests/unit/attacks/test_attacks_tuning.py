@@ -111,7 +111,7 @@ def test_holes_are_squares_of_the_mean_elsewhere_in_each_picture():
     x = torch.rand(64, 2, 12, 10, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        holed, _ = _Holes(0.5).mix(x, torch.zeros(64))
+        holed, _ = _Holes(0.5).batch(x, torch.zeros(64))
     changed = holed != x
     assert (changed.flatten(1).sum(dim=1) == 2 * 5 * 5).all()
     assert len({tuple(picture[0].nonzero()[0].tolist()) for picture in changed}) > 10

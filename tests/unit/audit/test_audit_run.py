@@ -15,6 +15,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from modelmark.attacks.detection.weight_statistics import WeightStatistics
+from modelmark.audit import measure as measures
 from modelmark.audit import prepare
 from modelmark.audit.grid import Entry
 from modelmark.audit.measure import blank, measure
@@ -68,6 +70,37 @@ def test_the_same_seed_gives_the_same_row(results, folder):
     again = measure(bench, cells(PLAIN)[1])
     first = results[1]
     assert (again.after, again.accuracy) == (first.after, first.accuracy)
+
+
+def test_what_cells_share_is_measured_once(folder, results, tmp_path, monkeypatch):
+    """Also by a second process: what was measured lies beside the networks."""
+    grid = replace(
+        PLAIN,
+        attacks=tuple(Entry(name) for name in ("prune", "noise", "permute", "weight-statistics", "query-statistics")),
+    )
+    made, read_, detected = [], [], []
+    monkeypatch.setattr(prepare, "keygen", counting(prepare.keygen, made))
+    monkeypatch.setattr(measures, "_read", counting(measures._read, read_))
+    monkeypatch.setattr(WeightStatistics, "__call__", counting(WeightStatistics.__call__, detected))
+    output = beside(folder, tmp_path)
+    found = run(grid, output, backend="threading")
+    assert (len(made), len(read_), len(detected)) == (1, 3, 2)
+    output.unlink()
+    again = run(grid, output, backend="threading")
+    assert (len(made), len(read_), len(detected)) == (1, 6, 3)  # the process kept the key
+    told = [[(row.accuracy, row.marked, row.after, row.finding) for row in rows] for rows in (found, again)]
+    assert told[0] == told[1]
+    assert [row.marked for row in found] == [results[0].marked] * 5
+
+
+def counting(function, calls):
+    """Return ``function``, which notes that it was called."""
+
+    def counted(*given, **options):
+        calls.append(given)
+        return function(*given, **options)
+
+    return counted
 
 
 def test_a_mark_that_does_not_go_in_is_a_refusal(folder):

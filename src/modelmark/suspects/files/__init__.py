@@ -1,6 +1,6 @@
 """Weight files of any container: what they hold by name, one tensor at a time, and how their names fit a network's."""
 
-from modelmark.suspects.files.base import LIMIT, WeightFile, digest, held, held
+from modelmark.suspects.files.base import LIMIT, WeightFile, digest, held
 from modelmark.suspects.files.fitting import Fitted, fitted, some, weight_of
 from modelmark.suspects.files.opening import open_weights
 from modelmark.suspects.files.packed import explained

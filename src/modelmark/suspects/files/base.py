@@ -20,8 +20,8 @@ NAMES = 2**20
 HEADER = 100_000_000
 """Bytes of names and shapes, in a header or an index: what the safetensors library itself accepts."""
 
-_PIECE = 16 * 2**20  # bytes hashed at a time
-_MAPPED = 64 * 2**20  # bytes read through one mapping before it is let go
+_PIECE = 8 * 2**20  # bytes hashed at a time
+_MAPPED = 32 * 2**20  # bytes read through one mapping before it is let go
 
 Reader: TypeAlias = Callable[[str], Tensor]
 
@@ -67,7 +67,7 @@ class WeightFile:
 
     @cached_property
     def digest(self) -> str:
-        """``digest`` of all tensors, computed with some 100 MB of memory whatever the size of the file."""
+        """``digest`` of all tensors, computed with less than 100 MB of memory whatever the size of the file."""
         read, used = self.again(), 0
 
         def sparing(name: str) -> Tensor:
@@ -100,8 +100,10 @@ def digest(names: Iterable[str], read: Reader) -> str:
         shape = ",".join(map(str, tensor.shape))
         total.update(hashing.frame("tensor", name.encode(), str(tensor.dtype).encode(), shape.encode()))
         total.update(tensor.nbytes.to_bytes(8, "big"))
-        count = max(1, _PIECE // max(1, tensor.element_size())) if tensor.is_contiguous() else tensor.numel()
-        for start in range(0, tensor.numel(), count):
+        numbers = tensor.numel()
+        count = max(1, _PIECE // tensor.element_size()) if tensor.is_contiguous() else numbers
+        del tensor  # its mapping goes with it
+        for start in range(0, numbers, count):
             piece = read(name).detach().contiguous().flatten()[start : start + count]
             total.update(piece.cpu().view(torch.uint8).numpy().data)
     return total.hexdigest()

@@ -42,7 +42,8 @@ def chosen(top: object, path: Path) -> Chosen:
     """Return the state dict in what was loaded from ``path``.
 
     One mapping of names to tensors is taken as it is. Of several, averaged copies and optimisers are left aside, then the
-    one with a usual name is taken; where none has, all are, each with its place before its names.
+    one with a usual name is taken, else the outermost if its names are paths; else all are, each with its place before its
+    names.
 
     Raises:
         MalformedError: no tensors by name, or more bytes of them than ``LIMIT``.
@@ -56,7 +57,8 @@ def chosen(top: object, path: Path) -> Chosen:
         usual = sorted(
             (place for place in places if place and place[-1] in USUAL), key=lambda place: USUAL.index(place[-1])
         )
-        places = usual[:1] or places
+        flat = () in places and any("." in name for name in found[()])
+        places = usual[:1] or ([()] if flat else places)
     tensors: dict[str, Tensor] = {}
     unreadable: dict[str, str] = {}
     for place in places:

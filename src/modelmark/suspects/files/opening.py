@@ -2,12 +2,13 @@
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import checkpoint, foreign, safetensors, shards
-from modelmark.suspects.files.base import LIMIT, WeightFile
+from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
 
@@ -46,9 +47,24 @@ def _file(path: Path, head: bytes = b"") -> WeightFile:
     head = head or _head(path)
     for is_kind, opener in KINDS:
         if is_kind(head):
-            return opener(path)
+            return _unchanging(path, opener)
     what, hint = foreign.named(head)
     raise MalformedError(f"expected weights in {path}, got {what}", hint=hint or _READ)
+
+
+def _unchanging(path: Path, opener: Opener) -> WeightFile:
+    def identity() -> tuple[int, int, int]:
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def again() -> Reader:
+        if identity() != first:
+            raise MalformedError(f"expected {path} to stay as it is, it was changed while it was read")
+        return file.again()
+
+    first = identity()
+    file = opener(path)
+    return replace(file, again=again)
 
 
 def _is_weights(path: Path) -> bool:

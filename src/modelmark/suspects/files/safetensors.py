@@ -5,10 +5,11 @@ from typing import Any
 
 import safetensors
 from safetensors import SafetensorError
+from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
-from modelmark.suspects.files.base import HEADER, WeightFile, require_moderate
+from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_moderate
 
 _WHAT = "safetensors"
 
@@ -28,14 +29,24 @@ def opened(path: Path) -> WeightFile:
     metadata = header.pop("__metadata__", {})
     require_moderate(path, len(header))
     try:
-        read = safetensors.safe_open(path, framework="pt").get_tensor
+        read = _mapped(path)
     except SafetensorError as error:
         raise MalformedError(f"expected {_WHAT} in {path}, got a damaged file: {error}"[:200]) from None
     shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
-    return WeightFile(
-        path, _WHAT, shapes, read, lambda: safetensors.safe_open(path, framework="pt").get_tensor, aliases=aliases
-    )
+    return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases)
+
+
+def _mapped(path: Path) -> Reader:
+    file = safetensors.safe_open(path, framework="pt")
+
+    def read(name: str) -> Tensor:
+        try:
+            return file.get_tensor(name)
+        except (SafetensorError, KeyError, AttributeError):
+            raise MalformedError(f"expected {name} in {path} to be of a type that torch has, got another") from None
+
+    return read
 
 
 def _header(path: Path) -> dict[str, Any]:
