@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from _study import Rows, secret
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, pedersen, proof, quantise
 from modelmark.claim.dubious.proof import Public
 from modelmark.schemes import _projection

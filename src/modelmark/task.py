@@ -11,7 +11,7 @@ from modelmark.data.dataset import Dataset
 from modelmark.errors import MismatchError, UsageError
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
+from modelmark.suspects.module import logits
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from modelmark.errors import MismatchError, SuspectError
-from modelmark.suspect import ABSTAIN, BlackBox, WhiteBox, logits
+from modelmark.suspects.base import ABSTAIN
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox, logits
 
 
 def linear(value: float = 0.0) -> nn.Module:
@@ -23,14 +25,14 @@ def test_a_plain_function_is_asked_once_per_input_and_counted():
         asked.append(len(inputs))
         return [1] * len(inputs)
 
-    suspect = BlackBox(answer, 3)
+    suspect = BlackBox(answer)
     assert suspect.labels(torch.zeros(600, 4)).tolist() == [1] * 600
     assert (sum(asked), suspect.queries) == (600, 600)
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(5, dtype=torch.int64), np.zeros(5, np.int32), [0, 1, 2, ABSTAIN, 0]])
 def test_labels_come_as_tensor_array_or_list(answer):
-    assert BlackBox(lambda x: answer, 3).labels(torch.zeros(5, 4)).dtype == np.int64
+    assert BlackBox(lambda x: answer).labels(torch.zeros(5, 4)).dtype == np.int64
 
 
 @pytest.mark.parametrize(
@@ -38,38 +40,38 @@ def test_labels_come_as_tensor_array_or_list(answer):
 )
 def test_answers_that_are_no_labels_are_refused(answer):
     with pytest.raises(SuspectError, match="expected"):
-        BlackBox(lambda x: answer, 3).labels(torch.zeros(5, 4))
+        BlackBox(lambda x: answer).labels(torch.zeros(5, 4))
 
 
 @pytest.mark.parametrize(("answer", "got"), [(None, "got NoneType"), ("cat", "got str")])
 def test_an_answer_that_is_no_array_is_named(answer, got):
     with pytest.raises(SuspectError, match=f"expected 5 integer labels from the suspect, {got}$"):
-        BlackBox(lambda x: answer, 3).labels(torch.zeros(5, 4))
+        BlackBox(lambda x: answer).labels(torch.zeros(5, 4))
 
 
 def test_a_black_box_shows_no_weights():
     with pytest.raises(MismatchError, match="expected access"):
-        BlackBox(lambda x: x, 3).weight("1")
+        BlackBox(lambda x: x).weight("1")
 
 
 def test_ties_go_to_the_lowest_class_and_queries_count():
-    suspect = WhiteBox(linear(), 3)
+    suspect = WhiteBox(linear())
     assert suspect.labels(torch.ones(7, 4)).tolist() == [0] * 7
     assert suspect.queries == 7
 
 
 def test_outputs_that_are_nan_or_of_another_class_count_are_refused():
     with pytest.raises(SuspectError, match="got NaN"):
-        WhiteBox(linear(float("nan")), 3).labels(torch.ones(2, 4))
+        WhiteBox(linear(float("nan"))).labels(torch.ones(2, 4))
     with pytest.raises(SuspectError, match="expected outputs for 4 classes"):
-        WhiteBox(linear(), 4).labels(torch.ones(2, 4))
+        WhiteBox(linear()).labels(torch.ones(2, 4))
 
 
 def test_weights_that_are_nan_or_missing_are_refused():
     with pytest.raises(SuspectError, match="finite"):
-        WhiteBox(linear(float("inf")), 3).weight("1")
+        WhiteBox(linear(float("inf"))).weight("1")
     with pytest.raises(MismatchError):
-        WhiteBox(linear(), 3).weight("2")
+        WhiteBox(linear()).weight("2")
 
 
 def test_reading_leaves_every_module_in_its_mode():

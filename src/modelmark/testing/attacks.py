@@ -15,7 +15,8 @@ from modelmark.attacks.base import KINDS
 from modelmark.attacks.results import Finding, Forged
 from modelmark.attacks.serving import answered, served
 from modelmark.preprocess import Normalise
-from modelmark.suspect import ABSTAIN, logits
+from modelmark.suspects.base import ABSTAIN
+from modelmark.suspects.module import logits
 from modelmark.task import Task, accuracy
 from modelmark.testing.generators import global_state
 

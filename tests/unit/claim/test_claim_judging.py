@@ -184,8 +184,8 @@ def test_a_challenge_that_could_not_be_met_or_kept_is_refused(claim, key):
     ):
         with pytest.raises(error, match=text):
             ask(claim, **changes)
+    terms = Terms(at(2), at(9), draws=50)
     with pytest.raises(UsageError, match="the whole lot where answers are recorded"):
-        terms = Terms(at(2), at(9), draws=50)
         challenge(claim, None, Frozen("transcript", "ab" * 32), cases.JUDGE, NOBODY, terms)
     assert ask(claim).document.nonce != ask(claim).document.nonce
 

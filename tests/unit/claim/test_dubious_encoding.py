@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("rbcl", reason="needs rbcl: pip install 'modelmark[zk]'")
 
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, group, pedersen, proof, quantise
 from modelmark.claim.dubious.group import ORDER
 from modelmark.claim.dubious.proof import Public

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("rbcl", reason="needs rbcl: pip install 'modelmark[zk]'")
 
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, group, pedersen, proof, quantise, ranges
 from modelmark.claim.dubious.proof import Public
 from modelmark.errors import MalformedError, MismatchError

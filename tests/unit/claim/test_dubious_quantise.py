@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import quantise
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.schemes import _projection
