@@ -25,7 +25,10 @@ def run(
     rate: Annotated[float, typer.Option("--rate", min=0, help="peak learning rate; 0: decide for me")] = 0.0,
     batch: Annotated[int, typer.Option("--batch", min=0, help="samples a step; 0: decide for me")] = 0,
     augment: Annotated[str, typer.Option("--augment", help="none, crop or crop-flip; empty: decide for me")] = "",
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="runs of the schedule before giving up")] = 3,
+    rounds: Annotated[
+        int,
+        typer.Option("--rounds", min=1, help="runs of the schedule; as many again if few symbols are short"),
+    ] = 3,
     release: Annotated[
         str, typer.Option("--release", metavar="NAME", help="a paper's own recipe: adi, adi-continued or uchida")
     ] = "",

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import time
 
 import claim_tokens
 import numpy as np
@@ -18,6 +17,7 @@ from modelmark.errors import MalformedError, MismatchError, UsageError
 from modelmark.keys import Key
 from modelmark.schemes.adi import Adi
 from modelmark.secret import Secret
+from spending import at_most
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -185,17 +185,10 @@ def test_a_beacon_that_was_known_before_the_stamp_draws_nothing(case, authoritie
 
 
 @pytest.mark.parametrize("names", [("first",), ("first", "second")])
-def test_an_offline_check_takes_at_most_ten_milliseconds(case, authorities, names) -> None:
+def test_an_offline_check_is_short_work(case, authorities, names) -> None:
     claimed, paper, trust = deposited(case, authorities, *names)
-    best = min(_timed(claimed, paper, trust) for _ in range(5))
-    assert best < 0.010
-
-
-def _timed(claimed, paper, trust) -> float:
-    start = time.process_time()
-    for _ in range(4):
+    with at_most(10_000):
         deposit.check(envelope.parse(claimed.data, Claim), envelope.parse(paper.data, Deposit), trust)
-    return (time.process_time() - start) / 4
 
 
 def test_what_is_stamped_is_the_payload(case, authorities) -> None:
