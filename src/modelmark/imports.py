@@ -11,7 +11,7 @@ from torch import nn
 from modelmark import layers
 from modelmark.data.pictures import read_labels, read_pictures
 from modelmark.errors import MalformedError, UsageError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 
 MAX_ARRAY = 2**30
 """Bytes. A projection of 2,048 bits over 100,000 weights in float32 is 0.8 GB; nothing honest is larger."""
@@ -23,7 +23,7 @@ def gather(
     scheme: str,
     model: nn.Module,
     layer: str,
-    interface: Interface,
+    interface: Feed,
     *,
     images: Path | None,
     labels: Path | None,
@@ -69,7 +69,7 @@ def gather(
     return {}, {}
 
 
-def fitted(pictures: list[Array], interface: Interface, how: str) -> Array:
+def fitted(pictures: list[Array], interface: Feed, how: str) -> Array:
     """Return pictures of any sizes as uint8 ``(n, C, H, W)``.
 
     Args:

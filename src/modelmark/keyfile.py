@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from modelmark import canonical, files, sealed
+from modelmark import canonical, feeds, files, sealed
 from modelmark.canonical import Json
 from modelmark.draw import CHARGES
 from modelmark.errors import MalformedError, MismatchError, ModelmarkError
-from modelmark.interface import Interface
 from modelmark.options import encode_options, make
 from modelmark.schemes import reference, scheme_class
 from modelmark.secret import Secret
@@ -208,7 +207,7 @@ def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "
         key = Key(
             make(cls, value["settings"]),
             Secret(bytes.fromhex(value["secret"])),
-            Interface.from_json(value["interface"]),
+            feeds.from_json(value["interface"]),
             _arrays(blob),
             arch=value["arch"],
             data=value["data"],

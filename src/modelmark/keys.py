@@ -16,7 +16,7 @@ from modelmark.carriers.base import Carriers
 from modelmark.draw import CHARGES, Draw
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.marks import Mark
 from modelmark.schemes import reference
 from modelmark.schemes.base import Attachments, Material, Scheme, access_of, public_parameters
@@ -44,7 +44,7 @@ class Key:
 
     scheme: Scheme
     secret: Secret
-    interface: Interface
+    interface: Feed
     attachments: Attachments = field(default_factory=dict)
     arch: str = ""
     data: str = ""
@@ -84,7 +84,7 @@ class Key:
         }
         return {
             "type": "modelmark.statement",
-            "v": 1,
+            "v": 1 if self.interface.kind == "pictures" else 2,
             "scheme": reference(self.scheme),
             "parameters": public_parameters(self.scheme),
             "concealed": concealed,
@@ -136,7 +136,7 @@ class Key:
 def keygen(
     scheme: Scheme,
     model: nn.Module,
-    interface: Interface,
+    interface: Feed,
     *,
     task: Task | None = None,
     secret: Secret | None = None,
@@ -187,7 +187,7 @@ def keygen(
 _ARTICLES = {"offline": "an offline", "timestamp": "a timestamp", "beacon": "a beacon"}
 
 
-def _require_reach(scheme: Scheme, interface: Interface, bar: float, draw_kind: str) -> None:
+def _require_reach(scheme: Scheme, interface: Feed, bar: float, draw_kind: str) -> None:
     trials, alphabet = scheme.size(interface)
     needed = bar + CHARGES[draw_kind]
     smallest = stats.minimum_trials(needed, Fraction(1, alphabet))

@@ -5,7 +5,7 @@ from torch import nn
 from modelmark import weights
 from modelmark.align.alignment import align
 from modelmark.errors import MismatchError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.module import HasNetwork, WhiteBox
 
@@ -32,7 +32,7 @@ def require(host: nn.Module, *, committed: str, scheme: str) -> None:
         raise MismatchError(OTHER_HOST, hint=_WHY)
 
 
-def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, feed: Interface) -> WhiteBox:
+def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, feed: Feed) -> WhiteBox:
     """Return the suspect in the coordinates of the committed host.
 
     Args:

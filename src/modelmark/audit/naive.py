@@ -11,7 +11,7 @@ from modelmark.carriers.filtered import Filtered, Filters
 from modelmark.carriers.means import Means
 from modelmark.errors import UsageError
 from modelmark.evidence import Evidence, Observation
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.keys import Key
 from modelmark.reading import read
 from modelmark.schemes import scheme_class
@@ -19,7 +19,7 @@ from modelmark.secret import Secret
 from modelmark.suspects.module import WhiteBox
 
 
-def naive_rate(forged: Forged, model: nn.Module, interface: Interface) -> float:
+def naive_rate(forged: Forged, model: nn.Module, interface: Feed) -> float:
     """Return the share of the forger's message that ``model`` answers, or shows, at the forger's carriers.
 
     Carriers and message are taken as they come, which is what a verifier does who asks for no commitment, or for one to
@@ -32,7 +32,7 @@ def naive_rate(forged: Forged, model: nn.Module, interface: Interface) -> float:
     return scores.total(forged.message) / len(forged.message)
 
 
-def drawn_evidence(forged: Forged, model: nn.Module, interface: Interface) -> Evidence | Observation:
+def drawn_evidence(forged: Forged, model: nn.Module, interface: Feed) -> Evidence | Observation:
     """Return what our verifier makes of the same claim.
 
     The forger makes a key of what a key of the scheme takes: his pictures, fused pictures or inputs; projections and patterns
@@ -48,13 +48,13 @@ def drawn_evidence(forged: Forged, model: nn.Module, interface: Interface) -> Ev
 
 
 def _key(
-    forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], interface: Interface
+    forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], interface: Feed
 ) -> Key:
     scheme = scheme_class(forged.scheme)(**settings)
     return Key(scheme, Secret(hashing.digest("forger", forged.message.tobytes())), interface, attached)
 
 
-def _carriers(forged: Forged, feed: Interface) -> Carriers:
+def _carriers(forged: Forged, feed: Feed) -> Carriers:
     """Return the forger's carriers as those of a key, made by nobody's secret."""
     attached, settings = forged.attachments, forged.settings
     if forged.scheme == "deepsigns":

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.errors import MismatchError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.scores import Scores
 from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe
 
@@ -123,7 +123,7 @@ class Public(Protocol):
         ...
 
     @property
-    def feed(self) -> Interface:
+    def feed(self) -> Feed:
         """How a suspect is fed."""
         ...
 

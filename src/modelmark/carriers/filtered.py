@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from modelmark.carriers.base import Public, Symbols, number
 from modelmark.carriers.means import require_all, split_labels
-from modelmark.carriers.pictures import Picture, parse_pictures, picture_leaves, require_classes
+from modelmark.carriers.pictures import Picture, require_classes
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, AskBeyond, Probe
 
 _FILTER = re.compile(rb"filter (0|[1-9][0-9]{0,4}) (0|[1-9][0-9]{0,4}) ([01]{1,65536})")
@@ -82,7 +82,7 @@ class Filtered(Symbols):
 
     probe: ClassVar[type[Probe]] = AskBeyond
 
-    feed: Interface
+    feed: Feed
     null: Filters
     true: Filters
     pictures: Picture
@@ -102,7 +102,7 @@ class Filtered(Symbols):
 
     def leaves(self) -> list[bytes]:
         """Return the null filter, the true ones, and each picture after a line ``label LABEL``."""
-        pictures = picture_leaves(self.pictures)
+        pictures = self.feed.leaves(self.pictures)
         labelled = [f"label {label}\n".encode() + leaf for label, leaf in zip(self.labels, pictures, strict=True)]
         return self.null.leaves() + self.true.leaves() + labelled
 
@@ -153,7 +153,7 @@ class Filtered(Symbols):
         filters = parse_filters(public.feed.input_shape, side, [leaves[i] for i in range(first)])
         labels, below = split_labels("label", [leaves[i] for i in range(first, public.carriers)])
         null, true = Filters(filters.bits[:1], filters.places[:1]), Filters(filters.bits[1:], filters.places[1:])
-        pictures = parse_pictures(public.feed, below)
+        pictures = public.feed.parse(below)
         return cls(public.feed, null, true, pictures, labels, amplitude, number(public, "queries"))
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import Public, Symbols, number
-from modelmark.carriers.pictures import Picture, parse_pictures, picture_leaves
+from modelmark.carriers.pictures import Picture
 from modelmark.carriers.rows import parse_rows, real, require_bits, require_revealed, row_leaves
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Probe, Sense
 from modelmark.suspects.places import Place
 
@@ -28,7 +28,7 @@ class Means(Symbols):
     Args:
         feed: how the model is fed.
         classes: the carrying classes, ``(s,)``.
-        inputs: uint8, ``(s, n, *input_shape)``.
+        inputs: as the feed stores them, ``(s, n, *input_shape)``.
         projections: int32 fixed point, one ``(N, M)`` a layer.
         layers: path of each layer.
     """
@@ -36,7 +36,7 @@ class Means(Symbols):
     probe: ClassVar[type[Probe]] = Sense
     reveals: ClassVar[tuple[str, ...]] = ("layer",)
 
-    feed: Interface
+    feed: Feed
     classes: npt.NDArray[np.int64]
     inputs: Picture
     projections: tuple[npt.NDArray[np.int32], ...]
@@ -66,7 +66,7 @@ class Means(Symbols):
 
     def _groups(self) -> list[list[bytes]]:
         return [
-            [f"class {c}\n".encode() + leaf for leaf in picture_leaves(inputs)]
+            [f"class {c}\n".encode() + leaf for leaf in self.feed.leaves(inputs)]
             for c, inputs in zip(self.classes, self.inputs, strict=True)
         ]
 
@@ -116,7 +116,7 @@ class Means(Symbols):
             parse_rows([leaves[layer * bits + row] for row in range(bits)], width) for layer, width in enumerate(widths)
         )
         labels, below = split_labels("class", [leaves[i] for i in range(len(widths) * bits, public.carriers)])
-        inputs = parse_pictures(public.feed, below).reshape(classes, -1, *public.feed.input_shape)
+        inputs = public.feed.parse(below).reshape(classes, -1, *public.feed.input_shape)
         groups = labels.reshape(classes, -1)
         if (groups != groups[:, :1]).any():
             raise MalformedError("expected the pictures of each class together, got classes mixed")

@@ -1,16 +1,16 @@
-"""Pictures that are asked as they are: ``adi``, ``deepsigns-blackbox``, and ``coupled`` with several for each trial."""
+"""Pictures, or inputs of any feed, that are asked as they are: ``adi``, ``deepsigns-blackbox``, ``coupled``."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import Public, Symbols, require_each, whole_trials
-from modelmark.errors import CapacityError, MalformedError, MismatchError
-from modelmark.interface import Interface
+from modelmark.errors import CapacityError, MismatchError
+from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Ask, Probe
 
 MAX_BYTES = 2**31
@@ -18,7 +18,7 @@ MAX_BYTES = 2**31
 MAX_PICTURES = 2**19
 """However small they are: each is committed by itself, which takes some microseconds."""
 
-Picture = npt.NDArray[np.uint8]
+Picture = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Pictures(Symbols):
 
     Args:
         feed: how the model is fed.
-        pictures: uint8 ``(trials * each, *input_shape)``.
+        pictures: as the feed stores inputs, ``(trials * each, *input_shape)``.
         each: queries of one trial, whose symbol is the plurality of their answers.
         chosen: what follows the pictures among the leaves, where the message was chosen and not drawn.
         numbers: of the trials; left out: all, from 0.
@@ -35,7 +35,7 @@ class Pictures(Symbols):
 
     probe: ClassVar[type[Probe]] = Ask
 
-    feed: Interface
+    feed: Feed
     pictures: Picture
     each: int = 1
     chosen: tuple[bytes, ...] = ()
@@ -52,8 +52,8 @@ class Pictures(Symbols):
         return self.numbers or range(len(self.pictures) // self.each)
 
     def leaves(self) -> list[bytes]:
-        """Return each picture as ``uint8 CxHxW``, a line feed and its pixels; then what was chosen."""
-        return [*picture_leaves(self.pictures), *self.chosen]
+        """Return the bytes of each picture, such as ``uint8 3x32x32``, a line feed and its pixels; then what was chosen."""
+        return [*self.feed.leaves(self.pictures), *self.chosen]
 
     def probes(self) -> list[Ask]:
         """Return one question: the label of every picture."""
@@ -62,7 +62,7 @@ class Pictures(Symbols):
     def queries(self) -> dict[int, bytes]:
         """Return each picture's leaf by the number of its carrier."""
         numbers = (trial * self.each + i for trial in self.trials for i in range(self.each))
-        return dict(zip(numbers, picture_leaves(self.pictures), strict=True))
+        return dict(zip(numbers, self.feed.leaves(self.pictures), strict=True))
 
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the labels."""
@@ -79,7 +79,7 @@ class Pictures(Symbols):
         """Return the pictures that an opening shows; see ``Carriers.opened``."""
         cls.check(public)
         each = cls.queries_per_trial(public)
-        shown = parse_pictures(public.feed, [leaves[index] for index in sorted(leaves)])
+        shown = public.feed.parse([leaves[index] for index in sorted(leaves)])
         return cls(public.feed, shown, each, numbers=whole_trials(leaves, each))
 
 
@@ -98,30 +98,3 @@ def require_bytes(count: int, shape: Sequence[int]) -> None:
     """Raise CapacityError if ``count`` pictures of ``shape`` would be too many or too large to make."""
     if count > MAX_PICTURES or count * math.prod(shape) > MAX_BYTES:
         raise CapacityError(f"expected at most {MAX_PICTURES} pictures and {MAX_BYTES} bytes of them, got more")
-
-
-def picture_leaves(pictures: Picture) -> list[bytes]:
-    """Return the bytes of each picture ``(N, *shape)``: ``uint8 CxHxW``, a line feed and its pixels."""
-    prefix = _prefix(pictures.shape[1:])
-    return [prefix + picture.tobytes() for picture in pictures]
-
-
-def parse_pictures(feed: Interface, leaves: Sequence[bytes]) -> Picture:
-    """Return pictures from their leaves, uint8 ``(N, *input_shape)``.
-
-    Raises:
-        MalformedError: a leaf is not a picture of the claimed shape.
-    """
-    shape = feed.input_shape
-    prefix, size = _prefix(shape), math.prod(shape)
-    for leaf in leaves:
-        if len(leaf) != len(prefix) + size or not leaf.startswith(prefix):
-            raise MalformedError(
-                f"expected pictures of {'x'.join(map(str, shape))} bytes as carriers, got something else"
-            )
-    found = [np.frombuffer(leaf, np.uint8, size, len(prefix)).reshape(shape) for leaf in leaves]
-    return np.stack(found) if found else np.empty((0, *shape), np.uint8)
-
-
-def _prefix(shape: Sequence[int]) -> bytes:
-    return f"uint8 {'x'.join(map(str, shape))}\n".encode()

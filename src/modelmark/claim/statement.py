@@ -10,7 +10,7 @@ from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim import records
 from modelmark.claim.records import Digest, MaybeDigest, Record
 from modelmark.claim.shapes import Choice, Hex, Integer, Listed, Named, Text
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class Statement:
         return records.load(cls, statement)
 
     @cached_property
-    def feed(self) -> Interface:
+    def feed(self) -> PictureFeed:
         """How a suspect is fed by the claim's word; classes are known by number alone."""
         public = self.interface
-        return Interface(public.input_shape, tuple(map(str, range(public.classes))), public.mean, public.std)
+        return PictureFeed(public.input_shape, tuple(map(str, range(public.classes))), public.mean, public.std)
 
     @cached_property
     def digest(self) -> bytes:

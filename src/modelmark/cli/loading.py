@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from modelmark import data, files
 from modelmark.cli.terminal import passphrase, say
 from modelmark.errors import UsageError
-from modelmark.interface import UNIT
+from modelmark.feeds.pictures import UNIT, of_pictures
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from modelmark.interface import Interface
+    from modelmark.feeds.base import Feed
     from modelmark.keys import Key
     from modelmark.suspects.files import WeightFile
     from modelmark.task import Task
@@ -40,7 +40,7 @@ def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
     if not spec:
         raise UsageError("expected data, got none", hint="name it: --data digits, --data idx:DIR, ...")
     task = Task.from_dataset(data.load(spec))
-    own = task.interface
+    own = of_pictures(task.interface)
     means = _constants("mean", mean) if mean else own.mean
     stds = _constants("std", std) if std else own.std
     try:
@@ -63,7 +63,7 @@ def require_bar(bits: float) -> float:
     return bits
 
 
-def build_model(arch: str, known: str, interface: "Interface", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
+def build_model(arch: str, known: str, interface: "Feed", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
     """Return a fresh model.
 
     Args:

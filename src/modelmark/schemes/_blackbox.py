@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from modelmark.errors import MismatchError
 from modelmark.hooks import Hooks, Samples
-from modelmark.interface import Interface
+from modelmark.feeds.base import Array, Feed
 from modelmark.preprocess import Normalise
 from modelmark.schemes.base import Attachments
 from modelmark.suspects.module import logits
@@ -17,33 +17,33 @@ from modelmark.suspects.module import logits
 READING = "largest output, ties to the lowest class"
 
 
-def check(model: nn.Module, interface: Interface) -> None:
-    """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+def check(model: nn.Module, interface: Feed) -> None:
+    """Raise MismatchError unless the model takes the key's inputs and scores its classes; texts are asked of functions alone."""
+    if interface.kind == "texts":
+        return
     try:
-        found = logits(model, Normalise(interface)(torch.zeros(2, *interface.input_shape, dtype=torch.uint8)))
-    except (RuntimeError, ValueError) as error:
+        found = logits(model, pictures(interface.example(2), interface))
+    except (RuntimeError, ValueError, IndexError) as error:
         problem = str(error).splitlines()[0][:120]
         raise MismatchError(f"expected a model that takes inputs {interface.input_shape}, got: {problem}") from None
     if tuple(found.shape) != (2, interface.classes):
         raise MismatchError(f"expected outputs for {interface.classes} classes, got shape {tuple(found.shape[1:])}")
 
 
-def pictures(carriers: npt.NDArray[np.uint8], interface: Interface) -> Tensor:
-    """Return uint8 pictures ``(N, *input_shape)`` as ``forward`` takes them."""
+def pictures(carriers: Array, interface: Feed) -> Tensor:
+    """Return stored inputs ``(N, *input_shape)`` as ``forward`` takes them."""
     return Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
 
 
-def attached(
-    attachments: Attachments, name: str, count: tuple[int, ...], interface: Interface
-) -> npt.NDArray[np.uint8]:
-    """Return the pictures attached under ``name``, uint8 ``(*count, *input_shape)``.
+def attached(attachments: Attachments, name: str, count: tuple[int, ...], interface: Feed) -> Array:
+    """Return the inputs attached under ``name``, as the feed stores them, ``(*count, *input_shape)``.
 
     Raises:
         MismatchError: there are none, or others.
     """
     found, expected = attachments.get(name, np.empty(0)), (*count, *interface.input_shape)
-    if found.dtype != np.uint8 or found.shape != expected:
-        raise MismatchError(f"expected attached {name} uint8 {expected}, got {found.dtype} {found.shape}")
+    if found.dtype != interface.dtype or found.shape != expected:
+        raise MismatchError(f"expected attached {name} {interface.dtype} {expected}, got {found.dtype} {found.shape}")
     return found
 
 

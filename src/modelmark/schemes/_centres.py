@@ -103,7 +103,8 @@ class Centres(Hooks):
         found = []
         for index, path in enumerate(self._paths):
             projection = self.get_buffer(f"projection{index}")
-            values = self._read(model, path) @ projection.to(self.inputs).t()
+            read = self._read(model, path)
+            values = read @ projection.to(read).t()
             margin = values.mean(dim=1)
             if self._terms.unit == "errors":
                 margin = margin / (values.std(dim=1) / values.shape[1] ** 0.5).clamp_min(1e-12)

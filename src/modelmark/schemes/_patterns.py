@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
 from modelmark.hooks import Hooks, Samples, joined
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.preprocess import Extremes
 from modelmark.secret import Secret
 
@@ -24,12 +24,12 @@ _SPARE = 4
 """Patterns drawn for each one kept, so that repeated ones can be left out."""
 
 
-def default_side(interface: Interface) -> int:
+def default_side(interface: Feed) -> int:
     """Return 6, the paper's, or three eighths of the shorter side of an input too small for that (3 on 8 x 8)."""
     return min(6, max(2, min(plane(interface)) * 3 // 8))
 
 
-def plane(interface: Interface) -> tuple[int, int]:
+def plane(interface: Feed) -> tuple[int, int]:
     """Return height and width of the inputs.
 
     Raises:
@@ -40,13 +40,13 @@ def plane(interface: Interface) -> tuple[int, int]:
     return interface.input_shape[1:]  # type: ignore[return-value]
 
 
-def check_side(side: int, interface: Interface) -> None:
+def check_side(side: int, interface: Feed) -> None:
     """Raise CapacityError where a pattern does not fit the picture."""
     if side > min(plane(interface)):
         raise CapacityError(f"expected a pattern side of at most {min(plane(interface))}, got {side}")
 
 
-def draw(secret: Secret, count: int, side: int, interface: Interface) -> Filters:
+def draw(secret: Secret, count: int, side: int, interface: Feed) -> Filters:
     """Return ``count`` filters from the secret, uniform over bits and places, no two alike.
 
     Raises:

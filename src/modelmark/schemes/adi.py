@@ -22,7 +22,8 @@ from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Array, Feed
+from modelmark.feeds.pictures import of_pictures
 from modelmark.schemes import _blackbox, _triggers
 from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret
@@ -76,14 +77,16 @@ class Adi:
             raise ValueError("expected a resolved scheme, got one whose number of triggers is left open")
         return self.triggers
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Adi":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Adi":
         """Fill in the number of triggers and check what is attached."""
         if self.pictures == "own" and "triggers" not in attachments:
             raise UsageError("expected own pictures, got none: see --images")
         if self.message == "imported" and "labels" not in attachments:
             raise UsageError("expected imported labels, got none: see --labels")
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
-        default = len(attachments["triggers"]) if self.pictures == "own" else max(100, fewest * 3 // 2)
+        default = (
+            len(interface.unpacked(attachments["triggers"])) if self.pictures == "own" else max(100, fewest * 3 // 2)
+        )
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
         resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
         return resolved
@@ -92,11 +95,11 @@ class Adi:
         """Return nothing: pictures come from the secret, or are attached already."""
         return {}
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
         return self._count, interface.classes
 
@@ -109,19 +112,23 @@ class Adi:
         feed, chosen = material.interface, self.chosen_message(material)
         require_bytes(self._count, feed.input_shape)
         if self.pictures == "synthetic":
+            of_pictures(feed)
             shown = _triggers.render(material.secret, self._count, feed.input_shape)
         else:
             shown = self._own(material)
         return Pictures(feed, shown, chosen=() if chosen is None else label_leaves(chosen))
 
-    def _own(self, material: Material) -> npt.NDArray[np.uint8]:
-        own, shape = material.attachments.get("triggers", np.empty(0)), material.interface.input_shape
-        if own.dtype != np.uint8 or own.shape[1:] != shape:
-            raise UsageError(f"expected own pictures uint8 {shape}, got {own.dtype} {own.shape[1:]}")
+    def _own(self, material: Material) -> Array:
+        feed = material.interface
+        own = feed.unpacked(material.attachments.get("triggers", np.empty(0)))
+        try:
+            feed.check(own, "own pictures")
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         if not 1 <= self._count <= len(own):
             raise CapacityError(f"expected {self._count} own pictures, got {len(own)}")
-        chosen: npt.NDArray[np.uint8] = own[: self._count]
-        repeated = self._count - len({picture.tobytes() for picture in chosen})
+        chosen = own[: self._count]
+        repeated = self._count - len(set(feed.leaves(chosen)))
         if repeated:
             raise UsageError(f"expected pictures that all differ, got {repeated} repeated")
         return chosen

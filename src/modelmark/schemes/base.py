@@ -11,7 +11,7 @@ from torch import nn
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.secret import Secret
 from modelmark.suspects.base import Access, access
 from modelmark.task import Task
@@ -30,7 +30,7 @@ class Material:
     """
 
     secret: Secret
-    interface: Interface
+    interface: Feed
     attachments: Attachments = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ class Scheme(Protocol):
         """The margin every symbol needs before embedding is done."""
         ...
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Scheme":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Scheme":
         """Return the scheme with every default that depends on the model filled in.
 
         Raises:
@@ -74,11 +74,11 @@ class Scheme(Protocol):
         """
         ...
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless ``model`` can carry or hold a mark of this resolved scheme."""
         ...
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return the number of symbols and the size of their alphabet."""
         ...
 
@@ -114,7 +114,7 @@ class Scheme(Protocol):
 class Cautious(Protocol):
     """A scheme that warns of keys that can be made and will be hard to embed."""
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
 
         Args:

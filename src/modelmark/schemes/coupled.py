@@ -23,7 +23,7 @@ from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.schemes import _blackbox, _fusion
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
@@ -140,7 +140,7 @@ class Coupled:
             self.fusion == "overlay" and 2 * _fusion.weight(self.ratio) == _fusion.UNIT
         )
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Coupled":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Coupled":
         """Fill in the number of symbols and layouts, and check that so many different ones exist."""
         if len(interface.input_shape) != 3:
             raise UsageError(f"expected pictures (channels, height, width), got inputs {interface.input_shape}")
@@ -159,7 +159,7 @@ class Coupled:
         resolved._check_capacity(interface)
         return resolved
 
-    def _check_capacity(self, interface: Interface) -> None:
+    def _check_capacity(self, interface: Feed) -> None:
         symbols, layouts, _ = self._sizes
         require_bytes(symbols * self._each, interface.input_shape)
         if self._literal:
@@ -192,15 +192,15 @@ class Coupled:
         seed = int(secret.integers("coupled/autoencoder", 2**31, 1)[0])
         return {"fused": fuse_latents(inputs, torch.from_numpy(first), torch.from_numpy(second), seed).numpy()}
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return that there are many layouts to learn, where that is so."""
         return _fusion.cautions(interface.classes, self._sizes[1])
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per pair of classes and layout; in the literal variant one per trigger."""
         return self._sizes[0], interface.classes
 
@@ -226,7 +226,7 @@ class Coupled:
             pictures = _fusion.fuse_bytes(first, second, layouts if self.fusion == "direct" else None, self.ratio)
         return Fused(feed, pictures, self._each, () if chosen is None else label_leaves(chosen[:1]), pairs=pairs)
 
-    def _pairs(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+    def _pairs(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
         """Return classes and layout of each symbol, ``(symbols, 3)``; a choice by the secret where there are more."""
         symbols, layouts, _ = self._sizes
         if self._literal:
@@ -238,12 +238,12 @@ class Coupled:
             return every
         return every[np.sort(secret.permutation("coupled/symbols", len(every))[:symbols])]
 
-    def _classes(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+    def _classes(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
         """Return the classes that pictures are needed of, in ascending order."""
         return np.unique(self._pairs(secret, interface)[:, :2])
 
     def _paired(
-        self, secret: Secret, interface: Interface, sources: npt.NDArray[np.uint8]
+        self, secret: Secret, interface: Feed, sources: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Return the two pictures and the layout of each fused one; the n-th of a class goes with the n-th of another."""
         pairs = self._pairs(secret, interface)

@@ -26,7 +26,7 @@ from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.evidence import BAR
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres
@@ -101,7 +101,7 @@ class DeepSigns:
             raise ValueError("expected a resolved scheme, got one whose classes, bits or width are left open")
         return self.classes, self.bits
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "DeepSigns":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "DeepSigns":
         """Choose the layer, the number of classes and of bits, and check that they fit."""
         layer = self.layer or layers.head(model)
         there = [path for path, _ in layers.unwrapped(model).named_modules(remove_duplicate=False)]
@@ -109,8 +109,7 @@ class DeepSigns:
             if path not in there:
                 problem = f"expected a layer of the model, it has none of that name: {path!r}"
                 raise UsageError(problem, hint=suggest(path, there))
-        probe = np.arange(math.prod(interface.input_shape)).reshape(1, *interface.input_shape) % 251
-        picture = _blackbox.pictures(probe.astype(np.uint8), interface)
+        picture = _blackbox.pictures(interface.example(1), interface)
         received = [taps.activations(model, path, picture) for path in layer.split(",")]
         width = tuple(found.shape[1] for found in received)
         classes = min(10, interface.classes) if self.classes is None else self.classes
@@ -121,7 +120,7 @@ class DeepSigns:
         bits = max(enough, min(20, min(width) // 16)) if self.bits is None else self.bits
         resolved = replace(self, layer=layer, classes=classes, bits=bits, width=width)
         resolved._check_capacity()
-        if any(torch.equal(found.cpu(), picture.flatten(1)) for found in received):
+        if any(torch.equal(found.cpu(), picture.flatten(1).to(found.dtype)) for found in received):
             raise UsageError("expected a layer whose input training can move, got one that receives the picture itself")
         if bits > min(width) / 2:
             warnings.warn(
@@ -143,7 +142,7 @@ class DeepSigns:
         _projection.require_size(bits, sum(self.width), bits=len(self.width) * classes * bits)
 
     def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
-        """Return ``inputs``: training samples of the carrying classes, uint8 ``(s, n, *input_shape)``."""
+        """Return ``inputs``: training samples of the carrying classes, ``(s, n, *input_shape)``."""
         if task is None:
             raise UsageError("expected data for the key's inputs, got none")
         labels = _blackbox.hard(task.train_targets).cpu().numpy()
@@ -158,12 +157,12 @@ class DeepSigns:
         chosen = [place[secret.permutation(f"inputs/{i}", len(place))[:count]] for i, place in enumerate(places)]
         return {"inputs": np.stack([images[places] for places in chosen])}
 
-    def _classes(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+    def _classes(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
         return np.sort(secret.permutation("classes", interface.classes)[: self._size[0]])
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model has the marked layers, and they receive M units each."""
-        blank = _blackbox.pictures(np.zeros((1, *interface.input_shape), np.uint8), interface)
+        blank = _blackbox.pictures(interface.example(1), interface)
         try:
             found = tuple(taps.activations(model, path, blank).shape[1] for path in self._paths)
         except (RuntimeError, ValueError) as error:
@@ -172,7 +171,7 @@ class DeepSigns:
         if found != self.width:
             raise MismatchError(f"expected the marked layer to receive {self.width} units, got {found}")
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per layer, class and bit, in that order, of alphabet 2."""
         classes, bits = self._size
         return len(self.width) * classes * bits, 2
@@ -194,8 +193,8 @@ class DeepSigns:
         classes, bits = self._size
         feed, inputs = material.interface, material.attachments.get("inputs", np.empty(0))
         self._check_capacity()
-        if inputs.dtype != np.uint8 or inputs.shape[:1] + inputs.shape[2:] != (classes, *feed.input_shape):
-            raise MismatchError(f"expected inputs uint8 of {classes} classes, got {inputs.dtype} {inputs.shape}")
+        if inputs.dtype != feed.dtype or inputs.shape[:1] + inputs.shape[2:] != (classes, *feed.input_shape):
+            raise MismatchError(f"expected inputs {feed.dtype} of {classes} classes, got {inputs.dtype} {inputs.shape}")
         if inputs.shape[1] < 1:
             raise MismatchError("expected at least one input a class, got none")
         require_bytes(classes * inputs.shape[1], feed.input_shape)

@@ -23,7 +23,7 @@ from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import BAR
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.schemes import _blackbox, _density, _noise
 from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret
@@ -98,7 +98,7 @@ class DeepSignsBlackBox:
             raise ValueError("expected a resolved scheme, got one whose number of keys is left open")
         return self.keys
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "DeepSignsBlackBox":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "DeepSignsBlackBox":
         """Fill in the number of keys."""
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
         return replace(self, keys=max(100, fewest * 3 // 2) if self.keys is None else self.keys)
@@ -128,7 +128,7 @@ class DeepSignsBlackBox:
         order = sparse[np.argsort(depth[sparse], kind="stable")]
         return {"kept": np.sort(order[: self._count]).astype(np.int64)}
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return that nothing is rare to an untrained model, where it was one."""
         if host:
             return []
@@ -136,11 +136,11 @@ class DeepSignsBlackBox:
             "regions were looked for in an untrained network, where rare means little; name a trained one with --host"
         ]
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
         return self._count, interface.classes
 

@@ -26,7 +26,8 @@ from modelmark.draw import CHARGES
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import of_pictures
 from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _patterns, _signature
 from modelmark.schemes._patterns import Filtering
@@ -152,7 +153,7 @@ class Null:
             raise ValueError("expected a resolved scheme, got one whose patterns or side are left open")
         return self.patterns, self.side, self.pictures if self._literal else self.queries
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Null":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Null":
         """Fill in number and side of the patterns, and check that so many different ones fit the picture."""
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
         patterns = 1 if self._literal else max(64, fewest * 4 // 3)
@@ -185,17 +186,17 @@ class Null:
         texts |= {"public_key": signed.public_key, "signature": signed.signature}
         return {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return that the pattern leaves nothing of the picture to see, where it covers all of it."""
         if self._sizes[1] < max(_patterns.plane(interface)):
             return []
         return [f"a pattern of side {self.side} covers the whole picture: under the null pattern no label can be right"]
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per true pattern; in the literal variant one per query, null ones first."""
         return 2 * self.pictures if self._literal else self._sizes[0], interface.classes
 
@@ -226,7 +227,7 @@ class Null:
         y_w, null = _signature.derive(signature, feed.classes, side, *_patterns.plane(feed))
         return SignedFilter(feed, null, null.inverted(), pictures, labels, self.amplitude, each, signed, y_w)
 
-    def _filters(self, secret: Secret, interface: Interface) -> tuple[Filters, Filters]:
+    def _filters(self, secret: Secret, interface: Feed) -> tuple[Filters, Filters]:
         """Return the null filter and the true ones, all different."""
         patterns, side, _ = self._sizes
         drawn = _patterns.draw(secret, 1 + patterns, side, interface)
@@ -251,7 +252,7 @@ class Null:
 
         planes = np.concatenate([f.planes(*_patterns.plane(feed)) for f in (carriers.null, carriers.true)])
         shares = self.null_share, self.true_share
-        extremes = Extremes(feed, self.amplitude)
+        extremes = Extremes(of_pictures(feed), self.amplitude)
         return Filtering(torch.from_numpy(planes), torch.from_numpy(labels), extremes, shares, measure, seed)
 
 
@@ -265,7 +266,7 @@ def _margins(carriers: Filtered, message: npt.NDArray[np.int64], model: nn.Modul
 
 
 def _attached(
-    attachments: Attachments, count: int, interface: Interface
+    attachments: Attachments, count: int, interface: Feed
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return the attached pictures and their labels, checked."""
     pictures = _blackbox.attached(attachments, "pictures", (count,), interface)

@@ -20,7 +20,7 @@ from modelmark.carriers.base import Carriers
 from modelmark.carriers.rows import Rows, real
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.schemes import _projection
 from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret
@@ -71,7 +71,7 @@ class Uchida:
         if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Uchida":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
         layer = layers.find(model, self.layer) if self.layer else _widest(model)
         bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
@@ -117,7 +117,7 @@ class Uchida:
                 stacklevel=4,
             )
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
         self._found(model)
 
@@ -132,7 +132,7 @@ class Uchida:
             )
         return layer
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""
         return self._size[0], 2
 

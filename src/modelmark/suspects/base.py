@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.suspects.places import Place
 
 ABSTAIN = -1
@@ -28,11 +28,11 @@ class Ask:
 
     Args:
         feed: how the model is fed, and what its answers are.
-        inputs: uint8 ``(N, *input_shape)``.
+        inputs: as the feed stores them, ``(N, *input_shape)``.
     """
 
-    feed: Interface
-    inputs: npt.NDArray[np.uint8]
+    feed: Feed
+    inputs: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +62,12 @@ class Sense:
     Args:
         place: of ``width`` M.
         feed: how the model is fed.
-        inputs: uint8 ``(N, *input_shape)``.
+        inputs: as the feed stores them, ``(N, *input_shape)``.
     """
 
     place: Place
-    feed: Interface
-    inputs: npt.NDArray[np.uint8]
+    feed: Feed
+    inputs: Array
 
 
 Probe: TypeAlias = Ask | AskBeyond | Read | Sense

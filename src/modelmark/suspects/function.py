@@ -1,7 +1,7 @@
 """A suspect known by its answers: any function from inputs to labels, such as the client of an API."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,12 @@ class BlackBox:
 
     Args:
         answer: a function from inputs as ``forward`` takes them, ``(N, *input_shape)`` float32, to ``N`` labels
-            ``0 .. classes - 1``, or ``ABSTAIN``.
+            ``0 .. classes - 1``, or ``ABSTAIN``; of texts, from a list of them.
     """
 
     answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond})
 
-    def __init__(self, answer: Callable[[Tensor], object]) -> None:
+    def __init__(self, answer: Callable[[Any], object]) -> None:
         self._answer = answer
         self.queries = 0
 
@@ -37,10 +37,12 @@ class BlackBox:
         """
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
-        labels = [self._ask(batch, probe.feed.classes) for batch in fed(probe).split(_BATCH)]
+        inputs = probe.inputs[:, 0].tolist() if probe.feed.kind == "texts" else fed(probe)
+        batches = (inputs[start : start + _BATCH] for start in range(0, len(inputs), _BATCH))
+        labels = [self._ask(batch, probe.feed.classes) for batch in batches]
         return [np.concatenate(labels)]
 
-    def _ask(self, batch: Tensor, classes: int) -> npt.NDArray[np.int64]:
+    def _ask(self, batch: Tensor | list[str], classes: int) -> npt.NDArray[np.int64]:
         self.queries += len(batch)
         raw = self._answer(batch)
         if raw is None or isinstance(raw, str | bytes):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from modelmark import layers, taps
 from modelmark.errors import SuspectError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import fed
 
@@ -21,7 +21,7 @@ _BATCH = 256
 class HasNetwork(Protocol):
     """A suspect whose network can be had whole, such as to be aligned."""
 
-    def network(self, feed: Interface, like: nn.Module | None = None) -> nn.Module:
+    def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the network, fed as ``feed`` says; ``like`` may stand in for its last layer."""
         ...
 
@@ -53,7 +53,7 @@ class WhiteBox:
             return [finite(layers.rows(self.model, layer).flatten(1), "weights") for layer in found]
         return [finite(values, "activations") for values in taps.received(self.model, probe.place, fed(probe))]
 
-    def network(self, feed: Interface, like: nn.Module | None = None) -> nn.Module:
+    def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the model itself."""
         return self.model
 

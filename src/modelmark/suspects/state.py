@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from modelmark import layers, models, taps, weights
 from modelmark.channels import resized
 from modelmark.errors import MismatchError, SuspectError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
@@ -66,7 +66,7 @@ class State:
                 finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)
             ]
 
-    def network(self, feed: Interface, like: nn.Module | None = None) -> nn.Module:
+    def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
 
         Args:
@@ -112,7 +112,7 @@ class State:
         names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
         return [finite(_rows(self._file.tensor(name), layouts[name]), "weights") for name in names]
 
-    def _fresh(self, feed: Interface) -> nn.Module:
+    def _fresh(self, feed: Feed) -> nn.Module:
         if not self._arch:
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
         return models.build(self._arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
@@ -122,7 +122,7 @@ class State:
         self.notes |= dict.fromkeys(fit.notes)
         return fit
 
-    def _partly(self, feed: Interface) -> tuple[nn.Module, list[str]]:
+    def _partly(self, feed: Feed) -> tuple[nn.Module, list[str]]:
         """Return the network with what fits it, and the names of the parameters and buffers that stay as they were built."""
         plain = self._fresh(feed)
         fit = self._fitted(plain)

@@ -6,13 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from modelmark.carriers.pictures import picture_leaves
 from modelmark.errors import MismatchError
 from modelmark.suspects.base import MISSING, Array, Ask, AskBeyond, Probe
 
 
 class Recorded:
-    """Answers by the SHA-256, in hex, of the picture's leaf that was asked.
+    """Answers by the SHA-256, in hex, of the leaf of the input that was asked.
 
     Args:
         given: the label that each was answered with, or ``ABSTAIN``.
@@ -32,7 +31,7 @@ class Recorded:
         """
         if not isinstance(probe, Ask) or isinstance(probe, AskBeyond):
             raise MismatchError("expected a scheme whose carriers are asked as they are, of a record of answers")
-        digests = (hashlib.sha256(leaf).hexdigest() for leaf in picture_leaves(probe.inputs))
+        digests = (hashlib.sha256(leaf).hexdigest() for leaf in probe.feed.leaves(probe.inputs))
         labels = np.array([self._given.get(digest, MISSING) for digest in digests], np.int64)
         self.queries += int((labels != MISSING).sum())
         return [labels]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from modelmark import commitment
-from modelmark.carriers.pictures import picture_leaves
 from modelmark.claim import envelope, lots, opening, reading
 from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
 from modelmark.claim.deposit import Trust
@@ -47,7 +46,7 @@ class Fixed:
 
     def observe(self, probe: Ask) -> list[np.ndarray]:
         given = dict(zip(self.leaves, self.given, strict=True))
-        return [np.array([given[leaf] for leaf in picture_leaves(probe.inputs)], np.int64)]
+        return [np.array([given[leaf] for leaf in probe.feed.leaves(probe.inputs)], np.int64)]
 
 
 def answered(suspect: Any, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]) -> list[int]:

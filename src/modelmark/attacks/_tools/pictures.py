@@ -8,7 +8,8 @@ from torch import Tensor
 
 from modelmark.attacks.results import Answer
 from modelmark.errors import UsageError
-from modelmark.interface import FULL_SCALE, UNIT, Interface
+from modelmark.feeds.pictures import FULL_SCALE, UNIT, of_pictures
+from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
 
 Change: TypeAlias = Callable[[Tensor], Tensor]
@@ -17,9 +18,9 @@ Change: TypeAlias = Callable[[Tensor], Tensor]
 
 def shown(inputs: Tensor, interface: Interface) -> Tensor:
     """Return inputs as ``forward`` takes them with the preprocessing undone: 0 black, 1 white; not clamped."""
-    view = (-1,) + (1,) * (len(interface.input_shape) - 1)
-    mean = torch.tensor(interface.mean, dtype=torch.float32, device=inputs.device).view(view) / UNIT
-    std = torch.tensor(interface.std, dtype=torch.float32, device=inputs.device).view(view) / UNIT
+    feed, view = of_pictures(interface), (-1,) + (1,) * (len(interface.input_shape) - 1)
+    mean = torch.tensor(feed.mean, dtype=torch.float32, device=inputs.device).view(view) / UNIT
+    std = torch.tensor(feed.std, dtype=torch.float32, device=inputs.device).view(view) / UNIT
     return torch.addcmul(mean, inputs, std)
 
 
