@@ -62,7 +62,7 @@ class Feed(ABC):
         return attached
 
     def leaves(self, inputs: Array) -> list[bytes]:
-        """Return the bytes that stand for each input: type and shape, such as ``uint8 3x32x32``, a line feed, big-endian numbers."""
+        """Return the bytes of each input: type and shape, such as ``uint8 3x32x32``, a line feed, big-endian numbers."""
         prefix, ordered = self._prefix, inputs.astype(self.dtype.newbyteorder(">"))
         return [prefix + one.tobytes() for one in ordered]
 
@@ -84,7 +84,8 @@ class Feed(ABC):
         return inputs
 
     def _require_legal(self, inputs: Array) -> None:
-        """Raise MalformedError if a number is none that an input may hold."""
+        """Raise MalformedError if a number is none that an input may hold; any is, unless a feed says otherwise."""
+        return
 
     @property
     def _prefix(self) -> bytes:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.errors import MismatchError
-from modelmark.hooks import Hooks, Samples
 from modelmark.feeds.base import Array, Feed
+from modelmark.hooks import Hooks, Samples
 from modelmark.preprocess import Normalise
 from modelmark.schemes.base import Attachments
 from modelmark.suspects.module import logits

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from modelmark import layers
-from modelmark.hooks import Hooks, Samples
 from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.hooks import Hooks, Samples
 from modelmark.preprocess import Normalise
 from modelmark.schemes import _blackbox
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
-from modelmark.hooks import Hooks, Samples, joined
 from modelmark.feeds.base import Feed
+from modelmark.hooks import Hooks, Samples, joined
 from modelmark.preprocess import Extremes
 from modelmark.secret import Secret
 

@@ -21,9 +21,9 @@ from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.pictures import of_pictures
+from modelmark.hooks import Hooks
 from modelmark.schemes import _blackbox, _triggers
 from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret

@@ -10,8 +10,8 @@ from torch import nn
 
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Feed
+from modelmark.hooks import Hooks
 from modelmark.secret import Secret
 from modelmark.suspects.base import Access, access
 from modelmark.task import Task

@@ -22,8 +22,8 @@ from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Feed
+from modelmark.hooks import Hooks
 from modelmark.schemes import _blackbox, _fusion
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking

@@ -25,8 +25,8 @@ from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.evidence import BAR
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Feed
+from modelmark.hooks import Hooks
 from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres

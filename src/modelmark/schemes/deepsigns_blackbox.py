@@ -22,8 +22,8 @@ from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import BAR
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Feed
+from modelmark.hooks import Hooks
 from modelmark.schemes import _blackbox, _density, _noise
 from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret

@@ -25,9 +25,9 @@ from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import of_pictures
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _patterns, _signature
 from modelmark.schemes._patterns import Filtering

@@ -19,8 +19,8 @@ from modelmark import layers
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.rows import Rows, real
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
-from modelmark.hooks import Hooks
 from modelmark.feeds.base import Feed
+from modelmark.hooks import Hooks
 from modelmark.schemes import _projection
 from modelmark.schemes.base import Attachments, Material
 from modelmark.secret import Secret
