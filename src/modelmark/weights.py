@@ -67,7 +67,10 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
         raise MismatchError(f"expected {what} with {name} of shape {shape}, got {found}")
     for name, tensor in fit.state.items():
         if _kind(tensor) != _kind(expected[name]):
-            raise MismatchError(f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}")
+            _, hint = containers.explained(file.shapes)
+            raise MismatchError(
+                f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}", hint=hint
+            )
     model.load_state_dict(fit.state, strict=False)
     for name, tensor in model.state_dict().items():
         if isinstance(tensor, Tensor) and _kind(tensor) != "whole" and not torch.isfinite(tensor).all():

@@ -150,6 +150,12 @@ def test_an_index_with_a_name_twice(tmp_path):
         open_weights(tmp_path / "i")
 
 
+def test_names_that_are_no_text(tmp_path):
+    torch.save({"a\ud800": torch.zeros(2)}, tmp_path / "t")
+    with pytest.raises(MalformedError, match="expected names in Unicode"):
+        open_weights(tmp_path / "t")
+
+
 def test_long_paths_are_split_a_bounded_number_of_times():
     name = "a." * 50_000 + "weight"
     fit = fitted(held({name: torch.zeros(2, 2)}), {"weight": (2, 2)})

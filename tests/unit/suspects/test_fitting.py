@@ -110,6 +110,14 @@ def test_another_head_and_missing_counters_are_said(state, shapes):
         assert "1.num_batches_tracked not there and not needed" in fit.notes
 
 
+def test_a_copy_with_counters_is_not_taken_before_the_plain_names(state, shapes):
+    copied = {f"ema.{name}": tensor + 1 for name, tensor in state.items()}
+    del state["1.num_batches_tracked"]
+    fit = fitted(held(copied | state), shapes)
+    assert fit.words == "names as they are"
+    assert torch.equal(fit.state["3.weight"], state["3.weight"])
+
+
 def test_nothing_that_fits_is_nothing(shapes):
     fit = fitted(held({"x": torch.zeros(2)}), shapes)
     assert (fit.names, set(fit.missing), fit.left_aside) == ({}, set(shapes), ("x",))

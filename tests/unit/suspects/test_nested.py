@@ -85,9 +85,9 @@ def test_what_is_no_plain_tensor_is_named(saved):
     }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization", "ignore:torch.quantize_per_tensor")
 def test_the_quantised_are_read_as_the_numbers_they_stand_for(saved, network, shapes):
-    with pytest.warns(DeprecationWarning, match="quantization"):
-        quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)
+    quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)
     file = saved(quantised.state_dict())
     fit = fitted(file, shapes)
     assert (fit.missing, fit.left_aside) == ((), ("3.scale", "3.zero_point"))

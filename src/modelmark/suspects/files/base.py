@@ -1,7 +1,7 @@
 """A weight file that is open, and the digest that no container changes."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -109,7 +109,12 @@ def digest(names: Iterable[str], read: Reader) -> str:
     return total.hexdigest()
 
 
-def require_moderate(path: Path, names: int) -> None:
-    """Raise MalformedError if a file holds more tensors than any network has."""
-    if names > NAMES:
-        raise MalformedError(f"expected at most {NAMES} tensors in {path}, got {names}")
+def require_names(path: Path, names: Collection[str]) -> None:
+    """Raise MalformedError if a file holds more tensors than any network has, or a name that is no text."""
+    if len(names) > NAMES:
+        raise MalformedError(f"expected at most {NAMES} tensors in {path}, got {len(names)}")
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise MalformedError(f"expected names in Unicode in {path}, got {name!a}"[:300]) from None

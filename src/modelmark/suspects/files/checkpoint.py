@@ -1,5 +1,6 @@
 """What ``torch.save`` writes: a zip archive, mapped, or the older row of pickles. No code in it runs."""
 
+import contextlib
 import pickle
 import re
 import warnings
@@ -11,7 +12,7 @@ import torch
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import nested, zips
-from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_moderate
+from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
 
 _WHAT = "torch checkpoint"
 _LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that torch.save pickled first until version 1.6
@@ -55,40 +56,36 @@ def opened(path: Path) -> WeightFile:
             raise MalformedError(
                 f"expected names and shapes of at most {HEADER} bytes in {path}, got {member.file_size}"
             )
-    first = _chosen(path)
-    return _file(path, first, lambda: _chosen(path).read)
+    is_mapped = path.suffix != ".safetensors"  # torch takes a path with that ending for the other kind
+    first = _chosen(path, is_mapped)
+    return _file(path, first, lambda: (_chosen(path, is_mapped) if is_mapped else first).read)
 
 
 def opened_legacy(path: Path) -> WeightFile:
     """Return the state dict in a file of the older form, which cannot be mapped and is read whole."""
-    first = _chosen(path)
+    first = _chosen(path, is_mapped=False)
     return _file(path, first, lambda: first.read)
 
 
 def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> WeightFile:
-    require_moderate(path, len(found.tensors))
+    require_names(path, found.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
     return WeightFile(path, _WHAT, shapes, found.read, again, notes=found.notes, unreadable=found.unreadable)
 
 
-def _chosen(path: Path) -> nested.Chosen:
-    return nested.chosen(_loaded(path), path)
-
-
-def _loaded(path: Path) -> object:
+def _chosen(path: Path, is_mapped: bool) -> nested.Chosen:
     try:
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore")  # of torch, about pickle protocols and quantised tensors
-            is_mapped = is_zip(stream.read(4)) and path.suffix != ".safetensors"  # torch takes that ending for the kind
-            stream.seek(0)
             source = path if is_mapped else stream
-            return torch.load(source, map_location="cpu", weights_only=True, mmap=is_mapped)
+            found = torch.load(source, map_location="cpu", weights_only=True, mmap=is_mapped)
     except pickle.UnpicklingError as error:
         raise _refused(path, str(error)) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, OSError, AttributeError, AssertionError) as error:
+    except Exception as error:  # whatever torch makes of a damaged file
         raise MalformedError(
             f"expected a {_WHAT} in {path}, got a damaged one: {' '.join(str(error).split())}"[:300]
         ) from None
+    return nested.chosen(found, path)
 
 
 def _refused(path: Path, message: str) -> MalformedError:
@@ -98,7 +95,7 @@ def _refused(path: Path, message: str) -> MalformedError:
             f"expected tensors that load without running code in {path}, got something else", hint=_ALONE
         )
     names = [found[1]]
-    if zipfile.is_zipfile(path):
+    with contextlib.suppress(Exception):  # it reads the archives alone, and those that are whole
         names += sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     for start, what, hint in GLOBALS:
         if any(name.startswith(start) for name in names):

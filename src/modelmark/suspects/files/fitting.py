@@ -65,7 +65,7 @@ class Fitted:
         """What was undone and what was left aside, a line each."""
         rules = sorted({self.made[name].rule for name in self.names.values() if name in self.made})
         lines = {
-            f"read {self.words}": self.words != AS_THEY_ARE,
+            f"matched by {self.words}": self.words != AS_THEY_ARE,
             f"undone: {', '.join(rules)}": rules,
             f"{some(self.missing)} not there and not needed": self.missing and not self.lacks,
             f"left aside: {some(self.left_aside)}": self.left_aside,
@@ -90,14 +90,15 @@ def fitted(file: WeightFile, expected: Mapping[str, Shape]) -> Fitted:
     found = whole.shapes
     best: Way | None = None
     most, rivals = (False, -1, -1), list[Way]()
+    needed = {name for name in expected if not name.endswith(COUNTER)}
     for way in ways(expected, found):
-        fits = sum(found[theirs] == tuple(expected[ours]) for ours, theirs in way.names.items())
-        score = (fits == len(expected), fits, len(way.names))
+        fits = sum(found[theirs] == tuple(expected[ours]) for ours, theirs in way.names.items() if ours in needed)
+        score = (fits == len(needed), fits, len(way.names))
         if score > most:
             best, most, rivals = way, score, []
         elif score == most and fits and not way.certain and best is not None and not best.certain:
             rivals.append(way)
-        if fits == len(expected) and way.certain:
+        if fits == len(needed) and way.certain:
             break
     assert best is not None
     if different := [way for way in rivals if way.names != best.names]:
@@ -150,7 +151,8 @@ def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
     forms = [wanted, rest] if outer in _OUTER else [wanted]
     for form in forms:
         near = [(bare(name).count("."), name) for name in found if f".{bare(name)}".endswith(f".{form}")]
-        outermost = sorted(name for depth, name in near if depth == min(near)[0])
+        least = min(near)[0] if near else 0
+        outermost = sorted(name for depth, name in near if depth == least)
         if len(outermost) == 1:
             return outermost[0]
         if outermost:

@@ -18,7 +18,7 @@ SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
     (257, b"ustar", "a tar archive", "unpack it first: tar -xf"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
     (0, b"%PDF", "a PDF document", ""),
-    (0, b"\x7fELF", "a program", "a compiled network shows no weights; ask it with modelmark ask"),
+    (0, b"\x7fELF", "a program", "a compiled network shows no weights; it can be asked for answers"),
 )  # fmt: skip
 
 _LAYOUTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (

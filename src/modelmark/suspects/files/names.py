@@ -66,17 +66,17 @@ def _by_bare(names: Iterable[str]) -> dict[str, str]:
 
 def _prefixes(ours: list[str], theirs: list[str]) -> list[tuple[str, str]]:
     """Return what may stand before the file's names and before the network's, the pairs that match most names first."""
-    counts: Counter[tuple[str, str]] = Counter()
-    shared_own, shared_before = _shared(ours), _shared(theirs)
-    for own in {"", shared_own}:
+    before_ours: Counter[tuple[str, str]] = Counter()
+    before_theirs: Counter[tuple[str, str]] = Counter()
+    for own in {"", _shared(ours)}:
         rests = {name.removeprefix(own) for name in ours}
         for name in theirs:
-            counts.update((before, own) for before, rest in _splits(name) if rest in rests)
-    for before in {"", shared_before}:
+            before_theirs.update((before, own) for before, rest in _splits(name) if rest in rests)
+    for before in {"", _shared(theirs)}:
         rests = {name.removeprefix(before) for name in theirs}
         for name in ours:
-            counts.update((before, own) for own, rest in _splits(name) if rest in rests)
-    counts.pop(("", ""), None)
+            before_ours.update((before, own) for own, rest in _splits(name) if rest in rests)
+    counts = before_ours | before_theirs
     return [pair for pair, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_TRIED]]
 
 

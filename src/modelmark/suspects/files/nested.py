@@ -128,7 +128,7 @@ def _notes(top: object, places: list[Place], found: list[Place], tensors: Mappin
         aside += [
             str(name)
             for name, part in top.items()
-            if name not in heads and (() not in places or not isinstance(part, Tensor | tuple))
+            if name not in heads and (() not in places or not isinstance(part, Tensor | tuple | torch.dtype))
         ]
     if aside:
         more = f" and {len(aside) - _SHOWN} more" if len(aside) > _SHOWN else ""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
-from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_moderate
+from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
 
 _WHAT = "safetensors"
 
@@ -27,7 +27,7 @@ def opened(path: Path) -> WeightFile:
     """
     header = _header(path)
     metadata = header.pop("__metadata__", {})
-    require_moderate(path, len(header))
+    require_names(path, header)
     try:
         read = _mapped(path)
     except SafetensorError as error:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
-from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_moderate
+from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
 
 _FILES = 10_000  # shards of a network
 _NUMBERED = re.compile(r"(.*)-0*(\d+)-of-0*(\d+)(\.[a-z]+)")
@@ -36,6 +36,7 @@ FOREIGN = (
     ("saved_model.pb", "a SavedModel of TensorFlow", "build the network in torch and copy the weights by layer"),
     ("adapter_config.json", "an adapter without the network it adapts",
      "merge it into its base first: merge_and_unload, then save_pretrained"),
+    ("manifest.ocdbt", "a checkpoint of Orbax", "copy the arrays by name into a state dict: Flax stores kernels transposed"),
     ("Manifest.json", "a Core ML package", "give the state dict that it was converted from"),
     ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the zero_to_fp32.py in it"),
 )  # fmt: skip
@@ -58,7 +59,10 @@ def inside(folder: Path, is_weights: Callable[[Path], bool]) -> tuple[Path, dict
     Raises:
         MalformedError: none in it, or several that might be meant.
     """
-    names = sorted(entry.name for entry in folder.iterdir())
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise MalformedError(f"expected a folder of weights at {folder}, cannot read it: {error.strerror}") from None
     for name in (*INDEXES, *WHOLE):
         if name in names:
             return folder / name, listed(folder / name) if name in INDEXES else {}
@@ -103,7 +107,7 @@ def listed(path: Path) -> dict[str, str]:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MalformedError(f"expected an index of shards in {path}, got something else") from None
-    require_moderate(path, len(found))
+    require_names(path, found)
     for shard in sorted(set(found.values())):
         place = PurePosixPath(shard)
         if place.is_absolute() or ".." in place.parts or "\\" in shard or "\0" in shard:
@@ -133,7 +137,7 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
             if name in where:
                 raise MalformedError(f"expected {name} in one shard of {path}, got it in {where[name]} and {shard}")
             where[name] = shard
-    require_moderate(path, len(where))
+    require_names(path, where)
     if not path.is_dir() and (lost := sorted(parts.keys() - where.keys())):
         raise MalformedError(f"expected {lost[0]} in {parts[lost[0]]}, as {path.name} says, found none")
     shapes = {name: opened[shard].shapes[name] for name, shard in where.items()}
