@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from _study import Rows, command, reading, secret
-from modelmark.attacks.evasion import _pictures
+from modelmark.attacks._tools import pictures as _pictures
 from modelmark.attacks.evasion.jpeg import Jpeg
 from modelmark.attacks.evasion.median_filter import MedianFilter
 from modelmark.attacks.evasion.squeeze import Squeeze

@@ -2,10 +2,10 @@
 
 import platform
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import nn
@@ -21,9 +21,17 @@ from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence import Evidence, Observation
 from modelmark.marks import Mark
-from modelmark.schemes import SCHEMES
 from modelmark.suspect import BlackBox, WhiteBox
-from modelmark.task import accuracy
+from modelmark.task import Task, accuracy
+
+
+@runtime_checkable
+class LeavesMark(Protocol):
+    """An attack that leaves a mark of the thief's own, which is read beside the owner's."""
+
+    def mark(self, model: nn.Module, task: Task, *, seed: int) -> Mark:
+        """Return the mark that the attack with these arguments embeds."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -94,9 +102,9 @@ def measure(bench: Bench, cell: Cell) -> Result:
 
 def _made(cell: Cell) -> Any:
     """Return the attack; one that concerns a scheme of the attacker's choice takes the owner's, unless told otherwise."""
-    cls: Any = attack_class(cell.attack)
-    own = any(item.name == "scheme" for item in fields(cls)) and cell.scheme.name in getattr(cls, "forges", SCHEMES)
-    return options.make(cls, ({"scheme": cell.scheme.name} if own else {}) | cell.settings)
+    cls = attack_class(cell.attack)
+    own = {"scheme": cell.scheme.name} if cell.scheme.name in cls.schemes else {}
+    return options.make(cls, own | cell.settings)
 
 
 def _inapplicable(attack: Any, mark: Mark) -> str:
@@ -110,7 +118,7 @@ def _inapplicable(attack: Any, mark: Mark) -> str:
 def _removal(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
     attacked, cost = _timed(bench, partial(attack, marked, bench.thief, seed=cell.seed))
     row = _after(bench, mark, attacked, row, cost)
-    if not hasattr(attack, "mark"):
+    if not isinstance(attack, LeavesMark):
         return row
     theirs = attack.mark(marked, bench.thief, seed=cell.seed).evidence(
         WhiteBox(attacked, bench.thief.interface.classes)
@@ -136,15 +144,10 @@ def _evasion(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: An
 
 def _forgery(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:
     forged, cost = _timed(bench, partial(attack, marked, bench.thief, seed=cell.seed))
-    suspect = _target(attack, bench, marked)
+    suspect = bench.host if attack.transfers else marked  # a claim that transfers is tried on a model never seen
     ours = drawn_evidence(forged, suspect, bench.thief.interface)
     naive = {"naive": naive_rate(forged, suspect, bench.thief.interface), "tries": forged.tries}
     return replace(row, forged=naive, after=_reading(ours), cost=cost)
-
-
-def _target(attack: Any, bench: Bench, marked: nn.Module) -> nn.Module:
-    """Return the model that is claimed; a transferable claim is tried on one that the accuser never saw."""
-    return bench.host if getattr(attack, "transfers", False) else marked
 
 
 def _detection(bench: Bench, cell: Cell, mark: Mark, marked: nn.Module, attack: Any, row: Result) -> Result:

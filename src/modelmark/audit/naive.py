@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from modelmark import hashing
-from modelmark.attacks.base import Forged
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.evidence import Evidence, Observation
 from modelmark.interface import Interface

@@ -1,14 +1,14 @@
 """Adversarial neuron pruning: channels whose small perturbation breaks the model are those that hold a backdoor."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Samples
 from modelmark.recipe import constant
@@ -16,8 +16,7 @@ from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Anp:
+class Anp(Attack):
     """Learn channel masks that keep the model right under worst perturbations of channels, and cut what they leave out.
 
     Each step perturbs the weights' part of every channel by a factor ``delta`` and its bias by ``xi``, both at most ``eps``
@@ -43,7 +42,6 @@ class Anp:
     source: ClassVar[str] = "Wu & Wang 2021, arXiv 2110.14430"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = (
         {"eps": 0.2},
         {"eps": 0.2, "threshold": 0.5},

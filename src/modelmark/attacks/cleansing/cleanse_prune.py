@@ -1,15 +1,15 @@
 """Neural Cleanse by pruning: the features that a reconstructed trigger excites are cut off from the head."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers, taps
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._trigger import reconstruct
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
@@ -18,8 +18,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class CleansePrune:
+class CleansePrune(Attack):
     """Cut the features before the head whose activation a reconstructed trigger raises most, then fine-tune.
 
     Features are cut by zeroing their weights in the head, where they stay zero.
@@ -42,7 +41,6 @@ class CleansePrune:
     source: ClassVar[str] = "Wang et al. 2019, IEEE S&P"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"amount": 0.02},
         {"amount": 0.1},

@@ -1,21 +1,20 @@
 """Neural Cleanse by unlearning: triggers are reconstructed, and the model is taught the right labels on them."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._trigger import Stamping, reconstruct
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class CleanseUnlearn:
+class CleanseUnlearn(Attack):
     """Fine-tune on inputs of which a share carries a reconstructed trigger, all with the thief's labels.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019, section VI.C.
@@ -36,7 +35,6 @@ class CleanseUnlearn:
     source: ClassVar[str] = "Wang et al. 2019, IEEE S&P"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"rate": 0.005},
         {},

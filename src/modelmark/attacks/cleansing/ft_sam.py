@@ -1,13 +1,13 @@
 """Fine-tuning with sharpness-aware minimisation, which moves large weights most."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
@@ -15,8 +15,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FtSam:
+class FtSam(Attack):
     """Fine-tune with gradients taken where the loss nearby is worst, ``rho T^2 g / ||T g||`` away with ``T = |w|``.
 
     Source: Zhu et al. 2023, "Enhancing fine-tuning based backdoor defense with sharpness-aware minimization",
@@ -35,7 +34,6 @@ class FtSam:
     source: ClassVar[str] = "Zhu et al. 2023, arXiv 2304.11823"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"rho": 0.5, "rate": 0.01},
         {},

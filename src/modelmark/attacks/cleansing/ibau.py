@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._perturb import ends
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
@@ -18,8 +18,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Ibau:
+class Ibau(Attack):
     """Fine-tune against a universal perturbation that is moved to raise the loss before every step.
 
     Source: Zeng et al. 2022, "Adversarial unlearning of backdoors via implicit hypergradient", arXiv 2110.03735.
@@ -39,7 +38,6 @@ class Ibau:
     source: ClassVar[str] = "Zeng et al. 2022, arXiv 2110.03735"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"radius": 0.02, "rate": 0.01},
         {},

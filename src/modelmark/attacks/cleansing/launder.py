@@ -1,15 +1,15 @@
 """Neural laundering: neurons that reconstructed triggers excite are reset, then the triggers are unlearned."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import pruned, units
 from modelmark.attacks.cleansing._trigger import Stamping, Triggers, reconstruct
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.preprocess import Normalise
@@ -18,8 +18,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Launder:
+class Launder(Attack):
     """Reset to zero what the reconstructed triggers of all classes excite beyond a threshold, then fine-tune on stamped data.
 
     Source: Aiken et al. 2021, "Neural network laundering", Computers & Security 106, arXiv 2004.11368.
@@ -42,7 +41,6 @@ class Launder:
     source: ClassVar[str] = "Aiken et al. 2021, arXiv 2004.11368"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = (
         {"dense": 0.8, "convolution": 0.4},
         {},

@@ -1,6 +1,5 @@
 """Neural attention distillation: the stolen model learns to look where its own fine-tuned copy looks."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -8,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import units
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Hooks
 from modelmark.recipe import constant
@@ -17,8 +17,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Nad:
+class Nad(Attack):
     """Fine-tune a teacher, then fine-tune the stolen model with a penalty on the distance between their attention maps.
 
     The map of a layer is the sum over its channels of squared outputs, scaled to length one; layers without positions, such
@@ -40,7 +39,6 @@ class Nad:
     source: ClassVar[str] = "Li et al. 2021, arXiv 2101.05930"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"beta": 1.0, "teacher_rate": 0.01, "rate": 0.01},
         {},

@@ -1,13 +1,13 @@
 """Reconstructive neuron pruning: what a model that unlearned its task does without is what held the backdoor."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Hooks
 from modelmark.recipe import constant
@@ -15,8 +15,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Rnp:
+class Rnp(Attack):
     """Unlearn the thief's data by ascent, learn channel masks that recover it, and cut in the stolen model what they leave out.
 
     A cut channel keeps its bias; there is no fine-tuning.
@@ -40,7 +39,6 @@ class Rnp:
     source: ClassVar[str] = "Li et al. 2023, arXiv 2305.14876"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.8
     strengths: ClassVar[Strengths] = (
         {"forget": 0.5, "threshold": 0.02},
         {"forget": 0.5},

@@ -5,10 +5,9 @@ import copy
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import own_seed
 from modelmark.errors import UsageError
 from modelmark.recipe import Recipe, suggest
-from modelmark.seeding import seeded
+from modelmark.seeding import own_seed, seeded
 from modelmark.task import Task
 
 _PICTURE = 32  # pixels on the shorter side from which on crops and mirroring keep what is seen

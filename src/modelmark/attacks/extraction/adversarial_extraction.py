@@ -1,21 +1,20 @@
 """Adversarial extraction: the student also learns what the stolen model says where the student itself is weakest."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._perturb import Adversarial
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class AdversarialExtraction:
+class AdversarialExtraction(Attack):
     """Retrain on the stolen model's labels of the thief's inputs and of adversarial examples made from them.
 
     Examples are crafted by projected gradient descent against the student, batch by batch: the stolen model answers and
@@ -39,7 +38,6 @@ class AdversarialExtraction:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "retraining"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     eps: float = 0.1

@@ -1,21 +1,21 @@
 """Retraining into another architecture: no layer of the stolen model has a place in the new one."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths, own_seed
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._students import refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.errors import UsageError
 from modelmark.models import ARCHITECTURES, build
+from modelmark.seeding import own_seed
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class CrossArchitecture:
+class CrossArchitecture(Attack):
     """Train a network of another architecture on the stolen model's labels of the thief's inputs.
 
     Source: Lukas et al. 2022, arXiv 2108.04974, who retrain a wide residual network into a DenseNet.
@@ -31,7 +31,6 @@ class CrossArchitecture:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "retraining"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     arch: str = "resnet8"

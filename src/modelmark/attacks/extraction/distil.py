@@ -1,22 +1,22 @@
 """Knowledge distillation: soft targets at a temperature, the thief's own labels beside them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._losses import Distilling
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Distil:
+class Distil(Attack):
     """Train from new weights on ``alpha T² H(p_T, q_T) + (1 - alpha) H(y, q)``.
 
     ``p_T``, ``q_T``: the stolen model's and the student's probabilities at temperature T; ``y``: the thief's own labels;
@@ -35,7 +35,6 @@ class Distil:
     source: ClassVar[str] = "Hinton et al. 2015, arXiv 1503.02531"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "distillation"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     temperature: float = 3.0

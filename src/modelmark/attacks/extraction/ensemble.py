@@ -1,22 +1,22 @@
 """Smooth ensemble: several students on parts of the data, with smoothed labels, distilled into one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import labelled, scores
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Attack):
     """Train students on disjoint parts with the stolen model's labels smoothed, then one on their mean probabilities.
 
     Smoothed: ``1 - eps`` on the label and ``eps / classes`` on every class. Each student has its own new weights, and
@@ -36,7 +36,6 @@ class Ensemble:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "distillation"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     students: int = 3

@@ -1,21 +1,20 @@
 """Jacobian-based data set augmentation: a handful of inputs grows into the queries a copy needs."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._perturb import jacobian_signs, moved
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Jacobian:
+class Jacobian(Attack):
     """Double a small set of inputs each round, ``x + λ sign(∂F_y(x)/∂x)``, with F the student and y the stolen label.
 
     Every round trains a student from the same new weights on all queries so far; after the last doubling the final one
@@ -39,7 +38,6 @@ class Jacobian:
     source: ClassVar[str] = "Papernot et al. 2017, arXiv 1602.02697"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "synthetic queries"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = ({},)
 
     samples: int = 150

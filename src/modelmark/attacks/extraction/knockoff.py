@@ -1,20 +1,19 @@
 """Knockoff nets: a copy trained on answers to pictures that have nothing to do with the task."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._pictures import pictures
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Knockoff:
+class Knockoff(Attack):
     """Train from new weights on the stolen model's probabilities for foreign pictures; the thief's inputs are not used.
 
     Source: Orekondy et al. 2019, arXiv 1812.02766, random strategy.
@@ -35,7 +34,6 @@ class Knockoff:
     source: ClassVar[str] = "Orekondy et al. 2019, arXiv 1812.02766"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "foreign queries"
-    floor: ClassVar[float] = 0.6
     strengths: ClassVar[Strengths] = ({},)
 
     data: Literal["mixed", "curves", "bumps", "gratings", "boxes", "clouds"] = "mixed"

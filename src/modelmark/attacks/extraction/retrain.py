@@ -1,19 +1,18 @@
 """Retraining on labels: a new network of the same architecture learns what the stolen one answers."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Retrain:
+class Retrain(Attack):
     """Train the architecture from new weights on the stolen model's labels of the thief's inputs.
 
     Source: Tramer et al. 2016, arXiv 1609.02943; as an attack on marks in Lukas et al. 2022, arXiv 2108.04974.
@@ -28,7 +27,6 @@ class Retrain:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "retraining"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     epochs: int = 0

@@ -1,20 +1,19 @@
 """Retraining on noisy queries: the stolen model never sees the thief's inputs as they are."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._losses import Imitating
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class RetrainNoisy:
+class RetrainNoisy(Attack):
     """Train from new weights on the stolen model's answers to the thief's inputs with new noise in every batch.
 
     Asks one query a sample and epoch. Source: the noisy extraction in the release of Wen et al. 2023, arXiv 2302.10296:
@@ -32,7 +31,6 @@ class RetrainNoisy:
     source: ClassVar[str] = "Wen et al. 2023, arXiv 2302.10296"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "retraining"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     noise: float = 0.1

@@ -1,21 +1,20 @@
 """Retraining on probabilities, or on scores where the API gives them away."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._losses import Imitating
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule
+from modelmark.attacks.fields import Strengths
 from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class RetrainSoft:
+class RetrainSoft(Attack):
     """Train the architecture from new weights on the stolen model's probabilities for the thief's inputs.
 
     Source: Tramer et al. 2016, arXiv 1609.02943 (confidences); ``mse`` is the soft extraction of the release of Wen et
@@ -32,7 +31,6 @@ class RetrainSoft:
     source: ClassVar[str] = "Wen et al. 2023, arXiv 2302.10296"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "retraining"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     loss: Literal["cross-entropy", "mse"] = "cross-entropy"

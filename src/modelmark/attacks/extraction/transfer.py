@@ -1,22 +1,22 @@
 """Transfer: a student that has learnt something else before it learns the stolen model's answers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._pictures import FAMILIES, pictures
 from modelmark.attacks.extraction._students import drawn_anew, refuse_negative, schedule, with_head
+from modelmark.attacks.fields import Strengths
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(Attack):
     """Train new weights on another task, replace the head and fine-tune all layers on the stolen model's labels.
 
     Source: Lukas et al. 2022, arXiv 2108.04974, who start from a network trained on ImageNet and fine-tune 5 epochs at
@@ -36,7 +36,6 @@ class Transfer:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "extraction"
     family: ClassVar[str] = "retraining"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     pretext: Literal["rotation", "pictures"] = "rotation"

@@ -1,14 +1,14 @@
 """Several attacks in turn, said as one text."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import nn
 
 from modelmark import options
 from modelmark.attacks import attack_class
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
@@ -27,8 +27,7 @@ _STEP = re.compile(r"\s*([a-z][a-z0-9-]*)\s*(?:\(([^()]*)\))?\s*")
 _SETTING = re.compile(r"\s*([a-z_][a-z0-9_]*)\s*=\s*([^=]*?)\s*")
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(Attack):
     """Run attacks that give models, each on what the one before left.
 
     Source: the combined attacks of Lukas et al. 2022, "SoK: how robust is image classification deep neural network
@@ -44,7 +43,6 @@ class Chain:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "combination"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"steps": "prune(amount=0.5)+finetune(rate=0.01)"},
         {"steps": "prune-tune"},

@@ -2,20 +2,19 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Collude:
+class Collude(Attack):
     """Combine the weights of several copies, one by one.
 
     Averaging keeps the accuracy of copies that were marked from one host; copies trained from different initial weights do
@@ -35,7 +34,6 @@ class Collude:
     source: ClassVar[str] = "Chen et al. 2019, arXiv 1804.03648"
     kind: ClassVar[Kind] = "collusion"
     family: ClassVar[str] = "piracy"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({"how": "mean"}, {"how": "median"}, {"how": "mix"})
 
     how: Literal["mean", "median", "mix"] = "mean"

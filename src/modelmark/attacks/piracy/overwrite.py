@@ -4,13 +4,13 @@ The one file among the attacks that makes keys: the thief's own. No parameter le
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
 from modelmark.hooks import Hooks
@@ -24,8 +24,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Overwrite:
+class Overwrite(Attack):
     """Train the stolen model a few epochs more with the hooks of the thief's own key.
 
     Source: the ownership piracy of Adi et al. 2018, section 6, and the overwriting of Nagai et al. 2018, arXiv 1802.02601; for
@@ -50,7 +49,6 @@ class Overwrite:
     source: ClassVar[str] = "Adi et al. 2018, arXiv 1802.04633; Nagai et al. 2018, arXiv 1802.02601"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "piracy"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"epochs": 5},
         {"epochs": 20},
@@ -58,6 +56,8 @@ class Overwrite:
         {"scheme": "adi", "epochs": 20},
         {"scheme": "deepsigns", "epochs": 20, "afresh": True},
     )
+
+    schemes: ClassVar[tuple[str, ...]] = tuple(SCHEMES)
 
     scheme: str = "uchida"
     epochs: int = 10

@@ -1,12 +1,12 @@
 """Adversarial training: the stolen model is hardened, and what it memorised goes first."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.extraction._perturb import Adversarial
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.hooks import Hooks
 from modelmark.recipe import constant
@@ -14,8 +14,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class AdversarialTraining:
+class AdversarialTraining(Attack):
     """Fine-tune on the thief's data with adversarial examples of a share of every batch added.
 
     Source: Lukas et al. 2022, arXiv 2108.04974 (adversarial training); descent of Madry et al. 2018, arXiv 1706.06083.
@@ -37,7 +36,6 @@ class AdversarialTraining:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = (
         {"eps": 0.01, "step": 0.005},
         {"eps": 0.05, "step": 0.02},

@@ -1,13 +1,13 @@
 """Fine-tuning in its four forms: the last layer or all of them, with the head kept or drawn anew."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.seeding import seeded
@@ -15,8 +15,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FineTune:
+class FineTune(Attack):
     """Train the stolen model further on the thief's data, which holds no triggers.
 
     Source: Adi et al. 2018, section 6; optimiser numbers from their release: plain momentum 0.9, decay 5e-4, batch 100,
@@ -36,7 +35,6 @@ class FineTune:
     source: ClassVar[str] = "Adi et al. 2018, arXiv 1802.04633"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"form": "ftll", "rate": 0.001},
         {"form": "ftal", "rate": 0.001},

@@ -1,20 +1,20 @@
 """Label noise: fine-tuning on partly wrong labels, which memorised labels resist least."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class LabelNoise:
+class LabelNoise(Attack):
     """Fine-tune with a share of the labels replaced by random ones.
 
     Source: Lukas et al. 2022, arXiv 2108.04974 (label noising, in their toolbox).
@@ -32,7 +32,6 @@ class LabelNoise:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = (
         {"share": 0.05},
         {"share": 0.1},

@@ -1,20 +1,20 @@
 """Label smoothing: fine-tuning on labels that are never quite sure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from torch import nn
 from torch.nn.functional import one_hot
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class LabelSmoothing:
+class LabelSmoothing(Attack):
     """Fine-tune on labels mixed with the uniform distribution.
 
     Source: Lukas et al. 2022, arXiv 2108.04974; smoothing as in Szegedy et al. 2016, arXiv 1512.00567, section 7.
@@ -32,7 +32,6 @@ class LabelSmoothing:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"eps": 0.1},
         {"eps": 0.3},

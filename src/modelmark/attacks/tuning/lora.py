@@ -2,7 +2,6 @@
 
 import copy
 import math
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -10,15 +9,15 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Lora:
+class Lora(Attack):
     """Train ``W + B A`` with everything but the low-rank factors frozen, then merge.
 
     Source: Hu et al. 2022, "LoRA", arXiv 2106.09685; what most people who fine-tune a downloaded model do today.
@@ -37,7 +36,6 @@ class Lora:
     source: ClassVar[str] = "Hu et al. 2022, arXiv 2106.09685"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"rank": 1},
         {"rank": 4},

@@ -1,12 +1,12 @@
 """Occlusion: fine-tuning on pictures with a hole, so that no small pattern decides alone."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
 from modelmark.hooks import Hooks, Samples
@@ -15,8 +15,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Occlude:
+class Occlude(Attack):
     """Fine-tune on pictures in which one square, elsewhere in each, has the value of the picture's mean.
 
     Source: Lukas et al. 2022, arXiv 2108.04974 (random occlusion, in their toolbox); squares as in DeVries & Taylor 2017,
@@ -35,7 +34,6 @@ class Occlude:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"side": 0.2},
         {"side": 0.35},

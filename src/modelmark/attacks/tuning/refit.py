@@ -1,19 +1,18 @@
 """REFIT: fine-tuning at a rate large enough to leave the marked minimum, decayed to settle in another."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import Recipe
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Refit:
+class Refit(Attack):
     """Fine-tune all layers from a large learning rate down to zero.
 
     Source: Chen et al. 2021, "REFIT", arXiv 1911.07205.
@@ -32,7 +31,6 @@ class Refit:
     source: ClassVar[str] = "Chen et al. 2021, arXiv 1911.07205"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"peak": 0.01},
         {"peak": 0.03},

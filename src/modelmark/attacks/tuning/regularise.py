@@ -1,19 +1,18 @@
 """Regularisation: strong weight decay first, which marks feel more than the task, then fine-tuning."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Regularise:
+class Regularise(Attack):
     """Train with a strong L2 penalty, then fine-tune without it.
 
     Source: Shafieinejad et al. 2019, arXiv 1906.07745 (regularisation attack); also in Lukas et al. 2022.
@@ -32,7 +31,6 @@ class Regularise:
     source: ClassVar[str] = "Shafieinejad et al. 2019, arXiv 1906.07745"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "fine-tuning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"decay": decay} for decay in (0.005, 0.01, 0.02, 0.05, 0.1))
 
     decay: float = 0.02

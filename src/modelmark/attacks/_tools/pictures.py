@@ -6,7 +6,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from modelmark.attacks.base import Answer
+from modelmark.attacks.results import Answer
 from modelmark.errors import UsageError
 from modelmark.interface import FULL_SCALE, UNIT, Interface
 from modelmark.preprocess import Normalise
@@ -28,16 +28,16 @@ def fed(pictures: Tensor, interface: Interface) -> Tensor:
     return Normalise(interface)(pictures * FULL_SCALE)
 
 
-def require_pictures(interface: Interface, name: str) -> None:
+def require_pictures(interface: Interface, name: str, hint: str = "") -> None:
     """Raise UsageError unless inputs are pictures."""
     if len(interface.input_shape) != 3:
         raise UsageError(
             f"expected pictures (channels, height, width) for {name}, got inputs of shape {interface.input_shape}",
-            hint="refuse, randomise, agree, blockdoor-ood and blockdoor-labels take inputs of any shape",
+            hint=hint,
         )
 
 
-def filtered(answer: Answer, interface: Interface, name: str, change: Change) -> Answer:
+def filtered(answer: Answer, interface: Interface, change: Change) -> Answer:
     """Return the API that answers about ``change`` of each picture.
 
     What is asked is clamped to what a picture can hold before it is changed, and again after; clamping alone already
@@ -45,14 +45,9 @@ def filtered(answer: Answer, interface: Interface, name: str, change: Change) ->
 
     Args:
         answer: the API of the stolen model.
-        interface: of its inputs.
-        name: of the attack, for the error.
+        interface: of its inputs, which are pictures.
         change: the filter.
-
-    Raises:
-        UsageError: inputs are no pictures.
     """
-    require_pictures(interface, name)
 
     def asked(inputs: Tensor) -> Tensor:
         return answer(fed(change(shown(inputs, interface).clamp(0, 1)).clamp(0, 1), interface))
