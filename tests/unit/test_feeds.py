@@ -103,7 +103,7 @@ def test_a_mark_goes_in_and_is_read_through_a_key_file(feed, scheme, tmp_path):
     triggers = own if feed.kind == "tokens" else rng.normal(size=(120, 12)).astype(np.float32)
     layer = "hidden" if feed.kind == "tokens" else "2"
     made, given = {
-        "uchida": (Uchida(layer=layer, bits=20, strength=0.1), {}),
+        "uchida": (Uchida(layer=layer, bits=12, strength=0.1), {}),
         "deepsigns": (DeepSigns(bits=8, inputs=10, margin=0.5), {}),
         "adi": (Adi(pictures="own", per_hundred=20), {"triggers": triggers}),
     }[scheme]

@@ -5,15 +5,19 @@ Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019.
 
 import copy
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.extraction._perturb import ends
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.fields import Count
 from modelmark.hooks import Hooks, Samples
 from modelmark.preprocess import Normalise
 from modelmark.task import Task
+
+Steps = Annotated[Count, "of the reconstruction"]
 
 _GROUP = 16  # classes in one forward pass
 _SUCCESS = 0.99  # share of inputs that a trigger must send to its class, as in the paper
