@@ -1,10 +1,7 @@
 """Adi et al. against their description and release (self-tests A10 of our notes), and the attacks their verifier lets through."""
 
-<<<<<<< HEAD
-from dataclasses import replace
-=======
 import copy
->>>>>>> hooks
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,16 +100,10 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
 
 
 def test_a_new_head_alone_reads_chance(marked, mark, digits):
-<<<<<<< HEAD
-    matches = [
-        mark.evidence(WhiteBox(with_new_head(marked, layers.head(marked), seed=seed))).matches for seed in range(6)
-    ]
-=======
     model, matches = copy.deepcopy(marked), []
     for seed in range(6):
         redraw_head(model, seed=seed)
-        matches.append(mark.evidence(WhiteBox(model, 10)).matches)
->>>>>>> hooks
+        matches.append(mark.evidence(WhiteBox(model)).matches)
     assert max(matches) < 40
     assert abs(np.mean(matches) - 10) < 10
 
