@@ -8,7 +8,7 @@ A marked model answers the secret pictures with the expected labels; asking it i
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,8 @@ from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.pictures import of_pictures
 from modelmark.hooks import Hooks
 from modelmark.schemes import _blackbox, _triggers
-from modelmark.schemes.base import Attachments, Material
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.task import Task
 
 _OBJECTIONS = {
     "drawn": "",
@@ -37,7 +36,7 @@ _OBJECTIONS = {
 
 
 @dataclass(frozen=True)
-class Adi:
+class Adi(Drawn):
     """Trigger pictures with drawn labels (black-box).
 
     Departs: labels are drawn after the pictures are committed (``message="drawn"``); the paper commits to both together.
@@ -54,7 +53,6 @@ class Adi:
     name: ClassVar[str] = "adi"
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
-    private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING
 
     triggers: int | None = None
@@ -90,10 +88,6 @@ class Adi:
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
         resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
         return resolved
-
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
-        """Return nothing: pictures come from the secret, or are attached already."""
-        return {}
 
     def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,28 @@ class Scheme(Protocol):
             seed: of everything random.
         """
         ...
+
+
+class Drawn:
+    """What most schemes say: the message is drawn, all carriers follow from the secret, and no setting depends on the model."""
+
+    private: ClassVar[tuple[str, ...]] = ()
+
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> Self:
+        """Return the scheme as it is."""
+        return self
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return nothing."""
+        return {}
+
+    def objection(self) -> str:
+        """Return nothing: the test is exact."""
+        return ""
+
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+        """Return nothing: the draw decides."""
+        return None
 
 
 @runtime_checkable

@@ -27,7 +27,7 @@ from modelmark.hooks import Hooks
 from modelmark.schemes import _blackbox, _fusion
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
-from modelmark.schemes.base import Attachments, Material
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
 from modelmark.task import Task
 
@@ -49,7 +49,7 @@ class Fused(Pictures):
 
 
 @dataclass(frozen=True)
-class Coupled:
+class Coupled(Drawn):
     """Fused pairs of the owner's pictures, a drawn label for each pair of classes (black-box).
 
     Departs: with ``message="drawn"`` a symbol is a pair of classes and its label is drawn over all classes after the
@@ -77,7 +77,6 @@ class Coupled:
     name: ClassVar[str] = "coupled"
     summary: ClassVar[str] = "two of the owner's pictures fused, a label per pair of classes (Wen et al. 2023)"
     reads: ClassVar[type[Carriers]] = Pictures
-    private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 
     fusion: Literal["direct", "overlay", "autoencoder"] = "direct"

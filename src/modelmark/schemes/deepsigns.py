@@ -30,13 +30,13 @@ from modelmark.hooks import Hooks
 from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres
-from modelmark.schemes.base import Attachments, Material
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
 from modelmark.task import Task
 
 
 @dataclass(frozen=True)
-class DeepSigns:
+class DeepSigns(Drawn):
     """Bits in the activations of one or several layers (white-box).
 
     Departs: the message is drawn after classes, inputs and projections are committed; the paper's comes from the owner.

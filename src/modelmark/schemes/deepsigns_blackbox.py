@@ -25,7 +25,7 @@ from modelmark.evidence import BAR
 from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
 from modelmark.schemes import _blackbox, _density, _noise
-from modelmark.schemes.base import Attachments, Material
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
 from modelmark.suspects.base import Array
 from modelmark.task import Task
@@ -53,7 +53,7 @@ class Selected(Pictures):
 
 
 @dataclass(frozen=True)
-class DeepSignsBlackBox:
+class DeepSignsBlackBox(Drawn):
     """Noise pictures from rarely explored regions, with drawn labels (black-box).
 
     Departs: labels are drawn after all pictures are committed, and every committed picture counts; the paper keeps the
@@ -74,7 +74,6 @@ class DeepSignsBlackBox:
     name: ClassVar[str] = "deepsigns-blackbox"
     summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
-    private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING
 
     keys: int | None = None

@@ -31,7 +31,7 @@ from modelmark.hooks import Hooks
 from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _patterns, _signature
 from modelmark.schemes._patterns import Filtering
-from modelmark.schemes.base import Attachments, Material
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.scores import Scores
 from modelmark.secret import Secret
 from modelmark.suspects.base import Array
@@ -82,7 +82,7 @@ class SignedFilter(Filtered):
 
 
 @dataclass(frozen=True)
-class Null:
+class Null(Drawn):
     """Null embedding: one pattern that changes nothing, others that decide the label (black-box).
 
     Departs: with ``message="drawn"`` there are many true patterns, each with a label drawn after all are committed; the
@@ -109,7 +109,6 @@ class Null:
     name: ClassVar[str] = "null"
     summary: ClassVar[str] = "out-of-range pixel patterns to ignore and to obey (Li et al. 2019)"
     reads: ClassVar[type[Carriers]] = Filtered
-    private: ClassVar[tuple[str, ...]] = ()
     reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 
     patterns: int | None = None

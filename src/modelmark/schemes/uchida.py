@@ -22,9 +22,8 @@ from modelmark.errors import CapacityError, CapacityWarning, MismatchError, Usag
 from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
 from modelmark.schemes import _projection
-from modelmark.schemes.base import Attachments, Material
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.task import Task
 
 _OBJECTIONS = {
     "drawn": "",
@@ -34,7 +33,7 @@ _OBJECTIONS = {
 
 
 @dataclass(frozen=True)
-class Uchida:
+class Uchida(Drawn):
     """Bits in the weights of one convolution or linear layer (white-box).
 
     Departs: the message is drawn after the projection is committed (``message="drawn"``); the paper's is all ones.
@@ -87,10 +86,6 @@ class Uchida:
         if self.message == "imported":
             resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
         return resolved
-
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
-        """Return nothing: the projection comes from the secret, or is attached already."""
-        return {}
 
     @property
     def _size(self) -> tuple[int, int]:
