@@ -55,12 +55,13 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
     file = weights if isinstance(weights, WeightFile) else containers.held(weights)
     expected = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, Tensor)}
     fit = containers.fitted(file, {name: tuple(tensor.shape) for name, tensor in expected.items()})
-    if fit.lacks:
+    there = {_place(expected[name]) for name in fit.names}
+    if lacks := [name for name in fit.lacks if _place(expected[name]) not in there]:  # of tied weights one is enough
         unknown = f" and unknown {containers.some(fit.left_aside)}" if fit.left_aside else ""
         why, hint = containers.explained([*file.shapes, *file.unreadable])
         raise MismatchError(
             f"expected {what} for this architecture ({len(expected)} tensors), "
-            f"got no {containers.some(fit.lacks)}{unknown}{f': {why}' if why else ''}",
+            f"got no {containers.some(lacks)}{unknown}{f': {why}' if why else ''}",
             hint=hint,
         )
     for name, (shape, found) in fit.unfit.items():
@@ -81,6 +82,10 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
 def digest(state: Mapping[str, Tensor]) -> str:
     """Return SHA-256, in hex, over name, type, shape and bytes of every tensor in name order."""
     return containers.digest(state, state.__getitem__)
+
+
+def _place(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:
+    return tensor.data_ptr() if tensor.numel() else id(tensor), tensor.shape, tensor.stride()
 
 
 def _kind(tensor: Tensor) -> str:

@@ -4,11 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-# parts of a path that wrappers add and no layer's name needs: DataParallel and its kind, torch.compile, FSDP, activation
-# checkpointing, Lightning Fabric, peft
-WRAPPERS = frozenset(
-    {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module", "base_layer"}
-)
+WRAPPERS = frozenset({
+    "module",  # DataParallel and its kind, DeepSpeed, averages
+    "_orig_mod",  # torch.compile
+    "_fsdp_wrapped_module", "_fpw_module",
+    "_checkpoint_wrapped_module",
+    "_forward_module",  # Lightning Fabric
+    "_module",  # Opacus
+    "base_layer",  # peft
+})  # fmt: skip
+"""Parts of a path that wrappers add and no layer's name needs."""
 AS_THEY_ARE = "names as they are"
 _DEPTH = 8  # parts of a path that may stand before a network's own
 _TRIED = 32  # places at which a network may lie in a file
