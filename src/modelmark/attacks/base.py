@@ -27,7 +27,7 @@ from modelmark.attacks import fields
 from modelmark.attacks._tools.pictures import filtered, require_pictures
 from modelmark.attacks.fields import Strengths
 from modelmark.attacks.results import Answer, Finding, Forged
-from modelmark.recipe import Recipe
+from modelmark.recipe import Recipe, constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
@@ -56,6 +56,10 @@ class Thief:
     def fit(self, model: nn.Module, recipe: Recipe, *, task: Task | None = None, **options: Any) -> nn.Module:
         """Return a copy of ``model`` trained on ``task``, his own unless told otherwise, with ``training.fit``."""
         return fit(model, task or self.task, recipe, **{"seed": self.seed, "watch": self.watch, **options})
+
+    def tune(self, model: nn.Module, attack: Any, **options: Any) -> nn.Module:
+        """Return a copy of ``model`` trained at the constant ``rate`` of an attack, for its ``epochs`` and by its ``batch``."""
+        return self.fit(model, constant(attack.epochs, attack.rate, batch=attack.batch, clip=1.0), **options)
 
 
 @dataclass_transform(frozen_default=True)

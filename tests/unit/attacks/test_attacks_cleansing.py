@@ -57,7 +57,7 @@ def thief(digits):
 
 @pytest.fixture(scope="module")
 def triggers(backdoored, thief):
-    return reconstruct(backdoored, thief, steps=150, seed=0)
+    return reconstruct(backdoored, Thief(thief, seed=0), 150)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_reconstruction_finds_the_class_and_the_place_of_a_planted_patch(trigger
 
 
 def test_a_clean_network_has_no_such_class(unmarked, thief):
-    assert reconstruct(unmarked, thief, steps=100, seed=0).anomaly.max() < 2
+    assert reconstruct(unmarked, Thief(thief, seed=0), 100).anomaly.max() < 2
 
 
 def test_the_anomaly_index_is_in_deviations_below_the_median():
@@ -196,7 +196,7 @@ def test_one_channel_of_a_unit_is_always_kept():
 
 def test_masks_stay_between_nothing_and_all_and_leave_the_weights(unmarked, thief):
     kept = copy.deepcopy(unmarked.state_dict())
-    masks = learned(Masks, unmarked, constant(2, 0.5, batch=64, nesterov=False), Thief(thief, seed=0))
+    masks = learned(Masks, unmarked, Anp(epochs=2, rate=0.5), Thief(thief, seed=0))
     values = torch.cat(list(masks.values()))
     assert values.min() >= 0
     assert values.max() <= 1

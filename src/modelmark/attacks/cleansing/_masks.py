@@ -15,7 +15,7 @@ from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Positive, Share
 from modelmark.errors import UsageError
 from modelmark.hooks import Hooks
-from modelmark.recipe import Recipe
+from modelmark.recipe import constant
 from modelmark.training import run
 
 MaskRate = Annotated[Positive, "learning rate of the masks"]
@@ -60,14 +60,15 @@ class Masks(Hooks):
         self.noise: Sequence[tuple[Tensor, Tensor]] | None = None
         self._handles = [module.register_forward_hook(self._hook(index)) for index, module in enumerate(modules)]
 
+    @torch.no_grad()
     def after_step(self, model: nn.Module) -> None:
         """Keep the masks in [0, 1]."""
-        with torch.no_grad():
-            for mask in self.masks:
-                mask.clamp_(0, 1)
+        for mask in self.masks:
+            mask.clamp_(0, 1)
 
     def finish(self, model: nn.Module) -> None:
         """Leave the model as it was."""
+        self.after_step(model)
         for handle in self._handles:
             handle.remove()
 
@@ -84,13 +85,16 @@ class Masks(Hooks):
         return scale
 
 
-def learned(masks: Callable[[nn.Module], Masks], model: nn.Module, recipe: Recipe, thief: Thief) -> dict[str, Tensor]:
-    """Return each unit's masks, ``(channels,)`` in [0, 1], trained while weights and statistics of ``model`` are held."""
+def learned(masks: Callable[[nn.Module], Masks], model: nn.Module, attack: Any, thief: Thief) -> dict[str, Tensor]:
+    """Return each unit's masks, ``(channels,)`` in [0, 1], trained while weights and statistics of ``model`` are held.
+
+    ``rate``, ``epochs`` and ``batch`` are those of ``attack``.
+    """
     _, found = run(
-        model, thief.task, recipe, masks,
+        model, thief.task, constant(attack.epochs, attack.rate, batch=attack.batch, nesterov=False), masks,
         seed=thief.seed, trainable=lambda name: False, frozen_statistics=True, watch=thief.watch,
     )  # fmt: skip
-    return {path: mask.detach().clamp(0, 1) for path, mask in zip(found.paths, found.masks, strict=True)}
+    return {path: mask.detach() for path, mask in zip(found.paths, found.masks, strict=True)}
 
 
 @torch.no_grad()

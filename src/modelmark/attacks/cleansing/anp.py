@@ -10,7 +10,6 @@ from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import MaskRate, Masks, Threshold, below, learned, prune
 from modelmark.attacks.fields import Batch, Epochs, Share
 from modelmark.hooks import Samples
-from modelmark.recipe import constant
 
 
 class Anp(Removal, family="cleansing"):
@@ -37,8 +36,7 @@ class Anp(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the pruned model."""
-        recipe = constant(self.epochs, self.rate, batch=self.batch, nesterov=False)
-        masks = learned(lambda copied: _Adversarial(copied, self.eps, self.alpha), stolen, recipe, thief)
+        masks = learned(lambda copied: _Adversarial(copied, self.eps, self.alpha), stolen, self, thief)
         return prune(stolen, below(masks, self.threshold))
 
 

@@ -11,7 +11,6 @@ from modelmark.attacks.cleansing._trigger import Steps, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
-from modelmark.recipe import constant
 
 
 class CleansePrune(Removal, family="cleansing"):
@@ -41,7 +40,7 @@ class CleansePrune(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the model whose head ignores some features."""
-        triggers = reconstruct(stolen, thief.task, steps=self.steps, seed=thief.seed)
+        triggers = reconstruct(stolen, thief, self.steps)
         clean = Normalise(thief.task.interface)(thief.task.train_inputs[:1000]).to(triggers.masks.device)
         before = features(stolen, clean)
         raised = torch.stack([
@@ -50,7 +49,7 @@ class CleansePrune(Removal, family="cleansing"):
         ]).amax(dim=0)  # fmt: skip
         cut = _Cut(raised.argsort(descending=True)[: round(self.amount * len(raised))])
         cut.after_step(stolen)
-        return thief.fit(stolen, constant(self.epochs, self.rate, batch=self.batch, clip=1.0), hooks=lambda copied: cut)
+        return thief.tune(stolen, self, hooks=lambda copied: cut)
 
 
 def features(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -72,6 +71,4 @@ class _Cut(Hooks):
         """Cut them again."""
         layers.weight(model, layers.head(model))[:, self._features] = 0
 
-    def finish(self, model: nn.Module) -> None:
-        """Cut them after the last step."""
-        self.after_step(model)
+    finish = after_step

@@ -8,7 +8,6 @@ from torch import nn
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._trigger import Stamping, Steps, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
-from modelmark.recipe import constant
 
 
 class CleanseUnlearn(Removal, family="cleansing"):
@@ -38,7 +37,6 @@ class CleanseUnlearn(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the fine-tuned model."""
-        triggers = reconstruct(stolen, thief.task, steps=self.steps, seed=thief.seed)
+        triggers = reconstruct(stolen, thief, self.steps)
         classes = torch.arange(len(triggers.masks)).to(triggers.masks.device) if self.every else triggers.suspicious()
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return thief.fit(stolen, recipe, hooks=lambda copied: Stamping(triggers, classes, self.share))
+        return thief.tune(stolen, self, hooks=lambda copied: Stamping(triggers, classes, self.share))

@@ -9,7 +9,6 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within
 from modelmark.hooks import Hooks, Samples
-from modelmark.recipe import constant
 
 
 class FtSam(Removal, family="cleansing"):
@@ -36,8 +35,7 @@ class FtSam(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the fine-tuned model."""
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return thief.fit(stolen, recipe, hooks=lambda copied: Sharpness(copied, self.rho))
+        return thief.tune(stolen, self, hooks=lambda copied: Sharpness(copied, self.rho))
 
 
 class Sharpness(Hooks):
@@ -76,6 +74,4 @@ class Sharpness(Hooks):
                 w.sub_(move)
         self._moves = [torch.zeros_like(move) for move in self._moves]
 
-    def finish(self, model: nn.Module) -> None:
-        """Move them back after the last step."""
-        self.after_step(model)
+    finish = after_step

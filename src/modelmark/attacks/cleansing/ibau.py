@@ -12,7 +12,6 @@ from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
 from modelmark.hooks import Hooks, Samples
-from modelmark.recipe import constant
 
 
 class Ibau(Removal, family="cleansing"):
@@ -40,8 +39,8 @@ class Ibau(Removal, family="cleansing"):
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the hardened model."""
         low, high = ends(thief.task.interface, next(stolen.parameters()).device)
-        return thief.fit(
-            stolen, constant(self.epochs, self.rate, batch=self.batch, clip=1.0),
+        return thief.tune(
+            stolen, self,
             hooks=lambda copied: Universal(copied.forward, low, high, self.radius, self.iterations),
         )  # fmt: skip
 

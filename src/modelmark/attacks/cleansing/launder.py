@@ -12,7 +12,6 @@ from modelmark.attacks.cleansing._trigger import Stamping, Steps, Triggers, reco
 from modelmark.attacks.fields import Batch, Epochs, Positive, Rate, Share
 from modelmark.attacks.pruning._activity import activity
 from modelmark.preprocess import Normalise
-from modelmark.recipe import constant
 
 
 class Launder(Removal, family="cleansing"):
@@ -42,7 +41,7 @@ class Launder(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the laundered model."""
-        triggers = reconstruct(stolen, thief.task, steps=self.steps, seed=thief.seed)
+        triggers = reconstruct(stolen, thief, self.steps)
         classes = torch.arange(len(triggers.masks), device=triggers.masks.device)
         clean = Normalise(thief.task.interface)(thief.task.train_inputs[:256]).to(classes.device)
         cuts = {}
@@ -50,9 +49,8 @@ class Launder(Removal, family="cleansing"):
             dense = isinstance(layers.unwrapped(stolen).get_submodule(path), nn.Linear)
             cuts[path] = raised > (self.dense if dense else self.convolution)
             cuts[path][raised.argmin()] = False
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return thief.fit(
-            prune(stolen, cuts, biases=True), recipe, hooks=lambda copied: Stamping(triggers, classes, self.share)
+        return thief.tune(
+            prune(stolen, cuts, biases=True), self, hooks=lambda copied: Stamping(triggers, classes, self.share)
         )
 
 

@@ -40,8 +40,7 @@ class Rnp(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the pruned model."""
-        recipe = constant(self.epochs, self.rate, batch=self.batch, nesterov=False)
-        return prune(stolen, below(learned(Masks, self.unlearned(stolen, thief), recipe, thief), self.threshold))
+        return prune(stolen, below(learned(Masks, self.unlearned(stolen, thief), self, thief), self.threshold))
 
     def unlearned(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return a copy that has forgotten the thief's data."""

@@ -86,6 +86,11 @@ def schedule(student: nn.Module, task: Task, epochs: int = 0) -> Recipe:
     )
 
 
+def retrained(stolen: nn.Module, thief: Thief, **options: Any) -> nn.Module:
+    """Return the architecture of ``stolen`` trained from new weights; options are those of ``taught``."""
+    return taught(drawn_anew(stolen, seed=thief.seed), thief, **options)
+
+
 def taught(student: nn.Module, thief: Thief, *, task: Task | None = None, epochs: int = 0, **options: Any) -> nn.Module:
     """Return an untrained ``student`` trained on ``task``, the thief's own unless told otherwise, by ``schedule``."""
     task = task or thief.task

@@ -7,7 +7,7 @@ from torch import nn
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled
-from modelmark.attacks.extraction._students import Passes, drawn_anew, taught
+from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Count, Part
 from modelmark.suspect import logits
 
@@ -40,4 +40,4 @@ class AdversarialExtraction(Extraction, family="retraining"):
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 
-        return taught(drawn_anew(stolen, seed=thief.seed), thief, task=task, epochs=self.epochs, hooks=hooks)
+        return retrained(stolen, thief, task=task, epochs=self.epochs, hooks=hooks)

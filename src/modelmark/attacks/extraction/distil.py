@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._losses import Distilling
-from modelmark.attacks.extraction._students import Passes, drawn_anew, taught
+from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Positive, Share
 
 
@@ -35,7 +35,7 @@ class Distil(Extraction, family="distillation"):
             hard = one_hot(hard, task.interface.classes).float()
         soft = softened(stolen, task, temperature=self.temperature).train_targets
         both = torch.cat([self.alpha * self.temperature**2 * soft, hard], dim=1)
-        return taught(
-            drawn_anew(stolen, seed=thief.seed), thief, task=replace(task, train_targets=both), epochs=self.epochs,
+        return retrained(
+            stolen, thief, task=replace(task, train_targets=both), epochs=self.epochs,
             hooks=lambda copied: Distilling(self.temperature, 1 - self.alpha),
         )  # fmt: skip

@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled, scores
-from modelmark.attacks.extraction._students import drawn_anew, taught
+from modelmark.attacks.extraction._students import retrained
 from modelmark.attacks.fields import Count, Within
 from modelmark.errors import UsageError
 
@@ -43,7 +43,7 @@ class Ensemble(Extraction, family="distillation"):
         total = torch.zeros_like(smooth)
         for number, part in enumerate(replace(task, train_targets=smooth).split(shares, seed=seed).values(), start=1):
             own = replace(thief, seed=seed + number)
-            student = taught(drawn_anew(stolen, seed=own.seed), own, task=part, epochs=self.epochs)
+            student = retrained(stolen, own, task=part, epochs=self.epochs)
             total += scores(student, task.train_inputs, task).softmax(dim=1)
         last = replace(task, train_targets=total / self.students)
-        return taught(drawn_anew(stolen, seed=seed), thief, task=last, epochs=self.epochs)
+        return retrained(stolen, thief, task=last, epochs=self.epochs)

@@ -7,7 +7,7 @@ from torch import nn
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._pictures import pictures
-from modelmark.attacks.extraction._students import drawn_anew, taught
+from modelmark.attacks.extraction._students import retrained
 from modelmark.attacks.fields import Count, Within
 
 
@@ -36,4 +36,4 @@ class Knockoff(Extraction, family="foreign queries"):
         """
         images, _ = pictures(thief.task.interface, self.queries, family=self.data, seed=thief.seed)
         task = softened(stolen, thief.task, images)
-        return taught(drawn_anew(stolen, seed=thief.seed), thief, task=task, epochs=self.epochs)
+        return retrained(stolen, thief, task=task, epochs=self.epochs)

@@ -4,7 +4,7 @@ from torch import nn
 
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled
-from modelmark.attacks.extraction._students import Passes, drawn_anew, taught
+from modelmark.attacks.extraction._students import Passes, retrained
 
 
 class Retrain(Extraction, family="retraining"):
@@ -19,4 +19,4 @@ class Retrain(Extraction, family="retraining"):
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the student; the thief's own labels are not used."""
         task = labelled(stolen, thief.task)
-        return taught(drawn_anew(stolen, seed=thief.seed), thief, task=task, epochs=self.epochs)
+        return retrained(stolen, thief, task=task, epochs=self.epochs)

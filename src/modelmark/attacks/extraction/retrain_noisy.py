@@ -6,7 +6,7 @@ from torch import nn
 
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._losses import Imitating, Loss
-from modelmark.attacks.extraction._students import Passes, drawn_anew, taught
+from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Positive
 
 
@@ -26,7 +26,7 @@ class RetrainNoisy(Extraction, family="retraining"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the student; the thief's own labels are not used."""
-        return taught(
-            drawn_anew(stolen, seed=thief.seed), thief, epochs=self.epochs,
+        return retrained(
+            stolen, thief, epochs=self.epochs,
             hooks=lambda copied: Imitating(stolen, noise=self.noise, squares=self.loss == "mse"),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from torch import nn
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._losses import Imitating, Loss
-from modelmark.attacks.extraction._students import Passes, drawn_anew, taught
+from modelmark.attacks.extraction._students import Passes, retrained
 
 
 class RetrainSoft(Extraction, family="retraining"):
@@ -21,7 +21,6 @@ class RetrainSoft(Extraction, family="retraining"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the student; the thief's own labels are not used."""
-        student = drawn_anew(stolen, seed=thief.seed)
         if self.loss == "cross-entropy":
-            return taught(student, thief, task=softened(stolen, thief.task), epochs=self.epochs)
-        return taught(student, thief, epochs=self.epochs, hooks=lambda copied: Imitating(stolen, squares=True))
+            return retrained(stolen, thief, task=softened(stolen, thief.task), epochs=self.epochs)
+        return retrained(stolen, thief, epochs=self.epochs, hooks=lambda copied: Imitating(stolen, squares=True))

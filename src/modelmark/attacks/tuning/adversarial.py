@@ -7,7 +7,6 @@ from torch import nn
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
-from modelmark.recipe import constant
 
 
 class AdversarialTraining(Removal, name="adversarial", family="fine-tuning"):
@@ -42,4 +41,4 @@ class AdversarialTraining(Removal, name="adversarial", family="fine-tuning"):
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 
-        return thief.fit(stolen, constant(self.epochs, self.rate, batch=self.batch, clip=1.0), hooks=hooks)
+        return thief.tune(stolen, self, hooks=hooks)

@@ -8,7 +8,6 @@ from torch import nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
-from modelmark.recipe import constant
 
 
 class LabelNoise(Removal, family="fine-tuning"):
@@ -30,5 +29,4 @@ class LabelNoise(Removal, family="fine-tuning"):
         labels = task.labels.clone()
         wrong = torch.randperm(len(labels), generator=generator)[: round(self.share * len(labels))].to(labels.device)
         labels[wrong] = torch.randint(task.interface.classes, wrong.shape, generator=generator).to(labels.device)
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return thief.fit(stolen, recipe, task=replace(task, train_targets=labels))
+        return thief.tune(stolen, self, task=replace(task, train_targets=labels))

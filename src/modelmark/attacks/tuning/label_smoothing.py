@@ -8,7 +8,6 @@ from torch.nn.functional import one_hot
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
-from modelmark.recipe import constant
 
 
 class LabelSmoothing(Removal, family="fine-tuning"):
@@ -29,4 +28,4 @@ class LabelSmoothing(Removal, family="fine-tuning"):
         targets, classes = thief.task.train_targets, thief.task.interface.classes
         sure = targets if targets.is_floating_point() else one_hot(targets, classes).float()
         smooth = replace(thief.task, train_targets=(1 - self.eps) * sure + self.eps / classes)
-        return thief.fit(stolen, constant(self.epochs, self.rate, batch=self.batch, clip=1.0), task=smooth)
+        return thief.tune(stolen, self, task=smooth)

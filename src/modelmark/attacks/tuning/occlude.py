@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 from modelmark.hooks import Hooks, Samples
-from modelmark.recipe import constant
 
 
 class Occlude(Removal, family="fine-tuning", pictures=True):
@@ -33,8 +32,7 @@ class Occlude(Removal, family="fine-tuning", pictures=True):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the fine-tuned model."""
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return thief.fit(stolen, recipe, hooks=lambda copied: _Holes(self.side))
+        return thief.tune(stolen, self, hooks=lambda copied: _Holes(self.side))
 
 
 class _Holes(Hooks):
