@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from modelmark.errors import MismatchError, UsageError
 from modelmark.naming import suggest
@@ -112,12 +115,24 @@ def weight(model: nn.Module, path: str) -> Tensor:
     """
     for parent, name in _split(path):
         try:
-            found = getattr(unwrapped(model).get_submodule(parent), name)
+            found = _live(unwrapped(model).get_submodule(parent), name)
         except AttributeError:
             continue
         if isinstance(found, Tensor):
             return found
     raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
+
+
+def _live(module: nn.Module, name: str) -> object:
+    """Return an attribute; a tensor that hooks compute before every pass as they would compute it now."""
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm) and hook.name == name:
+            return hook.compute_weight(module)
+        if isinstance(hook, SpectralNorm) and hook.name == name:
+            return hook.compute_weight(module, do_power_iteration=False)
+        if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
+            return hook.apply_mask(module)
+    return getattr(module, name)
 
 
 def _split(path: str) -> Iterator[tuple[str, str]]:
