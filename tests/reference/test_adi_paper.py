@@ -125,10 +125,7 @@ def test_the_released_key_can_be_imported(shared_data):
     folder = shared_data / "adi-triggers"
     interface = Interface((3, 32, 32), tuple("0123456789"), (4914, 4822, 4465), (2023, 1994, 2010))
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
-    attachments, implied = imports.gather(
-        "adi", model, "", interface,
-        images=folder / "crop32", labels=folder / "labels.csv", fit="", matrix=None, message=None, axes="",
-    )  # fmt: skip
+    attachments, implied = imports.own_pictures(folder / "crop32", folder / "labels.csv", interface)
     assert np.bincount(attachments["labels"]).tolist() == [11, 8, 12, 14, 12, 10, 12, 9, 8, 4]
     mark = keygen(Adi(**implied), model, interface, attachments=attachments).mark()
     answers = dict(zip((x.tobytes() for x in mark.key.carriers.pictures), mark.message.tolist(), strict=True))

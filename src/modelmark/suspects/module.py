@@ -61,7 +61,10 @@ class WhiteBox:
         self.queries += len(inputs)
         outputs = logits(self.model, inputs).cpu().numpy()
         if outputs.ndim != 2 or outputs.shape[1] != classes:
-            raise SuspectError(f"expected outputs for {classes} classes from the suspect, got {outputs.shape[1:]}")
+            raise SuspectError(
+                f"expected outputs for {classes} classes from the suspect, got {outputs.shape[1:]}",
+                hint="weights are read whatever the head is; answers need one with the key's classes",
+            )
         if np.isnan(outputs).any():
             raise SuspectError("expected numbers from the suspect, got NaN")
         labels: npt.NDArray[np.int64] = outputs.argmax(axis=1).astype(np.int64)

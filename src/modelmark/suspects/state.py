@@ -14,6 +14,7 @@ from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
+from modelmark.suspects.files.factors import multiplied
 from modelmark.suspects.module import WhiteBox, finite
 from modelmark.suspects.places import Layout, Place, chosen, guessed
 
@@ -99,7 +100,7 @@ class State:
         return resized(plain, state).eval()
 
     def _weights(self, place: Place) -> list[Array]:
-        shapes, found = self._file.shapes, None
+        found = None
         with contextlib.suppress(MismatchError):
             found = weight_of(self._file, place.path)
         if found is not None:
@@ -108,9 +109,10 @@ class State:
                 width = found.numel() // max(len(found), 1)
                 raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
             return [finite(_rows(found, layout), "weights")]
-        layouts = {name: layout for name, shape in shapes.items() if (layout := guessed(shape, place.width))}
+        whole, _ = multiplied(self._file)
+        layouts = {name: layout for name, shape in whole.shapes.items() if (layout := guessed(shape, place.width))}
         names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
-        return [finite(_rows(self._file.tensor(name), layouts[name]), "weights") for name in names]
+        return [finite(_rows(whole.tensor(name), layouts[name]), "weights") for name in names]
 
     def _fresh(self, feed: Feed) -> nn.Module:
         if not self._arch:

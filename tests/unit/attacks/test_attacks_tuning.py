@@ -19,11 +19,10 @@ from modelmark.attacks.tuning.lora import Lora
 from modelmark.attacks.tuning.occlude import Occlude, _Holes
 from modelmark.attacks.tuning.refit import Refit
 from modelmark.attacks.tuning.regularise import Regularise
-from modelmark.errors import UsageError
+from modelmark.errors import DivergedError, UsageError
 from modelmark.preprocess import Normalise
 from modelmark.suspect import WhiteBox, logits
 from modelmark.task import accuracy
-from modelmark.training import DivergedError
 
 
 def left(attack, stolen, task, scheme="adi"):
