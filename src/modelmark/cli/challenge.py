@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Output, PassphraseFile
+from modelmark.cli.options import Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
 from modelmark.cli.terminal import say
 from modelmark.errors import UsageError
@@ -36,6 +36,7 @@ def run(
     days: Annotated[float, typer.Option("--days", min=0, help="until it expires")] = 30.0,
     verdict: Verdicts = None,
     revocation: Revocations = None,
+    scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
@@ -69,6 +70,7 @@ def run(
         signed = challenge(
             claimed, paper, suspect, signer, papers.load_trust(authority),
             Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record,
+            kinds=papers.kinds(scheme),
             known=Known(papers.load_all(verdict, Verdict, claimed), papers.load_all(revocation, Revocation, claimed)),
         )  # fmt: skip
     except ValueError as error:
