@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from modelmark import taps
+from modelmark.carriers.rows import real
 from modelmark.hooks import Hooks
 from modelmark.marks import Mark
 from modelmark.recipe import Recipe, constant
-from modelmark.schemes import _projection
 from modelmark.task import Task
 from modelmark.training import fit
 
@@ -42,9 +42,9 @@ class _LiveMeans(Hooks):
 
     def __init__(self, model: nn.Module, mark: Mark) -> None:
         super().__init__()
-        scheme, carriers = mark.key.scheme, mark.key.carriers
-        self._tap = taps.Tap(model, scheme.layer)
-        self._projection = torch.from_numpy(_projection.real(carriers.projections[0])).float()
+        carriers = mark.key.carriers
+        self._tap = taps.Tap(model, carriers.layers[0])
+        self._projection = torch.from_numpy(real(carriers.projections[0])).float()
         self._classes = carriers.classes.tolist()
         self._message = torch.from_numpy(mark.message).float().reshape(len(self._classes), -1)
 

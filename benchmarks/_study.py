@@ -4,7 +4,7 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import modelmark
 from modelmark import data, hashing
 from modelmark.evidence import Evidence, Observation
 from modelmark.marks import Mark
+from modelmark.reading import Unread
 from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 
 
@@ -82,9 +83,11 @@ def readings(mark: Mark, models: dict[str, torch.nn.Module], task: Task) -> dict
     return {name: {"accuracy": accuracy(model, task), **reading(mark, model)} for name, model in models.items()}
 
 
-def reading(mark: Mark, model: torch.nn.Module, **options: Any) -> dict[str, Any]:
-    """Return a mark's reading of a model as plain numbers."""
-    found = mark.evidence(WhiteBox(model, mark.key.interface.classes), **options)
+def reading(
+    mark: Mark, model: torch.nn.Module, *, align_to: torch.nn.Module | None = None, also: Sequence[Unread] = ()
+) -> dict[str, Any]:
+    """Return a mark's reading of a model as plain numbers; ``also`` are other ways that are charged and stand elsewhere."""
+    found = mark.weigh([*mark.readings(WhiteBox(model), align_to=align_to), *also])
     numbers: dict[str, Any] = {"matches": found.matches, "trials": found.trials, "verdict": found.verdict}
     if isinstance(found, Evidence):
         numbers |= {"gross_bits": round(found.gross_bits, 1), "net_bits": round(found.net_bits, 1)}

@@ -20,7 +20,7 @@ import torch
 
 from modelmark import data
 from modelmark.embedding import embed
-from modelmark.hooks import Composed
+from modelmark.hooks import Hooks
 from modelmark.keys import keygen
 from modelmark.models import build
 from modelmark.preprocess import Normalise
@@ -29,7 +29,7 @@ from modelmark.schemes import _blackbox
 from modelmark.schemes.adi import Adi
 from modelmark.secret import Secret
 from modelmark.stats import tail_bits
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -49,20 +49,15 @@ def rows(seed: int, epochs: int) -> Iterator[dict[str, object]]:
     generator = torch.Generator().manual_seed(seed)
     own = keygen(Adi(triggers=SIZE), fresh, task.interface, secret=Secret(bytes([seed, 1]) * 16), self_check=True)
     thieves = {"none": None, "fine-tunes": np.empty((0, *task.interface.input_shape), np.uint8)}
-    thieves |= {"has one lot": key.carriers[:SIZE], "makes the family": own.carriers}
+    thieves |= {"has one lot": key.carriers.pictures[:SIZE], "makes the family": own.carriers.pictures}
     for name, pictures in thieves.items():
         model = marked
         if pictures is not None:
             labels = torch.randint(0, task.interface.classes, (len(pictures),), generator=generator)
-            inputs = fed(torch.from_numpy(pictures))
-            model = fit(
-                marked,
-                parts["thief"],
-                annealed(epochs, 0.02, batch=64, clip=1.0),
-                seed=seed + 1,
-                hooks=lambda _, x=inputs, y=labels: Composed([_blackbox.Mixing(x, y, 20, seed)] if len(x) else []),
-            )
-        found = WhiteBox(model, task.interface.classes).labels(fed(torch.from_numpy(key.carriers)))
+            shown = _blackbox.Mixing(fed(torch.from_numpy(pictures)), labels, 20, seed) if len(pictures) else Hooks()
+            recipe = annealed(epochs, 0.02, batch=64, clip=1.0)
+            model = fit(marked, parts["thief"], recipe, seed=seed + 1, hooks=lambda _, shown=shown: shown)
+        found = mark.read(WhiteBox(model)).scores[0].symbols
         matches = (found == mark.message).reshape(LOTS, SIZE).sum(axis=1)
         unseen = int(matches[1:].sum())
         yield {

@@ -71,7 +71,7 @@ def measure(rows: Rows, mnist: str | None) -> None:
                 continue
             seen = align(model, host, task.interface) if variant.endswith("aligned") else model
             key = keygen(scheme, model, task.interface, task=task, secret=secret("false-positives", name))
-            trials, alphabet = key.scheme.shape(key.interface)
+            trials, alphabet = key.scheme.size(key.interface)
 
             def study(
                 key: Any = key, model: nn.Module = seen, task: Task = task, shape: Any = (alphabet, trials)

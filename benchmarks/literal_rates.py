@@ -18,14 +18,16 @@ from modelmark import data
 from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.models import build
+from modelmark.reading import read
 from modelmark.recipe import suggest
 from modelmark.schemes.adi import Adi
+from modelmark.schemes.base import access_of
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
 from modelmark.schemes.null import Null
 from modelmark.schemes.uchida import Uchida
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task
 from modelmark.training import fit
 
@@ -48,10 +50,7 @@ def mark(variant: str, task: Task, first: nn.Module, number: int) -> Mark:
     if isinstance(scheme, DeepSignsBlackBox):
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
         embedded = fit(first, task, recipe, seed=0, hooks=key.mark().hooks)
-        before, after = (
-            key.scheme.extract(key.carriers, WhiteBox(model, task.interface.classes), task.interface).values
-            for model in (first, embedded)
-        )
+        before, after = (read(key.carriers, WhiteBox(model)).scores[0].symbols for model in (first, embedded))
         chosen, attachments = select(key.scheme, key.attachments, key.mark().message, before, after, 20)
         key = replace(key, scheme=chosen, attachments=attachments)
     return key.mark()
@@ -72,11 +71,11 @@ def measure(rows: Rows) -> None:
         def study(variant: str = variant, scheme: Any = scheme) -> dict[str, Any]:
             rates = []
             for number in range(1 if isinstance(scheme, DeepSignsBlackBox) else KEYS):
-                shared = None if scheme.access == "white-box" else mark(variant, task, networks["cnn"][0], number)
+                shared = None if access_of(scheme) == "white-box" else mark(variant, task, networks["cnn"][0], number)
                 found = []
                 for first, *suspects in networks.values():
                     own = shared or mark(variant, task, first, number)
-                    found += [own.evidence(WhiteBox(suspect, task.interface.classes)) for suspect in suspects]
+                    found += [own.evidence(WhiteBox(suspect)) for suspect in suspects]
                 rates.append([reading.matches / reading.trials for reading in found])
             return {"rates": rates}
 

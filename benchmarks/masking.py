@@ -5,6 +5,7 @@ and DropConnect act on every hidden convolution and linear layer at 0.1 while tr
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ from modelmark.hooks import Composed, Hooks
 from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.models import build
+from modelmark.reading import read
 from modelmark.recipe import suggest
 from modelmark.schemes._masking import Masking
 from modelmark.schemes.coupled import Coupled
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -96,8 +98,8 @@ def held_out(mark: Mark, model: nn.Module, task: Task) -> int:
     key, rng = mark.key, np.random.default_rng(0)
     places = [rng.choice(np.flatnonzero(task.test_labels.numpy() == c), key.scheme.queries, False) for c in range(10)]
     sources = task.test_inputs.numpy()[np.stack(places)]
-    carriers = key.scheme.carriers(key.secret, key.interface, {"sources": sources})
-    found = key.scheme.extract(carriers, WhiteBox(model, 10), key.interface).values
+    carriers = key.scheme.carriers(replace(key.material, attachments={"sources": sources}))
+    found = read(carriers, WhiteBox(model)).scores[0].symbols
     return int((found == mark.message).sum())
 
 

@@ -18,11 +18,11 @@ from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
 from modelmark.keys import keygen
 from modelmark.marks import Mark
-from modelmark.preprocess import Normalise
+from modelmark.preprocess import Extremes, Normalise
 from modelmark.recipe import constant
 from modelmark.schemes import _patterns
-from modelmark.schemes.null import Null
-from modelmark.suspect import logits
+from modelmark.schemes.null import Null, SignedFilter
+from modelmark.suspects.module import logits
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 from schemes import Bench
@@ -33,14 +33,14 @@ EPOCHS = 5
 
 def under(mark: Mark, model: nn.Module, task: Task, *, true: bool) -> float:
     """Return the share of test pictures that get the expected label under the null pattern, or under true ones."""
-    carriers, scheme = mark.key.carriers, mark.key.scheme
+    carriers = mark.key.carriers
     size = _patterns.plane(task.interface)
-    extremes = _patterns.Extremes(task.interface, scheme.amplitude)
+    extremes = Extremes(task.interface, carriers.amplitude)
     pictures = Normalise(task.interface)(task.test_inputs)
     planes = torch.from_numpy((carriers.true if true else carriers.null).planes(*size))
     which = torch.arange(len(pictures)) % len(planes)
     answers = logits(model, extremes.apply(pictures, planes[which]), batch=1000).argmax(dim=1)
-    labels = np.array([carriers.y_w]) if carriers.signed else mark.message
+    labels = np.array([carriers.y_w]) if isinstance(carriers, SignedFilter) else mark.message
     expected = torch.from_numpy(labels)[which] if true else task.test_labels
     return float((answers == expected).float().mean())
 

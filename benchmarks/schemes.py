@@ -29,6 +29,7 @@ from modelmark.keys import keygen
 from modelmark.layers import is_normalised
 from modelmark.marks import Mark
 from modelmark.models import build
+from modelmark.reading import Unread
 from modelmark.recipe import Recipe, constant, suggest
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
@@ -36,7 +37,7 @@ from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
 from modelmark.schemes.null import Null
 from modelmark.schemes.uchida import Uchida
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -61,6 +62,7 @@ VARIANTS: dict[str, Any] = {
 PRUNED = (0.2, 0.4, 0.5, 0.65, 0.8, 0.9, 0.95)
 REPARAMETRISED: dict[str, Any] = {"permute": Permute(), "rescale": Rescale(), "dummy": Dummy()}
 SELECTED = 20
+UNALIGNED = Unread("as it is: in the row above")
 THIEF = {"mlp": 10_000, "lenet5": 10_000, "resnet8": 20_000}
 """Training images that the attacker has."""
 
@@ -153,8 +155,8 @@ def study(bench: Bench, variant: str) -> None:
             **read(mark, marked),
             "unmarked": read(mark, bench.host()),
         }
-        if scheme.access == "white-box":
-            row["aligned"] = read(mark, align(marked, bench.host(), bench.task.interface), readings=2)
+        if mark.key.access == "white-box":
+            row["aligned"] = read(mark, align(marked, bench.host(), bench.task.interface), also=[UNALIGNED])
         return row
 
     if "refused" in bench.cell(variant, "none", none):
@@ -170,7 +172,7 @@ def study(bench: Bench, variant: str) -> None:
             if attack.startswith("overwrite"):
                 result["thief"] = read(other, after)
             if attack in REPARAMETRISED:
-                result["aligned"] = read(mark, align(after, bench.host(), bench.task.interface), readings=2)
+                result["aligned"] = read(mark, align(after, bench.host(), bench.task.interface), also=[UNALIGNED])
             return {"accuracy": accuracy(after, bench.task), **result}
 
         bench.cell(variant, attack, measure)
@@ -206,7 +208,7 @@ def literal_keys(bench: Bench, candidates: Mark) -> tuple[Mark, Callable[[], nn.
 
     key = candidates.key
     before, after = (
-        key.scheme.extract(key.carriers, WhiteBox(model, key.interface.classes), key.interface).values
+        candidates.read(WhiteBox(model)).scores[0].symbols
         for model in (bench.host(), bench.kept("deepsigns-blackbox literal", make))
     )
     scheme, attachments = select(key.scheme, key.attachments, candidates.message, before, after, SELECTED)
@@ -217,7 +219,7 @@ def attacks(bench: Bench, mark: Mark, other: Mark) -> dict[str, Callable[[nn.Mod
     thief, seed = bench.thief, bench.seed
     chosen: dict[str, Any] = {f"ftal {rate:g}": FineTune(rate=rate) for rate in (1e-5, 1e-3, 1e-2)}
     chosen |= {f"prune {amount:.0%}": Prune(amount) for amount in PRUNED}
-    if mark.key.scheme.access == "white-box":
+    if mark.key.access == "white-box":
         chosen |= REPARAMETRISED
     runs = {name: (lambda model, attack=attack: attack(model, thief, seed=seed)) for name, attack in chosen.items()}
     strong = bench.recipe(trained=True, epochs=5)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from _study import Rows, command, reading, secret
-from modelmark.attacks.evasion import _pictures
+from modelmark.attacks._tools import pictures as _pictures
 from modelmark.attacks.evasion.jpeg import Jpeg
 from modelmark.attacks.evasion.median_filter import MedianFilter
 from modelmark.attacks.evasion.squeeze import Squeeze
@@ -28,7 +28,7 @@ from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed
 from modelmark.schemes import scheme_class
-from modelmark.suspect import BlackBox
+from modelmark.suspects.function import BlackBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -90,7 +90,7 @@ def _filtered(
 
     found = {}
     for who, answer in (("ours", ours(plain, thief, seed=seed)), ("theirs", other)):
-        evidence = mark.evidence(BlackBox(answer, face.classes))
+        evidence = mark.evidence(BlackBox(answer))
         found[who] = {"accuracy": answered(answer, thief), "matches": evidence.matches, "trials": evidence.trials}
     return found
 

@@ -39,7 +39,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
         chosen = secret("shared-start", scheme, seed)
         key = keygen(scheme_class(scheme)(), published, task.interface, task=owner, secret=chosen, host=host)
         mark, cell = key.mark(), {"seed": seed, "scheme": scheme}
-        aligned = {"align_to": published} if key.scheme.access == "white-box" else {}
+        aligned = {"align_to": published} if key.access == "white-box" else {}
         try:
             marked = embed(published, [mark], owner, later, seed=seed).model
         except NotEmbeddedError as error:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from _study import Rows, secret
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, pedersen, proof, quantise
 from modelmark.claim.dubious.proof import Public
 from modelmark.schemes import _projection
@@ -48,7 +49,7 @@ def costs(rows: int, width: int) -> dict[str, Any]:
     bits = rng.integers(0, 2, rows)
     commit, committed = seconds(lambda: pedersen.commit(owner, carriers, bytes(32), "layer"))
     derive, witness = seconds(lambda: pedersen.witness(owner, carriers, bytes(32), "layer"))
-    layer = marked(_projection.real(carriers), bits, rng)
+    layer = marked(real(carriers), bits, rng)
     public = Public(*[bytes(32)] * 4, committed, layer, bits)
     prove, data = seconds(lambda: proof.prove(public, witness, least=1), 3)
     verify, matched = seconds(lambda: proof.verify(public, data), 3)
@@ -74,7 +75,7 @@ def rounding(rows: int, width: int, trials: int = 50) -> dict[str, Any]:
     for trial in range(trials):
         carriers = _projection.random(secret("zk", "rounding", width, trial), rows, width)
         layer = rng.normal(0, 0.05, (FILTERS, width))
-        exact = _projection.real(carriers) @ layer.mean(axis=0)
+        exact = real(carriers) @ layer.mean(axis=0)
         found = quantise.projection(carriers) @ quantise.weights(layer)
         other = (exact >= 0) != (found >= 0)
         flips += int(other.sum())
@@ -99,7 +100,7 @@ def leak(rows: int, width: int, shown: str, least: int, asked: int) -> dict[str,
         asked: suspects, each the marked mean filter with noise.
     """
     rng = np.random.default_rng(2)
-    matrix = _projection.real(_projection.random(secret("zk", "leak", width), rows, width))
+    matrix = real(_projection.random(secret("zk", "leak", width), rows, width))
     signs = 2 * rng.integers(0, 2, rows) - 1
     mean = marked(matrix, (signs + 1) // 2, rng).mean(axis=0)
     # as much noise as an owner still answers in every second case

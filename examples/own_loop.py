@@ -34,7 +34,7 @@ def main() -> None:
 
     print(f"test accuracy {modelmark.accuracy(model, task):.1%}")
     for mark in marks:
-        print(mark.evidence(modelmark.WhiteBox(model, task.interface.classes)))
+        print(mark.evidence(modelmark.WhiteBox(model)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,27 @@
-"""A second view of a verdict, without modelmark: message, openings, matches and bits, recomputed from the files.
+"""A second view of a verdict, without modelmark: message, openings, queries, symbols and bits, recomputed from the files.
 
 python recompute_verdict.py CLAIM DEPOSIT CHALLENGE OPENING CARRIERS TRANSCRIPT VERDICT     (DEPOSIT may be -)
-Written from docs/spec. Not checked: certificates of timestamps (openssl ts -verify does that), revocations, signatures
-other than Ed25519, which part of a lot was drawn. For schemes with one carrier a trial. It ends with an error, or a line.
+Written from docs/spec. Taken on trust: the suspect's answers. Not checked: certificates of timestamps (openssl ts -verify does
+that), beacons, revocations, dates, signatures other than Ed25519. It ends with an error, or a line.
 """
 
 import base64
 import hashlib
 import json
 import math
+import re
 import sys
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+CHARGES = {"offline": 80_000, "timestamp": 48_000}  # thousandths of a bit
+RATES = (200, 300, 500, 700, 850, 900, 950, 980, 999)  # match rates that the e-process bets on, in thousandths
+
+
+def agree(what, here, there):  # what was recomputed, and what the papers say
+    if here != there:
+        sys.exit(f"{what}: expected {str(here)[:200]}, got {str(there)[:200]}")
 
 
 def frame(tag, *parts):
@@ -23,6 +30,12 @@ def frame(tag, *parts):
 
 def sha(data):
     return hashlib.sha256(data).digest()
+
+
+def below(bound, tag, *parts):  # the first 64-bit word below the largest multiple of the bound, reduced
+    stream = hashlib.shake_256(frame(tag, *parts)).digest(512)
+    words = (int.from_bytes(stream[at : at + 8], "big") for at in range(0, 512, 8))
+    return next(word for word in words if word < 2**64 // bound * bound) % bound
 
 
 def document(path):  # predicate and name of a document whose Ed25519 signature verifies
@@ -43,59 +56,138 @@ def der(data, *path):  # the content at a path of child numbers; a negative one 
     return der(nodes[path[0]], *path[1:]) if len(path) > 1 else nodes[path[0]]
 
 
-claim, deposit, challenge, opening, carriers, transcript, verdict = sys.argv[1:8]
-(claim, name), (asked, number), (shown, opened), (found, _) = map(document, (claim, challenge, opening, verdict))
-assert (asked["claim"], shown["challenge"], found["challenge"], found["opening"]) == (name, number, number, opened)
-paper, digest = document(deposit) if deposit != "-" else ({"claim": name, "tokens": []}, "")
-assert (paper["claim"], asked["deposit"]) == (name, digest)
-bound = []
-for one in map(base64.b64decode, paper["tokens"]):  # the TSTInfo, and of an ECDSA signature r alone
-    value = der(one, 0, 1, 0, -1, 0, 5)
-    value = der(value, 0, 0).lstrip(b"\0") if value[:1] == b"0" and len(value) < 140 else value
-    bound.append(sha(frame("token", der(one, 0, 1, 0, 2, 1, 0), value)))
-token = frame("tokens", *sorted(bound)) if bound else b""
-entry, kind, policy = claim["keys"][asked["key"]], claim["draw"]["kind"], claim["policy"]
-assert entry["statement"]["scheme"] in ("adi", "deepsigns-blackbox", "uchida"), "only schemes of one carrier a trial"
-public, alphabet = entry["statement"], entry["statement"]["alphabet"]
-text = json.dumps(public, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-rho = sha(frame("draw", sha(frame("statement", text)), kind.encode(), token))
-message = []
-for i in range(public["trials"]):
-    words = np.frombuffer(hashlib.shake_256(frame("symbol", rho, i.to_bytes(8, "big"))).digest(512), ">u8").tolist()
-    message.append(next(word for word in words if word < 2**64 // alphabet * alphabet) % alphabet)
-beside, leaves, digests = Path(carriers).read_bytes(), {}, {}
-for leaf in shown["leaves"]:
-    i, carrier, beside = leaf["index"], beside[: leaf["size"]], beside[leaf["size"] :]
-    leaves[i] = sha(b"\0" + frame("leaf", i.to_bytes(8, "big"), bytes.fromhex(leaf["salt"]), sha(carrier)))
-    digests[i] = sha(carrier).hex()
-level, count, proof = dict(leaves), public["carriers"], map(bytes.fromhex, shown["proof"])
-while count > 1:
-    for index in sorted(level):
-        if index ^ 1 not in level and index ^ 1 < count:
-            level[index ^ 1] = next(proof)
-    pairs = {index // 2: (level[index & ~1], level.get(index | 1)) for index in level}
-    level, count = {i: sha(b"\1" + a + b) if b else a for i, (a, b) in pairs.items()}, (count + 1) // 2
-assert level[0].hex() == public["root"]
-first = sum(entry["lots"][: asked["lot"]])
-assert asked["draws"] or sorted(leaves) == list(range(first, first + entry["lots"][asked["lot"]]))
-lines = Path(transcript).read_bytes()
-assert sha(lines).hex() == found["transcript"]
-rows = {row["carrier"]: row for row in map(json.loads, lines.splitlines()[1:]) if row["carrier"] >= 0}
-assert all(row["query"] == digests[i] for i, row in rows.items())
-weighed = found["weighed"][0]
-matched = [rows[i]["answer"] == message[i] for i in sorted(rows)][: weighed["trials"]]
-tries = (sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"]))
-due = {"offline": 80000, "timestamp": 48000}[kind] + sum(math.ceil(1000 * math.log2(n)) for n in tries)
-p, n, best = Fraction(1, alphabet), len(matched), Fraction(1)
-if asked["test"] == "exact":
-    best = 1 / sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(sum(matched), n + 1))
-else:
-    rates = [Fraction(q, 1000) for q in (200, 300, 500, 700, 850, 900, 950, 980, 999) if q > 1000 * p]
-    wealth = [Fraction(1)] * len(rates)
-    for hit in matched:
-        wealth = [w * (q / p if hit else (1 - q) / (1 - p)) for w, q in zip(wealth, rates, strict=True)]
-        best = max(best, sum(wealth) / len(rates))
-gross = math.floor(1000 * (math.log2(best.numerator) - math.log2(best.denominator)))
-assert (sum(matched), gross, max(gross - due, 0)) == (weighed["matches"], weighed["gross"], weighed["net"])
-assert (found["decision"] == "dependence-shown") == (weighed["net"] >= 1000 * asked["bar"])
-print(f"{sum(matched)}/{len(matched)} as drawn, {gross / 1000} bits, {weighed['net'] / 1000} net: {found['decision']}")
+def drawn(public, kind, tokens):  # the message: one symbol a trial, from the statement and what the timestamps bind
+    text, bound = json.dumps(public, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(), []
+    for one in map(base64.b64decode, tokens):  # the TSTInfo, and of an ECDSA signature r alone
+        value = der(one, 0, 1, 0, -1, 0, 5)
+        value = der(value, 0, 0).lstrip(b"\0") if value[:1] == b"0" and len(value) < 140 else value
+        bound.append(sha(frame("token", der(one, 0, 1, 0, 2, 1, 0), value)))
+    token = frame("tokens", *sorted(bound)) if bound else b""
+    rho = sha(frame("draw", sha(frame("statement", text)), kind.encode(), token))
+    return [below(public["alphabet"], "symbol", rho, i.to_bytes(8, "big")) for i in range(public["trials"])]
+
+
+def asked_for(entry, asked):  # the trials of the lot, or so many of them in a shuffle that suspect and nonce decide
+    first, count = sum(entry["lots"][: asked["lot"]]), entry["lots"][asked["lot"]]
+    parts = entry["statement"]["root"], asked["suspect"]["digest"], asked["nonce"], asked["claim"]
+    order = list(range(first, first + count))
+    for i in range(asked["draws"]):
+        other = i + below(count - i, "open", *map(bytes.fromhex, parts), i.to_bytes(8, "big"))
+        order[i], order[other] = order[other], order[i]
+    return sorted(order[: asked["draws"] or count])
+
+
+def opened(public, shown, beside):  # the carriers by number, which salts and proof lead up to the root
+    found, level = {}, {}
+    for leaf in shown["leaves"]:
+        i, found[leaf["index"]], beside = leaf["index"], beside[: leaf["size"]], beside[leaf["size"] :]
+        level[i] = sha(b"\0" + frame("leaf", i.to_bytes(8, "big"), bytes.fromhex(leaf["salt"]), sha(found[i])))
+    count, proof = public["carriers"], map(bytes.fromhex, shown["proof"])
+    while count > 1:
+        for index in sorted(level):
+            if index ^ 1 not in level and index ^ 1 < count:
+                level[index ^ 1] = next(proof)
+        pairs = {index // 2: (level[index & ~1], level.get(index | 1)) for index in level}
+        level, count = {i: sha(b"\1" + a + b) if b else a for i, (a, b) in pairs.items()}, (count + 1) // 2
+    agree("root of the carriers", level[0].hex(), public["root"])
+    agree("carriers and proof left over", (b"", []), (beside, list(proof)))
+    for one in shown["revealed"]:
+        parts = one["name"].encode(), bytes.fromhex(one["salt"]), one["value"].encode()
+        agree(one["name"], sha(frame("conceal", *parts)).hex(), public["concealed"][one["name"]])
+    return found
+
+
+def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
+    scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
+    shape, each = public["interface"]["input_shape"], given["queries"] if scheme in ("coupled", "null") else 1
+    picture, makes = rf"uint8 {'x'.join(map(str, shape))}\n.{{{math.prod(shape)}}}", carriers
+    if scheme in ("adi", "deepsigns-blackbox", "coupled"):  # pictures that are asked
+        forms = [picture] * trials * each
+    elif scheme == "uchida":  # rows of 32-bit integers, on which the mean filter is projected
+        forms = [rf".{{{4 * given['width']}}}"] * trials
+    elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn
+        first, count = 1 + trials, given["pictures"]
+        forms = [rf"filter \d+ \d+ [01]{{{given['side'] ** 2}}}"] * first + [rf"label \d+\n{picture}"] * count
+        makes = {q: carriers[1 + q // each] + b"\n" + carriers[first + q % count] for q in range(trials * each)}
+    elif scheme == "deepsigns":  # rows for each layer, then pictures of each class, whose mean is projected on them
+        layers, classes, bits = range(len(given["width"])), range(given["classes"]), range(given["bits"])
+        first = len(layers) * len(bits)
+        count = (public["carriers"] - first) // len(classes)
+        forms = [rf".{{{4 * width}}}" for width in given["width"] for _ in bits]
+        forms += [rf"class \d+\n{picture}"] * (count * len(classes))
+        means = [sha(b"".join(carriers[first + c * count + i] for i in range(count))) for c in classes]
+        asked = [carriers[at * len(bits) + row] + means[c] for at in layers for c in classes for row in bits]
+        makes = dict(enumerate(asked))
+    agree("message", "drawn", given["message"])
+    agree("number of carriers", len(forms), public["carriers"])
+    for i, carrier in carriers.items():
+        agree(f"form of carrier {i}", True, bool(re.fullmatch(forms[i].encode(), carrier, re.DOTALL)))
+    return makes, each
+
+
+def symbols(lines, head, makes, each, trials):  # the plurality of each trial's answers, as far as all were recorded
+    first, *rows = map(json.loads, lines.splitlines())
+    agree("head of the transcript", head | {"type": "modelmark.transcript", "v": 1}, first)
+    rows = [row for row in rows if row["carrier"] in makes]  # others are ordinary queries, which count for nothing
+    answers = {row["carrier"]: row["answer"] for row in rows}
+    agree("order of the queries", sorted(answers), [row["carrier"] for row in rows])
+    agree("queries", {i: sha(makes[i]).hex() for i in answers}, {row["carrier"]: row["query"] for row in rows})
+    found = []
+    for trial in trials:
+        votes = [answers.get(query) for query in range(trial * each, (trial + 1) * each)]
+        if None in votes:
+            break
+        found.append(max(sorted(set(votes) - {-1}), key=votes.count, default=-1))
+    return found
+
+
+def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the e-process ends as soon as it is decided
+    def wealth(matches, n):  # log2 of the mean wealth of those who bet on each rate
+        rates = [rate for rate in RATES if rate * alphabet > 1000]
+        won = sum(rate**matches * (1000 - rate) ** (n - matches) for rate in rates) * alphabet**n
+        return math.log2(won) - math.log2(len(rates) * 1000**n * (alphabet - 1) ** (n - matches))
+
+    n, matches, bits = 0, 0, 0.0
+    if test == "exact":
+        n, matches = most, sum(hits)
+        tail = sum(math.comb(n, k) * (alphabet - 1) ** (n - k) for k in range(matches, n + 1))
+        bits = math.log2(alphabet**n) - math.log2(tail)
+    else:
+        while n < most and bits < target <= wealth(matches + most - n, most) and (n < 60 or wealth(matches, n) >= -10):
+            matches, n = matches + hits[n], n + 1
+            bits = max(bits, wealth(matches, n))
+    agree("trials answered", True, len(hits) >= n)
+    return n, matches, bits
+
+
+def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
+    (claim, name), (asked, number), (shown, paper), (found, _) = map(document, (claim, challenge, opening, verdict))
+    stamped, stamp = document(deposit) if deposit != "-" else ({"claim": name, "tokens": []}, "")
+    lines, suspect = Path(transcript).read_bytes(), asked["suspect"]
+    named = {"claim": name, "deposit": stamp, "challenge": number, "opening": paper, "transcript": sha(lines).hex()}
+    for what, value in (named | {"suspect": suspect}).items():  # each paper names those before it
+        agree(what, [value] * 4, [says.get(what, value) for says in (stamped, asked, shown, found)])
+    signers = stamped.get("signers", claim["signers"]), shown["signers"], found["signers"]
+    agree("signers", (claim["signers"], claim["signers"], asked["signers"]), signers)
+    entry, kind, policy = claim["keys"][asked["key"]], claim["draw"]["kind"], claim["policy"]
+    public, trials = entry["statement"], asked_for(entry, asked)
+    message, known = drawn(public, kind, stamped["tokens"]), opened(public, shown, Path(carriers).read_bytes())
+    agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
+    if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
+        agree("suspect", named["transcript"], suspect["digest"])
+    read = symbols(lines, {"claim": name, "key": asked["key"], "lot": asked["lot"]}, *queries(public, known), trials)
+    hits = [symbol == message[trial] for symbol, trial in zip(read, trials, strict=False)]
+    tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
+    charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
+    bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]
+    n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)
+    gross, net = math.floor(1000 * bits), max(math.floor(1000 * bits) - sum(charges), 0)
+    (weighed,), fields = found["weighed"], ("test", "trials", "matches", "alphabet", "gross", "net", "bar")
+    agree("numbers", [test, n, matches, alphabet, gross, net, bar], [weighed[field] for field in fields])
+    agree("charges", charges, [charge["millibits"] for charge in weighed["charges"]])
+    agree("decision", "dependence-shown" if net >= 1000 * bar else "no-evidence", found["decision"])
+    print(f"{matches}/{n} as drawn, {gross / 1000} bits, {net / 1000} net: {found['decision']}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:8])

@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
-    "BlackBox": "modelmark.suspect:BlackBox",
+    "BlackBox": "modelmark.suspects.function:BlackBox",
     "Combined": "modelmark.combined:Combined",
     "Composed": "modelmark.hooks:Composed",
     "Coupled": "modelmark.schemes.coupled:Coupled",
@@ -31,7 +31,7 @@ _NAMES = {
     "Secret": "modelmark.secret:Secret",
     "Task": "modelmark.task:Task",
     "Uchida": "modelmark.schemes.uchida:Uchida",
-    "WhiteBox": "modelmark.suspect:WhiteBox",
+    "WhiteBox": "modelmark.suspects.module:WhiteBox",
     "accuracy": "modelmark.task:accuracy",
     "build": "modelmark.models:build",
     "combine": "modelmark.combined:combine",
@@ -70,7 +70,8 @@ if TYPE_CHECKING:
     from modelmark.schemes.null import Null
     from modelmark.schemes.uchida import Uchida
     from modelmark.secret import Secret
-    from modelmark.suspect import BlackBox, WhiteBox
+    from modelmark.suspects.function import BlackBox
+    from modelmark.suspects.module import WhiteBox
     from modelmark.task import Task, accuracy
     from modelmark.training import fit
 

@@ -150,7 +150,6 @@ def check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:
         raise UsageError("expected different keys, got the same one twice")
     for mark in marks:
         interface = mark.key.interface
-        if (interface.mean, interface.std) != (task.interface.mean, task.interface.std):
+        if task.fed_as(interface).interface != task.interface:
             raise MismatchError("expected data preprocessed as the key says, got other constants: see Task.fed_as")
-        task.fed_as(interface)
         mark.key.scheme.check(model, interface)

@@ -4,6 +4,8 @@
 
     ModelmarkError                 4
      ├─ NotEmbeddedError           1  the mark did not take
+     ├─ DivergedError              1  the training loss is no longer a number
+     ├─ WorkerDiedError            4  a process was killed while it measured
      ├─ UsageError                 2  the request cannot be carried out as said
      │   ├─ OutputExistsError      2  an output would overwrite a file
      │   ├─ MissingPackageError    2  a package that is not always installed; the hint says how
@@ -41,6 +43,18 @@ class NotEmbeddedError(ModelmarkError):
     """Training ended and the mark is not in the model with the margin it needs."""
 
     exit_status = 1
+
+
+class DivergedError(ModelmarkError):
+    """The training loss is no longer a number."""
+
+    exit_status = 1
+
+
+class WorkerDiedError(ModelmarkError):
+    """A process was killed while it measured; what it was at is not known."""
+
+    exit_status = 4
 
 
 class UsageError(ModelmarkError):

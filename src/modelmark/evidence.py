@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from modelmark import stats
+from modelmark.scores import NOTHING, Tail
 
 BAR = 64
 """Net bits from which evidence counts as established, unless another bar is named beforehand."""
@@ -90,11 +91,14 @@ class Evidence:
 
     def __str__(self) -> str:
         gross, net = shown(self.gross_bits), shown(self.net_bits)
-        what = "answers" if self.queries else "bits"
-        line = f"{self.scheme}: {self.matches}/{self.trials} expected {what}, {gross} bits (net {net}): {self.verdict}"
+        line = f"{self.scheme}: {self._counted}, {gross} bits (net {net}): {self.verdict}"
         line += f" at a bar of {self.bar:g}" if self.bar != BAR else ""
         line += f"; {self.note}" if self.note else ""
         return line + (" (self-check key: never evidence)" if self.self_check else "")
+
+    @property
+    def _counted(self) -> str:
+        return f"{self.matches}/{self.trials} expected {'answers' if self.queries else 'bits'}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data from which every number can be recomputed."""
@@ -106,6 +110,11 @@ class Evidence:
             "trials": self.trials,
             "chance": str(self.chance),
             "match_rate_interval": list(self.interval),
+            **self._common(),
+        }
+
+    def _common(self) -> dict[str, Any]:
+        return {
             "gross_bits": self.gross_bits,
             "charges": [{"reason": charge.reason, "bits": charge.bits} for charge in self.charges],
             "net_bits": self.net_bits,
@@ -115,6 +124,38 @@ class Evidence:
             "root": self.root,
             "note": self.note,
             "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True)
+class Graded(Evidence):
+    """Evidence of a scheme whose trials give scores, not matches: ``matches`` is their sum, ``trials`` the largest it could be.
+
+    Args:
+        tail: gross bits of a sum at least this large, and how they were computed; see ``scores.tail_bits``.
+    """
+
+    tail: Tail = NOTHING
+
+    @property
+    def gross_bits(self) -> float:
+        """``-log2`` of the chance of a sum at least this large, or less than that where it is bounded."""
+        return self.tail.bits
+
+    @property
+    def _counted(self) -> str:
+        return f"score {self.matches} of {self.trials} ({self.tail.method})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; version 2, which has a score and no match rate."""
+        return {
+            "type": "modelmark.evidence",
+            "v": 2,
+            "scheme": self.scheme,
+            "score": self.matches,
+            "highest": self.trials,
+            "method": self.tail.method,
+            **self._common(),
         }
 
 

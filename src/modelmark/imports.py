@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torch import nn
 
-from modelmark import layers
 from modelmark.data.pictures import read_labels, read_pictures
 from modelmark.errors import MalformedError, UsageError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 
 MAX_ARRAY = 2**30
 """Bytes. A projection of 2,048 bits over 100,000 weights in float32 is 0.8 GB; nothing honest is larger."""
@@ -19,57 +17,47 @@ MAX_ARRAY = 2**30
 Array = npt.NDArray[Any]
 
 
-def gather(
-    scheme: str,
-    model: nn.Module,
-    layer: str,
-    interface: Interface,
-    *,
-    images: Path | None,
-    labels: Path | None,
-    fit: str,
-    matrix: Path | None,
-    message: Path | None,
-    axes: str,
+def own_pictures(
+    images: Path, labels: Path | None, interface: Feed, how: str = ""
 ) -> tuple[dict[str, Array], dict[str, object]]:
-    """Return the attachments of a key and the settings they imply, from what ``keygen`` was given.
+    """Return what a key of ``adi`` holds for a folder of pictures, and the settings that this implies.
+
+    Args:
+        images: of the pictures.
+        labels: file of the labels of an older mark; None: they are drawn.
+        interface: the pictures are fitted to it.
+        how: see ``fitted``; empty: ``crop`` where there are labels, as in the release, else ``resize``.
 
     Raises:
-        UsageError: options that do not go together.
-        MalformedError: a file that is not what it should be.
+        MalformedError: a file is not what it should be.
     """
-    if (images or labels) and scheme != "adi":
-        raise UsageError(f"expected --images and --labels with adi, got {scheme}")
-    if (matrix or message) and scheme != "uchida":
-        raise UsageError(f"expected --matrix and --message with uchida, got {scheme}")
-    if (fit and not images) or (axes and not matrix):
-        raise UsageError("expected --fit with --images and --axes with --matrix, got one without the other")
-    if labels and not images:
-        raise UsageError("expected --images with --labels: the pictures the labels belong to")
-    if bool(matrix) != bool(message):
-        raise UsageError("expected --matrix and --message together")
-    if images:
-        pictures = read_pictures(images)
-        attachments: dict[str, Array] = {
-            "triggers": fitted(list(pictures.values()), interface, fit or ("crop" if labels else "resize"))
-        }
-        implied: dict[str, object] = {"pictures": "own"}
-        if labels:
-            attachments["labels"] = match_labels(read_labels(labels), list(pictures))
-            implied["message"] = "imported"
-        return attachments, implied
-    if matrix and message:
-        if not layer:
-            raise UsageError("expected the marked layer with --matrix", hint="name it: --set layer=...")
-        kernel = layers.find(model, layer).kernel
-        return {
-            "matrix": projection(_array(matrix), kernel, axes or "keras"),
-            "bits": bits(_array(message)),
-        }, {"message": "imported"}
-    return {}, {}
+    pictures = read_pictures(images)
+    shown = fitted(list(pictures.values()), interface, how or ("crop" if labels else "resize"))
+    if labels is None:
+        return {"triggers": shown}, {"pictures": "own"}
+    chosen = match_labels(read_labels(labels), list(pictures))
+    return {"triggers": shown, "labels": chosen}, {"pictures": "own", "message": "imported"}
 
 
-def fitted(pictures: list[Array], interface: Interface, how: str) -> Array:
+def older_projection(
+    matrix: Path, message: Path, kernel: tuple[int, ...], axes: str = ""
+) -> tuple[dict[str, Array], dict[str, object]]:
+    """Return what a key of ``uchida`` holds for a mark of the release, and the settings that this implies.
+
+    Args:
+        matrix: file of the projection, ``(M, T)``.
+        message: file of its bits, ``(T,)``.
+        kernel: one filter of the marked layer.
+        axes: see ``projection``; empty: ``keras``.
+
+    Raises:
+        MalformedError: a file is not what it should be.
+    """
+    found = {"matrix": projection(_array(matrix), kernel, axes or "keras"), "bits": bits(_array(message))}
+    return found, {"message": "imported"}
+
+
+def fitted(pictures: list[Array], interface: Feed, how: str) -> Array:
     """Return pictures of any sizes as uint8 ``(n, C, H, W)``.
 
     Args:

@@ -10,18 +10,17 @@ The header is authenticated with the content. In clear it shows the scheme, the 
 trigger family, no count. ``docs/spec/key-file.md`` is the specification.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from modelmark import canonical, files, sealed
+from modelmark import canonical, feeds, files, sealed
 from modelmark.canonical import Json
 from modelmark.draw import CHARGES
 from modelmark.errors import MalformedError, MismatchError, ModelmarkError
-from modelmark.interface import Interface
 from modelmark.options import encode_options, make
 from modelmark.schemes import reference, scheme_class
 from modelmark.secret import Secret
@@ -82,37 +81,61 @@ def save(key: "Key", path: Path, passphrase: str | None) -> None:
     sealed.write(FORM, header, content, passphrase, path)
 
 
-def inspect(path: Path) -> Header:
-    """Return what the file shows without its passphrase.
+@dataclass(frozen=True)
+class Locked:
+    """A key file that was read, once; its content may need a passphrase.
+
+    Args:
+        header: what it shows without one.
+        path: of the file, for messages.
+    """
+
+    header: Header
+    path: Path
+    _fields: dict[str, Any] = field(repr=False)
+    _line: bytes = field(repr=False)
+    _body: bytes = field(repr=False)
+
+    def unlock(self, passphrase: str | None = None, *, scheme: str = "") -> "Key":
+        """Return the key.
+
+        Args:
+            passphrase: what it was sealed with; not used where it was left open.
+            scheme: ``module:Class`` as a person typed it, for schemes outside the table.
+
+        Raises:
+            MalformedError: tampered with, or not canonical.
+            PassphraseError: wrong or missing passphrase.
+            UsageError: the key names a scheme outside the table that was not repeated.
+        """
+        content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
+        return _parse(content, self._fields, self.path, scheme)
+
+
+def read(path: Path | str) -> Locked:
+    """Read a key file.
 
     Raises:
         MalformedError: not a key file, truncated, of an unknown version, or not canonical.
     """
-    header, _, body = _split(path)
+    path = Path(path)
+    header, line, body = _split(path)
     if header["kdf"] is None:
         sealed.require_whole(FORM, header, body, path)
-    return Header(
+    shown = Header(
         header["scheme"], header["fingerprint"], header["created"], header["self_check"], header["kdf"] is not None
     )
+    return Locked(shown, path, header, line, body)
+
+
+def inspect(path: Path) -> Header:
+    """Return what the file shows without its passphrase; see ``read``."""
+    return read(path).header
 
 
 def load(path: Path | str, passphrase: str | None = None, *, scheme: str = "") -> "Key":
-    """Return the key in a file.
-
-    Args:
-        path: the file.
-        passphrase: what it was sealed with; not used where it was left open.
-        scheme: ``module:Class`` as a person typed it, for schemes outside the table.
-
-    Raises:
-        MalformedError: truncated, tampered with, of an unknown version, or not canonical.
-        PassphraseError: wrong or missing passphrase.
-        UsageError: the key names a scheme outside the table that was not repeated.
-    """
-    path = Path(path)
-    header, line, body = _split(path)
-    content = sealed.opened(FORM, header, line, body, passphrase, path)
-    return _parse(content, header, path, scheme)
+    """Return the key in a file; see ``read`` and ``Locked.unlock``."""
+    return read(path).unlock(passphrase, scheme=scheme)
 
 
 def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
@@ -184,7 +207,7 @@ def _parse(content: bytes, header: dict[str, Any], path: Path, scheme: str) -> "
         key = Key(
             make(cls, value["settings"]),
             Secret(bytes.fromhex(value["secret"])),
-            Interface.from_json(value["interface"]),
+            feeds.from_json(value["interface"]),
             _arrays(blob),
             arch=value["arch"],
             data=value["data"],

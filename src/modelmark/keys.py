@@ -12,14 +12,16 @@ from torch import nn
 
 from modelmark import canonical, commitment, hashing, stats
 from modelmark.canonical import Json
+from modelmark.carriers.base import Carriers
 from modelmark.draw import CHARGES, Draw
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.marks import Mark
 from modelmark.schemes import reference
-from modelmark.schemes.base import Attachments, Carriers, Scheme, public_parameters
+from modelmark.schemes.base import Attachments, Material, Scheme, access_of, public_parameters
 from modelmark.secret import Secret
+from modelmark.suspects.base import Access
 from modelmark.task import Task
 
 
@@ -42,7 +44,7 @@ class Key:
 
     scheme: Scheme
     secret: Secret
-    interface: Interface
+    interface: Feed
     attachments: Attachments = field(default_factory=dict)
     arch: str = ""
     data: str = ""
@@ -51,25 +53,38 @@ class Key:
     self_check: bool = False
     draw_kind: str = "offline"
 
+    @property
+    def access(self) -> Access:
+        """What reading this mark takes: the answers of a model, or its weights."""
+        return access_of(self.scheme)
+
+    @property
+    def material(self) -> Material:
+        """What the carriers are made of."""
+        return Material(self.secret, self.interface, self.attachments)
+
     @cached_property
     def carriers(self) -> Carriers:
         """The carriers, derived or attached."""
-        return self.scheme.carriers(self.secret, self.interface, self.attachments)
+        return self.scheme.carriers(self.material)
+
+    @property
+    def private(self) -> dict[str, str]:
+        """What the statement conceals, by name; an opening reveals it."""
+        values = {name: str(getattr(self.scheme, name)) for name in self.scheme.private}
+        return ({"arch": self.arch} if self.arch else {}) | values
 
     @cached_property
     def statement(self) -> dict[str, Json]:
         """The public statement: all that is fixed before the draw, with the private parts behind commitments."""
-        trials, alphabet = self.scheme.shape(self.interface)
-        leaves = self.scheme.leaves(self.carriers, self.secret, self.interface, self.attachments)
-        private = ({"arch": self.arch} if self.arch else {}) | {
-            name: str(getattr(self.scheme, name)) for name in self.scheme.private
-        }
+        trials, alphabet = self.scheme.size(self.interface)
+        leaves = self.carriers.leaves()
         concealed: dict[str, Json] = {
-            name: commitment.conceal(self.secret, name, value.encode()).hex() for name, value in private.items()
+            name: commitment.conceal(self.secret, name, value.encode()).hex() for name, value in self.private.items()
         }
         return {
             "type": "modelmark.statement",
-            "v": 1,
+            "v": 1 if self.interface.kind == "pictures" else 2,
             "scheme": reference(self.scheme),
             "parameters": public_parameters(self.scheme),
             "concealed": concealed,
@@ -121,7 +136,7 @@ class Key:
 def keygen(
     scheme: Scheme,
     model: nn.Module,
-    interface: Interface,
+    interface: Feed,
     *,
     task: Task | None = None,
     secret: Secret | None = None,
@@ -172,8 +187,8 @@ def keygen(
 _ARTICLES = {"offline": "an offline", "timestamp": "a timestamp", "beacon": "a beacon"}
 
 
-def _require_reach(scheme: Scheme, interface: Interface, bar: float, draw_kind: str) -> None:
-    trials, alphabet = scheme.shape(interface)
+def _require_reach(scheme: Scheme, interface: Feed, bar: float, draw_kind: str) -> None:
+    trials, alphabet = scheme.size(interface)
     needed = bar + CHARGES[draw_kind]
     smallest = stats.minimum_trials(needed, Fraction(1, alphabet))
     if trials < smallest:

@@ -1,14 +1,18 @@
 """Finding parameters by their state-dict path, and the layers a mark may go into."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from modelmark.errors import MismatchError, UsageError
 from modelmark.naming import suggest
+from modelmark.suspects.places import LAYOUTS, Layout, Place, chosen
 
-_MARKABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
@@ -17,14 +21,16 @@ class Layer:
     """A layer whose weights can carry bits.
 
     Args:
-        path: state-dict path of the module, such as ``stage1.0.conv2``.
+        path: state-dict path of the module, such as ``stage1.0.conv2``; of the parameter, where its name is not ``weight``.
         kernel: shape of one output filter, channels first.
         filters: number of output filters, over which the carrier averages.
+        layout: how the parameter holds them.
     """
 
     path: str
     kernel: tuple[int, ...]
     filters: int
+    layout: Layout = LAYOUTS["torch.nn.modules.linear.Linear"][0]
 
     @property
     def width(self) -> int:
@@ -44,26 +50,48 @@ def unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
+def places(model: nn.Module) -> list[Layer]:
+    """Return every parameter that ``LAYOUTS`` knows, in the order of definition."""
+    return [
+        Layer(path if layout.parameter == "weight" else f"{path}.{layout.parameter}", kernel, filters, layout)
+        for path, module in unwrapped(model).named_modules()
+        for layout in _layouts(module)
+        for filters, kernel in (layout.size(getattr(module, layout.parameter).shape),)
+    ]
+
+
+def _layouts(module: nn.Module) -> tuple[Layout, ...]:
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__)
+    return next((LAYOUTS[name] for name in names if name in LAYOUTS), ())
+
+
 def markable(model: nn.Module) -> list[Layer]:
     """Return the linear and convolution layers in the order of their definition, the head last among them."""
-    return [
-        Layer(path, tuple(module.weight.shape[1:]), module.weight.shape[0])
-        for path, module in unwrapped(model).named_modules()
-        if isinstance(module, _MARKABLE)
-    ]
+    return [layer for layer in places(model) if layer.layout.role in ("linear", "conv")]
 
 
 def find(model: nn.Module, path: str) -> Layer:
     """Return the layer at ``path`` (``.weight`` at the end is accepted).
 
     Raises:
-        UsageError: there is no such linear or convolution layer; near names are suggested.
+        UsageError: there is no such layer; near names are suggested.
     """
     path = path.removesuffix(".weight")
-    layers = {layer.path: layer for layer in markable(model)}
+    layers = {layer.path: layer for layer in places(model)}
     if path not in layers:
         raise UsageError(f"expected a linear or convolution layer, got {path!r}", hint=suggest(path, layers))
     return layers[path]
+
+
+def candidates(model: nn.Module, place: Place) -> list[Layer]:
+    """Return the layer at the place's path, or where there is none every layer of its size and role.
+
+    Raises:
+        MismatchError: there is none, or the one at the path has another width.
+    """
+    known = {layer.path: layer for layer in places(model)}
+    sizes = {path: (layer.width, layer.layout.role) for path, layer in known.items()}
+    return [known[path] for path in chosen(sizes, place)]
 
 
 def head(model: nn.Module) -> str:
@@ -80,15 +108,45 @@ def is_normalised(model: nn.Module) -> bool:
 
 
 def weight(model: nn.Module, path: str) -> Tensor:
-    """Return the live weight of the layer at ``path``.
+    """Return the live weight of the layer at ``path``; one that is computed from others, such as a weight norm's, too.
 
     Raises:
         MismatchError: the model has no such parameter.
     """
-    try:
-        return unwrapped(model).get_parameter(f"{path}.weight")
-    except AttributeError:
-        raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
+    for parent, name in _split(path):
+        try:
+            found = _live(unwrapped(model).get_submodule(parent), name)
+        except AttributeError:
+            continue
+        if isinstance(found, Tensor):
+            return found
+    raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
+
+
+def _live(module: nn.Module, name: str) -> object:
+    """Return an attribute; a tensor that hooks compute before every pass as they would compute it now."""
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm) and hook.name == name:
+            return hook.compute_weight(module)
+        if isinstance(hook, SpectralNorm) and hook.name == name:
+            return hook.compute_weight(module, do_power_iteration=False)
+        if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
+            return hook.apply_mask(module)
+    return getattr(module, name)
+
+
+def _split(path: str) -> Iterator[tuple[str, str]]:
+    yield path, "weight"
+    parent, _, name = path.rpartition(".")
+    yield parent, name
+
+
+def rows(model: nn.Module, layer: Layer) -> Tensor:
+    """Return the live weight of a layer with its filters first, ``(filters, *kernel)``; a view where that is possible."""
+    found = weight(model, layer.path)
+    if not (layer.layout.axis or layer.layout.stacked):
+        return found
+    return found.permute(layer.layout.order(found.dim())).reshape(layer.filters, *layer.kernel)
 
 
 def with_head(model: nn.Module, donor: dict[str, Tensor]) -> nn.Module:

@@ -1,6 +1,5 @@
 """Marks: a key with its draw; what embeds, reads and weighs."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +12,12 @@ from torch import Tensor, nn
 
 from modelmark.draw import Draw
 from modelmark.errors import MismatchError
-from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
+from modelmark.evidence import BAR, Charge, Evidence, Graded, Observation, charge_tries
 from modelmark.hooks import Hooks
+from modelmark.reading import Reading, Unread, read, tried
 from modelmark.schemes import reference
-from modelmark.schemes.base import Symbols
-from modelmark.suspect import Suspect
+from modelmark.scores import tail_bits
+from modelmark.suspects.base import Suspect
 
 if TYPE_CHECKING:
     from modelmark.keys import Key
@@ -42,105 +42,114 @@ class Mark:
     @cached_property
     def message(self) -> npt.NDArray[np.int64]:
         """The expected symbols, ``(trials,)``."""
-        key = self.key
-        chosen = key.scheme.chosen_message(key.secret, key.interface, key.attachments)
-        trials, alphabet = key.scheme.shape(key.interface)
+        chosen = self._chosen
+        trials, alphabet = self.key.scheme.size(self.key.interface)
         return self.draw.message(alphabet, trials) if chosen is None else chosen
+
+    @cached_property
+    def _chosen(self) -> npt.NDArray[np.int64] | None:
+        return self.key.scheme.chosen_message(self.key.material)
 
     def hooks(self, model: nn.Module, *, seed: int = 0) -> Hooks:
         """Return the hooks that embed this mark into ``model`` in any training loop."""
-        return self.key.scheme.hooks(self.key.carriers, self.message, model, self.key.interface, seed=seed)
+        return self.key.scheme.hooks(self.key.carriers, self.message, model, seed=seed)
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
         return self.hooks(model).margins(model)
 
-    def evidence(
-        self,
-        suspect: Suspect,
-        *,
-        bar: float = BAR,
-        suspects: int = 1,
-        readings: int = 1,
-        objection: str = "",
-        align_to: nn.Module | None = None,
-        references: Sequence[Suspect] = (),
-    ) -> Evidence | Observation:
-        """Read a suspect and weigh the reading.
+    def read(self, suspect: Suspect) -> Reading:
+        """Return what a suspect shows, whatever the message is.
+
+        Raises:
+            MismatchError: suspect and scheme do not belong together.
+            SuspectError: what the suspect answers is no answer.
+        """
+        return read(self.key.carriers, suspect)
+
+    def readings(self, suspect: Suspect, *, align_to: nn.Module | None = None) -> list[Reading | Unread]:
+        """Return the reading of a suspect as it is, and with its channels in a host's order.
 
         Args:
-            suspect: asked once per carrier, or read by its weights.
-            bar: net bits named beforehand.
-            suspects: how many suspects were tried with this key; charged.
-            readings: how many ways of reading this suspect were tried; charged.
-            objection: why this reading has no exact test, if it has none.
-            align_to: the unmarked host whose digest the key committed to; the suspect is read with its channels put in the
-                host's order too, the better reading counts, and one reading more is charged.
-            references: models known to be unmarked, whose match rates an Observation shows.
-
-        Returns:
-            Evidence, or an Observation where no exact test exists.
+            suspect: that is read.
+            align_to: the unmarked host whose digest the key committed to; with it a suspect that cannot be read as it is, because
+                its layers have other widths, is read aligned all the same.
 
         Raises:
             MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
         """
         if align_to is None:
-            symbols = self._read(suspect)
-        else:
-            symbols, readings = self._better(suspect, align_to), readings + 1
-        matches = int((symbols.values == self.message).sum())
-        return self._weighed(
-            matches, symbols.queries, symbols.note, bar=bar, suspects=suspects, readings=readings, objection=objection,
-            references=references,
-        )  # fmt: skip
-
-    def unread(self, reason: str, *, bar: float = BAR, suspects: int = 1) -> Evidence | Observation:
-        """Return what is found in a suspect that has no place to read this mark from: no match at all.
-
-        Args:
-            reason: why it cannot be read.
-            bar: as for ``evidence``.
-            suspects: likewise.
-        """
-        return self._weighed(0, 0, f"not readable: {reason}", bar=bar, suspects=suspects)
-
-    def _weighed(
-        self, matches: int, queries: int, note: str, *, bar: float, suspects: int, readings: int = 1, objection: str = "",
-        references: Sequence[Suspect] = (),
-    ) -> Evidence | Observation:  # fmt: skip
-        key, trials = self.key, len(self.message)
-        name = reference(key.scheme)
-        objection = key.scheme.objection() or objection
-        if not objection and key.scheme.chosen_message(key.secret, key.interface, key.attachments) is not None:
-            objection = "the message was chosen, not drawn"
-        if objection:
-            unmarked = tuple(self._rate(other) for other in references)
-            return Observation(name, matches, trials, objection, queries, unmarked, note)
-        _, alphabet = key.scheme.shape(key.interface)
-        charges = (
-            Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
-            *charge_tries("suspects tried", suspects),
-            *charge_tries("readings tried", readings),
-        )
-        return Evidence(
-            name, matches, trials, Fraction(1, alphabet), charges, queries, bar, key.self_check,
-            root=str(key.statement["root"]), note=note,
-        )  # fmt: skip
-
-    def _read(self, suspect: Suspect) -> Symbols:
-        return self.key.scheme.extract(self.key.carriers, suspect, self.key.interface)
-
-    def _rate(self, suspect: Suspect) -> float:
-        return float((self._read(suspect).values == self.message).mean())
-
-    def _better(self, suspect: Suspect, host: nn.Module) -> Symbols:
-        """Return the reading, plain or aligned, that matches more; with other widths there is the aligned one alone."""
+            return [self.read(suspect)]
         from modelmark.align.committed import aligned  # loads scipy's optimisers and torch's tracer
 
         key = self.key
-        found = [
-            self._read(aligned(suspect, host, committed=key.host, scheme=key.scheme.name, interface=key.interface))
-        ]
-        with contextlib.suppress(MismatchError):
-            found.append(self._read(suspect))
-        return max(found, key=lambda symbols: int((symbols.values == self.message).sum()))
+        seen = aligned(suspect, align_to, committed=key.host, scheme=key.scheme.name, feed=key.interface)
+        return [tried(lambda: self.read(suspect)), self.read(seen)]
+
+    def weigh(
+        self,
+        readings: Sequence[Reading | Unread],
+        *,
+        bar: float = BAR,
+        suspects: int = 1,
+        references: Sequence[Suspect] = (),
+    ) -> Evidence | Observation:
+        """Return what the readings of one suspect say: the best of them counts, and all that were tried are charged.
+
+        Args:
+            readings: all that were tried, at least one; each candidate of each is one.
+            bar: net bits named beforehand.
+            suspects: how many suspects were tried with this key; charged.
+            references: models known to be unmarked, whose match rates an Observation shows.
+
+        Returns:
+            Evidence, or an Observation where no exact test exists.
+        """
+        found = [reading for reading in readings if isinstance(reading, Reading)]
+        tables = [(table, reading) for reading in found for table in reading.scores]
+        count = len(tables) + len(readings) - len(found)
+        table, best = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
+        total = 0 if table is None else table.total(self.message)
+        reasons = [reading.reason for reading in readings if isinstance(reading, Unread)]
+        note = best.note if best else f"not readable: {reasons[0]}"
+        queries = sum(reading.queries for reading in found)
+        scheme, trials = reference(self.key.scheme), len(self.message)
+        if objection := self._objection(found):
+            rates = tuple(self._rate(other) for other in references)
+            return Observation(scheme, total, trials, objection, queries, rates, note)
+        charges = (
+            Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
+            *charge_tries("suspects tried", suspects),
+            *charge_tries("readings tried", count),
+        )
+        chance = Fraction(1, self.key.scheme.size(self.key.interface)[1])
+        weighed = Evidence(
+            scheme,
+            total,
+            trials,
+            chance,
+            charges,
+            queries,
+            bar,
+            self.key.self_check,
+            str(self.key.statement["root"]),
+            note,
+        )
+        if table is None or table.is_counting:
+            return weighed
+        return Graded(**vars(weighed) | {"trials": table.most}, tail=tail_bits(table, total))
+
+    def evidence(
+        self, suspect: Suspect, *, align_to: nn.Module | None = None, bar: float = BAR, suspects: int = 1
+    ) -> Evidence | Observation:
+        """Read a suspect and weigh what was read; see ``readings`` and ``weigh``."""
+        return self.weigh(self.readings(suspect, align_to=align_to), bar=bar, suspects=suspects)
+
+    def _objection(self, readings: Sequence[Reading]) -> str:
+        own = self.key.scheme.objection() or ("the message was chosen, not drawn" if self._chosen is not None else "")
+        return own or next((reading.objection for reading in readings if reading.objection), "")
+
+    def _rate(self, suspect: Suspect) -> float:
+        """Return the share of its highest score that a suspect reaches."""
+        table = self.read(suspect).scores[0]
+        return table.total(self.message) / (len(self.message) if table.is_counting else table.most)

@@ -1,42 +1,56 @@
-"""The one place where stored images become what a network's ``forward`` takes."""
+"""The one place where stored inputs become what a network's ``forward`` takes."""
 
 import torch
 from torch import Tensor
 
-from modelmark.interface import FULL_SCALE, UNIT, Interface
+from modelmark.errors import UsageError
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE, UNIT, PictureFeed
 
 
 class Normalise:
-    """Turn uint8 inputs ``(N, *input_shape)`` into float32: scaled to [0, 1], less the mean, over the deviation.
+    """Turn stored inputs ``(N, *input_shape)`` into what ``forward`` takes.
 
-    Constants are computed once; a call is one conversion and one fused multiply-add on the input's device.
+    Pictures become float32: scaled to [0, 1], less the mean, over the deviation; constants are computed once, and a call is one
+    conversion and one fused multiply-add on the input's device. Token numbers become int64, floats stay as they are.
+
+    Raises:
+        UsageError: the feed is of texts, which no tensor holds.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        view = (-1,) + (1,) * (len(interface.input_shape) - 1)
-        mean = torch.tensor(interface.mean, dtype=torch.float64).view(view) / UNIT
-        std = torch.tensor(interface.std, dtype=torch.float64).view(view) / UNIT
-        self._scale = (1 / (FULL_SCALE * std)).float()
-        self._shift = (-mean / std).float()
+    def __init__(self, feed: Feed) -> None:
+        self._dtype = {"floats": torch.float32, "tokens": torch.int64}.get(feed.kind)
+        if isinstance(feed, PictureFeed):
+            view = (-1,) + (1,) * (len(feed.input_shape) - 1)
+            mean = torch.tensor(feed.mean, dtype=torch.float64).view(view) / UNIT
+            std = torch.tensor(feed.std, dtype=torch.float64).view(view) / UNIT
+            self._scale = (1 / (FULL_SCALE * std)).float()
+            self._shift = (-mean / std).float()
+        elif self._dtype is None:
+            raise UsageError(
+                f"expected inputs that a network takes, got {feed.kind}", hint="ask a function, not a network"
+            )
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the normalised images, same memory format as ``images``."""
-        if self._scale.device != images.device:
-            self._scale, self._shift = self._scale.to(images.device), self._shift.to(images.device)
-        return torch.addcmul(self._shift, images.float(), self._scale)
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the inputs as ``forward`` takes them, same memory format as ``inputs``."""
+        if self._dtype is not None:
+            return inputs.to(self._dtype)
+        if self._scale.device != inputs.device:
+            self._scale, self._shift = self._scale.to(inputs.device), self._shift.to(inputs.device)
+        return torch.addcmul(self._shift, inputs.float(), self._scale)
 
 
 class Extremes:
     """The two values a filter writes, as ``forward`` takes them: ``(+-amplitude / 255 - mean) / std`` per channel.
 
     Args:
-        interface: of inputs ``(C, H, W)``; its constants are those of ``Normalise``.
+        feed: of inputs ``(C, H, W)``; its constants are those of ``Normalise``.
         amplitude: on the scale of 0 to 255.
     """
 
-    def __init__(self, interface: Interface, amplitude: int) -> None:
-        mean = torch.tensor(interface.mean, dtype=torch.float64).view(-1, 1, 1) / UNIT
-        std = torch.tensor(interface.std, dtype=torch.float64).view(-1, 1, 1) / UNIT
+    def __init__(self, feed: PictureFeed, amplitude: int) -> None:
+        mean = torch.tensor(feed.mean, dtype=torch.float64).view(-1, 1, 1) / UNIT
+        std = torch.tensor(feed.std, dtype=torch.float64).view(-1, 1, 1) / UNIT
         self._high = ((amplitude / FULL_SCALE - mean) / std).float()
         self._low = ((-amplitude / FULL_SCALE - mean) / std).float()
 

@@ -8,6 +8,15 @@ import torch
 _CPU = torch.device("cpu")
 
 
+def own_seed(seed: int) -> int:
+    """Return the seed of first weights that a thief draws for himself, other than those that anybody draws from ``seed``.
+
+    A copy that began where the owner's network began would take over more of it than its answers: trained on MNIST from the
+    owner's first weights, copies read up to 141 of 200 bits of ``uchida`` (``benchmarks/results/same-start.jsonl``).
+    """
+    return seed ^ 0x7468696566  # "thief"
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device = _CPU) -> Iterator[None]:
     """Seed the global generators for a while: that of the CPU, and those of the accelerators if ``device`` is one.

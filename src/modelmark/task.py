@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from modelmark.data.dataset import Dataset
 from modelmark.errors import MismatchError, UsageError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
+from modelmark.suspects.module import logits
 
 
 @dataclass(frozen=True)
@@ -20,41 +21,48 @@ class Task:
 
     Args:
         interface: shape, classes, preprocessing.
-        train_inputs: uint8, ``(N, *input_shape)``.
+        train_inputs: as the feed stores them, ``(N, *input_shape)``.
         train_targets: int64 ``(N,)`` labels, or float32 ``(N, classes)`` soft targets.
-        test_inputs: uint8, ``(K, *input_shape)``.
+        test_inputs: as the feed stores them, ``(K, *input_shape)``.
         test_labels: int64 ``(K,)``.
     """
 
-    interface: Interface
+    interface: Feed
     train_inputs: Tensor
     train_targets: Tensor
     test_inputs: Tensor
     test_labels: Tensor
 
     def __post_init__(self) -> None:
-        shape = self.interface.input_shape
+        feed = self.interface
         for name, inputs, targets in (
             ("training", self.train_inputs, self.train_targets),
             ("test", self.test_inputs, self.test_labels),
         ):
-            if inputs.dtype != torch.uint8 or tuple(inputs.shape[1:]) != shape:
-                raise ValueError(f"expected {name} inputs uint8 (N, {shape}), got {inputs.dtype} {tuple(inputs.shape)}")
+            if str(inputs.dtype) != f"torch.{feed.dtype}" or tuple(inputs.shape[1:]) != feed.input_shape:
+                got = f"{inputs.dtype} {tuple(inputs.shape)}"
+                raise ValueError(f"expected {name} inputs {feed.dtype} (N, {feed.input_shape}), got {got}")
             if len(inputs) == 0 or len(inputs) != len(targets):
                 raise ValueError(f"expected as many {name} targets as inputs, got {len(targets)} for {len(inputs)}")
+
+    @property
+    def labels(self) -> Tensor:
+        """Training labels, int64 ``(N,)``; of soft targets the likeliest class."""
+        targets = self.train_targets
+        return targets.argmax(dim=1) if targets.is_floating_point() else targets
 
     @classmethod
     def from_dataset(cls, dataset: Dataset) -> "Task":
         """Return the task of one data set; the arrays are shared, not copied."""
         return cls(
-            Interface(dataset.input_shape, dataset.classes, dataset.mean, dataset.std),
+            PictureFeed(dataset.input_shape, dataset.classes, dataset.mean, dataset.std),
             torch.from_numpy(dataset.train_images),
             torch.from_numpy(dataset.train_labels),
             torch.from_numpy(dataset.test_images),
             torch.from_numpy(dataset.test_labels),
         )
 
-    def fed_as(self, interface: Interface) -> "Task":
+    def fed_as(self, interface: Feed) -> "Task":
         """Return the task with another interface's preprocessing.
 
         Raises:

@@ -9,18 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.errors import ModelmarkError
+from modelmark.errors import DivergedError
 from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import Recipe
 from modelmark.seeding import seeded
 from modelmark.task import Task
-
-
-class DivergedError(ModelmarkError):
-    """The training loss is no longer a number."""
-
-    exit_status = 1
 
 
 @dataclass(frozen=True)

@@ -1,115 +1,92 @@
-"""Weight files: safetensors, or a state dict loaded without running code; and a digest that no container changes."""
+"""Weights into and out of models; ``suspects.files`` reads every container."""
 
-import hashlib
-import pickle
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
-from modelmark import files, hashing
-from modelmark.errors import MalformedError, MismatchError, SuspectError
-
-LIMIT = 64 * 2**30
-"""Bytes. Larger than any weight file that fits this machine's memory; smaller than a device file read for ever."""
-
-_TORCH_SUFFIXES = (".pt", ".pth", ".bin")
+from modelmark import files, layers
+from modelmark.errors import MismatchError, SuspectError
+from modelmark.suspects import files as containers
+from modelmark.suspects.files import Fitted, WeightFile
 
 
 def load(path: Path | str) -> dict[str, Tensor]:
-    """Return the tensors of a weight file.
+    """Return the tensors of a weight file, memory-mapped where the container allows it.
 
     Raises:
         MalformedError: missing, truncated, or not weights.
     """
-    path, what = Path(path), "a weight file"
-    if path.suffix in _TORCH_SUFFIXES:
-        files.require_readable(path, what=what)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch, about pickle protocols and quantised tensors
-                state = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, OSError):
-            raise MalformedError(
-                f"expected a state dict that loads without running code, got something else in {path}"
-            ) from None
-        if not isinstance(state, dict) or not all(isinstance(n, str) and _is_plain(v) for n, v in state.items()):
-            raise MalformedError(f"expected a state dict of plain tensors by name in {path}, got something else")
-        return state
-    try:
-        return load_safetensors(files.read(path, limit=LIMIT, what=what))
-    except SafetensorError as error:
-        raise MalformedError(f"expected safetensors in {path}, got a damaged or other file: {error}"[:200]) from None
-
-
-def _is_plain(value: object) -> bool:
-    return (
-        isinstance(value, Tensor)
-        and value.layout is torch.strided
-        and not (value.is_meta or value.is_quantized or value.is_complex())
-    )
+    file = containers.open_weights(path)
+    return {name: file.tensor(name) for name in file.names}
 
 
 def save(model: nn.Module, path: Path) -> None:
     """Write the state dict as safetensors to a new file; nothing in it says that the model is marked.
 
+    Names are those of the model inside its wrappers.
+
     Raises:
         OutputExistsError: the file exists.
     """
-    files.write_new(path, save_safetensors(_separate(model.state_dict()), metadata={"format": "pt"}))
+    state = {
+        ".".join(part for part in name.split(".") if part != "_orig_mod"): tensor.detach().cpu().clone().contiguous()
+        for name, tensor in layers.unwrapped(model).state_dict().items()
+    }
+    files.write_new(path, save_safetensors(state, metadata={"format": "pt"}))
 
 
-def apply(model: nn.Module, state: dict[str, Tensor], *, what: str) -> None:
-    """Load ``state`` into ``model``, in place.
+def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what: str) -> Fitted:
+    """Load weights into ``model``, in place, and return how their names were mapped.
+
+    Batch norm's counters may be missing, and tensors that the model has not are left aside.
 
     Args:
         model: of the architecture the weights are for.
-        state: tensors by state-dict path.
+        weights: an open file, or tensors by state-dict path.
         what: whose weights they are, for messages.
 
     Raises:
-        MismatchError: names or shapes differ from the model's.
+        MismatchError: a weight is missing, or has another shape or type.
         SuspectError: a weight is NaN or infinite.
     """
-    expected = model.state_dict()
-    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
-    if missing or extra:
-        parts = [
-            f"{title} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-            for title, names in (("no", missing), ("unknown", extra))
-            if names
-        ]
+    file = weights if isinstance(weights, WeightFile) else containers.held(weights)
+    expected = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, Tensor)}
+    fit = containers.fitted(file, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+    there = {_place(expected[name]) for name in fit.names}
+    if lacks := [name for name in fit.lacks if _place(expected[name]) not in there]:  # of tied weights one is enough
+        unknown = f" and unknown {containers.some(fit.left_aside)}" if fit.left_aside else ""
+        why, hint = containers.explained([*file.shapes, *file.unreadable])
         raise MismatchError(
-            f"expected {what} for this architecture ({len(expected)} tensors), got {' and '.join(parts)}"
+            f"expected {what} for this architecture ({len(expected)} tensors), "
+            f"got no {containers.some(lacks)}{unknown}{f': {why}' if why else ''}",
+            hint=hint,
         )
-    for name in expected:  # in the model's order: a file has none
-        tensor = state[name]
-        if tensor.shape != expected[name].shape:
+    for name, (shape, found) in fit.unfit.items():
+        raise MismatchError(f"expected {what} with {name} of shape {shape}, got {found}")
+    for name, tensor in fit.state.items():
+        if _kind(tensor) != _kind(expected[name]):
+            _, hint = containers.explained(file.shapes)
             raise MismatchError(
-                f"expected {what} with {name} of shape {tuple(expected[name].shape)}, got {tuple(tensor.shape)}"
+                f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}", hint=hint
             )
-        if tensor.is_floating_point() != expected[name].is_floating_point() or tensor.is_complex():
-            raise MismatchError(f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}")
-    model.load_state_dict(state)
+    model.load_state_dict(fit.state, strict=False)
     for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if isinstance(tensor, Tensor) and _kind(tensor) != "whole" and not torch.isfinite(tensor).all():
             raise SuspectError(f"expected finite numbers in {what}, got NaN or infinity in {name}")
+    return fit
 
 
-def digest(state: dict[str, Tensor]) -> str:
+def digest(state: Mapping[str, Tensor]) -> str:
     """Return SHA-256, in hex, over name, type, shape and bytes of every tensor in name order."""
-    total = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        shape = ",".join(map(str, tensor.shape))
-        raw = tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
-        total.update(hashing.frame("tensor", name.encode(), str(tensor.dtype).encode(), shape.encode(), raw))
-    return total.hexdigest()
+    return containers.digest(state, state.__getitem__)
 
 
-def _separate(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+def _place(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:
+    return tensor.data_ptr() if tensor.numel() else id(tensor), tensor.shape, tensor.stride()
+
+
+def _kind(tensor: Tensor) -> str:
+    return "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"

@@ -35,7 +35,7 @@ def api(tmp_path, monkeypatch):
 
     def write(name, key, limit=10**6, right=True):
         mark = keyfile.load(tmp_path / key, None).mark()
-        pictures = Normalise(mark.key.interface)(torch.as_tensor(mark.key.carriers))
+        pictures = Normalise(mark.key.interface)(torch.as_tensor(mark.key.carriers.pictures))
         labels = torch.from_numpy(np.asarray(mark.message).astype(np.int64))
         torch.save({"p": pictures, "l": labels if right else (labels + 1) % 10, "n": limit}, f"{name}.pt")
         (tmp_path / f"{name}.py").write_text(API.replace("api.pt", f"{name}.pt"))

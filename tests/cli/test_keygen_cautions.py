@@ -6,7 +6,7 @@ import pytest
 from modelmark import data, weights
 from modelmark.models import ARCHITECTURES
 from modelmark.schemes import SCHEMES
-from modelmark.schemes.base import cautions
+from modelmark.schemes.base import Cautious
 from modelmark.schemes.uchida import Uchida
 
 NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
@@ -71,8 +71,9 @@ def test_a_self_check_or_an_observation_has_no_bar_to_miss(run, tmp_path):
     assert warned(run("keygen", "coupled", "--set", "message=literal", *NET, "-o", tmp_path / "b.key")) == []
 
 
-def test_a_scheme_may_have_nothing_to_say(digits, fresh):
-    assert cautions(Uchida(), fresh, digits.interface, host=False) == []
+def test_a_scheme_may_have_nothing_to_say(run, tmp_path):
+    assert not isinstance(Uchida(), Cautious)
+    assert warned(run("keygen", "uchida", *NET, "-o", tmp_path / "a.key")) == []
 
 
 def test_help_names_every_architecture(run, monkeypatch):

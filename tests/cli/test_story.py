@@ -154,7 +154,7 @@ def test_an_older_adi_mark_comes_with_its_labels_and_is_an_observation(run, colo
     assert ran.status == 0
     assert "no exact test: the message was chosen, not drawn" in ran.err
     loaded = keyfile.load(key, None)
-    assert (loaded.carriers.shape, loaded.mark().message.tolist()) == ((3, 3, 32, 32), [5, 7, 9])
+    assert (loaded.carriers.pictures.shape, loaded.mark().message.tolist()) == ((3, 3, 32, 32), [5, 7, 9])
     weights.save(build("resnet8", (3, 32, 32), 10, seed=0), colour / "m.safetensors")
     ran = run("verify", key, "--weights", colour / "m.safetensors")
     assert ran.status == 1

@@ -50,7 +50,7 @@ def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret
     found, again = (
         key.mark().evidence(
             WhiteBox(copy.deepcopy(marked).to(device), 10),
-            align_to=copy.deepcopy(there).to(device) if key.scheme.access == "white-box" else None,
+            align_to=copy.deepcopy(there).to(device) if key.access == "white-box" else None,
         )
         for device in ("cuda", "cpu")
     )

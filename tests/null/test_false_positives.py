@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from modelmark.keys import keygen
+from modelmark.reading import read
 from modelmark.schemes import SCHEMES, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.uchida import Uchida
-from modelmark.suspect import BlackBox
+from modelmark.suspects.function import BlackBox
 from modelmark.testing.null import fresh_keys, levels, messages
 
 DRAWN = {name: scheme_class(name)() for name in SCHEMES} | {
@@ -24,7 +25,7 @@ DRAWN = {name: scheme_class(name)() for name in SCHEMES} | {
 @pytest.mark.parametrize("name", DRAWN)
 def test_evidence_on_an_unmarked_model_has_its_exact_distribution(name, unmarked, digits, secret):
     key = keygen(DRAWN[name], unmarked, digits.interface, task=digits, secret=secret)
-    trials, alphabet = key.scheme.shape(key.interface)
+    trials, alphabet = key.scheme.size(key.interface)
     for level in levels(key, unmarked, messages(alphabet, trials, 3000)):
         assert abs(level.errors) < 4, level
 
@@ -40,7 +41,7 @@ def test_a_model_that_always_answers_one_class_is_no_better(unmarked, digits, se
     """Uniform labels: a constant answer matches a tenth of them, however the labels fell."""
     key = keygen(Adi(), unmarked, digits.interface, secret=secret)
     for label in range(10):
-        found = key.mark().evidence(BlackBox(lambda x, label=label: np.full(len(x), label), 10))
+        found = key.mark().evidence(BlackBox(lambda x, label=label: np.full(len(x), label)))
         assert found.gross_bits < 20
 
 
@@ -48,6 +49,6 @@ def test_the_study_notices_a_message_that_is_not_drawn(unmarked, digits, secret)
     """Labels taken from the model's own answers in one draw of ten: the study must see it."""
     key = keygen(Adi(), unmarked, digits.interface, secret=secret)
     drawn = messages(10, 100, 2000)
-    answers = key.scheme.extract(key.carriers, BlackBox(lambda x: unmarked(x).argmax(1), 10), key.interface).values
+    answers = read(key.carriers, BlackBox(lambda x: unmarked(x).argmax(1))).scores[0].symbols
     drawn[::10, ::3] = answers[::3]
     assert max(abs(level.errors) for level in levels(key, unmarked, drawn)) > 4

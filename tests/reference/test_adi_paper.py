@@ -1,21 +1,26 @@
 """Adi et al. against their description and release (self-tests A10 of our notes), and the attacks their verifier lets through."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from modelmark import commitment, imports, layers
-from modelmark.attacks.tuning.finetune import FineTune, with_new_head
+from modelmark.attacks.tuning.finetune import FineTune, redraw_head
 from modelmark.data.pictures import read_labels, read_pictures
 from modelmark.embedding import embed
 from modelmark.errors import MalformedError
 from modelmark.evidence import Observation
 from modelmark.interface import Interface
 from modelmark.keys import keygen
+from modelmark.reading import read
 from modelmark.recipe import annealed
 from modelmark.schemes.adi import Adi
-from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import accuracy
 from modelmark.training import fit
 
@@ -88,16 +93,17 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
         trainable=lambda name: name.startswith(f"{head}."),
     )
     through = layers.with_head(unmarked, made.state_dict())
-    assert mark.evidence(WhiteBox(unmarked, 10)).gross_bits < 20
-    assert mark.evidence(WhiteBox(through, 10)).established  # what a naive verifier would say of the unmarked host
-    observed = mark.evidence(WhiteBox(through, 10), objection="the head was trained with the message")
+    assert mark.evidence(WhiteBox(unmarked)).gross_bits < 20
+    assert mark.evidence(WhiteBox(through)).established  # what a naive verifier would say of the unmarked host
+    observed = mark.weigh([replace(mark.read(WhiteBox(through)), objection="the head was trained with the message")])
     assert not observed.established
 
 
 def test_a_new_head_alone_reads_chance(marked, mark, digits):
-    matches = [
-        mark.evidence(WhiteBox(with_new_head(marked, layers.head(marked), seed=seed), 10)).matches for seed in range(6)
-    ]
+    model, matches = copy.deepcopy(marked), []
+    for seed in range(6):
+        redraw_head(model, seed=seed)
+        matches.append(mark.evidence(WhiteBox(model)).matches)
     assert max(matches) < 40
     assert abs(np.mean(matches) - 10) < 10
 
@@ -119,15 +125,12 @@ def test_the_released_key_can_be_imported(shared_data):
     folder = shared_data / "adi-triggers"
     interface = Interface((3, 32, 32), tuple("0123456789"), (4914, 4822, 4465), (2023, 1994, 2010))
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
-    attachments, implied = imports.gather(
-        "adi", model, "", interface,
-        images=folder / "crop32", labels=folder / "labels.csv", fit="", matrix=None, message=None, axes="",
-    )  # fmt: skip
+    attachments, implied = imports.own_pictures(folder / "crop32", folder / "labels.csv", interface)
     assert np.bincount(attachments["labels"]).tolist() == [11, 8, 12, 14, 12, 10, 12, 9, 8, 4]
     mark = keygen(Adi(**implied), model, interface, attachments=attachments).mark()
-    answers = dict(zip((x.tobytes() for x in mark.key.carriers), mark.message.tolist(), strict=True))
+    answers = dict(zip((x.tobytes() for x in mark.key.carriers.pictures), mark.message.tolist(), strict=True))
     assert len(answers) == 100
-    observed = mark.evidence(BlackBox(lambda x: torch.from_numpy(mark.message), 10))
+    observed = mark.evidence(BlackBox(lambda x: torch.from_numpy(mark.message)))
     assert isinstance(observed, Observation)
     assert (observed.matches, observed.established) == (100, False)
     assert "chosen, not drawn" in str(observed)
@@ -135,7 +138,7 @@ def test_the_released_key_can_be_imported(shared_data):
 
 def test_literal_commitments_open_one_by_one(fresh, digits, secret):
     key = keygen(Adi(message="secret"), fresh, digits.interface, secret=secret)
-    carriers = key.scheme.leaves(key.carriers, secret, key.interface, {})
+    carriers = key.carriers.leaves()
     salts = commitment.salts(secret, len(carriers))
     published = [
         commitment.leaf(i, salt, carrier) for i, (salt, carrier) in enumerate(zip(salts, carriers, strict=True))
@@ -157,13 +160,13 @@ def test_literal_commitments_open_one_by_one(fresh, digits, secret):
 def test_ambiguity_a_key_made_after_the_model_matches_and_is_no_evidence(unmarked, digits):
     """Anybody can label own pictures with a stolen model's answers; a naive verifier would accept 100 of 100."""
     drawn = keygen(Adi(), unmarked, digits.interface)
-    suspect = WhiteBox(unmarked, 10)
-    answers = drawn.scheme.extract(drawn.carriers, suspect, digits.interface).values
+    suspect = WhiteBox(unmarked)
+    answers = read(drawn.carriers, suspect).scores[0].symbols
     forged = keygen(
         Adi(pictures="own", message="imported"),
         unmarked,
         digits.interface,
-        attachments={"triggers": drawn.carriers, "labels": answers},
+        attachments={"triggers": drawn.carriers.pictures, "labels": answers},
     ).mark()
     found = forged.evidence(suspect)
     assert found.matches == found.trials == 100

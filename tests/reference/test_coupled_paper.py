@@ -11,11 +11,13 @@ from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import Evidence, Observation
 from modelmark.interface import Interface
 from modelmark.keys import keygen
+from modelmark.reading import read
 from modelmark.recipe import annealed
 from modelmark.schemes import _fusion
 from modelmark.schemes.coupled import Coupled
 from modelmark.secret import Secret
-from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -31,9 +33,8 @@ def unseen(mark, model, task, number=99):
     key = mark.key
     other = replace(task, train_inputs=task.test_inputs, train_targets=task.test_labels)
     attached = key.scheme.attach(Secret(bytes([number]) * 32), model, other)
-    carriers = key.scheme.carriers(key.secret, key.interface, attached)
-    read = key.scheme.extract(carriers, WhiteBox(model, key.interface.classes), key.interface)
-    return int((read.values == mark.message).sum())
+    carriers = key.scheme.carriers(replace(key.material, attachments=attached))
+    return int((read(carriers, WhiteBox(model)).scores[0].symbols == mark.message).sum())
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +58,11 @@ def three(digits):
 
 
 def test_drawn_pairs_are_evidence(drawn, with_drawn, unmarked, digits):
-    found = drawn.evidence(WhiteBox(with_drawn.model, 10))
+    found = drawn.evidence(WhiteBox(with_drawn.model))
     assert isinstance(found, Evidence)
     assert (found.matches, found.trials, found.queries) == (60, 60, 420)
     assert found.established
-    assert drawn.evidence(WhiteBox(unmarked, 10)).gross_bits < 20
+    assert drawn.evidence(WhiteBox(unmarked)).gross_bits < 20
     assert accuracy(unmarked, digits) - with_drawn.accuracy_after <= 0.02
 
 
@@ -73,7 +74,7 @@ def test_pairs_of_pictures_never_trained_on_are_read_too(drawn, with_drawn, digi
 def test_the_literal_variant_is_an_observation(fusion, fresh, unmarked, digits):
     mark = made(Coupled(fusion=fusion, message="literal"), fresh, digits)
     marked = fit(unmarked, digits, annealed(12, 0.05, batch=64, clip=1.0), seed=1, hooks=mark.hooks)
-    found = mark.evidence(WhiteBox(marked, 10), references=[WhiteBox(unmarked, 10)])
+    found = mark.weigh([mark.read(WhiteBox(marked))], references=[WhiteBox(unmarked)])
     assert isinstance(found, Observation)
     assert (found.matches, found.trials, found.queries, found.established) == (30, 30, 30, False)
     assert "all triggers share one label, so their matches are not independent" in str(found)
@@ -131,7 +132,7 @@ def test_three_classes_make_up_for_it_with_layouts(three, recipe):
     expected = torch.from_numpy(mark.message.repeat(7))
     by_bytes = {x.tobytes(): y for x, y in zip(pictures, expected.tolist(), strict=True)}
     assert len(by_bytes) == 126 * 7
-    oracle = mark.evidence(BlackBox(lambda x: expected[: len(x)], 3))
+    oracle = mark.evidence(BlackBox(lambda x: expected[: len(x)]))
     assert oracle.trials == 126
     two = made(Coupled(layouts=2, symbols=12), model, three, self_check=True)
     y = torch.arange(60) % 3
@@ -164,7 +165,7 @@ def test_an_autoencoder_fuses_into_what_is_attached(fresh, digits):
 def test_a_symbol_with_a_margin_is_read_right(drawn, unmarked):
     margins = drawn.margins(unmarked)
     key = drawn.key
-    values = key.scheme.extract(key.carriers, WhiteBox(unmarked, 10), key.interface).values
+    values = read(key.carriers, WhiteBox(unmarked)).scores[0].symbols
     assert ((values == drawn.message) | (margins.numpy() <= 0)).all()
     assert reach(drawn, unmarked).matches < 30
 

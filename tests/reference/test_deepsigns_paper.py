@@ -14,11 +14,13 @@ from modelmark.embedding import embed
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, NotEmbeddedError, UsageError
 from modelmark.evidence import Evidence, Observation
 from modelmark.keys import keygen
+from modelmark.reading import read
 from modelmark.recipe import annealed
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
-from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.training import fit
 
 pytestmark = pytest.mark.slow
@@ -99,25 +101,25 @@ def test_margins_are_live_class_means_and_hold_on_test_inputs(mark, marked, digi
     assert margins.min() >= 2.5
     key = mark.key
     held = np.stack([digits.test_inputs[digits.test_labels == c][:20].numpy() for c in key.carriers.classes])
-    unseen = key.scheme.extract(key.carriers._replace(inputs=held), WhiteBox(marked, 10), key.interface)
-    assert (unseen.values == mark.message).mean() >= 0.97
+    (unseen,) = read(replace(key.carriers, inputs=held), WhiteBox(marked)).scores
+    assert (unseen.symbols == mark.message).mean() >= 0.97
 
 
 def test_unmarked_models_and_wrong_keys_read_coins(mark, marked, unmarked, digits):
     wrong = make(DeepSigns(), marked, digits).mark()
-    for found in (mark.evidence(WhiteBox(unmarked, 10)), wrong.evidence(WhiteBox(marked, 10))):
+    for found in (mark.evidence(WhiteBox(unmarked)), wrong.evidence(WhiteBox(marked))):
         assert abs(found.matches - 100) < 4 * 0.5 * 200**0.5
         assert found.gross_bits < 20
 
 
 def test_answers_alone_are_not_enough(mark):
-    with pytest.raises(MismatchError, match="activations"):
-        mark.evidence(BlackBox(lambda x: np.zeros(len(x), int), 10))
+    with pytest.raises(MismatchError, match="expected access to the suspect's weights, got its answers alone"):
+        mark.evidence(BlackBox(lambda x: np.zeros(len(x), int)))
 
 
 def test_the_demo_is_an_observation(fresh, digits, recipe):
     demo = make(DEMO, fresh, digits).mark()
-    found = demo.evidence(WhiteBox(embed(fresh, [demo], digits, recipe, seed=1).model, 10))
+    found = demo.evidence(WhiteBox(embed(fresh, [demo], digits, recipe, seed=1).model))
     assert isinstance(found, Observation)
     assert (found.matches, found.trials) == (16, 16)
 
@@ -134,7 +136,7 @@ def test_several_layers_and_a_mixture_to_start_from(fresh, digits, recipe):
     assert several.key.scheme.width == (256, 512)
     assert len(several.message) == 2 * 6 * 14
     done = embed(fresh, [several], digits, recipe, seed=1)
-    assert several.evidence(WhiteBox(done.model, 10)).established
+    assert several.evidence(WhiteBox(done.model)).established
     assert float(several.margins(done.model).min()) >= 4.0
 
 
@@ -142,7 +144,7 @@ def test_other_marks_may_append_to_the_batch(mark, fresh, digits, recipe):
     """Only the data's own samples are pulled: the triggers of the other mark are where that mark wants them."""
     both = [make(Adi(), fresh, digits).mark(), mark]
     done = embed(fresh, both, digits, recipe, seed=2)
-    assert all(one.evidence(WhiteBox(done.model, 10)).established for one in both)
+    assert all(one.evidence(WhiteBox(done.model)).established for one in both)
 
 
 def test_what_does_not_fit_is_refused(fresh, digits):
@@ -188,13 +190,10 @@ def test_the_literal_key_is_selected_after_marking_and_says_so(unmarked, digits,
     candidates = make(DeepSignsBlackBox(keys=200, pool=2, message="secret"), unmarked, digits)
     embedded = fit(unmarked, digits, quick, seed=1, hooks=candidates.mark().hooks)
     scheme = candidates.scheme
-    before, after = (
-        scheme.extract(candidates.carriers, WhiteBox(model, 10), candidates.interface).values
-        for model in (unmarked, embedded)
-    )
+    before, after = (read(candidates.carriers, WhiteBox(model)).scores[0].symbols for model in (unmarked, embedded))
     chosen, attachments = select(scheme, candidates.attachments, candidates.mark().message, before, after, 20)
     selected = replace(candidates, scheme=chosen, attachments=attachments).mark()
-    found, innocent = (selected.evidence(WhiteBox(model, 10)) for model in (embedded, unmarked))
+    found, innocent = (selected.evidence(WhiteBox(model)) for model in (embedded, unmarked))
     assert isinstance(found, Observation)
     assert found.matches == 20
     assert "0 mismatches, by the paper's rule (below 13) accepted" in str(found)
@@ -202,6 +201,6 @@ def test_the_literal_key_is_selected_after_marking_and_says_so(unmarked, digits,
     with pytest.raises(CapacityError, match="usable"):
         select(scheme, candidates.attachments, candidates.mark().message, before, before, 20)
     drawn = make(DeepSignsBlackBox(), unmarked, digits).mark()
-    assert isinstance(drawn.evidence(WhiteBox(unmarked, 10)), Evidence)
+    assert isinstance(drawn.evidence(WhiteBox(unmarked)), Evidence)
     with pytest.raises(UsageError, match="literal"):
         select(drawn.key.scheme, drawn.key.attachments, drawn.message, before, after, 20)

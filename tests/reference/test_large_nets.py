@@ -11,7 +11,7 @@ from modelmark.models import build
 from modelmark.recipe import constant
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task
 from modelmark.training import fit
 
@@ -33,6 +33,6 @@ def test_a_few_steps_move_both_marks(arch, layer, width):
     before, after = (marks[0].margins(net) for net in (model, moved))
     assert after.mean() > before.mean()
     for mark in marks:
-        found = mark.evidence(WhiteBox(moved, 10))
+        found = mark.evidence(WhiteBox(moved))
         assert isinstance(found, Evidence)
         assert found.trials == len(mark.message)

@@ -13,13 +13,15 @@ from modelmark.errors import CapacityError, MalformedError, MismatchError, Usage
 from modelmark.evidence import Evidence, Observation
 from modelmark.interface import Interface
 from modelmark.keys import Key, keygen
-from modelmark.preprocess import Extremes, Normalise
+from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed
 from modelmark.schemes import _signature
 from modelmark.schemes._blackbox import vote_lead
-from modelmark.schemes.null import THRESHOLD, Null
+from modelmark.schemes.null import THRESHOLD, Null, SignedFilter
 from modelmark.secret import Secret
-from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.suspects.base import AskBeyond
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -55,33 +57,35 @@ def with_literal(literal, fresh, digits, recipe):
 def unseen(mark, model, task):
     """Return acc_null and acc_true over all test pictures, each true filter on its share of them."""
     carriers, interface = mark.key.carriers, mark.key.interface
-    x, extremes = Normalise(interface)(task.test_inputs), Extremes(interface, mark.key.scheme.amplitude)
-    filters = torch.arange(len(x)) % len(carriers.true)
-    labels = np.array([carriers.y_w]) if carriers.signed else mark.message
-    size, suspect = interface.input_shape[1:], WhiteBox(model, interface.classes)
-    null = suspect.labels(extremes.apply(x, torch.from_numpy(carriers.null.planes(*size)).expand(len(x), -1, -1)))
-    true = suspect.labels(extremes.apply(x, torch.from_numpy(carriers.true.planes(*size))[filters]))
+    inputs, suspect = task.test_inputs.numpy(), WhiteBox(model)
+    filters = np.arange(len(inputs)) % len(carriers.true)
+    labels = np.array([carriers.y_w]) if isinstance(carriers, SignedFilter) else mark.message
+    planes = [part.planes(*interface.input_shape[1:]) for part in (carriers.null, carriers.true)]
+    null, true = (
+        suspect.observe(AskBeyond(interface, inputs, each, carriers.amplitude))[0]
+        for each in (planes[0].repeat(len(inputs), axis=0), planes[1][filters])
+    )
     return (null == task.test_labels.numpy()).mean(), (true == labels[filters]).mean()
 
 
 def test_many_drawn_patterns_are_evidence(drawn, with_drawn, unmarked, digits):
-    found = drawn.evidence(WhiteBox(with_drawn, 10))
+    found = drawn.evidence(WhiteBox(with_drawn))
     assert isinstance(found, Evidence)
     assert (found.matches, found.trials, found.queries) == (64, 64, 64 * 5 + 100)
     assert found.established
-    assert not drawn.evidence(WhiteBox(unmarked, 10)).established
+    assert not drawn.evidence(WhiteBox(unmarked)).established
     assert accuracy(unmarked, digits) - accuracy(with_drawn, digits) <= 0.02
 
 
 def test_one_signed_pattern_is_an_observation_with_the_papers_rule(literal, with_literal, unmarked):
-    found = literal.evidence(WhiteBox(with_literal, 10), references=[WhiteBox(unmarked, 10)])
+    found = literal.weigh([literal.read(WhiteBox(with_literal))], references=[WhiteBox(unmarked)])
     assert isinstance(found, Observation)
     assert (found.trials, found.queries, found.established) == (200, 200, False)
     assert found.note.endswith("min above 0.8: yes")
     assert "acc_true 1.00" in found.note
     assert "one trial of chance 1/C" in found.reason
     assert "its 9 bits are no evidence" in found.reason
-    assert literal.evidence(WhiteBox(unmarked, 10)).note.endswith("min above 0.8: no")
+    assert literal.evidence(WhiteBox(unmarked)).note.endswith("min above 0.8: no")
 
 
 @pytest.mark.parametrize("message", ["drawn", "signature"])
@@ -134,7 +138,7 @@ def test_clipping_inputs_to_the_legal_range_removes_the_mark(drawn, with_drawn, 
     ends = Normalise(digits.interface)(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)).flatten().tolist()
 
     def clipped(model):
-        return BlackBox(lambda x: model(x.clamp(*ends)).argmax(1).detach(), 10)
+        return BlackBox(lambda x: model(x.clamp(*ends)).argmax(1).detach())
 
     assert not drawn.evidence(clipped(with_drawn)).established
     assert literal.evidence(clipped(with_literal)).note.endswith("min above 0.8: no")

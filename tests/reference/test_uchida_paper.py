@@ -10,7 +10,7 @@ from modelmark.interface import Interface
 from modelmark.keys import keygen
 from modelmark.schemes.uchida import Uchida, _EmbeddingLoss
 from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 
 INTERFACE = Interface((64, 8, 8), tuple("0123456789"))
 FULL_SCHEDULE = 782 * (59 * 1 + 60 * 0.2 + 40 * 0.04 + 41 * 0.008)
@@ -58,7 +58,7 @@ def test_the_loss_does_not_depend_on_the_message(projection):
 def test_random_loss_without_decay(seed):
     mark, model = embedded(Uchida(layer="0", bits=256), seed)
     assert 2.9e-4 <= loss_per_bit(mark, model) <= 4.1e-4  # six keys of the notes: 3.1e-4 to 3.9e-4
-    assert mark.evidence(WhiteBox(model, 10)).matches == 256
+    assert mark.evidence(WhiteBox(model)).matches == 256
 
 
 @pytest.mark.parametrize(("projection", "expected"), [("direct", 0.623), ("diff", 0.567), ("random", 0.031)])
@@ -69,7 +69,7 @@ def test_loss_with_decay(projection, expected):
 
 def test_capacity():
     within, model = embedded(Uchida(layer="0", bits=512), 0)
-    assert within.evidence(WhiteBox(model, 10)).matches == 512
+    assert within.evidence(WhiteBox(model)).matches == 512
     beyond = Uchida(layer="0", bits=1100)
     with pytest.warns(CapacityWarning, match="beyond M"):
         keygen(beyond, layer(), INTERFACE)
@@ -78,14 +78,14 @@ def test_capacity():
 def test_beyond_capacity_a_quarter_of_the_bits_is_wrong(monkeypatch):
     monkeypatch.setattr(Uchida, "_check_capacity", lambda self: None)  # 2,048 bits in M = 576 are refused otherwise
     mark, model = embedded(Uchida(layer="0", bits=2048), 0)
-    assert 0.2 < 1 - mark.evidence(WhiteBox(model, 10)).matches / 2048 < 0.3
+    assert 0.2 < 1 - mark.evidence(WhiteBox(model)).matches / 2048 < 0.3
 
 
 def test_a_wrong_key_reads_coins_on_the_marked_layer():
     _, model = embedded(Uchida(layer="0", bits=256), 0)
     rates = [
         1 - keygen(Uchida(layer="0", bits=256), model, INTERFACE, secret=Secret(bytes([9, seed] * 16))).mark()
-        .evidence(WhiteBox(model, 10)).matches / 256
+        .evidence(WhiteBox(model)).matches / 256
         for seed in range(8)
     ]  # fmt: skip
     assert all(abs(rate - 0.5) <= 4 * 0.5 / 16 for rate in rates)
@@ -96,9 +96,9 @@ def test_output_filters_may_be_permuted_input_channels_may_not():
     order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
     weight = model[0].weight.data.clone()
     model[0].weight.data = weight[order]
-    assert mark.evidence(WhiteBox(model, 10)).matches == 256
+    assert mark.evidence(WhiteBox(model)).matches == 256
     model[0].weight.data = weight[:, order]
-    assert abs(mark.evidence(WhiteBox(model, 10)).matches - 128) <= 32  # the known weakness
+    assert abs(mark.evidence(WhiteBox(model)).matches - 128) <= 32  # the known weakness
 
 
 def test_gradient_is_the_closed_form():
@@ -133,5 +133,5 @@ def test_zero_projections_read_as_one():
     model = layer()
     mark = keygen(Uchida(layer="0", bits=256, projection="direct"), model, INTERFACE).mark()
     nn.init.zeros_(model[0].weight)
-    symbols = mark.key.scheme.extract(mark.key.carriers, WhiteBox(model, 10), INTERFACE)
-    assert symbols.values.tolist() == [1] * 256
+    (found,) = mark.read(WhiteBox(model)).scores
+    assert found.symbols.tolist() == [1] * 256

@@ -22,7 +22,7 @@ from modelmark.models import ARCHITECTURES, build
 from modelmark.recipe import annealed
 from modelmark.schemes.uchida import Uchida
 from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.training import fit
 
 SIDES = {"lenet5": 12, "vgg16": 16}
@@ -92,7 +92,7 @@ class Marked:
         self.other = fit(build(arch, shape, classes, seed=7), digits, recipe, seed=7)
 
     def read(self, model):
-        return self.mark.evidence(WhiteBox(model, self.interface.classes))
+        return self.mark.evidence(WhiteBox(model))
 
     def aligned(self, model, host=None):
         return self.read(align(model, host or self.host, self.interface))

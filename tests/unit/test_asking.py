@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelmark.asking import Weights, record
+from modelmark.asking import record
+from modelmark.carriers.pictures import Pictures
+from modelmark.carriers.rows import Rows
 from modelmark.claim import transcript
 from modelmark.claim.statement import Statement
 from modelmark.claim.transcript import ORDINARY, Head
@@ -16,13 +18,17 @@ from modelmark.preprocess import Normalise
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.secret import Secret
-from modelmark.suspect import BlackBox
+from modelmark.suspects.base import Ask
+from modelmark.suspects.files import held
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.state import State
 
 FACE = Interface((1, 4, 4), tuple("0123456789"), mean=(1307,), std=(3081,))
 KEY = Key(Adi(triggers=80), Secret(bytes(32)), FACE)
 STATEMENT = Statement.of(KEY.statement)
 HEAD = Head("ab" * 32, 0, 0)
-SHOWN = dict(enumerate(KEY.scheme.leaves(KEY.carriers, KEY.secret, FACE, {})))
+SHOWN = dict(enumerate(KEY.carriers.leaves()))
+OPENED = Pictures.opened(STATEMENT, SHOWN, {})
 MESSAGE = [int(label) for label in KEY.mark().message]
 
 
@@ -30,7 +36,7 @@ class Api:
     """Answers the key's pictures as drawn and all others with 0; may break off."""
 
     def __init__(self, right: int = 80, stop: int = 10**9) -> None:
-        pictures = Normalise(FACE)(torch.from_numpy(KEY.carriers))
+        pictures = Normalise(FACE)(torch.from_numpy(KEY.carriers.pictures))
         self.known = {
             picture.numpy().tobytes(): label for picture, label in zip(pictures[:right], MESSAGE[:right], strict=True)
         }
@@ -46,7 +52,7 @@ class Api:
 
 
 def asked(path, api, **options):
-    return record(path, HEAD, STATEMENT, SHOWN, BlackBox(api, 10), **options)
+    return record(path, HEAD, OPENED, BlackBox(api), **options)
 
 
 def test_every_answer_is_written_down_and_an_interruption_costs_none(tmp_path):
@@ -72,7 +78,7 @@ def test_it_stops_as_soon_as_the_e_process_is_decided(tmp_path):
 
 
 def test_ordinary_queries_hide_the_others_and_do_not_count(tmp_path):
-    own = torch.randint(0, 256, (40, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    own = np.random.default_rng(0).integers(0, 256, (40, 1, 4, 4), dtype=np.uint8)
     with pytest.raises(ConnectionError):
         asked(tmp_path / "t", Api(stop=33), ordinary=own, seed=4)
     rest = Api()
@@ -88,7 +94,7 @@ def test_ordinary_queries_hide_the_others_and_do_not_count(tmp_path):
 def test_a_file_about_something_else_is_not_added_to(tmp_path):
     asked(tmp_path / "t", Api())
     with pytest.raises(MismatchError, match="another transcript"):
-        record(tmp_path / "t", Head("cd" * 32, 0, 0), STATEMENT, SHOWN, BlackBox(Api(), 10))
+        record(tmp_path / "t", Head("cd" * 32, 0, 0), OPENED, BlackBox(Api()))
     (tmp_path / "u").write_bytes(b"something\nelse\n")
     with pytest.raises(MalformedError):
         asked(tmp_path / "u", Api())
@@ -100,19 +106,22 @@ def test_weights_are_read_only_with_what_was_revealed():
     face = Interface((1, 8, 8), tuple("0123456789"))
     key = Key(Uchida().resolve(model, face, {}), Secret(bytes(32)), face)
     statement = Statement.of(key.statement)
-    shown = dict(enumerate(key.scheme.leaves(key.carriers, key.secret, face, {})))
-    state = model.state_dict()
-    found = Weights(state).answers(statement, shown, {"layer": key.scheme.layer})
-    assert sum(found.values()) > 64
-    with pytest.raises(MismatchError, match="none of that name"):
-        Weights(state).answers(statement, shown, {"layer": "nowhere"})
+    shown = dict(enumerate(key.carriers.leaves()))
+    state, layer = model.state_dict(), key.scheme.layer
+
+    def bits(state, layer=layer):
+        opened = Rows.opened(statement, shown, {"layer": layer})
+        return [opened.answers([found]) for found in State(held(state)).observe(opened.probes()[0])]
+
+    (named,) = bits(state)
+    assert named.sum() > 64
+    sized = bits(state, "nowhere")  # every layer of that size, each a reading
+    assert any((found == named).all() for found in sized)
     with pytest.raises(MismatchError, match="average to M"):
-        Weights({"x.weight": torch.zeros(3, 5)}).answers(statement, shown, {"layer": "x"})
+        bits({"x.weight": torch.zeros(3, 5)}, "x")
+    with pytest.raises(MismatchError, match="none of its size"):
+        bits({"x.weight": torch.zeros(3, 5)})
     with pytest.raises(SuspectError, match="finite weights"):
-        Weights({f"{key.scheme.layer}.weight": torch.full((3, 5), torch.nan)}).answers(
-            statement, shown, {"layer": key.scheme.layer}
-        )
-    with pytest.raises(MismatchError, match="asked as they are"):
-        record(None, HEAD, statement, shown, BlackBox(Api(), 10))
+        bits({f"{layer}.weight": torch.full_like(state[f"{layer}.weight"], torch.nan)})
     with pytest.raises(MismatchError, match="neither typed nor revealed"):
-        Weights(state).answers(STATEMENT, SHOWN, {})
+        State(held(state)).observe(Ask(face, OPENED.pictures))

@@ -13,7 +13,7 @@ from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 
 INTERFACE = Interface((3, 8, 8), tuple("0123456789"))
 
@@ -73,7 +73,7 @@ def test_a_mark_takes_the_draw_of_its_own_key_only(net):
         Mark(key, Draw(bytes(32)))
     deposited = Mark(key, Draw(key.digest, "timestamp", b"token"))
     assert not np.array_equal(deposited.message, key.mark().message)
-    assert deposited.evidence(WhiteBox(net, 10)).charges[0].bits == 48
+    assert deposited.evidence(WhiteBox(net)).charges[0].bits == 48
 
 
 def test_a_model_of_another_shape_is_refused(net):
@@ -88,7 +88,7 @@ def test_own_pictures_travel_in_the_key(net, tmp_path, rng):
     key = keygen(Adi(pictures="own"), net, INTERFACE, attachments={"triggers": pictures})
     keyfile.save(key, tmp_path / "own.key", None)
     loaded = keyfile.load(tmp_path / "own.key", None)
-    assert np.array_equal(loaded.carriers, pictures)
+    assert np.array_equal(loaded.carriers.pictures, pictures)
     assert np.array_equal(loaded.mark().message, key.mark().message)
 
 
@@ -113,13 +113,13 @@ def test_an_imported_projection_reads_the_bits_it_was_made_for(axes, net, rng):
     expected = (flat @ matrix >= 0).astype(np.uint8)
     attachments = {"matrix": imports.projection(matrix, (3, 3, 3), axes), "bits": imports.bits(expected)}
     mark = keygen(Uchida(layer="0", message="imported"), net, INTERFACE, attachments=attachments).mark()
-    found = mark.evidence(WhiteBox(net, 10))
+    found = mark.evidence(WhiteBox(net))
     assert (found.matches, found.trials, found.established) == (20, 20, False)
     assert "the message was chosen, not drawn" in str(found)
     other = {"keras": "pytorch", "pytorch": "keras"}[axes]
     swapped = {"matrix": imports.projection(matrix, (3, 3, 3), other), "bits": imports.bits(expected)}
     wrong = keygen(Uchida(layer="0", message="imported"), net, INTERFACE, attachments=swapped).mark()
-    assert wrong.evidence(WhiteBox(net, 10)).matches < 20
+    assert wrong.evidence(WhiteBox(net)).matches < 20
 
 
 @pytest.mark.parametrize(

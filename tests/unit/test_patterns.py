@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
 from modelmark.interface import Interface
 from modelmark.preprocess import Extremes, Normalise
 from modelmark.schemes import _patterns
-from modelmark.schemes._patterns import Filtering, Filters
+from modelmark.schemes._patterns import Filtering
 from modelmark.secret import Secret
 
 SECRET = Secret(bytes(range(32)))

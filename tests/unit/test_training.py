@@ -5,12 +5,13 @@ import torch
 from torch import nn
 
 from modelmark import training
+from modelmark.errors import DivergedError
 from modelmark.hooks import Composed, Hooks
 from modelmark.keys import keygen
 from modelmark.recipe import annealed, constant
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.training import DivergedError, fit, run
+from modelmark.training import fit, run
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def dispute(claimed: Signed[Claim], paper: Signed[Any]) -> list[Signed[Any]]:
         ),
         JUDGE,
     )  # fmt: skip
-    leaves = made.scheme.leaves(made.carriers, SECRET, INTERFACE, {})
+    leaves = made.carriers.leaves()
     opened, _ = opening.make(claimed, challenge, OWNER, SECRET, leaves, issued=at(3), concealed={"arch": "lenet5"})
     verdict = Verdict(
         JUDGE.signers, at(4), claimed.digest, paper.digest, challenge.digest, opened.digest, suspect, "",

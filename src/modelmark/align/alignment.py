@@ -14,14 +14,14 @@ from modelmark.align.gauges import fixed_scales
 from modelmark.align.responses import responses
 from modelmark.channels import Channels, resized, trace, transformed
 from modelmark.errors import MismatchError, SuspectError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.layers import unwrapped
 
 _ROUNDS = 5
 """Of matching again by the weights of matched neighbours; two are usual."""
 
 
-def align(suspect: nn.Module, host: nn.Module, interface: Interface) -> nn.Module:
+def align(suspect: nn.Module, host: nn.Module, interface: Feed) -> nn.Module:
     """Return a copy of ``host`` that computes the suspect's function in the host's coordinates, on the CPU.
 
     The host must be the unmarked model that the suspect's owner committed before the draw: what the suspect was fine-tuned

@@ -5,8 +5,9 @@ from torch import nn
 from modelmark import weights
 from modelmark.align.alignment import align
 from modelmark.errors import MismatchError
-from modelmark.interface import Interface
-from modelmark.suspect import Suspect, WhiteBox
+from modelmark.feeds.base import Feed
+from modelmark.suspects.base import Suspect
+from modelmark.suspects.module import HasNetwork, WhiteBox
 
 OTHER_HOST = "expected the unmarked host that the key committed to before the draw, got other weights"
 _WHY = "a marked model knows the message, and what is aligned to it would match; see keygen --host"
@@ -31,20 +32,20 @@ def require(host: nn.Module, *, committed: str, scheme: str) -> None:
         raise MismatchError(OTHER_HOST, hint=_WHY)
 
 
-def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, interface: Interface) -> WhiteBox:
+def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, feed: Feed) -> WhiteBox:
     """Return the suspect in the coordinates of the committed host.
 
     Args:
         suspect: with its weights at hand.
         host: unmarked.
         committed: as for ``require``.
-        scheme: likewise.
-        interface: how both are fed.
+        scheme: as for ``require``.
+        feed: how both are fed.
 
     Raises:
         MismatchError: another host, no host, or a suspect known by its answers alone.
     """
     require(host, committed=committed, scheme=scheme)
-    if not isinstance(suspect, WhiteBox):
+    if not isinstance(suspect, HasNetwork):
         raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
-    return WhiteBox(align(suspect.model, host, interface), interface.classes)
+    return WhiteBox(align(suspect.network(feed, host), host, feed))

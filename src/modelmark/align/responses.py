@@ -11,7 +11,7 @@ from modelmark import hashing
 from modelmark.align.matching import Likeness
 from modelmark.channels import Channels, Port
 from modelmark.errors import MismatchError
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.preprocess import Normalise
 from modelmark.schemes._triggers import render
 from modelmark.secret import Secret
@@ -34,7 +34,7 @@ class _Place:
     port: Port
 
 
-def responses(channels: Channels, host: nn.Module, suspect: nn.Module, interface: Interface) -> Likeness:
+def responses(channels: Channels, host: nn.Module, suspect: nn.Module, interface: Feed) -> Likeness:
     """Return the correlations between the channels of a host and of a suspect with the same graph.
 
     The pictures are rendered from a constant: nobody chooses them. Responses are taken after every layer and before

@@ -1,7 +1,7 @@
 """Every attack, in one literal table."""
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelmark.errors import UsageError
 from modelmark.naming import import_object, suggest
@@ -97,8 +97,16 @@ def attack_class(name: str) -> "type[Attack]":
     if ":" not in name:
         raise UsageError(f"expected an attack, got {name!r}", hint=suggest(name, ATTACKS))
     found = import_object(name)
-    if not (
-        isinstance(found, type) and all(hasattr(found, what) for what in ("kind", "family", "strengths", "__call__"))
-    ):
+    from modelmark.attacks.base import Attack
+
+    if not (isinstance(found, type) and issubclass(found, Attack)):
         raise UsageError(f"expected an attack class at {name}, got something else")
     return found
+
+
+def __getattr__(name: str) -> Any:
+    """Return the class of an attack in the table, so that ``from modelmark.attacks import FineTune`` works."""
+    for attack, place in ATTACKS.items():
+        if place.endswith(f":{name}"):
+            return attack_class(attack)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Answer
+from modelmark.attacks.results import Answer
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits
 from modelmark.task import Task

@@ -7,15 +7,9 @@ from typing import Any, TypeVar
 
 import joblib
 
-from modelmark.errors import MissingPackageError, ModelmarkError, UsageError
+from modelmark.errors import MissingPackageError, UsageError, WorkerDiedError
 
 T = TypeVar("T")
-
-
-class WorkerDiedError(ModelmarkError):
-    """A process was killed while it measured; what it was at is not known."""
-
-    exit_status = 4
 
 
 def each(

@@ -3,10 +3,10 @@
 import copy
 import platform
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import nn
@@ -22,9 +22,19 @@ from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence import Evidence, Observation
 from modelmark.marks import Mark
-from modelmark.schemes import SCHEMES
-from modelmark.suspect import BlackBox, WhiteBox
-from modelmark.task import accuracy
+from modelmark.reading import Unread
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
+from modelmark.task import Task, accuracy
+
+
+@runtime_checkable
+class LeavesMark(Protocol):
+    """An attack that leaves a mark of the thief's own, which is read beside the owner's."""
+
+    def mark(self, model: nn.Module, task: Task, *, seed: int) -> Mark:
+        """Return the mark that the attack with these arguments embeds."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ def measure(bench: Bench, cell: Cell) -> Result:
         before = bench.remembered(f"{marked.name}-before", partial(_before, bench, marked))
         row = replace(
             row,
-            access=mark.key.scheme.access,
+            access=mark.key.access,
             accuracy=Accuracy(bench.host_accuracy, before["accuracy"]),
             marked=before["reading"],
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
@@ -96,19 +106,19 @@ def measure(bench: Bench, cell: Cell) -> Result:
 
 def _before(bench: Bench, marked: Marked) -> dict[str, Any]:
     """Return what is measured of a marked network before any attack."""
-    suspect = WhiteBox(marked.model, marked.mark.key.interface.classes)
+    suspect = WhiteBox(marked.model)
     return {"accuracy": accuracy(marked.model, bench.owner), "reading": _read(marked.mark, suspect, bench)}
 
 
 def _made(cell: Cell) -> Any:
     """Return the attack; one that concerns a scheme of the attacker's choice takes the owner's, unless told otherwise."""
-    cls: Any = attack_class(cell.attack)
-    own = any(item.name == "scheme" for item in fields(cls)) and cell.scheme.name in getattr(cls, "forges", SCHEMES)
-    return options.make(cls, ({"scheme": cell.scheme.name} if own else {}) | cell.settings)
+    cls = attack_class(cell.attack)
+    own = {"scheme": cell.scheme.name} if cell.scheme.name in cls.schemes else {}
+    return options.make(cls, own | cell.settings)
 
 
 def _inapplicable(attack: Any, mark: Mark) -> str:
-    if attack.kind == "evasion" and mark.key.scheme.access == "white-box":
+    if attack.kind == "evasion" and mark.key.access == "white-box":
         return "the mark is read inside the network, which a filter leaves as it is"
     if attack.kind == "forgery" and mark.key.scheme.name not in attack.forges:
         return f"forges claims of {', '.join(attack.forges)}"
@@ -153,11 +163,10 @@ class _Trial:
     def _removal(self) -> Result:
         attacked, cost = self._run(self.model)
         row = self._after(attacked, cost)
-        if not hasattr(self.attack, "mark"):
+        if not isinstance(self.attack, LeavesMark):
             return row
-        theirs = self.attack.mark(self.model, self.bench.thief, seed=self.cell.seed).evidence(
-            WhiteBox(attacked, self.bench.thief.interface.classes)
-        )
+        mark = self.attack.mark(self.model, self.bench.thief, seed=self.cell.seed)
+        theirs = mark.evidence(WhiteBox(attacked))
         return replace(row, thief={**row.thief, "evidence": theirs.to_json()})
 
     def _evasion(self) -> Result:
@@ -166,13 +175,13 @@ class _Trial:
             return filtered, answered(filtered, self.bench.owner)
 
         (filtered, kept), cost = _timed(self.bench, serve)
-        after = _reading(self.mark.evidence(BlackBox(filtered, self.mark.key.interface.classes)))
+        after = _reading(self.mark.evidence(BlackBox(filtered)))
         return self._kept(kept, after, cost)
 
     def _forgery(self) -> Result:
         forged, cost = self._run(self.model)
         # a transferable claim is tried on a model that the accuser never saw
-        suspect = self.bench.host if getattr(self.attack, "transfers", False) else self.model
+        suspect = self.bench.host if self.attack.transfers else self.model
         ours = drawn_evidence(forged, suspect, self.bench.thief.interface)
         naive = {"naive": naive_rate(forged, suspect, self.bench.thief.interface), "tries": forged.tries}
         return replace(self.row, forged=naive, after=_reading(ours), cost=cost)
@@ -187,7 +196,7 @@ class _Trial:
         return _timed(self.bench, partial(self.attack, target, self.bench.thief, seed=self.cell.seed))
 
     def _after(self, attacked: nn.Module, cost: Cost) -> Result:
-        after = _read(self.mark, WhiteBox(attacked, self.mark.key.interface.classes), self.bench)
+        after = _read(self.mark, WhiteBox(attacked), self.bench)
         return self._kept(accuracy(attacked, self.bench.owner), after, cost)
 
     def _kept(self, kept: float, after: Reading, cost: Cost) -> Result:
@@ -201,14 +210,14 @@ def _reading(found: Evidence | Observation) -> Reading:
 
 def _read(mark: Mark, suspect: WhiteBox, bench: Bench) -> Reading:
     """Read as an owner would: a white-box mark aligned to the committed host too; what cannot be read matches nowhere."""
-    align_to = bench.host if mark.key.scheme.access == "white-box" else None
+    align_to = bench.host if mark.key.access == "white-box" else None
     try:
         return _reading(mark.evidence(suspect, align_to=align_to))
     except ModelmarkError as unaligned:
         try:
             return _reading(mark.evidence(suspect))
         except ModelmarkError:
-            return _reading(mark.unread(str(unaligned)))
+            return _reading(mark.weigh([Unread(str(unaligned))]))
 
 
 def _timed(bench: Bench, run: Any) -> tuple[Any, Cost]:

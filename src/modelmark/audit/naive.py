@@ -2,22 +2,24 @@
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from modelmark import hashing
-from modelmark.attacks.base import Forged
+from modelmark.attacks.results import Forged
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.filtered import Filtered, Filters
+from modelmark.carriers.means import Means
 from modelmark.errors import UsageError
 from modelmark.evidence import Evidence, Observation
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.keys import Key
-from modelmark.preprocess import Extremes
-from modelmark.schemes import _blackbox, _projection, scheme_class
+from modelmark.reading import read
+from modelmark.schemes import scheme_class
 from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 
 
-def naive_rate(forged: Forged, model: nn.Module, interface: Interface) -> float:
+def naive_rate(forged: Forged, model: nn.Module, interface: Feed) -> float:
     """Return the share of the forger's message that ``model`` answers, or shows, at the forger's carriers.
 
     Carriers and message are taken as they come, which is what a verifier does who asks for no commitment, or for one to
@@ -26,10 +28,11 @@ def naive_rate(forged: Forged, model: nn.Module, interface: Interface) -> float:
     Raises:
         UsageError: a claim of a scheme that no forger here makes claims of.
     """
-    return float((_read(forged, model, interface) == forged.message).mean())
+    scores = read(_carriers(forged, interface), WhiteBox(model)).scores[0]
+    return scores.total(forged.message) / len(forged.message)
 
 
-def drawn_evidence(forged: Forged, model: nn.Module, interface: Interface) -> Evidence | Observation:
+def drawn_evidence(forged: Forged, model: nn.Module, interface: Feed) -> Evidence | Observation:
     """Return what our verifier makes of the same claim.
 
     The forger makes a key of what a key of the scheme takes: his pictures, fused pictures or inputs; projections and patterns
@@ -41,33 +44,28 @@ def drawn_evidence(forged: Forged, model: nn.Module, interface: Interface) -> Ev
     if forged.scheme == "adi":
         settings["message"] = "drawn"
         taken.pop("labels", None)
-    return _key(forged, settings, taken, interface).mark().evidence(WhiteBox(model, interface.classes))
+    return _key(forged, settings, taken, interface).mark().evidence(WhiteBox(model))
 
 
 def _key(
-    forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], interface: Interface
+    forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], interface: Feed
 ) -> Key:
     scheme = scheme_class(forged.scheme)(**settings)
     return Key(scheme, Secret(hashing.digest("forger", forged.message.tobytes())), interface, attached)
 
 
-def _read(forged: Forged, model: nn.Module, interface: Interface) -> npt.NDArray[np.int64]:
-    suspect = WhiteBox(model, interface.classes)
-    if forged.scheme in ("adi", "uchida", "coupled"):
-        key = _key(forged, dict(forged.settings), dict(forged.attachments), interface)
-        return key.scheme.extract(key.carriers, suspect, interface).values
-    attached = forged.attachments
+def _carriers(forged: Forged, feed: Feed) -> Carriers:
+    """Return the forger's carriers as those of a key, made by nobody's secret."""
+    attached, settings = forged.attachments, forged.settings
     if forged.scheme == "deepsigns":
         inputs = attached["inputs"]
-        fed = _blackbox.pictures(inputs.reshape(-1, *interface.input_shape), interface)
-        found = suspect.activations(forged.settings["layer"], fed)
-        means = found.reshape(*inputs.shape[:2], -1).mean(axis=1)
-        signs: npt.NDArray[np.int64] = (means @ _projection.real(attached["matrix"]).T >= 0).astype(np.int64).ravel()
-        return signs
+        return Means(feed, np.arange(len(inputs)), inputs, (attached["matrix"],), (settings["layer"],))
     if forged.scheme == "null":
-        count, each = len(attached["true"]), forged.settings["queries"]
-        below = _blackbox.pictures(attached["pictures"], interface)[np.arange(count * each) % len(attached["pictures"])]
-        planes = torch.from_numpy(attached["true"]).repeat_interleave(each, dim=0)
-        asked = Extremes(interface, forged.settings["amplitude"]).apply(below, planes)
-        return _blackbox.plurality(suspect.labels(asked).reshape(count, each), interface.classes)
+        true = Filters.of(attached["true"])
+        none = Filters(true.bits[:1], true.places[:1])  # not looked at
+        return Filtered(
+            feed, none, true, attached["pictures"], attached["labels"], settings["amplitude"], settings["queries"]
+        )
+    if forged.scheme in ("adi", "uchida", "coupled"):
+        return _key(forged, dict(settings), dict(attached), feed).carriers
     raise UsageError(f"expected a claim of a scheme that can be forged here, got {forged.scheme!r}")

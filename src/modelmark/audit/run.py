@@ -17,7 +17,7 @@ from modelmark.audit.grid import Grid
 from modelmark.audit.measure import Cell, blank, measure
 from modelmark.audit.prepare import Bench
 from modelmark.audit.result import BEGINNING, Result, parse, read
-from modelmark.errors import MalformedError, ModelmarkError, UsageError
+from modelmark.errors import MalformedError, ModelmarkError, UsageError, WorkerDiedError
 
 NETS = ".nets"
 """What the folder of trained networks beside a file of results is called: its name and this."""
@@ -198,11 +198,11 @@ def _trained(
     """Yield what was trained; where a process dies, all are asked for again, each alone: most are kept by then."""
     try:
         yield from each(work, stage)
-    except engines.WorkerDiedError:
+    except WorkerDiedError:
         for item in stage:
             try:
                 yield next(engines.each(work, [item], jobs=2))
-            except engines.WorkerDiedError as error:  # its cells meet it again, and say so in their rows
+            except WorkerDiedError as error:  # its cells meet it again, and say so in their rows
                 yield f"failed: {error}"
 
 
@@ -217,7 +217,7 @@ def _measured(
                 result = parse(line)
                 del waiting[result.cell]
                 yield result
-        except engines.WorkerDiedError:
+        except WorkerDiedError:
             begun = [place for place, cell in waiting.items() if _started(folder, cell).exists()]
             for place in begun or list(waiting)[:1]:
                 yield _alone(grid, folder, waiting.pop(place))
@@ -226,7 +226,7 @@ def _measured(
 def _alone(grid: Grid, folder: Path, cell: Cell) -> Result:
     try:
         return parse(next(engines.each(partial(_measure, grid, folder), [cell], jobs=2)))
-    except engines.WorkerDiedError as error:
+    except WorkerDiedError as error:
         _started(folder, cell).unlink(missing_ok=True)
         return blank(cell, grid, reason=f"{error} (killed, or out of memory)")
 

@@ -17,10 +17,9 @@ Loads without torch. From the bottom up:
 ``timestamp``           RFC 3161: ``request``, ``receive``, ``verify(token, message, authority) -> Stamp``
 ``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
 ``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
-``carriers``            which schemes are judged from an opening, and what their carriers' bytes say
-``composed``            schemes of which one query needs several carriers
+``reading``             from an opening to what a suspect is asked (``modelmark.carriers``), and from its answers to symbols
 ``transcript``          the record of queries and answers; ``modelmark.asking.record`` keeps one, and goes on with it
-``challenging``         ``challenge(...)``: suspect, lot, test and bar, fixed before anything is shown
+``challenging``         ``challenge(..., Terms(...))``: suspect, lot, test and bar, fixed before anything is shown
 ``order``               dates, revocations, spent lots
 ``checks, weighing``    the judge's single checks; the test, less the charges
 ``judging``             ``judge(Papers(...), suspect, identity, trust, now=...) -> Judgement``: verdict and record
@@ -41,12 +40,13 @@ The usual way::
 
 and in a dispute::
 
-    asked = challenge(claim, paper, Frozen("weights", suspect.digest), judge_identity, trust, issued=now, expires=later)
+    asked = challenge(claim, paper, Frozen("weights", suspect.digest), judge_identity, trust, Terms(now, later))
     opened, beside = opening.make(claim, asked, identity, key.secret, leaves, issued=now, concealed={"arch": key.arch})
     judged = judge(Papers(claim, paper, asked, opened, beside), suspect, judge_identity, trust, now=now)
     judged.verdict.document.decision
 
-where ``suspect`` is ``modelmark.asking.Weights(state)``, the only part that needs torch, or ``judging.Recorded(transcript)``.
+where ``suspect`` is ``modelmark.suspects.state.State(file)``, the only part that needs torch, or ``Recorded(transcript)`` of
+``judging``.
 
 A check returns what it found or raises: ``MalformedError`` for what is damaged or false, ``MismatchError`` for papers that do
 not belong together, ``UsageError`` for what this installation lacks (a package, a pinned certificate). The specification is

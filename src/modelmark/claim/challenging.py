@@ -2,46 +2,29 @@
 
 import secrets as os_random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from modelmark.claim import carriers, deposit, envelope, lots, order, weighing
+import numpy as np
+
+from modelmark.carriers.base import complete, plurality
+from modelmark.claim import deposit, envelope, lots, order, reading, weighing
 from modelmark.claim.claim import Claim, Entry
 from modelmark.claim.deposit import Dated, Trust
 from modelmark.claim.dispute import Challenge, Deposit, Frozen
 from modelmark.claim.envelope import Signed
 from modelmark.claim.identity import Identity
+from modelmark.claim.reading import Kinds
 from modelmark.claim.transcript import Head, Transcript
 from modelmark.claim.verdict import Revocation, Verdict
 from modelmark.errors import MismatchError, UsageError
+from modelmark.suspects.base import MISSING
 
 
-def challenge(
-    claim: Signed[Claim],
-    paper: Signed[Deposit] | None,
-    suspect: Frozen,
-    identity: Identity,
-    trust: Trust,
-    *,
-    issued: str,
-    expires: str,
-    case: str = "",
-    key: int = 0,
-    lot: int = 0,
-    draws: int = 0,
-    test: str = "exact",
-    bar: int | None = None,
-    nonce: bytes | None = None,
-    record: Transcript | None = None,
-    verdicts: Sequence[Signed[Verdict]] = (),
-    revocations: Sequence[Signed[Revocation]] = (),
-) -> Signed[Challenge]:
-    """Return the signed challenge to a claim.
+@dataclass(frozen=True)
+class Terms:
+    """What the judge asks for.
 
     Args:
-        claim: the claim.
-        paper: its deposit; None for an offline claim.
-        suspect: frozen; nothing may have been shown before.
-        identity: the judge.
-        trust: whom the judge believes.
         issued: the judge's clock.
         expires: no opening counts after it.
         case: a name, for people.
@@ -51,9 +34,51 @@ def challenge(
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
+    """
+
+    issued: str
+    expires: str
+    case: str = ""
+    key: int = 0
+    lot: int = 0
+    draws: int = 0
+    test: str = "exact"
+    bar: int | None = None
+    nonce: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """All verdicts on a claim, and all revocations of it, that the judge knows."""
+
+    verdicts: Sequence[Signed[Verdict]] = ()
+    revocations: Sequence[Signed[Revocation]] = ()
+
+
+def challenge(
+    claim: Signed[Claim],
+    paper: Signed[Deposit] | None,
+    suspect: Frozen,
+    identity: Identity,
+    trust: Trust,
+    terms: Terms,
+    *,
+    known: Known = Known(),
+    record: Transcript | None = None,
+    kinds: Kinds | None = None,
+) -> Signed[Challenge]:
+    """Return the signed challenge to a claim.
+
+    Args:
+        claim: the claim.
+        paper: its deposit; None for an offline claim.
+        suspect: frozen; nothing may have been shown before.
+        identity: the judge.
+        trust: whom the judge believes.
+        terms: what is asked for.
+        known: about the claim.
         record: of a suspect that was recorded; looked through, so that nothing is opened for one that decides nothing.
-        verdicts: all that are known of this claim.
-        revocations: likewise.
+        kinds: of carriers, for schemes outside the table.
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
@@ -63,33 +88,35 @@ def challenge(
     """
     dated = deposit.check(claim, paper, trust)
     order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
-    bar = claim.document.policy.bar if bar is None else bar
+    bar = claim.document.policy.bar if terms.bar is None else terms.bar
     if bar < claim.document.policy.bar:
         raise UsageError(f"expected a bar of at least the claim's {claim.document.policy.bar} bits, got {bar}")
-    if draws and suspect.kind == "transcript":
-        raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {draws}")
-    entry = lots.require(claim.document, key, lot)
+    if terms.draws and suspect.kind == "transcript":
+        raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {terms.draws}")
+    entry = lots.require(claim.document, terms.key, terms.lot)
     asked = Challenge(
-        identity.signers, issued, expires, case, claim.digest, paper.digest if paper else "", suspect,
-        (nonce or os_random.token_bytes(32)).hex(), key, lot, draws, test, bar,
+        identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
+        (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test, bar,
     )  # fmt: skip
-    order.require_unspent(claim.digest, asked, claim.document.policy.suspects, verdicts)
-    order.require_standing(claim, asked, revocations)
-    carriers.reading(entry.statement)
+    order.require_unspent(claim.digest, asked, claim.document.policy.suspects, known.verdicts)
+    order.require_standing(claim, asked, known.revocations)
+    kind = reading.kind(entry.statement, kinds, recorded=record is not None)
     weighing.require_reach(claim.document, asked, entry)
     if record is not None:
-        _require_decisive(dated, asked, entry, record)
+        _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
 
 
-def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript) -> None:
+def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:
     if record.head != Head(asked.claim, asked.key, asked.lot):
         whose = "this claim" if record.head.claim == asked.claim else "another claim"
         raise MismatchError(
             f"expected a transcript about this claim, key {asked.key} and lot {asked.lot}, "
             f"got one about {whose}, key {record.head.key} and lot {record.head.lot}"
         )
-    how, trials = carriers.require_asked(entry.statement), lots.drawn(asked, entry)
-    message = dated.draw(asked.key).message(entry.statement.alphabet, entry.statement.trials)
-    found = carriers.symbols(how, trials, {one.carrier: one.answer for one in record.asked})
+    trials, alphabet = lots.drawn(asked, entry), entry.statement.alphabet
+    given = {one.carrier: one.answer for one in record.asked}
+    answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
+    found = plurality(answers[: complete(answers, each)], alphabet).tolist()
+    message = dated.draw(asked.key).message(alphabet, entry.statement.trials)
     weighing.weigh(dated.claim.document, asked, entry, [int(message[i]) for i in trials], found)

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modelmark import canonical, hashing
-from modelmark.claim import carriers, deposit, envelope, opening, order, weighing
-from modelmark.claim.carriers import Reading
+from modelmark.carriers.base import Carriers
+from modelmark.claim import deposit, envelope, opening, order, reading, weighing
 from modelmark.claim.claim import Claim
 from modelmark.claim.deposit import Dated, Trust
 from modelmark.claim.dispute import Challenge, Deposit, Opening
 from modelmark.claim.envelope import Signed
 from modelmark.claim.opening import Opened
+from modelmark.claim.reading import Answered, Kinds
 from modelmark.claim.shapes import instant, written
-from modelmark.claim.statement import Statement
-from modelmark.claim.transcript import Head, Transcript
+from modelmark.claim.transcript import ORDINARY, Head, Transcript
 from modelmark.claim.verdict import Revocation, Verdict, Weighed
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects import base as suspects
+from modelmark.suspects import transcript
+from modelmark.suspects.base import MISSING, access
 
 
 class Suspect(Protocol):
-    """What is judged. ``modelmark.asking`` makes one of weights, ``Recorded`` one of a transcript."""
+    """What is judged: it has a digest that was frozen. ``suspects.state`` makes one of a weight file."""
 
     @property
     def kind(self) -> str:
@@ -32,34 +35,28 @@ class Suspect(Protocol):
         """What was frozen, hex."""
         ...
 
-    def answers(
-        self, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]
-    ) -> Mapping[int, int]:
-        """Return a label (or bit) for each opened carrier, by its number; a transcript may lack some.
-
-        Raises:
-            RefusedError: the suspect cannot be asked, or does not answer as a classifier does.
-        """
+    def told(self, revealed: Mapping[str, str]) -> suspects.Suspect:
+        """Return who answers probes, now that concealed values were revealed, such as the architecture."""
         ...
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(transcript.Recorded):
     """A suspect of which only a transcript is at hand."""
 
-    record: Transcript
-    kind: str = "transcript"
+    kind = "transcript"
+
+    def __init__(self, record: Transcript) -> None:
+        super().__init__({one.query: one.answer for one in record.asked if one.carrier != ORDINARY})
+        self.record = record
 
     @property
     def digest(self) -> str:
         """The transcript's."""
         return self.record.digest
 
-    def answers(
-        self, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]
-    ) -> Mapping[int, int]:
-        """Return what is recorded."""
-        return self.record.answers(carriers.queries(statement, shown))
+    def told(self, revealed: Mapping[str, str]) -> "Recorded":
+        """Return the record: nothing that is revealed changes it."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -199,47 +196,52 @@ def class_map(opened: Opened | None, names: Sequence[str]) -> tuple[bool | None,
     return True, "the suspect's is the claim's"
 
 
-def readable(opened: Opened | None, asked: Challenge) -> tuple[Reading, str]:
+def readable(opened: Opened | None, asked: Challenge, kinds: Kinds | None) -> tuple[type[Carriers], str]:
     """Check that a suspect can be read from an opening of this scheme, and from what was revealed."""
     assert opened is not None
-    recorded = asked.suspect.kind == "transcript"
-    how = (carriers.require_asked if recorded else carriers.reading)(opened.entry.statement)
-    lacking = [name for name in how.needs if name not in opened.revealed]
+    statement = opened.entry.statement
+    kind = reading.kind(statement, kinds, recorded=asked.suspect.kind == "transcript")
+    lacking = [name for name in kind.reveals if name not in opened.revealed]
     if lacking:
         raise MismatchError(f"expected the {lacking[0]} to be revealed, without which the suspect cannot be read")
-    word = "its weights" if "layer" in how.needs else "asking"
-    return how, f"{opened.entry.statement.scheme}, read by {word}: {opened.entry.statement.reading}"
+    word = "its weights" if access(kind.probe) == "white-box" else "asking"
+    return kind, f"{statement.scheme}, read by {word}: {statement.reading}"
 
 
-def formed(opened: Opened | None, shown: Mapping[int, bytes] | None) -> tuple[dict[int, bytes], str]:
-    """Return the queries that the carriers make, checking that their bytes are what the scheme's carriers are."""
-    assert opened is not None and shown is not None  # noqa: PT018
-    asked = carriers.queries(opened.entry.statement, shown)
-    return asked, f"{len(shown)} carriers of the scheme's form, {len(asked)} queries"
+def formed(
+    kind: type[Carriers] | None, opened: Opened | None, shown: Mapping[int, bytes] | None
+) -> tuple[Carriers, str]:
+    """Return the carriers, checking that their bytes are what the scheme's carriers are."""
+    assert kind is not None and opened is not None and shown is not None  # noqa: PT018
+    made = kind.opened(opened.entry.statement, shown, opened.revealed)
+    return made, f"{len(shown)} carriers of the scheme's form, {len(made.queries())} queries"
 
 
 def answered(
-    suspect: Suspect, opened: Opened | None, shown: Mapping[int, bytes] | None
-) -> tuple[Mapping[int, int], str]:
+    papers: Papers, suspect: Suspect, dated: Dated | None, opened: Opened | None, made: Carriers | None
+) -> tuple[Answered, str]:
     """Ask the suspect, or read it: the one step that may need torch."""
-    assert opened is not None and shown is not None  # noqa: PT018
-    found = suspect.answers(opened.entry.statement, shown, opened.revealed)
-    return found, f"{len(found)} queries were answered"
+    assert dated is not None and opened is not None and made is not None  # noqa: PT018
+    expected, most = _expected(papers, dated, opened), papers.claim.document.policy.readings
+    found = reading.answered(suspect.told(opened.revealed), made, opened.trials, expected, most)
+    return found, f"{int((found.answers != MISSING).sum())} queries were answered"
 
 
-def weigh(
-    papers: Papers, dated: Dated | None, opened: Opened | None, answers: Mapping[int, int] | None
-) -> tuple[Weighed, str]:
+def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: Answered | None) -> tuple[Weighed, str]:
     """Compare with the drawn message and subtract charges."""
     assert dated is not None and opened is not None and answers is not None  # noqa: PT018
-    asked, entry = papers.challenge.document, opened.entry
-    message = dated.draw(asked.key).message(entry.statement.alphabet, entry.statement.trials)
-    found = carriers.symbols(carriers.reading(entry.statement), opened.trials, answers)
-    weighed = weighing.weigh(papers.claim.document, asked, entry, [int(message[i]) for i in opened.trials], found)
+    asked, expected = papers.challenge.document, _expected(papers, dated, opened)
+    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols)
     return weighed, (
         f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {weighed.gross / 1000:.1f} bits, "
         f"{weighed.net / 1000:.1f} after charges, {weighed.bar} needed"
     )
+
+
+def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
+    statement = opened.entry.statement
+    message = dated.draw(papers.challenge.document.key).message(statement.alphabet, statement.trials)
+    return [int(message[i]) for i in opened.trials]
 
 
 def head(papers: Papers) -> Head:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim import records, signing
 from modelmark.claim.records import Digest, MaybeDigest, Record, Subject, Time
 from modelmark.claim.shapes import Choice, Hex, Integer, Listed, Text
 from modelmark.claim.signing import Signer
-from modelmark.claim.statement import MOST_CARRIERS, Statement
+from modelmark.claim.statement import Statement
 from modelmark.draw import CHARGES
 from modelmark.errors import UsageError
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim import records, signing
 from modelmark.claim.claim import MOST_AUTHORITIES, MOST_LOTS
 from modelmark.claim.records import Digest, MaybeDigest, Record, Subject, Time
 from modelmark.claim.shapes import Base64, Choice, Hex, Integer, Listed, Text
 from modelmark.claim.signing import Signer
-from modelmark.claim.statement import MOST_CARRIERS
 
 MAX_TOKEN = 2**15
 """Bytes of a timestamp token; with a chain of certificates a real one has 5,000."""

@@ -6,7 +6,7 @@ object, so that this file needs no torch.
 
 import importlib.metadata
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from modelmark.claim.checks import Papers, Recorded, Suspect
 from modelmark.claim.deposit import Trust
 from modelmark.claim.envelope import Signed
 from modelmark.claim.identity import Identity
+from modelmark.claim.reading import Answered, Kinds
 from modelmark.claim.shapes import instant
 from modelmark.claim.transcript import Transcript
 from modelmark.claim.verdict import SENTENCES, Check, Spent, Verdict, Weighed
@@ -70,6 +71,7 @@ def judge(
     received: str = "",
     first_seen: str = "",
     class_names: Sequence[str] = (),
+    kinds: Kinds | None = None,
 ) -> Judgement:
     """Return the signed verdict on a suspect.
 
@@ -82,6 +84,7 @@ def judge(
         received: when the opening came, by the judge's clock; now, if left out.
         first_seen: when the suspect is first known to the judge from elsewhere than its tokens; may be empty.
         class_names: the suspect's own class map, in the order of its outputs, where it is known.
+        kinds: of carriers, for schemes outside the table, by their name in statements.
 
     Raises:
         MismatchError: the challenge is not this judge's.
@@ -110,15 +113,15 @@ def judge(
     docket.check("expiry", "invalid-claim", lambda: checks.in_time(papers, received or now))
     opened = docket.check("opening", "invalid-claim", lambda: checks.opened(papers))
     shown = docket.check("carriers", "invalid-claim", lambda: checks.unpacked(opened, papers.beside))
-    docket.check("scheme", "not-decidable", lambda: checks.readable(opened, asked))
-    asked_with = docket.check("form", "invalid-claim", lambda: checks.formed(opened, shown))
+    kind = docket.check("scheme", "not-decidable", lambda: checks.readable(opened, asked, kinds))
+    made = docket.check("form", "invalid-claim", lambda: checks.formed(kind, opened, shown))
     docket.check("suspect", "not-decidable", lambda: checks.frozen(suspect, papers))
     seen = docket.check("suspect's date", "not-decidable", lambda: checks.seen(asked, trust, first_seen))
     docket.check("order in time", "not-decidable", lambda: checks.in_order(dated, seen))
     docket.check("class map", "not-decidable", lambda: checks.class_map(opened, class_names))
-    answers = docket.check("answers", "not-decidable", lambda: checks.answered(suspect, opened, shown))
+    answers = docket.check("answers", "not-decidable", lambda: checks.answered(papers, suspect, dated, opened, made))
     weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, dated, opened, answers))
-    record = _record(suspect, papers, asked_with, answers)
+    record = _record(suspect, papers, answers)
     decision = docket.decision or _decide(weighed)
     verdict = Verdict(
         identity.signers, now, papers.claim.digest, papers.deposit.digest if papers.deposit else "",
@@ -137,14 +140,13 @@ def _decide(weighed: Weighed | None) -> str:
     return "dependence-shown" if weighed and weighed.net >= 1000 * weighed.bar else "no-evidence"
 
 
-def _record(
-    suspect: Suspect, papers: Papers, queries: Mapping[int, bytes] | None, answers: Mapping[int, int] | None
-) -> Transcript | None:
+def _record(suspect: Suspect, papers: Papers, found: Answered | None) -> Transcript | None:
     if isinstance(suspect, Recorded):
         return suspect.record
-    if queries is None or answers is None:
+    if found is None:
         return None
-    return transcript.of(checks.head(papers), queries, answers)
+    answers = zip(found.queries, found.answers.tolist(), strict=True)
+    return transcript.of(checks.head(papers), found.queries, dict(answers))
 
 
 def _line(text: str) -> str:

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from modelmark import canonical, hashing
 from modelmark.canonical import Json
+from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim import records
 from modelmark.claim.records import Digest, MaybeDigest, Record
 from modelmark.claim.shapes import Choice, Hex, Integer, Listed, Named, Text
-
-MOST_CARRIERS = 2**20
-"""Twice what a key file may attach."""
+from modelmark.feeds.pictures import PictureFeed
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,12 @@ class Statement:
             ValueError: it is not a public statement of version 1.
         """
         return records.load(cls, statement)
+
+    @cached_property
+    def feed(self) -> PictureFeed:
+        """How a suspect is fed by the claim's word; classes are known by number alone."""
+        public = self.interface
+        return PictureFeed(public.input_shape, tuple(map(str, range(public.classes))), public.mean, public.std)
 
     @cached_property
     def digest(self) -> bytes:

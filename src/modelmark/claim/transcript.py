@@ -7,7 +7,7 @@
     {"answer":3,"carrier":-1,"query":"91d2..."}
 
 A query is named by the SHA-256 of the carrier's bytes, which an opening shows too (of several carriers', where one query needs
-them: ``composed.queries``); carrier -1 is an ordinary query, there to
+them: ``Carriers.queries``); carrier -1 is an ordinary query, there to
 hide the others. Carriers ascend, so nobody can order them by what was answered. Nobody signs the record: whoever keeps it
 adds lines, and an interrupted session goes on where the file ends. A challenge, or a verdict, fixes its digest.
 """
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Annotated
 
 from modelmark import canonical, files
+from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim import records
-from modelmark.claim.carriers import ABSTAIN
 from modelmark.claim.claim import MOST_LOTS
 from modelmark.claim.records import Digest
 from modelmark.claim.shapes import Integer
-from modelmark.claim.statement import MOST_CARRIERS
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects.base import ABSTAIN
 
 ORDINARY = -1
 MAX_FILE = 2**26

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim import records, signing
 from modelmark.claim.claim import MOST_LOTS
 from modelmark.claim.dispute import Frozen, Party
 from modelmark.claim.records import Digest, MaybeDigest, MaybeTime, Record, Subject, Time
 from modelmark.claim.shapes import Choice, Integer, Listed, Text
-from modelmark.claim.statement import MOST_CARRIERS
 
 SENTENCES = {
     "dependence-shown": (

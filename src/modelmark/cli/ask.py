@@ -12,6 +12,8 @@ from modelmark.cli.terminal import counted, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from modelmark.claim.claim import Claim, Entry
@@ -50,21 +52,22 @@ def run(
     challenge --transcript and judge --transcript take the record.
     """
     from modelmark import asking, files
-    from modelmark.claim import carriers as opened
+    from modelmark.carriers.pictures import Pictures
     from modelmark.claim import deposit as deposits
-    from modelmark.claim import handed, lots
+    from modelmark.claim import handed, lots, reading
     from modelmark.claim.claim import Claim
     from modelmark.cli import papers
     from modelmark.errors import MismatchError, UsageError
     from modelmark.naming import import_object
-    from modelmark.suspect import BlackBox
+    from modelmark.suspects.function import BlackBox
 
     claimed = papers.load(claim, Claim)
     head, data = handed.parse(files.read(carriers, limit=2**31, what="the carriers of a lot"))
     if head.claim != claimed.digest:
         raise MismatchError(f"expected carriers of this claim, those in {carriers.name} are of another")
     entry = lots.require(claimed.document, head.key, head.lot)
-    shown = opened.cut(entry.statement, data, lots.whole(entry, head.lot))
+    shown = reading.cut(entry.statement, data, lots.whole(entry, head.lot))
+    opened = Pictures.opened(entry.statement, shown, {})
     expected: list[int] = []
     target = math.inf
     if stop:
@@ -73,11 +76,11 @@ def run(
     elif deposit or authority or bar:
         raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
     own = _ordinary(ordinary, entry, len(shown), seed) if ordinary else None
-    suspect = BlackBox(_answering(import_object(api), output), entry.statement.interface.classes)
+    suspect = BlackBox(_answering(import_object(api), output))
     total = len(shown) + (0 if own is None else len(own))
     with counted("asking") as step:
         done = asking.record(
-            output, head, entry.statement, shown, suspect,
+            output, head, opened, suspect,
             expected=expected, target=target, ordinary=own, seed=seed, watch=lambda now: step(len(now.asked), total),
         )  # fmt: skip
     say(f"{output}: {len(done.asked)} of {total} queries answered; transcript {done.digest[:16]}")
@@ -110,7 +113,7 @@ def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", head: "Head", bar: 
     return [int(message[i]) for i in lots.trials(entry, head.lot)], (bar or claim.policy.bar) + due
 
 
-def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "Tensor":
+def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "NDArray[np.uint8]":
     """Return as many test images as there are carriers, each once."""
     import torch
 
@@ -123,4 +126,4 @@ def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "Tensor":
             f"expected ordinary images of {entry.statement.interface.input_shape}, got {tuple(images.shape[1:])}"
         )
     generator = torch.Generator().manual_seed(seed)
-    return images[torch.randperm(len(images), generator=generator)[:count]]
+    return images[torch.randperm(len(images), generator=generator)[:count]].cpu().numpy()

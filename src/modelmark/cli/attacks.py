@@ -44,12 +44,19 @@ def run(
 
 
 def _one(name: str) -> None:
-    """Show what an attack does, where it is from, what can be set, and the settings of sweeps."""
-    from modelmark.attacks import attack_class
-    from modelmark.cli.listing import given, settings
+    """Show what an attack does, where it is from, what can be set and to what, and the settings of sweeps."""
+    from modelmark.attacks import attack_class, fields
+    from modelmark.cli.listing import given
 
     cls = attack_class(name)
     show(f"{name}: {cls.kind}, {cls.family}\n\n{inspect.getdoc(cls)}\n")
-    show(f"defaults: {given(settings(cls)) or 'nothing to set'}")
+    described = fields.described(cls)
+    settings = [given({field.name: field.default}) for field in described]
+    width = max((len(each) for each in settings), default=0)
+    for each, field in zip(settings, described, strict=True):
+        show(f"{each:{width}}  {field.about}" + f" ({field.range})" * bool(field.range))
+    if not settings:
+        show("nothing to set")
+    show("")
     for strength in cls.strengths:
-        show(f"sweeps:   {given(strength) or 'the defaults'}")
+        show(f"sweeps: {given(strength) or 'the defaults'}")

@@ -24,7 +24,7 @@ def run(
     Whoever else sees them can refuse them or train them away: the file is as secret as the key.
     """
     from modelmark import files
-    from modelmark.claim import carriers, handed, lots
+    from modelmark.claim import handed, lots, reading
     from modelmark.claim.claim import Claim
     from modelmark.claim.transcript import Head
     from modelmark.cli import papers
@@ -37,9 +37,10 @@ def run(
     if opened.statement["root"] not in roots:
         raise MismatchError(f"expected a key of this claim, got another: {key.name}")
     number = roots.index(opened.statement["root"])
-    leaves = opened.scheme.leaves(opened.carriers, opened.secret, opened.interface, opened.attachments)
-    shown = [leaves[i] for i in lots.whole(lots.require(claimed, number, lot), lot)]
-    carriers.cut(claimed.keys[number].statement, data := b"".join(shown), range(len(shown)))
+    leaves = opened.carriers.leaves()
+    indices = lots.whole(lots.require(claimed, number, lot), lot)
+    shown = [leaves[i] for i in indices]
+    reading.cut(claimed.keys[number].statement, data := b"".join(shown), indices)
     files.write_new(output, handed.write(Head(signed.digest, number, lot), data), mode=0o600)
     say(
         f"{output}: {len(shown)} carriers of lot {lot}, key {number} of the claim; for the judge alone, who asks with them"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Output, PassphraseFile
+from modelmark.cli.options import Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
 from modelmark.cli.terminal import say
 from modelmark.errors import UsageError
@@ -36,13 +36,14 @@ def run(
     days: Annotated[float, typer.Option("--days", min=0, help="until it expires")] = 30.0,
     verdict: Verdicts = None,
     revocation: Revocations = None,
+    scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
     from modelmark import files
     from modelmark.claim import envelope
     from modelmark.claim import transcript as records
-    from modelmark.claim.challenging import challenge
+    from modelmark.claim.challenging import Known, Terms, challenge
     from modelmark.claim.claim import Claim
     from modelmark.claim.dispute import MAX_TOKEN, Frozen
     from modelmark.claim.verdict import Revocation, Verdict
@@ -55,9 +56,9 @@ def run(
     tokens = tuple(files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
     record = None
     if weights is not None:
-        from modelmark import weights as weight_files
+        from modelmark.suspects.files import open_weights
 
-        suspect = Frozen("weights", weight_files.digest(weight_files.load(weights)), tokens)
+        suspect = Frozen("weights", open_weights(weights).digest, tokens)
     else:
         assert transcript is not None
         record = records.load(transcript)
@@ -67,10 +68,10 @@ def run(
     paper = papers.load_deposit(deposit, claimed)
     try:
         signed = challenge(
-            claimed, paper, suspect, signer,
-            papers.load_trust(authority), issued=papers.now(), expires=papers.later(days), case=case, key=key, lot=lot,
-            draws=draws, test=test, bar=bar or None, record=record,
-            verdicts=papers.load_all(verdict, Verdict, claimed), revocations=papers.load_all(revocation, Revocation, claimed),
+            claimed, paper, suspect, signer, papers.load_trust(authority),
+            Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record,
+            kinds=papers.kinds(scheme),
+            known=Known(papers.load_all(verdict, Verdict, claimed), papers.load_all(revocation, Revocation, claimed)),
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None

@@ -60,7 +60,7 @@ def run(
     earlier = {papers.load(path, Claim).digest for path in prior or ()}
     try:
         entries = tuple(
-            Entry(Statement.of(key.statement), portions.split(key.scheme.shape(key.interface)[0], lots))
+            Entry(Statement.of(key.statement), portions.split(key.scheme.size(key.interface)[0], lots))
             for key in opened
         )
         document = Claim(

@@ -27,8 +27,9 @@ def run(
     from modelmark.embedding import embed
     from modelmark.keys import keygen
     from modelmark.schemes.adi import Adi
+    from modelmark.schemes.base import Scheme
     from modelmark.schemes.uchida import Uchida
-    from modelmark.suspect import WhiteBox
+    from modelmark.suspects.module import WhiteBox
     from modelmark.task import accuracy
     from modelmark.training import fit
 
@@ -42,10 +43,8 @@ def run(
     say(f"{arch} on {data}: {len(task.train_inputs)} training samples")
     say(str(plan))
 
-    keys = {
-        name: keygen(scheme, fresh, task.interface, arch=arch, data=data)
-        for name, scheme in (("adi", Adi()), ("uchida", Uchida()), ("wrong-adi", Adi()), ("wrong-uchida", Uchida()))
-    }
+    schemes: dict[str, Scheme] = {"adi": Adi(), "uchida": Uchida(), "wrong-adi": Adi(), "wrong-uchida": Uchida()}
+    keys = {name: keygen(made, fresh, task.interface, arch=arch, data=data) for name, made in schemes.items()}
     with progress("training an unmarked network") as step:
         unmarked = fit(fresh, task, plan, seed=seed, watch=step)
     with progress("training a marked network") as step:
@@ -75,7 +74,7 @@ def run(
     ]:
         for scheme in ("adi", "uchida"):
             mark = keys[f"{kind}{scheme}"].mark()
-            rows.append((title, accuracy(model, task), mark.evidence(WhiteBox(model, task.interface.classes))))
+            rows.append((title, accuracy(model, task), mark.evidence(WhiteBox(model))))
     _table(rows)
     say(f"keys (not encrypted: this is a demo) and models are in {output}/; go on with, for instance:")
     say(

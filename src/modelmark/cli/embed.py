@@ -56,8 +56,7 @@ def run(
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
     from modelmark.embedding import check_together, embed
-    from modelmark.errors import NotEmbeddedError, UsageError
-    from modelmark.training import DivergedError
+    from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -96,7 +95,7 @@ def run(
         else "from scratch"
     )
     say(f"{plan}; {origin}")
-    if any(key.host and key.scheme.access == "white-box" and key.host != start for key in opened):
+    if any(key.host and key.access == "white-box" and key.host != start for key in opened):
         say("warning: this is not the host that the key committed to; aligned to that one, the mark may read as chance")
 
     def watch(number: int, now: "Progress") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.open import BESIDE
-from modelmark.cli.options import Arch, Output, PassphraseFile
+from modelmark.cli.options import Arch, Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
 from modelmark.cli.terminal import say, show
 from modelmark.errors import UsageError
@@ -42,6 +42,7 @@ def run(
     revocation: Revocations = None,
     explain: Annotated[bool, typer.Option("--explain", help="show the reasoning in plain words")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write it as a page")] = None,
+    scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write the signed verdict, and the record of the suspect's answers as FILE.transcript.
@@ -75,7 +76,7 @@ def run(
     judged = judge(
         laid, _suspect(weights, transcript, arch), papers.load_identity(identity, passphrase_file),
         papers.load_trust(authority), now=now, received=came,
-        first_seen=papers.moment(first_seen, "--first-seen"),
+        first_seen=papers.moment(first_seen, "--first-seen"), kinds=papers.kinds(scheme),
     )  # fmt: skip
     if judged.record is not None:
         files.write_new(record, judged.record.data)
@@ -100,8 +101,8 @@ def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspe
         from modelmark.claim.judging import Recorded
 
         return Recorded(records.load(transcript))
-    from modelmark import weights as weight_files
-    from modelmark.asking import Weights
+    from modelmark.suspects.files import open_weights
+    from modelmark.suspects.state import State
 
     assert weights is not None
-    return Weights(weight_files.load(weights), arch)
+    return State(open_weights(weights), arch, trusted=bool(arch))

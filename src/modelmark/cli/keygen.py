@@ -1,7 +1,7 @@
 """``modelmark keygen``: a new key, or the key of a mark made with the papers' own releases."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,8 @@ from modelmark.errors import UsageError
 from modelmark.evidence import BAR
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from modelmark.keys import Key
 
 
@@ -53,25 +55,31 @@ def run(
 
     Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, or module:factory of your own.
     """
-    from modelmark import imports, keyfile, keys, options, weights
+    from modelmark import imports, keyfile, keys, layers, options, weights
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
     from modelmark.schemes import scheme_class
-    from modelmark.schemes.base import cautions
+    from modelmark.schemes.base import Cautious
 
     require_new(output)
     require_bar(bits)
     if unencrypted and passphrase_file:
         raise UsageError("expected --unencrypted or --passphrase-file, got both")
     cls = scheme_class(scheme, trusted=True)
+    _require_pairs(cls.name, adi=(images, labels, fit), uchida=(matrix, message, axes))
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
     task = load_task(data, mean, std)
     interface = task.interface
     model = build_model(arch, "", interface)
-    attachments, implied = imports.gather(
-        cls.name, model, str(chosen.get("layer", "")), interface,
-        images=images, labels=labels, fit=fit, matrix=matrix, message=message, axes=axes,
-    )  # fmt: skip
+    attachments: dict[str, NDArray[Any]] = {}
+    implied: dict[str, object] = {}
+    if images:
+        attachments, implied = imports.own_pictures(images, labels, interface, fit)
+    elif matrix and message:
+        if "layer" not in chosen:
+            raise UsageError("expected the marked layer with --matrix, got none", hint="name it: --set layer=...")
+        kernel = layers.find(model, str(chosen["layer"])).kernel
+        attachments, implied = imports.older_projection(matrix, message, kernel, axes)
     for name, value in implied.items():
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
@@ -90,10 +98,28 @@ def run(
             self_check=self_check,
             draw_kind=draw,
         )
-    for caution in (*cautions(key.scheme, model, interface, host=bool(host)), *_slack(key, bits)):
+    own = key.scheme.cautions(model, interface, host=bool(host)) if isinstance(key.scheme, Cautious) else []
+    for caution in (*own, *_slack(key, bits)):
         say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
     say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))
+
+
+def _require_pairs(
+    scheme: str, *, adi: tuple[Path | None, Path | None, str], uchida: tuple[Path | None, Path | None, str]
+) -> None:
+    """Refuse options for what is brought from elsewhere that do not go together."""
+    (images, labels, fit), (matrix, message, axes) = adi, uchida
+    if (images or labels) and scheme != "adi":
+        raise UsageError(f"expected --images and --labels with adi, got {scheme}")
+    if (matrix or message) and scheme != "uchida":
+        raise UsageError(f"expected --matrix and --message with uchida, got {scheme}")
+    if (fit and not images) or (axes and not matrix):
+        raise UsageError("expected --fit with --images and --axes with --matrix, got one without the other")
+    if labels and not images:
+        raise UsageError("expected --images with --labels: the pictures the labels belong to")
+    if bool(matrix) != bool(message):
+        raise UsageError("expected --matrix and --message together")
 
 
 def _describe(key: "Key", bar: float) -> str:
@@ -102,7 +128,7 @@ def _describe(key: "Key", bar: float) -> str:
     from modelmark.draw import CHARGES
     from modelmark.evidence import Charge, Evidence, shown
 
-    trials, alphabet = key.scheme.shape(key.interface)
+    trials, alphabet = key.scheme.size(key.interface)
     title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
     if key.scheme.objection():
         return f"{title}; no exact test: {key.scheme.objection()}"
@@ -120,7 +146,7 @@ def _fewest(key: "Key", bar: float) -> int | None:
     from modelmark import stats
     from modelmark.draw import CHARGES
 
-    trials, alphabet = key.scheme.shape(key.interface)
+    trials, alphabet = key.scheme.size(key.interface)
     return stats.minimum_matches(bar + CHARGES[key.draw_kind], trials, Fraction(1, alphabet))
 
 
@@ -128,7 +154,7 @@ def _slack(key: "Key", bar: float) -> list[str]:
     """Return that no symbol may be lost, where that is so; any scheme, any size."""
     if key.self_check or key.scheme.objection():
         return []
-    trials, _ = key.scheme.shape(key.interface)
+    trials, _ = key.scheme.size(key.interface)
     if _fewest(key, bar) != trials:
         return []
     return [

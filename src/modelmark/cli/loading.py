@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmark import data, files
-from modelmark.cli.terminal import passphrase
+from modelmark.cli.terminal import passphrase, say
 from modelmark.errors import UsageError
-from modelmark.interface import UNIT
+from modelmark.feeds.pictures import UNIT, of_pictures
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from modelmark.interface import Interface
+    from modelmark.feeds.base import Feed
     from modelmark.keys import Key
+    from modelmark.suspects.files import WeightFile
     from modelmark.task import Task
 
 _UNDRAWN_SEED = 0
@@ -23,10 +24,11 @@ def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "
     """Return the key in a file, asking for its passphrase where it has one."""
     from modelmark import keyfile
 
-    header = keyfile.inspect(path)
-    if scheme and scheme != header.scheme:
-        raise UsageError(f"expected --scheme {header.scheme} or none for {path.name}, got {scheme}")
-    return keyfile.load(path, passphrase(passphrase_file, confirm=False) if header.encrypted else None, scheme=scheme)
+    locked = keyfile.read(path)
+    if scheme and scheme != locked.header.scheme:
+        raise UsageError(f"expected --scheme {locked.header.scheme} or none for {path.name}, got {scheme}")
+    typed = passphrase(passphrase_file, confirm=False) if locked.header.encrypted else None
+    return locked.unlock(typed, scheme=scheme)
 
 
 def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
@@ -38,7 +40,7 @@ def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
     if not spec:
         raise UsageError("expected data, got none", hint="name it: --data digits, --data idx:DIR, ...")
     task = Task.from_dataset(data.load(spec))
-    own = task.interface
+    own = of_pictures(task.interface)
     means = _constants("mean", mean) if mean else own.mean
     stds = _constants("std", std) if std else own.std
     try:
@@ -61,7 +63,7 @@ def require_bar(bits: float) -> float:
     return bits
 
 
-def build_model(arch: str, known: str, interface: "Interface", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
+def build_model(arch: str, known: str, interface: "Feed", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
     """Return a fresh model.
 
     Args:
@@ -102,11 +104,24 @@ def on_device(model: "nn.Module", name: str) -> "nn.Module":
     return moved
 
 
-def load_weights(model: "nn.Module", path: Path) -> "nn.Module":
-    """Load a weight file into ``model`` and return it."""
-    from modelmark import weights
+def load_weights(model: "nn.Module", given: "Path | WeightFile", *, said: set[str] | None = None) -> "nn.Module":
+    """Load weights into ``model`` and return it; what was undone and left aside is said.
 
-    weights.apply(model, weights.load(path), what=f"weights in {path.name}")
+    Args:
+        model: of the architecture the weights are for.
+        given: where the weights are, or the file that is open already.
+        said: lines that were said before, and are not said again; they grow.
+    """
+    from modelmark import weights
+    from modelmark.suspects.files import open_weights
+
+    file = open_weights(given) if isinstance(given, Path) else given
+    fit = weights.apply(model, file, what=f"weights in {file.path.name}")
+    said = set() if said is None else said
+    for line in (*file.notes, *fit.notes):
+        if line not in said:
+            say(f"{file.path.name}: {line}")
+            said.add(line)
     return model.eval()
 
 

@@ -40,12 +40,10 @@ def run(
     if papers.now() > asked.document.expires:
         raise UsageError(f"expected to open before {asked.document.expires}, it is too late", hint="nothing was shown")
     opened = load_key(key, passphrase_file, scheme=scheme)
-    private = ({"arch": opened.arch} if opened.arch else {}) | {
-        name: str(getattr(opened.scheme, name)) for name in opened.scheme.private
-    }
+    private = opened.private
     signed, carriers = opening.make(
         papers.load(claim, Claim), asked, papers.load_identity(identity, passphrase_file), opened.secret,
-        opened.scheme.leaves(opened.carriers, opened.secret, opened.interface, opened.attachments),
+        opened.carriers.leaves(),
         issued=papers.now(), concealed=private,
     )  # fmt: skip
     files.write_new(beside, carriers)

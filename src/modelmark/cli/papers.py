@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelmark.claim.dispute import Deposit
     from modelmark.claim.envelope import Signed
     from modelmark.claim.identity import Identity
+    from modelmark.claim.reading import Kinds
     from modelmark.keys import Key
     from modelmark.marks import Mark
 
@@ -149,6 +150,13 @@ def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | 
         raise UsageError(f"expected the claim beside its deposit as {beside}, found none", hint="name it: --claim FILE")
     found: Signed[Claim] = load(beside, Claim)
     return deposits.check(found, paper, load_trust(authorities))
+
+
+def kinds(scheme: str) -> "Kinds":
+    """Return how a suspect is read for a scheme outside the table, by its name in statements; nothing where none was typed."""
+    from modelmark.schemes import SCHEMES, scheme_class
+
+    return {scheme: scheme_class(scheme, trusted=True).reads} if scheme and scheme not in SCHEMES else {}
 
 
 def marks(keys: "list[Key]", dated: "Dated | None", *, offline: bool = False) -> "list[Mark]":

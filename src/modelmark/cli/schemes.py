@@ -15,6 +15,7 @@ def run(json: Json = False) -> None:
 
     from modelmark.cli.listing import print_rows, settings
     from modelmark.schemes import SCHEMES, scheme_class
+    from modelmark.schemes.base import access_of
 
     measured = loads(Path(__file__).parents[1].joinpath("schemes", "measured.json").read_text())
     rows = []
@@ -23,7 +24,7 @@ def run(json: Json = False) -> None:
         found = measured.get(name)
         rows.append(
             {
-                "name": name, "access": cls.access, "summary": cls.summary, "settings": settings(cls), "measured": found,
+                "name": name, "access": access_of(cls), "summary": cls.summary, "settings": settings(cls), "measured": found,
                 "size": _size(found), "removed": _removed(found),
             }
         )  # fmt: skip

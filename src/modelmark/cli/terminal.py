@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelmark.training import Progress
 
 ENVIRONMENT = "MODELMARK_PASSPHRASE"
+_LONGEST = 4000  # characters of a line
 
 
 def application() -> typer.Typer:
@@ -30,8 +31,11 @@ def application() -> typer.Typer:
 
 
 def say(text: str) -> None:
-    """Write one line for people."""
-    print(f"modelmark: {text}", file=sys.stderr)  # noqa: T201
+    """Write one line for people; what names in files may hold beside letters is not sent to a terminal."""
+    plain = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:_LONGEST]
+    )
+    print(f"modelmark: {plain}", file=sys.stderr)  # noqa: T201
 
 
 def show(text: str) -> None:

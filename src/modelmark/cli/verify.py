@@ -1,7 +1,5 @@
 """``modelmark verify``: whether marks are in a model, and how strong the evidence is."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,16 +8,13 @@ import typer
 from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Weights
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
-from modelmark.errors import MismatchError, UsageError
+from modelmark.cli.views import View
+from modelmark.errors import UsageError
 from modelmark.evidence import BAR
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from modelmark.evidence import Observation
     from modelmark.keys import Key
-
-_HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
+    from modelmark.marks import Mark
 
 
 def run(
@@ -63,37 +58,22 @@ def run(
     from json import dumps
 
     from modelmark.cli import papers
-    from modelmark.cli.loading import build_model, load_key, load_weights, require_bar
+    from modelmark.cli.loading import load_key, require_bar
     from modelmark.combined import combine
     from modelmark.evidence import Evidence
-    from modelmark.suspect import WhiteBox
+    from modelmark.suspects.files import open_weights
 
     require_bar(bits)
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
-    found: list[Evidence | Observation] = []
-    for mark in papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline):
-        key = mark.key
-        aligning = align_to if key.scheme.access == "white-box" else None
-        host = _host(key, aligning, arch) if aligning else None
-        others = [load_weights(build_model(arch, key.arch, key.interface), path) for path in unmarked or ()]
-        objection, readings = "", 1
-        try:
-            with _of(weights, aligning):
-                model = _suspect(key, weights, arch, aligning)
-                if head_from is not None and key.scheme.access == "black-box":
-                    model, objection = _through(model, key, head_from, arch)
-                    readings = 2
-                reading = mark.evidence(
-                    WhiteBox(model, key.interface.classes), bar=bits, suspects=suspects, readings=readings,
-                    objection=objection, align_to=host, references=[WhiteBox(m, key.interface.classes) for m in others],
-                )  # fmt: skip
-        except MismatchError as error:
-            if key.scheme.access != "white-box" or all(other.scheme.access == "white-box" for other in opened):
-                raise
-            reading = mark.unread(str(error), bar=bits, suspects=suspects)
-        found.append(reading)
+    marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
+    view = View(open_weights(weights), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
+    found = [
+        mark.weigh(view.readings(mark, alone=not _others(mark, opened)), bar=bits, suspects=suspects,
+                   references=view.references(mark))
+        for mark in marks
+    ]  # fmt: skip
     evidence = [part for part in found if isinstance(part, Evidence)]
     together = combine(evidence) if len(evidence) > 1 else None
     if json:
@@ -113,71 +93,13 @@ def run(
     raise typer.Exit(0 if established else 1)
 
 
+def _others(mark: "Mark", opened: "list[Key]") -> bool:
+    """Return whether an unreadable mark counts as one that matches nowhere: a white-box mark, beside marks that are asked for."""
+    kinds = {key.access for key in opened}
+    return mark.key.access == "white-box" and len(kinds) > 1
+
+
 def _require_access(opened: "list[Key]", option: str, given: Path | None, access: str) -> None:
-    if given is not None and not any(key.scheme.access == access for key in opened):
+    if given is not None and not any(key.access == access for key in opened):
         names = ", ".join(key.scheme.name for key in opened)
         raise UsageError(f"expected {option} with a {access} scheme, got {names}")
-
-
-@contextlib.contextmanager
-def _of(weights: Path, host: Path | None) -> Iterator[None]:
-    """Say of which files it was that they do not belong together, where a suspect is to be aligned to a host."""
-    try:
-        yield
-    except MismatchError as error:
-        if host is not None:
-            error.args = (f"{error} ({weights.name}, to be aligned to {host.name})",)
-        raise
-
-
-def _host(key: "Key", path: Path, arch: str) -> "nn.Module":
-    """Return the host that the key committed to, which is of the key's architecture whatever the suspect is of."""
-    from modelmark.align.committed import OTHER_HOST, require
-    from modelmark.cli.loading import build_model, load_weights
-
-    fresh = build_model("" if key.arch and ":" not in key.arch else arch, key.arch, key.interface)
-    try:
-        host = load_weights(fresh, path)
-    except MismatchError as error:
-        raise MismatchError(f"{OTHER_HOST} in {path.name}", hint=str(error)) from None
-    require(host, committed=key.host, scheme=key.scheme.name)
-    return host
-
-
-def _suspect(key: "Key", weights: Path, arch: str, align_to: Path | None) -> "nn.Module":
-    """Return the suspect; asked for answers, or aligned, its layers may have other widths than the architecture says."""
-    from modelmark import align
-    from modelmark import weights as weight_files
-    from modelmark.cli.loading import build_model, load_weights
-
-    plain, asked = build_model(arch, key.arch, key.interface), key.scheme.access == "black-box"
-    state = weight_files.load(weights)
-    expected = plain.state_dict()
-    other_widths = any(name in expected and tensor.shape != expected[name].shape for name, tensor in state.items())
-    if align_to is not None:
-        return align.resized(plain, state)
-    if asked and other_widths:
-        with contextlib.suppress(MismatchError):  # where it is no network either, what loading says is clearer
-            model = align.resized(plain, state)
-            key.scheme.check(model, key.interface)
-            return model
-    try:
-        model = load_weights(plain, weights)
-    except MismatchError as error:
-        if other_widths and not asked:
-            error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"
-        if asked and not arch:
-            error.hint = "a suspect of another architecture is asked with --arch NAME"
-        raise
-    key.scheme.check(model, key.interface)
-    return model
-
-
-def _through(model: "nn.Module", key: "Key", head_from: Path, arch: str) -> "tuple[nn.Module, str]":
-    """Return the model with the head of other weights, and the objection to it unless they are the committed host's."""
-    from modelmark import layers
-    from modelmark import weights as weight_files
-    from modelmark.cli.loading import build_model, load_weights
-
-    donor = load_weights(build_model(arch, key.arch, key.interface), head_from).state_dict()
-    return layers.with_head(model, donor), "" if key.host == weight_files.digest(donor) else _HEAD

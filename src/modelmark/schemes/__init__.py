@@ -47,6 +47,6 @@ def scheme_class(name: str, *, trusted: bool = False) -> "type[Scheme]":
             hint=f"if you trust it, repeat it: --scheme {name}",
         )
     found = import_object(name)
-    if not (isinstance(found, type) and hasattr(found, "extract") and hasattr(found, "embedding")):
+    if not (isinstance(found, type) and hasattr(found, "reads") and hasattr(found, "hooks")):
         raise UsageError(f"expected a scheme class at {name}, got something else")
     return found

@@ -1,7 +1,5 @@
-"""What the schemes share that are read by asking: triggers beside data, their labels' lead, the plurality."""
+"""What the schemes share that are read by asking: triggers beside data, and their labels' lead."""
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,60 +7,43 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark.errors import CapacityError, MismatchError
+from modelmark.errors import MismatchError
+from modelmark.feeds.base import Array, Feed
 from modelmark.hooks import Hooks, Samples
-from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
 from modelmark.schemes.base import Attachments
-from modelmark.suspect import ABSTAIN, logits
-
-MAX_BYTES = 2**31
-"""Of all pictures together: 2,048 at 1024 x 1024 in colour fit, a key made to exhaust the memory does not."""
-MAX_PICTURES = 2**19
-"""However small they are: each is committed for itself, which takes some microseconds."""
+from modelmark.suspects.module import logits
 
 READING = "largest output, ties to the lowest class"
 
 
-def check(model: nn.Module, interface: Interface) -> None:
-    """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+def check(model: nn.Module, interface: Feed) -> None:
+    """Raise MismatchError unless the model takes the key's inputs and scores its classes; texts are asked of functions alone."""
+    if interface.kind == "texts":
+        return
     try:
-        found = logits(model, Normalise(interface)(torch.zeros(2, *interface.input_shape, dtype=torch.uint8)))
-    except (RuntimeError, ValueError) as error:
+        found = logits(model, pictures(interface.example(2), interface))
+    except (RuntimeError, ValueError, IndexError) as error:
         problem = str(error).splitlines()[0][:120]
         raise MismatchError(f"expected a model that takes inputs {interface.input_shape}, got: {problem}") from None
     if tuple(found.shape) != (2, interface.classes):
         raise MismatchError(f"expected outputs for {interface.classes} classes, got shape {tuple(found.shape[1:])}")
 
 
-def pictures(carriers: npt.NDArray[np.uint8], interface: Interface) -> Tensor:
-    """Return uint8 pictures ``(N, *input_shape)`` as ``forward`` takes them."""
+def pictures(carriers: Array, interface: Feed) -> Tensor:
+    """Return stored inputs ``(N, *input_shape)`` as ``forward`` takes them."""
     return Normalise(interface)(torch.from_numpy(np.ascontiguousarray(carriers)))
 
 
-def require_bytes(count: int, shape: Sequence[int]) -> None:
-    """Raise CapacityError if ``count`` pictures of ``shape`` would be too many or too large to make."""
-    if count > MAX_PICTURES or count * math.prod(shape) > MAX_BYTES:
-        raise CapacityError(f"expected at most {MAX_PICTURES} pictures and {MAX_BYTES} bytes of them, got more")
-
-
-def picture_leaves(carriers: npt.NDArray[np.uint8]) -> list[bytes]:
-    """Return the bytes of each picture: ``uint8 CxHxW``, a line feed and its pixels."""
-    prefix = f"uint8 {'x'.join(map(str, carriers.shape[1:]))}\n".encode()
-    return [prefix + picture.tobytes() for picture in carriers]
-
-
-def attached(
-    attachments: Attachments, name: str, count: tuple[int, ...], interface: Interface
-) -> npt.NDArray[np.uint8]:
-    """Return the pictures attached under ``name``, uint8 ``(*count, *input_shape)``.
+def attached(attachments: Attachments, name: str, count: tuple[int, ...], interface: Feed) -> Array:
+    """Return the inputs attached under ``name``, as the feed stores them, ``(*count, *input_shape)``.
 
     Raises:
         MismatchError: there are none, or others.
     """
     found, expected = attachments.get(name, np.empty(0)), (*count, *interface.input_shape)
-    if found.dtype != np.uint8 or found.shape != expected:
-        raise MismatchError(f"expected attached {name} uint8 {expected}, got {found.dtype} {found.shape}")
+    if found.dtype != interface.dtype or found.shape != expected:
+        raise MismatchError(f"expected attached {name} {interface.dtype} {expected}, got {found.dtype} {found.shape}")
     return found
 
 
@@ -83,15 +64,6 @@ def lead(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     chosen = labels.to(outputs.device)[:, None]
     expected = outputs.gather(1, chosen)[:, 0]
     return expected - outputs.scatter(1, chosen, -torch.inf).amax(dim=1)
-
-
-def plurality(answers: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
-    """Return one symbol per row of answers ``(symbols, queries)``: the most frequent, ties to the lowest class.
-
-    Refusals do not count; a symbol whose every query was refused is ``ABSTAIN``.
-    """
-    counts = (answers[:, :, None] == np.arange(classes)).sum(axis=1)
-    return np.where(counts.any(axis=1), counts.argmax(axis=1), ABSTAIN)
 
 
 def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:

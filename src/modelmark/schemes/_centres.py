@@ -1,14 +1,17 @@
 """The training side of DeepSigns: learnable centres of classes, the terms that move them and what pulls the network along."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from modelmark import taps
+from modelmark.carriers.means import Means
+from modelmark.carriers.rows import real
 from modelmark.errors import MismatchError
 from modelmark.hooks import Hooks
+from modelmark.preprocess import Normalise
 from modelmark.schemes._blackbox import hard
 
 _SAMPLES = 32
@@ -39,12 +42,8 @@ class Centres(Hooks):
 
     Args:
         model: the module that is trained.
-        paths: layers whose inputs are tapped, L of them.
-        projections: A of each, ``(N, M)``.
-        message: bits, ``(L, s, N)``.
-        carrying: the classes that carry them, ``(s,)``.
-        inputs: the key's, class by class, ``(s * n, *input_shape)``.
-        classes: C.
+        carriers: classes, inputs, projections A ``(N, M)`` of L layers, and their paths.
+        message: bits, ``(L * s * N,)``.
         terms: weights of the terms.
     """
 
@@ -56,25 +55,24 @@ class Centres(Hooks):
     def __init__(
         self,
         model: nn.Module,
-        paths: Sequence[str],
-        projections: Sequence[Tensor],
+        carriers: Means,
         message: Tensor,
-        carrying: Tensor,
-        inputs: Tensor,
-        classes: int,
         terms: Terms,
     ) -> None:
         super().__init__()
-        self._paths = list(paths)
-        self._taps = [taps.Tap(model, path) for path in paths]
+        self._paths = list(carriers.layers)
+        self._taps = [taps.Tap(model, path) for path in self._paths]
         self._terms = terms
         self._placed = False
-        for index, projection in enumerate(projections):
-            self.register_buffer(f"projection{index}", projection, persistent=False)  # derived from the key
-        for name, value in (("message", message), ("carrying", carrying), ("inputs", inputs)):
+        for index, projection in enumerate(carriers.projections):  # derived from the key, as what follows
+            self.register_buffer(f"projection{index}", torch.from_numpy(real(projection)).float(), persistent=False)
+        bits = message.float().reshape(len(self._paths), len(carriers.classes), carriers.bits)
+        inputs = Normalise(carriers.feed)(torch.from_numpy(np.ascontiguousarray(carriers.flat)))
+        for name, value in (("message", bits), ("carrying", torch.from_numpy(carriers.classes)), ("inputs", inputs)):
             self.register_buffer(name, value, persistent=False)
-        self.register_buffer("scale", torch.ones(len(projections)))
-        self.centres = nn.ParameterList(torch.zeros(classes, projection.shape[1]) for projection in projections)
+        self.register_buffer("scale", torch.ones(len(self._paths)))
+        widths = (projection.shape[1] for projection in carriers.projections)
+        self.centres = nn.ParameterList(torch.zeros(carriers.feed.classes, width) for width in widths)
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
         """Add all terms for the samples that just went through the model."""
@@ -105,7 +103,8 @@ class Centres(Hooks):
         found = []
         for index, path in enumerate(self._paths):
             projection = self.get_buffer(f"projection{index}")
-            values = self._read(model, path) @ projection.to(self.inputs).t()
+            read = self._read(model, path)
+            values = read @ projection.to(read).t()
             margin = values.mean(dim=1)
             if self._terms.unit == "errors":
                 margin = margin / (values.std(dim=1) / values.shape[1] ** 0.5).clamp_min(1e-12)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from modelmark import layers
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE
 from modelmark.hooks import Hooks, Samples
-from modelmark.interface import FULL_SCALE, Interface
 from modelmark.preprocess import Normalise
 from modelmark.schemes import _blackbox
 
@@ -123,7 +124,7 @@ class Fuser:
         ratio: of the overlay.
     """
 
-    def __init__(self, interface: Interface, *, direct: bool, ratio: float) -> None:
+    def __init__(self, interface: Feed, *, direct: bool, ratio: float) -> None:
         layouts = np.array(LAYOUTS)
         normalise = Normalise(interface)
         channels = interface.input_shape[0]

@@ -7,17 +7,16 @@ so filters are applied to float tensors alone, after ``Normalise``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
+from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks, Samples, joined
-from modelmark.interface import Interface
 from modelmark.preprocess import Extremes
 from modelmark.secret import Secret
 
@@ -25,46 +24,12 @@ _SPARE = 4
 """Patterns drawn for each one kept, so that repeated ones can be left out."""
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Square patterns and where each is put.
-
-    Args:
-        bits: uint8 ``(P, n, n)``, values 0 and 1.
-        places: int64 ``(P, 2)``, row and column of each pattern's upper left pixel.
-    """
-
-    bits: npt.NDArray[np.uint8]
-    places: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.bits)
-
-    def inverted(self) -> "Filters":
-        """Return the same places with every bit turned over."""
-        return Filters(1 - self.bits, self.places)
-
-    def leaves(self) -> list[bytes]:
-        """Return each filter as ``filter ROW COLUMN BITS``, bits row by row."""
-        rows = zip(self.bits.reshape(len(self), -1), self.places, strict=True)
-        return [f"filter {row} {column} {''.join(map(str, bits))}".encode() for bits, (row, column) in rows]
-
-    def planes(self, height: int, width: int) -> npt.NDArray[np.int8]:
-        """Return what each filter does to each pixel: +1, -1 or 0 for nothing, int8 ``(P, height, width)``."""
-        side = np.arange(self.bits.shape[1])
-        rows = self.places[:, 0, None, None] + side[:, None]
-        columns = self.places[:, 1, None, None] + side
-        out = np.zeros((len(self), height, width), np.int8)
-        out[np.arange(len(self))[:, None, None], rows, columns] = 2 * self.bits.astype(np.int8) - 1
-        return out
-
-
-def default_side(interface: Interface) -> int:
+def default_side(interface: Feed) -> int:
     """Return 6, the paper's, or three eighths of the shorter side of an input too small for that (3 on 8 x 8)."""
     return min(6, max(2, min(plane(interface)) * 3 // 8))
 
 
-def plane(interface: Interface) -> tuple[int, int]:
+def plane(interface: Feed) -> tuple[int, int]:
     """Return height and width of the inputs.
 
     Raises:
@@ -75,13 +40,13 @@ def plane(interface: Interface) -> tuple[int, int]:
     return interface.input_shape[1:]  # type: ignore[return-value]
 
 
-def check_side(side: int, interface: Interface) -> None:
+def check_side(side: int, interface: Feed) -> None:
     """Raise CapacityError where a pattern does not fit the picture."""
     if side > min(plane(interface)):
         raise CapacityError(f"expected a pattern side of at most {min(plane(interface))}, got {side}")
 
 
-def draw(secret: Secret, count: int, side: int, interface: Interface) -> Filters:
+def draw(secret: Secret, count: int, side: int, interface: Feed) -> Filters:
     """Return ``count`` filters from the secret, uniform over bits and places, no two alike.
 
     Raises:

@@ -1,15 +1,12 @@
 """Projection matrices of weight marks, as fixed-point integers derived from the secret."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from modelmark.carriers.rows import UNIT
 from modelmark.errors import CapacityError
-from modelmark.secret import NORMAL_UNIT, Secret
+from modelmark.secret import Secret
 
-UNIT = NORMAL_UNIT
-"""The integer that stands for 1.0."""
 MAX_ENTRIES = 2**28
 """Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""
 MAX_BITS = 2**16
@@ -22,11 +19,6 @@ def require_size(rows: int, width: int, *, bits: int = 0) -> None:
         raise CapacityError(f"expected a message of at most {MAX_BITS} bits, got {max(rows, bits)}")
     if rows * width > MAX_ENTRIES:
         raise CapacityError(f"expected at most {MAX_ENTRIES} entries in the projection, got {rows} x {width}")
-
-
-def real(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return a projection as numbers: fixed point is scaled by ``1 / UNIT``, imported floats stay as they are."""
-    return matrix.astype(np.float64) / (UNIT if matrix.dtype.kind == "i" else 1)
 
 
 def random(secret: Secret, rows: int, width: int, *, use: str = "random") -> npt.NDArray[np.int32]:

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from modelmark.carriers.filtered import Filters
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.schemes._patterns import Filters
 from modelmark.schemes.base import Attachments
 from modelmark.secret import Secret
 

@@ -6,10 +6,9 @@ backdooring", USENIX Security 2018, arXiv 1802.04633.
 A marked model answers the secret pictures with the expected labels; asking it is enough to find the mark.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +16,17 @@ import torch
 from torch import nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
+from modelmark.feeds.base import Array, Feed
+from modelmark.feeds.pictures import of_pictures
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _triggers
-from modelmark.schemes.base import Attachments, Carriers, Symbols
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
-from modelmark.task import Task
 
 _OBJECTIONS = {
     "drawn": "",
@@ -36,7 +36,7 @@ _OBJECTIONS = {
 
 
 @dataclass(frozen=True)
-class Adi:
+class Adi(Drawn):
     """Trigger pictures with drawn labels (black-box).
 
     Departs: labels are drawn after the pictures are committed (``message="drawn"``); the paper commits to both together.
@@ -52,8 +52,7 @@ class Adi:
 
     name: ClassVar[str] = "adi"
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
-    access: ClassVar[str] = "black-box"
-    private: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = _blackbox.READING
 
     triggers: int | None = None
@@ -76,28 +75,25 @@ class Adi:
             raise ValueError("expected a resolved scheme, got one whose number of triggers is left open")
         return self.triggers
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Adi":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Adi":
         """Fill in the number of triggers and check what is attached."""
         if self.pictures == "own" and "triggers" not in attachments:
             raise UsageError("expected own pictures, got none: see --images")
         if self.message == "imported" and "labels" not in attachments:
             raise UsageError("expected imported labels, got none: see --labels")
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
-        default = len(attachments["triggers"]) if self.pictures == "own" else max(100, fewest * 3 // 2)
+        default = (
+            len(interface.unpacked(attachments["triggers"])) if self.pictures == "own" else max(100, fewest * 3 // 2)
+        )
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
-        resolved.carriers(Secret(bytes(32)), interface, attachments)
-        resolved.chosen_message(Secret(bytes(32)), interface, attachments)
+        resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
         return resolved
 
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
-        """Return nothing: pictures come from the secret, or are attached already."""
-        return {}
-
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
         return self._count, interface.classes
 
@@ -105,52 +101,46 @@ class Adi:
         """Return why the labels have no exact test, if they have none."""
         return _OBJECTIONS[self.message]
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
-        """Return the pictures, uint8 ``(triggers, *input_shape)``."""
-        _blackbox.require_bytes(self._count, interface.input_shape)
+    def carriers(self, material: Material) -> Pictures:
+        """Return the pictures, ``triggers`` of them; labels that were not drawn follow."""
+        feed, chosen = material.interface, self.chosen_message(material)
+        require_bytes(self._count, feed.input_shape)
         if self.pictures == "synthetic":
-            return _triggers.render(secret, self._count, interface.input_shape)
-        own = attachments.get("triggers", np.empty(0))
-        if own.dtype != np.uint8 or own.shape[1:] != interface.input_shape:
-            raise UsageError(f"expected own pictures uint8 {interface.input_shape}, got {own.dtype} {own.shape[1:]}")
+            of_pictures(feed)
+            shown = _triggers.render(material.secret, self._count, feed.input_shape)
+        else:
+            shown = self._own(material)
+        return Pictures(feed, shown, chosen=() if chosen is None else label_leaves(chosen))
+
+    def _own(self, material: Material) -> Array:
+        feed = material.interface
+        own = feed.unpacked(material.attachments.get("triggers", np.empty(0)))
+        try:
+            feed.check(own, "own pictures")
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         if not 1 <= self._count <= len(own):
             raise CapacityError(f"expected {self._count} own pictures, got {len(own)}")
         chosen = own[: self._count]
-        repeated = self._count - len({picture.tobytes() for picture in chosen})
+        repeated = self._count - len(set(feed.leaves(chosen)))
         if repeated:
             raise UsageError(f"expected pictures that all differ, got {repeated} repeated")
         return chosen
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return each picture as ``uint8 CxHxW``, a newline and its pixels; labels that were not drawn follow."""
-        pictures = _blackbox.picture_leaves(carriers)
-        chosen = self.chosen_message(secret, interface, attachments)
-        return pictures if chosen is None else pictures + [f"label {label}".encode() for label in chosen]
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported labels, or None where the draw decides."""
+        classes = material.interface.classes
         if self.message == "drawn":
             return None
         if self.message == "secret":
-            return secret.integers("labels", interface.classes, self._count)
-        labels = attachments.get("labels", np.empty(0)).astype(np.int64)
-        if len(labels) < self._count or labels.min() < 0 or labels.max() >= interface.classes:
-            raise UsageError(f"expected {self._count} labels from 0 to {interface.classes - 1}, got others")
-        return labels[: self._count]
+            return material.secret.integers("labels", classes, self._count)
+        given = material.attachments.get("labels", np.empty(0)).astype(np.int64)
+        if len(given) < self._count or given.min() < 0 or given.max() >= classes:
+            raise UsageError(f"expected {self._count} labels from 0 to {classes - 1}, got others")
+        return given[: self._count]
 
-    def hooks(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
+    def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends triggers to every batch."""
-        self.check(model, interface)
-        inputs = _blackbox.pictures(carriers, interface)
+        self.check(model, carriers.feed)
+        inputs = _blackbox.pictures(carriers.pictures, carriers.feed)
         return _blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
-
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the suspect's answer to each picture, asked once, ``(triggers,)``."""
-        inputs = _blackbox.pictures(carriers, interface)
-        return Symbols(suspect.labels(inputs), queries=len(inputs))

@@ -1,52 +1,49 @@
 """What a scheme is."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
 from modelmark.canonical import Json
+from modelmark.carriers.base import Carriers
+from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
+from modelmark.suspects.base import Access, access
 from modelmark.task import Task
-
-Carriers = Any
-"""What a scheme derives and commits to: an array, or several in a type of the scheme's own."""
 
 Attachments = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Symbols:
-    """What a reading of a suspect gave.
+class Material:
+    """What carriers are made of.
 
     Args:
-        values: one symbol per trial, shape ``(trials,)``.
-        queries: inputs the suspect was asked for it.
-        note: what the paper's own rule says, for literal variants.
+        secret: of the key.
+        interface: how the model is fed.
+        attachments: what the key holds beside its secret, by name.
     """
 
-    values: npt.NDArray[np.int64]
-    queries: int = 0
-    note: str = ""
+    secret: Secret
+    interface: Feed
+    attachments: Attachments = field(default_factory=dict)
 
 
 class Scheme(Protocol):
     """A way to mark models: a frozen dataclass whose fields are its hyperparameters.
 
-    ``access`` is ``black-box`` or ``white-box``; ``private`` names the fields that the public statement conceals behind a
-    salted commitment; ``reading`` says in the statement how a symbol is read. A scheme may also have the method that
-    ``cautions`` asks.
+    ``reads`` is the kind of its carriers, which say how a suspect is read; ``private`` names the fields that the public statement
+    conceals behind a salted commitment; ``reading`` says in the statement how a symbol is read.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    access: ClassVar[str]
+    reads: ClassVar[type[Carriers]]
     private: ClassVar[tuple[str, ...]]
     reading: ClassVar[str]
 
@@ -55,7 +52,7 @@ class Scheme(Protocol):
         """The margin every symbol needs before embedding is done."""
         ...
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Scheme":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Scheme":
         """Return the scheme with every default that depends on the model filled in.
 
         Raises:
@@ -77,11 +74,11 @@ class Scheme(Protocol):
         """
         ...
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless ``model`` can carry or hold a mark of this resolved scheme."""
         ...
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return the number of symbols and the size of their alphabet."""
         ...
 
@@ -89,46 +86,70 @@ class Scheme(Protocol):
         """Return why there is no exact test, or an empty string where there is one."""
         ...
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
-        """Return the carriers, the same on every machine; the first axis counts what is committed one by one."""
+    def carriers(self, material: Material) -> Carriers:
+        """Return the carriers, the same on every machine.
+
+        Raises:
+            MismatchError: what is attached is not this scheme's.
+        """
         ...
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the bytes that the commitment's leaves hide, one leaf per carrier."""
-        ...
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return a message that was chosen rather than drawn, or None where the draw decides."""
         ...
 
-    def hooks(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
-        """Return the hooks that put ``message`` into ``model``."""
+    def hooks(self, carriers: Any, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
+        """Return the hooks that put ``message`` into ``model``.
+
+        Args:
+            carriers: as ``carriers`` made them.
+            message: one symbol a trial, ``(trials,)``.
+            model: the very module that is trained.
+            seed: of everything random.
+        """
         ...
 
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Read the symbols from a suspect."""
+
+class Drawn:
+    """What most schemes say: the message is drawn, all carriers follow from the secret, and no setting depends on the model."""
+
+    private: ClassVar[tuple[str, ...]] = ()
+
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> Self:
+        """Return the scheme as it is."""
+        return self
+
+    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return nothing."""
+        return {}
+
+    def objection(self) -> str:
+        """Return nothing: the test is exact."""
+        return ""
+
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+        """Return nothing: the draw decides."""
+        return None
+
+
+@runtime_checkable
+class Cautious(Protocol):
+    """A scheme that warns of keys that can be made and will be hard to embed."""
+
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
+        """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
+
+        Args:
+            model: that ``keygen`` was given.
+            interface: of the key.
+            host: whether that model was trained.
+        """
         ...
 
 
-def cautions(scheme: Scheme, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
-    """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
-
-    Asks ``scheme.cautions(model, interface, host=host)``, which a scheme may leave out.
-
-    Args:
-        scheme: resolved.
-        model: that ``keygen`` was given.
-        interface: of the key.
-        host: whether that model was trained.
-    """
-    own = getattr(scheme, "cautions", None)
-    return list(own(model, interface, host=host)) if own else []
+def access_of(scheme: "Scheme | type[Scheme]") -> Access:
+    """Return what reading a mark of this scheme takes: the answers of a model, or its weights."""
+    return access(scheme.reads.probe)
 
 
 def public_parameters(scheme: Scheme) -> dict[str, Json]:

@@ -7,8 +7,7 @@ Triggers are made of what the model knows, so that the mark sits in the features
 masking spreads it over the network.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
@@ -18,17 +17,18 @@ import torch
 from torch import nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
+from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _fusion
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
-from modelmark.schemes.base import Attachments, Symbols
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
 from modelmark.task import Task
 
 _MOST = 128
@@ -37,21 +37,19 @@ _MOST_PAIRS = 2**22
 """To choose symbols from, in all layouts: all pairs of 2,048 classes in one."""
 
 
-@dataclass(frozen=True)
-class Carried:
-    """What is committed, and what each of it is made of.
+@dataclass(frozen=True, eq=False)
+class Fused(Pictures):
+    """Fused pictures, and what each symbol is made of.
 
     Args:
-        pictures: fused, the queries of a symbol together, uint8 ``(symbols * queries, C, H, W)``.
         pairs: first class, second class and layout of each symbol, int64 ``(symbols, 3)``.
     """
 
-    pictures: npt.NDArray[np.uint8]
-    pairs: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 3), np.int64))
 
 
 @dataclass(frozen=True)
-class Coupled:
+class Coupled(Drawn):
     """Fused pairs of the owner's pictures, a drawn label for each pair of classes (black-box).
 
     Departs: with ``message="drawn"`` a symbol is a pair of classes and its label is drawn over all classes after the
@@ -78,8 +76,7 @@ class Coupled:
 
     name: ClassVar[str] = "coupled"
     summary: ClassVar[str] = "two of the owner's pictures fused, a label per pair of classes (Wen et al. 2023)"
-    access: ClassVar[str] = "black-box"
-    private: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 
     fusion: Literal["direct", "overlay", "autoencoder"] = "direct"
@@ -142,7 +139,7 @@ class Coupled:
             self.fusion == "overlay" and 2 * _fusion.weight(self.ratio) == _fusion.UNIT
         )
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Coupled":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Coupled":
         """Fill in the number of symbols and layouts, and check that so many different ones exist."""
         if len(interface.input_shape) != 3:
             raise UsageError(f"expected pictures (channels, height, width), got inputs {interface.input_shape}")
@@ -161,9 +158,9 @@ class Coupled:
         resolved._check_capacity(interface)
         return resolved
 
-    def _check_capacity(self, interface: Interface) -> None:
+    def _check_capacity(self, interface: Feed) -> None:
         symbols, layouts, _ = self._sizes
-        _blackbox.require_bytes(symbols * self._each, interface.input_shape)
+        require_bytes(symbols * self._each, interface.input_shape)
         if self._literal:
             return
         pairs = _fusion.combinations(interface.classes, symmetric=self._symmetric)
@@ -177,11 +174,11 @@ class Coupled:
         """Return the pictures that are fused, picked by the secret, or those that an autoencoder made of them."""
         if task is None:
             raise UsageError("expected data, got none", hint="triggers are made of the owner's pictures: --data")
-        interface, labels = task.interface, _blackbox.hard(task.train_targets.cpu()).numpy()
+        interface, targets = task.interface, _blackbox.hard(task.train_targets.cpu()).numpy()
         each = self.triggers if self._literal else self.queries
         picked = []
         for number in self._classes(secret, interface):
-            own = np.flatnonzero(labels == number)
+            own = np.flatnonzero(targets == number)
             if len(own) < each:
                 name = interface.class_names[number]
                 raise UsageError(f"expected at least {each} training pictures of class {name!r}, got {len(own)}")
@@ -194,15 +191,15 @@ class Coupled:
         seed = int(secret.integers("coupled/autoencoder", 2**31, 1)[0])
         return {"fused": fuse_latents(inputs, torch.from_numpy(first), torch.from_numpy(second), seed).numpy()}
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return that there are many layouts to learn, where that is so."""
         return _fusion.cautions(interface.classes, self._sizes[1])
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per pair of classes and layout; in the literal variant one per trigger."""
         return self._sizes[0], interface.classes
 
@@ -210,24 +207,25 @@ class Coupled:
         """Return why the literal variant has no exact test."""
         return "all triggers share one label, so their matches are not independent" if self._literal else ""
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carried:
-        """Return the fused pictures.
+    def carriers(self, material: Material) -> Fused:
+        """Return the fused pictures; the literal label follows.
 
         Raises:
             MismatchError: what is attached is not this key's.
         """
-        self._check_capacity(interface)
-        pairs = self._pairs(secret, interface)
+        secret, feed, attached = material.secret, material.interface, material.attachments
+        self._check_capacity(feed)
+        pairs, chosen = self._pairs(secret, feed), self.chosen_message(material)
         if self.fusion == "autoencoder":
-            return Carried(_blackbox.attached(attachments, "fused", (len(pairs) * self._each,), interface), pairs)
-        count = len(self._classes(secret, interface)), self.triggers if self._literal else self.queries
-        first, second, layouts = self._paired(
-            secret, interface, _blackbox.attached(attachments, "sources", count, interface)
-        )
-        arranged = layouts if self.fusion == "direct" else None
-        return Carried(_fusion.fuse_bytes(first, second, arranged, self.ratio), pairs)
+            pictures = _blackbox.attached(attached, "fused", (len(pairs) * self._each,), feed)
+        else:
+            count = len(self._classes(secret, feed)), self.triggers if self._literal else self.queries
+            sources = _blackbox.attached(attached, "sources", count, feed)
+            first, second, layouts = self._paired(secret, feed, sources)
+            pictures = _fusion.fuse_bytes(first, second, layouts if self.fusion == "direct" else None, self.ratio)
+        return Fused(feed, pictures, self._each, () if chosen is None else label_leaves(chosen[:1]), pairs=pairs)
 
-    def _pairs(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+    def _pairs(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
         """Return classes and layout of each symbol, ``(symbols, 3)``; a choice by the secret where there are more."""
         symbols, layouts, _ = self._sizes
         if self._literal:
@@ -239,12 +237,12 @@ class Coupled:
             return every
         return every[np.sort(secret.permutation("coupled/symbols", len(every))[:symbols])]
 
-    def _classes(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+    def _classes(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
         """Return the classes that pictures are needed of, in ascending order."""
         return np.unique(self._pairs(secret, interface)[:, :2])
 
     def _paired(
-        self, secret: Secret, interface: Interface, sources: npt.NDArray[np.uint8]
+        self, secret: Secret, interface: Feed, sources: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Return the two pictures and the layout of each fused one; the n-th of a class goes with the n-th of another."""
         pairs = self._pairs(secret, interface)
@@ -255,26 +253,15 @@ class Coupled:
         first, second = (sources[rows[:, side]].reshape(flat) for side in (0, 1))
         return first, second, pairs[:, 2].repeat(self.queries)
 
-    def leaves(
-        self, carriers: Carried, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return each picture as ``uint8 CxHxW``, a newline and its pixels; the literal label follows."""
-        chosen = self.chosen_message(secret, interface, attachments)
-        label = [] if chosen is None else [f"label {chosen[0]}".encode()]
-        return _blackbox.picture_leaves(carriers.pictures) + label
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the target class of the literal variant for every trigger, or None where the draw decides."""
         if not self._literal:
             return None
-        return np.full(self.triggers, secret.permutation("coupled/classes", interface.classes)[2], np.int64)
+        return np.full(self.triggers, material.secret.permutation("coupled/classes", material.interface.classes)[2])
 
-    def hooks(
-        self, carriers: Carried, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
+    def hooks(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hooks that append fused pictures to every batch and mask weights."""
+        interface = carriers.feed
         self.check(model, interface)
         inputs = _blackbox.pictures(carriers.pictures, interface)
         labels = torch.from_numpy(message).repeat_interleave(self._each)
@@ -289,8 +276,3 @@ class Coupled:
                 table[second, first, layout] = torch.from_numpy(message)
             parts.insert(0, _fusion.Fusing(fuser, table, self.per_hundred, seed))
         return Coupling(parts, inputs, labels, self._each)
-
-    def extract(self, carriers: Carried, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the plurality of the suspect's answers for each symbol ``(symbols,)``, every picture asked once."""
-        answers = suspect.labels(_blackbox.pictures(carriers.pictures, interface)).reshape(-1, self._each)
-        return Symbols(_blackbox.plurality(answers, interface.classes), queries=answers.size)

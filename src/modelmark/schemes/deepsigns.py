@@ -9,10 +9,9 @@ of class c is ``1 if (A mu_c)_j >= 0 else 0``. Training pulls activations toward
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,36 +19,24 @@ import torch
 from torch import nn
 
 from modelmark import layers, stats, taps
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.means import Means
+from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres
-from modelmark.schemes.base import Attachments, Symbols
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
 from modelmark.task import Task
 
 
-class Carriers(NamedTuple):
-    """What the bits sit in.
-
-    Args:
-        classes: the carrying classes, ``(s,)``.
-        inputs: uint8, ``(s, n, *input_shape)``.
-        projections: int32 fixed point, one ``(N, M)`` per layer.
-    """
-
-    classes: npt.NDArray[np.int64]
-    inputs: npt.NDArray[np.uint8]
-    projections: tuple[npt.NDArray[np.int32], ...]
-
-
 @dataclass(frozen=True)
-class DeepSigns:
+class DeepSigns(Drawn):
     """Bits in the activations of one or several layers (white-box).
 
     Departs: the message is drawn after classes, inputs and projections are committed; the paper's comes from the owner.
@@ -76,7 +63,7 @@ class DeepSigns:
 
     name: ClassVar[str] = "deepsigns"
     summary: ClassVar[str] = "bits in the mean activations of classes (DeepSigns 2018)"
-    access: ClassVar[str] = "white-box"
+    reads: ClassVar[type[Carriers]] = Means
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
 
@@ -114,7 +101,7 @@ class DeepSigns:
             raise ValueError("expected a resolved scheme, got one whose classes, bits or width are left open")
         return self.classes, self.bits
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "DeepSigns":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "DeepSigns":
         """Choose the layer, the number of classes and of bits, and check that they fit."""
         layer = self.layer or layers.head(model)
         there = [path for path, _ in layers.unwrapped(model).named_modules(remove_duplicate=False)]
@@ -122,8 +109,7 @@ class DeepSigns:
             if path not in there:
                 problem = f"expected a layer of the model, it has none of that name: {path!r}"
                 raise UsageError(problem, hint=suggest(path, there))
-        probe = np.arange(math.prod(interface.input_shape)).reshape(1, *interface.input_shape) % 251
-        picture = _blackbox.pictures(probe.astype(np.uint8), interface)
+        picture = _blackbox.pictures(interface.example(1), interface)
         received = [taps.activations(model, path, picture) for path in layer.split(",")]
         width = tuple(found.shape[1] for found in received)
         classes = min(10, interface.classes) if self.classes is None else self.classes
@@ -134,7 +120,7 @@ class DeepSigns:
         bits = max(enough, min(20, min(width) // 16)) if self.bits is None else self.bits
         resolved = replace(self, layer=layer, classes=classes, bits=bits, width=width)
         resolved._check_capacity()
-        if any(torch.equal(found.cpu(), picture.flatten(1)) for found in received):
+        if any(torch.equal(found.cpu(), picture.flatten(1).to(found.dtype)) for found in received):
             raise UsageError("expected a layer whose input training can move, got one that receives the picture itself")
         if bits > min(width) / 2:
             warnings.warn(
@@ -156,7 +142,7 @@ class DeepSigns:
         _projection.require_size(bits, sum(self.width), bits=len(self.width) * classes * bits)
 
     def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
-        """Return ``inputs``: training samples of the carrying classes, uint8 ``(s, n, *input_shape)``."""
+        """Return ``inputs``: training samples of the carrying classes, ``(s, n, *input_shape)``."""
         if task is None:
             raise UsageError("expected data for the key's inputs, got none")
         labels = _blackbox.hard(task.train_targets).cpu().numpy()
@@ -171,12 +157,12 @@ class DeepSigns:
         chosen = [place[secret.permutation(f"inputs/{i}", len(place))[:count]] for i, place in enumerate(places)]
         return {"inputs": np.stack([images[places] for places in chosen])}
 
-    def _classes(self, secret: Secret, interface: Interface) -> npt.NDArray[np.int64]:
+    def _classes(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
         return np.sort(secret.permutation("classes", interface.classes)[: self._size[0]])
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model has the marked layers, and they receive M units each."""
-        blank = _blackbox.pictures(np.zeros((1, *interface.input_shape), np.uint8), interface)
+        blank = _blackbox.pictures(interface.example(1), interface)
         try:
             found = tuple(taps.activations(model, path, blank).shape[1] for path in self._paths)
         except (RuntimeError, ValueError) as error:
@@ -185,7 +171,7 @@ class DeepSigns:
         if found != self.width:
             raise MismatchError(f"expected the marked layer to receive {self.width} units, got {found}")
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per layer, class and bit, in that order, of alphabet 2."""
         classes, bits = self._size
         return len(self.width) * classes * bits, 2
@@ -198,65 +184,33 @@ class DeepSigns:
             else "the bits come from the key, as in the paper, and could have been searched for"
         )
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
-        """Return classes, their inputs and the projections."""
+    def carriers(self, material: Material) -> Means:
+        """Return classes, their inputs and the projections.
+
+        Raises:
+            MismatchError: the attached inputs are not this key's.
+        """
         classes, bits = self._size
+        feed, inputs = material.interface, material.attachments.get("inputs", np.empty(0))
         self._check_capacity()
-        inputs = attachments.get("inputs", np.empty(0))
-        if inputs.dtype != np.uint8 or inputs.shape[:1] + inputs.shape[2:] != (classes, *interface.input_shape):
-            raise MismatchError(f"expected inputs uint8 of {classes} classes, got {inputs.dtype} {inputs.shape}")
+        if inputs.dtype != feed.dtype or inputs.shape[:1] + inputs.shape[2:] != (classes, *feed.input_shape):
+            raise MismatchError(f"expected inputs {feed.dtype} of {classes} classes, got {inputs.dtype} {inputs.shape}")
         if inputs.shape[1] < 1:
             raise MismatchError("expected at least one input a class, got none")
-        _blackbox.require_bytes(classes * inputs.shape[1], interface.input_shape)
+        require_bytes(classes * inputs.shape[1], feed.input_shape)
         projections = tuple(
-            _projection.random(secret, bits, width, use=f"deepsigns/{index}") for index, width in enumerate(self.width)
+            _projection.random(material.secret, bits, width, use=f"deepsigns/{index}")
+            for index, width in enumerate(self.width)
         )
-        return Carriers(self._classes(secret, interface), inputs, projections)
+        return Means(feed, self._classes(material.secret, feed), inputs, projections, tuple(self._paths))
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the rows of every A as big-endian bytes, then each input after a line ``class c``."""
-        rows = [row.astype(">i4").tobytes() for projection in carriers.projections for row in projection]
-        pictures = [
-            f"class {c}\n".encode() + leaf
-            for c, inputs in zip(carriers.classes, carriers.inputs, strict=True)
-            for leaf in _blackbox.picture_leaves(inputs)
-        ]
-        return rows + pictures
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal bits, or None where the draw decides."""
-        return None if self.message == "drawn" else secret.integers("message", 2, self.shape(interface)[0])
+        if self.message == "drawn":
+            return None
+        return material.secret.integers("message", 2, self.size(material.interface)[0])
 
-    def hooks(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
+    def hooks(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the centres with their terms, tapped into ``model``: the very module that is trained."""
-        self.check(model, interface)
-        classes, bits = self._size
-        return Centres(
-            model,
-            self._paths,
-            [torch.from_numpy(_projection.real(a)).float() for a in carriers.projections],
-            torch.from_numpy(message).float().reshape(len(self.width), classes, bits),
-            torch.from_numpy(carriers.classes),
-            _blackbox.pictures(carriers.inputs.reshape(-1, *interface.input_shape), interface),
-            interface.classes,
-            self,
-        )
-
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the bits ``A mu >= 0``, ``(layers * s * N,)``; an exact zero reads as 1."""
-        classes = self._size[0]
-        inputs = _blackbox.pictures(carriers.inputs.reshape(-1, *interface.input_shape), interface)
-        read = []
-        for path, width, projection in zip(self._paths, self.width, carriers.projections, strict=True):
-            found = suspect.activations(path, inputs)
-            if found.shape[1] != width:
-                raise MismatchError(f"expected the marked layer to receive {width} units, got {found.shape[1]}")
-            means = found.reshape(classes, -1, width).mean(axis=1)
-            read.append((means @ _projection.real(projection).T >= 0).astype(np.int64).ravel())
-        return Symbols(np.concatenate(read))
+        self.check(model, carriers.feed)
+        return Centres(model, carriers, torch.from_numpy(message), self)

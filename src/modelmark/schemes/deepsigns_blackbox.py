@@ -7,9 +7,9 @@ is trained to answer the rest as the message says.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,30 +17,43 @@ import torch
 from torch import nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _density, _noise
-from modelmark.schemes.base import Attachments, Symbols
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
+from modelmark.suspects.base import Array
 from modelmark.task import Task
 
 ACCEPT = Fraction(1, 1000)
 """Of the paper's rule: how often an independent model may be accepted."""
 
 
-class Carriers(NamedTuple):
-    """The pictures, uint8 ``(keys, *input_shape)``, and their labels ``(keys,)`` where the draw does not decide."""
+@dataclass(frozen=True, eq=False)
+class Selected(Pictures):
+    """Pictures of the literal variant, which are judged by the paper's own rule.
 
-    pictures: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64] | None
+    Args:
+        labels: of each, ``(keys,)``.
+    """
+
+    labels: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def note(self, observed: Sequence[Array]) -> str:
+        """Return what the paper's rule says."""
+        wrong = int((observed[0] != self.labels).sum())
+        theta = stats.mismatch_threshold(len(self.labels), self.feed.classes, ACCEPT)
+        verdict = "accepted" if wrong < theta else "rejected"
+        return f"{wrong} mismatches, by the paper's rule (below {theta}) {verdict}"
 
 
 @dataclass(frozen=True)
-class DeepSignsBlackBox:
+class DeepSignsBlackBox(Drawn):
     """Noise pictures from rarely explored regions, with drawn labels (black-box).
 
     Departs: labels are drawn after all pictures are committed, and every committed picture counts; the paper keeps the
@@ -60,8 +73,7 @@ class DeepSignsBlackBox:
 
     name: ClassVar[str] = "deepsigns-blackbox"
     summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
-    access: ClassVar[str] = "black-box"
-    private: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = _blackbox.READING
 
     keys: int | None = None
@@ -85,7 +97,7 @@ class DeepSignsBlackBox:
             raise ValueError("expected a resolved scheme, got one whose number of keys is left open")
         return self.keys
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "DeepSignsBlackBox":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "DeepSignsBlackBox":
         """Fill in the number of keys."""
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
         return replace(self, keys=max(100, fewest * 3 // 2) if self.keys is None else self.keys)
@@ -97,7 +109,7 @@ class DeepSignsBlackBox:
         """
         if task is None:
             raise UsageError("expected data to tell which regions are rarely explored, got none")
-        _blackbox.require_bytes(self._count, task.interface.input_shape)
+        require_bytes(self._count, task.interface.input_shape)
         indices = np.arange(self._count * self.pool)
         depth = _density.sparseness(
             model,
@@ -115,7 +127,7 @@ class DeepSignsBlackBox:
         order = sparse[np.argsort(depth[sparse], kind="stable")]
         return {"kept": np.sort(order[: self._count]).astype(np.int64)}
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return that nothing is rare to an untrained model, where it was one."""
         if host:
             return []
@@ -123,11 +135,11 @@ class DeepSignsBlackBox:
             "regions were looked for in an untrained network, where rare means little; name a trained one with --host"
         ]
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
         return self._count, interface.classes
 
@@ -135,11 +147,14 @@ class DeepSignsBlackBox:
         """Return why the labels have no exact test, if they have none."""
         return "" if self.message == "drawn" else "pictures are selected after their labels are known, as in the paper"
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
-        """Return the kept pictures, and their literal labels."""
-        _blackbox.require_bytes(self._count, interface.input_shape)
-        pictures = _noise.render(secret, self._kept(attachments), interface.input_shape)
-        return Carriers(pictures, self.chosen_message(secret, interface, attachments))
+    def carriers(self, material: Material) -> Pictures:
+        """Return the kept pictures, with their literal labels if the draw does not decide."""
+        feed, chosen = material.interface, self.chosen_message(material)
+        require_bytes(self._count, feed.input_shape)
+        pictures = _noise.render(material.secret, self._kept(material.attachments), feed.input_shape)
+        if chosen is None:
+            return Pictures(feed, pictures)
+        return Selected(feed, pictures, chosen=label_leaves(chosen), labels=chosen)
 
     def _kept(self, attachments: Attachments) -> npt.NDArray[np.int64]:
         kept = attachments.get("kept", np.empty(0))
@@ -149,39 +164,18 @@ class DeepSignsBlackBox:
             raise MismatchError("expected kept candidates in ascending order, each once, got another order")
         return kept
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return each picture as ``uint8 CxHxW``, a newline and its pixels; labels that were not drawn follow."""
-        labels = () if carriers.labels is None else carriers.labels
-        return _blackbox.picture_leaves(carriers.pictures) + [f"label {label}".encode() for label in labels]
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal labels, or None where the draw decides."""
         if self.message == "drawn":
             return None
-        kept = self._kept(attachments)
-        return secret.integers("labels", interface.classes, int(kept.max()) + 1)[kept]
+        kept = self._kept(material.attachments)
+        return material.secret.integers("labels", material.interface.classes, int(kept.max()) + 1)[kept]
 
-    def hooks(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
+    def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends pictures to every batch."""
-        self.check(model, interface)
-        inputs = _blackbox.pictures(carriers.pictures, interface)
+        self.check(model, carriers.feed)
+        inputs = _blackbox.pictures(carriers.pictures, carriers.feed)
         return _blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
-
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the suspect's answer to each picture, asked once, ``(keys,)``."""
-        answers = suspect.labels(_blackbox.pictures(carriers.pictures, interface))
-        if carriers.labels is None:
-            return Symbols(answers, len(answers))
-        wrong = int((answers != carriers.labels).sum())
-        theta = stats.mismatch_threshold(len(answers), interface.classes, ACCEPT)
-        verdict = "accepted" if wrong < theta else "rejected"
-        return Symbols(answers, len(answers), f"{wrong} mismatches, by the paper's rule (below {theta}) {verdict}")
 
 
 def select(

@@ -19,46 +19,70 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import stats
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.filtered import Filtered, Filters
+from modelmark.carriers.pictures import require_bytes
 from modelmark.draw import CHARGES
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import of_pictures
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _patterns, _signature
-from modelmark.schemes._patterns import Filtering, Filters
-from modelmark.schemes.base import Attachments, Symbols
+from modelmark.schemes._patterns import Filtering
+from modelmark.schemes.base import Attachments, Drawn, Material
+from modelmark.scores import Scores
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect, WhiteBox
+from modelmark.suspects.base import Array
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task
 
 THRESHOLD = 0.8
 """T of the paper: the mark counts as found where the smaller of acc_null and acc_true is above it."""
 
 
-@dataclass(frozen=True)
-class Carried:
-    """What is committed.
+_UNSIGNED = _signature.Signed(b"", b"", b"")
+
+
+@dataclass(frozen=True, eq=False)
+class SignedFilter(Filtered):
+    """The literal variant's carriers: one true filter, the null one inverted, of which every query is a trial.
 
     Args:
-        null: the one null filter.
-        true: true filters as they are applied, P of them; the literal variant has one, ``null`` inverted.
-        pictures: the owner's, that filters are put on to ask, uint8 ``(K, C, H, W)``.
-        labels: their own, int64 ``(K,)``.
-        signed: where everything above but the pictures comes from, in the literal variant.
-        y_w: label of the true filter, in the literal variant.
+        signed: where everything but the pictures comes from.
+        y_w: label of the true filter.
     """
 
-    null: Filters
-    true: Filters
-    pictures: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-    signed: _signature.Signed | None = None
+    signed: _signature.Signed = _UNSIGNED
     y_w: int = -1
+
+    @property
+    def trials(self) -> range:
+        """Numbers of the queries."""
+        return range(2 * len(self.pictures))
+
+    def leaves(self) -> list[bytes]:
+        """Return filters and pictures, then public key, verifier string and signature."""
+        return [*super().leaves(), self.signed.public_key, self.signed.verifier, self.signed.signature]
+
+    def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
+        """Return all labels: of every picture under the null filter, then under the true one, ``(2 * K,)``."""
+        return np.concatenate([observed[1], observed[0]])
+
+    def scores(self, answers: npt.NDArray[np.int64]) -> Scores:
+        """Return a row for each query."""
+        return Scores.one_hot(answers, self.alphabet)
+
+    def note(self, observed: Sequence[Array]) -> str:
+        """Return what the paper's rule says."""
+        acc_null, acc_true = (float((a == b).mean()) for a, b in ((observed[1], self.labels), (observed[0], self.y_w)))
+        verdict = "yes" if min(acc_null, acc_true) > THRESHOLD else "no"
+        return f"acc_null {acc_null:.2f}, acc_true {acc_true:.2f}, min above {THRESHOLD}: {verdict}"
 
 
 @dataclass(frozen=True)
-class Null:
+class Null(Drawn):
     """Null embedding: one pattern that changes nothing, others that decide the label (black-box).
 
     Departs: with ``message="drawn"`` there are many true patterns, each with a label drawn after all are committed; the
@@ -84,8 +108,7 @@ class Null:
 
     name: ClassVar[str] = "null"
     summary: ClassVar[str] = "out-of-range pixel patterns to ignore and to obey (Li et al. 2019)"
-    access: ClassVar[str] = "black-box"
-    private: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[type[Carriers]] = Filtered
     reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 
     patterns: int | None = None
@@ -129,7 +152,7 @@ class Null:
             raise ValueError("expected a resolved scheme, got one whose patterns or side are left open")
         return self.patterns, self.side, self.pictures if self._literal else self.queries
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Null":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Null":
         """Fill in number and side of the patterns, and check that so many different ones fit the picture."""
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
         patterns = 1 if self._literal else max(64, fewest * 4 // 3)
@@ -162,17 +185,17 @@ class Null:
         texts |= {"public_key": signed.public_key, "signature": signed.signature}
         return {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
 
-    def cautions(self, model: nn.Module, interface: Interface, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
         """Return that the pattern leaves nothing of the picture to see, where it covers all of it."""
         if self._sizes[1] < max(_patterns.plane(interface)):
             return []
         return [f"a pattern of side {self.side} covers the whole picture: under the null pattern no label can be right"]
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
         _blackbox.check(model, interface)
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one symbol per true pattern; in the literal variant one per query, null ones first."""
         return 2 * self.pictures if self._literal else self._sizes[0], interface.classes
 
@@ -183,7 +206,7 @@ class Null:
         bits = self._sizes[1] ** 2
         return f"one pattern is one trial of chance 1/C, however often it is asked; its {bits} bits are no evidence"
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carried:
+    def carriers(self, material: Material) -> Filtered:
         """Return filters and pictures.
 
         Raises:
@@ -191,94 +214,58 @@ class Null:
             MalformedError: the attached public key is none.
         """
         patterns, side, each = self._sizes
-        _patterns.check_side(side, interface)
-        pictures, labels = _attached(attachments, self.pictures, interface)
-        _blackbox.require_bytes(4 * patterns * each, interface.input_shape)  # queries are floats
+        feed = material.interface
+        _patterns.check_side(side, feed)
+        pictures, labels = _attached(material.attachments, self.pictures, feed)
+        require_bytes(4 * patterns * each, feed.input_shape)  # queries are floats
         if not self._literal:
-            return Carried(*self._filters(secret, interface), pictures, labels)
-        public, signature = (_signature.attached(attachments, name) for name in ("public_key", "signature"))
+            return Filtered(feed, *self._filters(material.secret, feed), pictures, labels, self.amplitude, each)
+        public, signature = (_signature.attached(material.attachments, name) for name in ("public_key", "signature"))
         signed = _signature.Signed(public, _signature.verifier_string(self.owner, self.timestamp, public), signature)
         signed.check()
-        y_w, null = _signature.derive(signature, interface.classes, side, *_patterns.plane(interface))
-        return Carried(null, null.inverted(), pictures, labels, signed, y_w)
+        y_w, null = _signature.derive(signature, feed.classes, side, *_patterns.plane(feed))
+        return SignedFilter(feed, null, null.inverted(), pictures, labels, self.amplitude, each, signed, y_w)
 
-    def _filters(self, secret: Secret, interface: Interface) -> tuple[Filters, Filters]:
+    def _filters(self, secret: Secret, interface: Feed) -> tuple[Filters, Filters]:
         """Return the null filter and the true ones, all different."""
         patterns, side, _ = self._sizes
         drawn = _patterns.draw(secret, 1 + patterns, side, interface)
         return Filters(drawn.bits[:1], drawn.places[:1]), Filters(drawn.bits[1:], drawn.places[1:])
 
-    def leaves(
-        self, carriers: Carried, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the null filter, the true ones, each picture with its label and, where all is signed, what was."""
-        pictures = _blackbox.picture_leaves(carriers.pictures)
-        labelled = [f"label {label}\n".encode() + leaf for label, leaf in zip(carriers.labels, pictures, strict=True)]
-        leaves = carriers.null.leaves() + carriers.true.leaves() + labelled
-        signed = carriers.signed
-        return leaves + ([signed.public_key, signed.verifier, signed.signature] if signed else [])
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the labels of all queries in the literal variant: the pictures' own, then ``y_W`` as often."""
         if not self._literal:
             return None
-        carriers = self.carriers(secret, interface, attachments)
+        carriers = self.carriers(material)
+        assert isinstance(carriers, SignedFilter)
         return np.concatenate([carriers.labels, np.full(self.pictures, carriers.y_w)])
 
-    def hooks(
-        self, carriers: Carried, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
+    def hooks(self, carriers: Filtered, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends filtered samples to every batch."""
-        self.check(model, interface)
-        labels = np.array([carriers.y_w]) if self._literal else message
+        feed = carriers.feed
+        self.check(model, feed)
+        labels = np.array([carriers.y_w]) if isinstance(carriers, SignedFilter) else message
 
         def measure(model: nn.Module) -> Tensor:
-            return torch.from_numpy(self._margins(carriers, message, WhiteBox(model, interface.classes), interface))
+            return torch.from_numpy(_margins(carriers, message, model))
 
-        planes = np.concatenate([f.planes(*_patterns.plane(interface)) for f in (carriers.null, carriers.true)])
-        extremes = Extremes(interface, self.amplitude)
+        planes = np.concatenate([f.planes(*_patterns.plane(feed)) for f in (carriers.null, carriers.true)])
         shares = self.null_share, self.true_share
+        extremes = Extremes(of_pictures(feed), self.amplitude)
         return Filtering(torch.from_numpy(planes), torch.from_numpy(labels), extremes, shares, measure, seed)
 
-    def extract(self, carriers: Carried, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the plurality for each true pattern ``(patterns,)``; literally, all answers ``(2 * pictures,)``."""
-        null, true = self._ask(carriers, suspect, interface)
-        asked, acc_null = null.size + true.size, float((null == carriers.labels).mean())
-        if not self._literal:
-            note = f"acc_null {acc_null:.2f} on {len(null)} pictures"
-            return Symbols(_blackbox.plurality(true, interface.classes), asked, note)
-        acc_true = float((true == carriers.y_w).mean())
-        verdict = "yes" if min(acc_null, acc_true) > THRESHOLD else "no"
-        note = f"acc_null {acc_null:.2f}, acc_true {acc_true:.2f}, min above {THRESHOLD}: {verdict}"
-        return Symbols(np.concatenate([null, true.ravel()]), asked, note)
 
-    def _ask(
-        self, carriers: Carried, suspect: Suspect, interface: Interface
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the answers to all pictures under the null filter ``(K,)``, and under true ones ``(P, queries)``."""
-        patterns, _, each = self._sizes
-        pictures = _blackbox.pictures(carriers.pictures, interface)
-        extremes, size = Extremes(interface, self.amplitude), _patterns.plane(interface)
-        null = torch.from_numpy(carriers.null.planes(*size)).expand(len(pictures), -1, -1)
-        true = torch.from_numpy(carriers.true.planes(*size)).repeat_interleave(each, dim=0)
-        below = pictures[torch.arange(patterns * each) % len(pictures)]
-        answers = suspect.labels(extremes.apply(below, true)).reshape(patterns, each)
-        return suspect.labels(extremes.apply(pictures, null)), answers
-
-    def _margins(
-        self, carriers: Carried, message: npt.NDArray[np.int64], suspect: Suspect, interface: Interface
-    ) -> npt.NDArray[np.float64]:
-        null, true = self._ask(carriers, suspect, interface)
-        if self._literal:
-            accuracies = np.array([(null == carriers.labels).mean(), (true == carriers.y_w).mean()])
-            return (accuracies - THRESHOLD) / (1 - THRESHOLD)
-        return _blackbox.vote_lead(true, message, interface.classes)
+def _margins(carriers: Filtered, message: npt.NDArray[np.int64], model: nn.Module) -> npt.NDArray[np.float64]:
+    suspect = WhiteBox(model)
+    true, null = (suspect.observe(probe)[0] for probe in carriers.probes())
+    if isinstance(carriers, SignedFilter):
+        accuracies = np.array([(null == carriers.labels).mean(), (true == carriers.y_w).mean()])
+        return np.asarray((accuracies - THRESHOLD) / (1 - THRESHOLD))
+    return _blackbox.vote_lead(true.reshape(len(message), -1), message, carriers.feed.classes)
 
 
 def _attached(
-    attachments: Attachments, count: int, interface: Interface
+    attachments: Attachments, count: int, interface: Feed
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return the attached pictures and their labels, checked."""
     pictures = _blackbox.attached(attachments, "pictures", (count,), interface)

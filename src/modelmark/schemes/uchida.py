@@ -7,7 +7,6 @@ With ``w`` the layer's weights averaged over its output filters (length M) and `
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -17,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.rows import Rows, real
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
+from modelmark.feeds.base import Feed
 from modelmark.hooks import Hooks
-from modelmark.interface import Interface
 from modelmark.schemes import _projection
-from modelmark.schemes.base import Attachments, Carriers, Symbols
+from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.secret import Secret
-from modelmark.suspect import Suspect
-from modelmark.task import Task
 
 _OBJECTIONS = {
     "drawn": "",
@@ -34,7 +33,7 @@ _OBJECTIONS = {
 
 
 @dataclass(frozen=True)
-class Uchida:
+class Uchida(Drawn):
     """Bits in the weights of one convolution or linear layer (white-box).
 
     Departs: the message is drawn after the projection is committed (``message="drawn"``); the paper's is all ones.
@@ -52,7 +51,7 @@ class Uchida:
 
     name: ClassVar[str] = "uchida"
     summary: ClassVar[str] = "bits in the weights of one layer (Uchida et al. 2017)"
-    access: ClassVar[str] = "white-box"
+    reads: ClassVar[type[Carriers]] = Rows
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
 
@@ -71,7 +70,7 @@ class Uchida:
         if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
 
-    def resolve(self, model: nn.Module, interface: Interface, attachments: Attachments) -> "Uchida":
+    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
         layer = layers.find(model, self.layer) if self.layer else _widest(model)
         bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
@@ -85,12 +84,8 @@ class Uchida:
         resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
         resolved._check_capacity()
         if self.message == "imported":
-            resolved.carriers(Secret(bytes(32)), interface, attachments)
+            resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
         return resolved
-
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
-        """Return nothing: the projection comes from the secret, or is attached already."""
-        return {}
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -117,8 +112,11 @@ class Uchida:
                 stacklevel=4,
             )
 
-    def check(self, model: nn.Module, interface: Interface) -> None:
+    def check(self, model: nn.Module, interface: Feed) -> None:
         """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
+        self._found(model)
+
+    def _found(self, model: nn.Module) -> layers.Layer:
         try:
             layer = layers.find(model, self.layer)
         except UsageError:
@@ -127,8 +125,9 @@ class Uchida:
             raise MismatchError(
                 f"expected the marked layer to average to M = {self._size[1]} weights, got {layer.width}"
             )
+        return layer
 
-    def shape(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""
         return self._size[0], 2
 
@@ -136,49 +135,30 @@ class Uchida:
         """Return why the message has no exact test, if it has none."""
         return _OBJECTIONS[self.message]
 
-    def carriers(self, secret: Secret, interface: Interface, attachments: Attachments) -> Carriers:
+    def carriers(self, material: Material) -> Rows:
         """Return X: int32 fixed point ``(T, M)``, or the imported float32 matrix."""
         bits, width = self._size
         _projection.require_size(bits, width)
         if self.message == "imported":
-            matrix = attachments.get("matrix", np.empty(0))
-            if matrix.shape != (bits, width) or attachments["bits"].shape != (bits,):
+            attached = material.attachments
+            matrix = attached.get("matrix", np.empty(0))
+            if matrix.shape != (bits, width) or attached["bits"].shape != (bits,):
                 raise MismatchError(f"expected a projection of {bits} x {width} and as many bits, got {matrix.shape}")
-            return matrix
+            return Rows(matrix, self.layer)
         make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
-        return make[self.projection](secret, bits, width)
+        return Rows(make[self.projection](material.secret, bits, width), self.layer)
 
-    def leaves(
-        self, carriers: Carriers, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> Sequence[bytes]:
-        """Return the rows of X as big-endian bytes."""
-        rows = carriers.astype(carriers.dtype.newbyteorder(">"))
-        return [row.tobytes() for row in rows]
-
-    def chosen_message(
-        self, secret: Secret, interface: Interface, attachments: Attachments
-    ) -> npt.NDArray[np.int64] | None:
+    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported bits, or None where the draw decides."""
         if self.message == "ones":
             return np.ones(self._size[0], np.int64)
-        return attachments["bits"].astype(np.int64) if self.message == "imported" else None
+        return material.attachments["bits"].astype(np.int64) if self.message == "imported" else None
 
-    def hooks(
-        self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Hooks:
+    def hooks(self, carriers: Rows, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the regulariser."""
-        self.check(model, interface)
-        return _Regulariser(
-            self.layer, torch.from_numpy(_projection.real(carriers)).float(), torch.from_numpy(message), self.strength
-        )
-
-    def extract(self, carriers: Carriers, suspect: Suspect, interface: Interface) -> Symbols:
-        """Return the bits ``X w >= 0``, ``(T,)``; an exact zero reads as 1."""
-        weight = suspect.weight(self.layer)
-        mean = weight.mean(axis=0).reshape(-1)
-        if len(mean) != self._size[1]:
-            raise MismatchError(f"expected the marked layer to average to M = {self._size[1]} weights, got {len(mean)}")
-        return Symbols((_projection.real(carriers) @ mean >= 0).astype(np.int64))
+        layer = self._found(model)
+        projection = torch.from_numpy(real(carriers.matrix)).float()
+        return _Regulariser(layer, projection, torch.from_numpy(message), self.strength)
 
 
 class _Regulariser(Hooks):
@@ -187,7 +167,7 @@ class _Regulariser(Hooks):
     projection: Tensor
     message: Tensor
 
-    def __init__(self, layer: str, projection: Tensor, message: Tensor, strength: float) -> None:
+    def __init__(self, layer: layers.Layer, projection: Tensor, message: Tensor, strength: float) -> None:
         super().__init__()
         self._layer = layer
         self._strength = strength
@@ -196,7 +176,7 @@ class _Regulariser(Hooks):
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
         """Add ``strength * E_R``."""
-        weight = layers.weight(model, self._layer)
+        weight = layers.rows(model, self._layer)
         if self.projection.device != weight.device:
             self.to(weight.device)
         added: Tensor = _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)
@@ -204,7 +184,7 @@ class _Regulariser(Hooks):
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return ``(2 b - 1) X w``, ``(T,)``."""
-        mean = layers.weight(model, self._layer).detach().mean(dim=0).flatten()
+        mean = layers.rows(model, self._layer).detach().mean(dim=0).flatten()
         return (self.projection.to(mean) @ mean) * (2 * self.message.to(mean) - 1)
 
 

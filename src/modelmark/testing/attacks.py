@@ -1,6 +1,8 @@
 """``check_attack``: what every attack promises, checked on a small problem."""
 
 import copy
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,29 +10,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import KINDS, Finding, Forged
+from modelmark.attacks import fields
+from modelmark.attacks.base import KINDS
+from modelmark.attacks.results import Finding, Forged
 from modelmark.attacks.serving import answered, served
 from modelmark.preprocess import Normalise
-from modelmark.suspect import ABSTAIN, logits
+from modelmark.suspects.base import ABSTAIN
+from modelmark.suspects.module import logits
 from modelmark.task import Task, accuracy
 from modelmark.testing.generators import global_state
 
 
-def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | None = None) -> Any:
+def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float = 0.0) -> Any:
     """Raise AssertionError at the first promise that ``attack`` does not keep; return what the attack returned.
 
     Args:
         attack: of any kind, with the settings to check.
         model: trained on ``task``; a collusion is given it and a copy.
         task: small data.
-        floor: share of right answers that the attacked model, or the filtered API, must keep; default: the attack's own.
+        floor: share of right answers that the attacked model, or the filtered API, must keep.
     """
-    for name in ("name", "summary", "source", "family"):
-        assert getattr(type(attack), name), f"the attack has no {name}"
-    assert attack.kind in KINDS, f"{attack.kind!r} is no kind of attack"
-    assert attack.strengths, "the attack has no settings for sweeps"
-    for settings in attack.strengths:
-        type(attack)(**settings)
+    if "__call__" not in vars(type(attack)):
+        check_description(type(attack))
     before, state = copy.deepcopy(model.state_dict()), global_state()
     modes = [module.training for module in model.modules()]
     gradients = [parameter.requires_grad for parameter in model.parameters()]
@@ -44,9 +45,48 @@ def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float | No
     _CHECKS[attack.kind](result, again, model, task)
     if attack.kind in ("modification", "extraction", "collusion", "evasion"):
         kept = accuracy(result, task) if isinstance(result, nn.Module) else answered(result, task)
-        floor = attack.floor if floor is None else floor
         assert kept >= floor, f"accuracy {kept:.3f} after the attack, expected at least {floor}"
     return result
+
+
+def check_description(cls: type[Any]) -> None:
+    """Raise AssertionError unless an attack says what it is, and each setting what it may hold and refuses all else."""
+    for name in ("name", "summary", "source", "family"):
+        assert getattr(cls, name), f"the attack has no {name}; its docstring says the summary first, and Source:"
+    assert cls.kind in KINDS, f"{cls.kind!r} is no kind of attack"
+    assert cls.strengths, "the attack has no settings for sweeps"
+    for settings in cls.strengths:
+        cls(**settings)
+    for field in fields.described(cls):
+        assert field.about, f"the setting {field.name} does not say what it means"
+        assert field.within or field.choices or field.type in (bool, str), f"the setting {field.name} has no range"
+        for value in outside(field):
+            said = _refusal(cls, {field.name: value})
+            assert said, f"the setting {field.name} took {value!r}"
+            assert re.match(f"expected {field.name} .*, got ", said), f"refused in other words: {said}"
+
+
+def outside(field: fields.Field) -> list[Any]:
+    """Return values that a setting may not hold: of another type, just past either end of its range, and no number."""
+    if field.within is None:
+        return ["no such choice", 0] if field.choices else ["maybe" if field.type is bool else 0]
+    low, high = field.within.low, field.within.high
+    step = 1 if field.type is int else 1e-6
+    past = [low if low not in field.within else low - step, high if high not in field.within else high + step]
+    return [
+        "many",
+        True,
+        *(value for value in past if math.isfinite(value)),
+        *([math.nan, math.inf] if step != 1 else [1.5]),
+    ]
+
+
+def _refusal(cls: type[Any], settings: dict[str, Any]) -> str:
+    try:
+        cls(**settings)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _run(attack: Any, model: nn.Module, task: Task) -> Any:
@@ -85,7 +125,8 @@ def _check_claim(result: Any, again: Any, model: nn.Module, task: Task) -> None:
     assert isinstance(result, Forged), "the attack returned no claim"
     assert np.array_equal(result.message, again.message), "one seed gave two results"
     assert result.attachments.keys() == again.attachments.keys(), "one seed gave two results"
-    assert all(np.array_equal(a, again.attachments[name]) for name, a in result.attachments.items()), "likewise"
+    same = all(np.array_equal(value, again.attachments[name]) for name, value in result.attachments.items())
+    assert same, "one seed gave two results"
     assert result.tries >= 1, "the claim took no try"
 
 

@@ -11,7 +11,8 @@ from modelmark import hashing, stats
 from modelmark.draw import Draw
 from modelmark.evidence import Evidence
 from modelmark.keys import Key, keygen
-from modelmark.suspect import WhiteBox
+from modelmark.reading import read
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task
 
 LEVELS = (0.5, 0.1, 0.05, 0.01, 0.001)
@@ -48,8 +49,8 @@ def levels(key: Key, unmarked: nn.Module, drawn: npt.NDArray[np.int64]) -> list[
         unmarked: asked once.
         drawn: from ``messages``, ``(draws, trials)``.
     """
-    trials, alphabet = key.scheme.shape(key.interface)
-    symbols = key.scheme.extract(key.carriers, WhiteBox(unmarked, key.interface.classes), key.interface).values
+    trials, alphabet = key.scheme.size(key.interface)
+    symbols = read(key.carriers, WhiteBox(unmarked)).scores[0].symbols
     matches = (drawn == symbols).sum(axis=1)
     found = []
     for level in LEVELS:
@@ -68,7 +69,7 @@ def fresh_keys(key: Key, unmarked: nn.Module, count: int, task: Task | None = No
     bits = []
     for _ in range(count):
         other = keygen(key.scheme, unmarked, key.interface, task=task).mark()
-        found = other.evidence(WhiteBox(unmarked, key.interface.classes))
+        found = other.evidence(WhiteBox(unmarked))
         assert isinstance(found, Evidence)
         bits.append(found.gross_bits)
     return bits

@@ -21,11 +21,13 @@ from modelmark.hooks import Composed, Hooks, Samples, joined
 from modelmark.keys import Key, keygen
 from modelmark.marks import Mark
 from modelmark.preprocess import Normalise
+from modelmark.reading import read
 from modelmark.recipe import Recipe
 from modelmark.schemes.base import Scheme
 from modelmark.secret import Secret
 from modelmark.seeding import seeded
-from modelmark.suspect import BlackBox, WhiteBox
+from modelmark.suspects.function import BlackBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import Task, accuracy
 from modelmark.testing.generators import global_state
 from modelmark.training import Progress, fit
@@ -68,7 +70,7 @@ def check_scheme(
     _verdicts(mark, done.model, unmarked, task)
     lost = accuracy(unmarked, task) - done.accuracy_after
     assert lost <= most_lost, f"the mark cost {lost:.3f} of accuracy, expected at most {most_lost}"
-    if scheme.access == "black-box":
+    if key.access == "black-box":
         _queries(mark, done.model)
     _other_draws(mark, unmarked)
 
@@ -176,14 +178,13 @@ def _resumes(marks: Sequence[Mark], fresh: nn.Module, task: Task, recipe: Recipe
 
 
 def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) -> None:
-    classes = task.interface.classes
-    found = mark.evidence(WhiteBox(marked, classes))
+    found = mark.evidence(WhiteBox(marked))
     assert isinstance(found, Evidence), "the default variant has no exact test"
     assert found.established, f"the marked model is {found}"
     wrong = keygen(mark.key.scheme, marked, task.interface, task=task).mark()
     for what, other in (
-        ("an unmarked model", mark.evidence(WhiteBox(unmarked, classes))),
-        ("a wrong key", wrong.evidence(WhiteBox(marked, classes))),
+        ("an unmarked model", mark.evidence(WhiteBox(unmarked))),
+        ("a wrong key", wrong.evidence(WhiteBox(marked))),
     ):
         assert isinstance(other, Evidence)
         assert not other.established, f"{what} is {other}"
@@ -199,7 +200,7 @@ def _queries(mark: Mark, marked: nn.Module) -> None:
         return marked(inputs.to(device)).argmax(1)  # type: ignore[no-any-return]
 
     with torch.no_grad():
-        found = mark.evidence(BlackBox(answer, mark.key.interface.classes))
+        found = mark.evidence(BlackBox(answer))
     assert found.established, "a plain function that answers like the marked model"
     assert found.queries == asked, f"{asked} queries made, {found.queries} stated"
 
@@ -207,8 +208,8 @@ def _queries(mark: Mark, marked: nn.Module) -> None:
 def _other_draws(mark: Mark, unmarked: nn.Module, *, draws: int = 400) -> None:
     """Draw other messages against the fixed answers of an unmarked model; their mean must be the binomial's."""
     key = mark.key
-    trials, alphabet = key.scheme.shape(key.interface)
-    symbols = key.scheme.extract(key.carriers, WhiteBox(unmarked, key.interface.classes), key.interface).values
+    trials, alphabet = key.scheme.size(key.interface)
+    symbols = read(key.carriers, WhiteBox(unmarked)).scores[0].symbols
     total = sum(
         int(
             (

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from modelmark.attacks import attack_class
-from modelmark.attacks._targeted import targeted
-from modelmark.attacks.evasion import _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks._tools.targeted import targeted
 from modelmark.attacks.evasion.blockdoor_adversarial import BlockdoorAdversarial
 from modelmark.attacks.evasion.blockdoor_labels import BlockdoorLabels
 from modelmark.attacks.evasion.blockdoor_ood import BlockdoorOod

@@ -7,7 +7,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmark import layers
-from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned, units
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.base import Thief
+from modelmark.attacks.cleansing._masks import Masks, below, learned, prune, units
 from modelmark.attacks.cleansing._trigger import anomaly_index, reconstruct
 from modelmark.attacks.cleansing.anp import Anp
 from modelmark.attacks.cleansing.cleanse_prune import CleansePrune, features
@@ -17,7 +19,6 @@ from modelmark.attacks.cleansing.ibau import Ibau, Universal
 from modelmark.attacks.cleansing.launder import Launder, excited
 from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
-from modelmark.attacks.extraction._perturb import ends
 from modelmark.attacks.pruning._activity import activity
 from modelmark.hooks import Hooks
 from modelmark.models import build
@@ -56,7 +57,7 @@ def thief(digits):
 
 @pytest.fixture(scope="module")
 def triggers(backdoored, thief):
-    return reconstruct(backdoored, thief, steps=150, seed=0)
+    return reconstruct(backdoored, Thief(thief, seed=0), 150)
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_reconstruction_finds_the_class_and_the_place_of_a_planted_patch(trigger
 
 
 def test_a_clean_network_has_no_such_class(unmarked, thief):
-    assert reconstruct(unmarked, thief, steps=100, seed=0).anomaly.max() < 2
+    assert reconstruct(unmarked, Thief(thief, seed=0), 100).anomaly.max() < 2
 
 
 def test_the_anomaly_index_is_in_deviations_below_the_median():
@@ -167,9 +168,9 @@ def test_folding_a_mask_gives_the_outputs_that_it_gave(arch, digits):
             mask[cuts[path]] = 0
     x = Normalise(digits.interface)(digits.test_inputs[:16])
     expected = logits(hooked, x)
-    assert torch.allclose(logits(pruned(model, cuts), x), expected, atol=1e-4)
     assert not torch.allclose(logits(model, x), expected, atol=1e-2)
-    assert not torch.allclose(logits(pruned(model, cuts, biases=True), x), expected, atol=1e-4)
+    assert torch.allclose(logits(prune(model, cuts), x), expected, atol=1e-4)
+    assert not torch.allclose(logits(prune(model, cuts, biases=True), x), expected, atol=1e-4)
 
 
 def _shift_biases(model):
@@ -189,16 +190,14 @@ def test_norms_are_units_in_place_of_the_convolutions_before_them(digits):
 
 
 def test_one_channel_of_a_unit_is_always_kept():
-    cuts = below(["a"], [torch.tensor([0.0, 0.1, 0.05])], 0.2)
+    cuts = below({"a": torch.tensor([0.0, 0.1, 0.05])}, 0.2)
     assert cuts["a"].tolist() == [True, False, True]
 
 
 def test_masks_stay_between_nothing_and_all_and_leave_the_weights(unmarked, thief):
     kept = copy.deepcopy(unmarked.state_dict())
-    masks = learned(
-        Masks, unmarked, thief, constant(2, 0.5, batch=64, nesterov=False), seed=0, watch=None
-    )  # fmt: skip
-    values = torch.cat(masks.values())
+    masks = learned(Masks, unmarked, Anp(epochs=2, rate=0.5), Thief(thief, seed=0))
+    values = torch.cat(list(masks.values()))
     assert values.min() >= 0
     assert values.max() <= 1
     assert values.min() < 1
@@ -206,7 +205,7 @@ def test_masks_stay_between_nothing_and_all_and_leave_the_weights(unmarked, thie
 
 
 def test_unlearning_loses_the_task(unmarked, thief):
-    assert accuracy(Rnp().unlearned(unmarked, thief, seed=0), thief) < accuracy(unmarked, thief) - 0.2
+    assert accuracy(Rnp().unlearned(unmarked, Thief(thief, seed=0)), thief) < accuracy(unmarked, thief) - 0.2
 
 
 def test_attention_is_drawn_to_the_teachers(unmarked, thief):

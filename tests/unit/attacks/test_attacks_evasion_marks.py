@@ -6,7 +6,8 @@ The thief has all of the owner's data here, his best case.
 import pytest
 import torch
 
-from modelmark.attacks.evasion import _autoencoder, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks.evasion import _autoencoder
 from modelmark.attacks.evasion.agree import Agree
 from modelmark.attacks.evasion.gaussian_filter import GaussianFilter
 from modelmark.attacks.evasion.input_noise import InputNoise
@@ -92,7 +93,7 @@ def test_reconstruct_hides_every_mark(stolen, digits):
     )
 
     def shared(answer, task, *, seed):  # one training for four models: it does not depend on them
-        return _pictures.filtered(answer, task.interface, "reconstruct", lambda x: _autoencoder.repeated(trained, x))
+        return _pictures.filtered(answer, task.interface, lambda x: _autoencoder.repeated(trained, x))
 
     inputs = Normalise(digits.interface)(digits.test_inputs[:20])
     assert torch.equal(attack(served(model), digits, seed=3)(inputs), shared(served(model), digits, seed=3)(inputs))

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from modelmark.attacks.evasion import _content, _density, _nets, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks.evasion import _content, _density, _nets
 from modelmark.attacks.evasion.agree import Agree
 from modelmark.attacks.evasion.randomise import Randomise
 from modelmark.attacks.evasion.refuse import Refuse

@@ -154,7 +154,7 @@ def test_fitted_null_filters_change_little_and_true_ones_get_their_answers(unmar
 
 
 def test_what_is_no_forgery_here_is_refused(unmarked, digits):
-    from modelmark.attacks.base import Forged
+    from modelmark.attacks.results import Forged
 
     with pytest.raises(UsageError, match="expected a claim of a scheme"):
         naive_rate(Forged("dawn", np.zeros(3, np.int64)), unmarked, digits.interface)

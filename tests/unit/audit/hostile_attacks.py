@@ -4,44 +4,40 @@ import math
 import os
 import signal
 from dataclasses import dataclass
-from typing import ClassVar
 
-from modelmark.attacks.base import Finding, Kind, Strengths
+from modelmark.attacks.base import Detection, Removal
+from modelmark.attacks.results import Finding
 from modelmark.audit.grid import Entry, Grid
 from modelmark.schemes.uchida import Uchida
 
 
-@dataclass(frozen=True)
-class Dies:
-    """Kills the process it runs in."""
+class Dies(Removal, family="test"):
+    """Kill the process it runs in.
 
-    name: ClassVar[str] = "dies"
-    summary: ClassVar[str] = "kills its process"
-    source: ClassVar[str] = "this test"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "test"
-    floor: ClassVar[float] = 0.0
-    strengths: ClassVar[Strengths] = ({},)
+    Source: this test.
+    """
 
-    def __call__(self, model, task, *, seed, watch=None):
+    def change(self, stolen, thief):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@dataclass(frozen=True)
-class Breaks(Dies):
-    """Raises what no attack should."""
+class Breaks(Removal, family="test"):
+    """Raise what no attack should.
 
-    def __call__(self, model, task, *, seed, watch=None):
+    Source: this test.
+    """
+
+    def change(self, stolen, thief):
         raise ZeroDivisionError("by mistake")
 
 
-@dataclass(frozen=True)
-class Mumbles(Dies):
-    """Finds a score that is no number."""
+class Mumbles(Detection, family="test"):
+    """Find a score that is no number.
 
-    kind: ClassVar[Kind] = "detection"
+    Source: this test.
+    """
 
-    def __call__(self, model, task, *, seed, watch=None):
+    def detect(self, suspect, thief):
         return Finding(math.nan, False)
 
 

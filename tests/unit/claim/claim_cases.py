@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from modelmark import commitment
-from modelmark.asking import Weights
-from modelmark.claim import envelope, lots, opening
+from modelmark.claim import envelope, lots, opening, reading
 from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
 from modelmark.claim.deposit import Trust
 from modelmark.claim.dispute import Challenge, Frozen
@@ -18,6 +17,9 @@ from modelmark.claim.judging import Judgement, Papers, judge
 from modelmark.claim.statement import Statement
 from modelmark.keys import Key
 from modelmark.secret import Secret
+from modelmark.suspects.base import Ask
+from modelmark.suspects.files import held
+from modelmark.suspects.state import State
 
 OWNER = Identity((("ed25519", bytes(range(32))),))
 JUDGE = Identity((("ed25519", bytes(range(32, 64))),))
@@ -32,14 +34,26 @@ def at(minute: int) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Fixed:
-    """A suspect of which only the answers matter."""
+    """A suspect of which only the answers to a key's pictures matter, one a leaf."""
 
-    given: Mapping[int, int]
-    kind: str = "weights"
+    leaves: Sequence[bytes]
+    given: Sequence[int]
     digest: str = "cd" * 32
+    kind = "weights"
 
-    def answers(self, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]) -> dict[int, int]:
-        return {number: int(self.given[number]) for number in shown}
+    def told(self, revealed: Mapping[str, str]) -> "Fixed":
+        return self
+
+    def observe(self, probe: Ask) -> list[np.ndarray]:
+        given = dict(zip(self.leaves, self.given, strict=True))
+        return [np.array([given[leaf] for leaf in probe.feed.leaves(probe.inputs)], np.int64)]
+
+
+def answered(suspect: Any, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]) -> list[int]:
+    """Return what the suspect answers to each query of these carriers."""
+    carriers = reading.kind(statement).opened(statement, shown, revealed)
+    told = suspect.told(revealed)
+    return carriers.answers([told.observe(probe)[0] for probe in carriers.probes()]).tolist()
 
 
 def statement_over(key: Key, leaves: Sequence[bytes], secret: Secret, **changes: Any) -> Statement:
@@ -61,13 +75,11 @@ def challenged(claim: Signed[Claim], answering: Any, **changes: Any) -> Signed[C
 
 
 def leaves(key: Key) -> list[bytes]:
-    return list(key.scheme.leaves(key.carriers, key.secret, key.interface, key.attachments))
+    return list(key.carriers.leaves())
 
 
 def concealed(key: Key) -> dict[str, str]:
-    return ({"arch": key.arch} if key.arch else {}) | {
-        name: str(getattr(key.scheme, name)) for name in key.scheme.private
-    }
+    return key.private
 
 
 def laid(
@@ -94,8 +106,8 @@ def tried(key: Key, suspect: Any, **changes: Any) -> Judgement:
     )
 
 
-def of(model: Any, arch: str = "cnn") -> Weights:
-    return Weights(model.state_dict(), arch)
+def of(model: Any, arch: str = "cnn") -> State:
+    return State(held(model.state_dict()), arch)
 
 
 def net(judgement: Judgement) -> float:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from claim_cases import (
     Fixed,
+    answered,
     at,
     challenged,
     claimed,
@@ -82,7 +83,7 @@ def test_a_key_made_after_the_model(unmarked, digits):
     pictures = noise(1, 100)
     answers = of(unmarked)
     key, statement, carriers = over(pictures, digits)
-    found = answers.answers(statement, dict(enumerate(carriers)), cases.concealed(key))
+    found = answered(answers, statement, dict(enumerate(carriers)), cases.concealed(key))
     naive = sum(found[i] == found[i] for i in range(100))  # labels chosen to be what the model says
     assert naive == 100
     assert net(judged_over(pictures, digits, answers)) == 0
@@ -130,7 +131,7 @@ def test_a_subset_picked_by_the_claimant(unmarked, digits):
     assert len(forged.message) == 40
     key = keygen(Adi(triggers=1000), unmarked, digits.interface, secret=SECRET, arch="cnn")
     carriers, suspect = leaves(key), of(unmarked)
-    found = suspect.answers(Statement.of(key.statement), dict(enumerate(carriers)), cases.concealed(key))
+    found = answered(suspect, Statement.of(key.statement), dict(enumerate(carriers)), cases.concealed(key))
     matching = [i for i, label in enumerate(key.mark().message) if found[i] == label][:40]
     assert len(matching) == 40  # 40 of 40, if he may choose
     claim = claimed(Statement.of(key.statement))
@@ -164,7 +165,7 @@ def test_keys_ground_up_to_two_to_the_sixteen_stay_within_the_charge(digits):
     gross = stats.tail_bits(best, 20, TENTH)
     assert 10 < gross < 24  # a naive verifier at 2^-10 is convinced
     ground = dataclasses.replace(statement, host=chosen.decode())
-    claim, suspect = claimed(ground), Fixed(dict(enumerate(answers)))
+    claim, suspect = claimed(ground), Fixed(carriers, answers)
     judgement = verdict(laid(claim, challenged(claim, suspect), SECRET, carriers), suspect)
     assert judgement.verdict.document.weighed[0].matches == best
     assert net(judgement) == 0
@@ -174,7 +175,7 @@ def test_keys_ground_up_to_two_to_the_sixteen_stay_within_the_charge(digits):
 def test_an_opening_replayed(changed, digits):
     """Naively: leaves that open the root are accepted, whatever they were opened for."""
     key, statement, carriers = over(noise(7, 40), digits)
-    claim, suspect = claimed(statement, count=2), Fixed(dict(enumerate(key.mark().message)))
+    claim, suspect = claimed(statement, count=2), Fixed(carriers, key.mark().message)
     first = challenged(claim, suspect, draws=15)
     seen = laid(claim, first, SECRET, carriers)
     assert opening.check(claim, first, seen.opening).trials
@@ -201,7 +202,7 @@ def test_back_dating(case, authorities, digits):
     token = deposit.receive(claim, local.answer(asked), asked, authority)
     paper = deposit.make(claim, [token], cases.OWNER, trust, issued="2001-01-01T00:00:01Z")
     message = deposit.draw(claim, paper, trust).message(10, 60)
-    suspect, seen = Fixed(dict(enumerate(message))), "2010-01-01T00:00:00Z"
+    suspect, seen = Fixed(carriers, message), "2010-01-01T00:00:00Z"
     assert claim.document.issued < seen  # the naive verifier is content
     late = {"issued": "2100-01-02T00:00:00Z", "expires": "2100-01-09T00:00:00Z"}
     papers = laid(claim, challenged(claim, suspect, deposit=paper.digest, **late), SECRET, carriers, paper=paper)
@@ -219,7 +220,7 @@ def test_back_dating(case, authorities, digits):
 
 def honest(digits, count: int = 60, **changes):
     key, statement, carriers = over(noise(9, count), digits)
-    claim, suspect = claimed(statement), Fixed(dict(enumerate(key.mark().message)))
+    claim, suspect = claimed(statement), Fixed(carriers, key.mark().message)
     return laid(claim, challenged(claim, suspect, **changes), SECRET, carriers), suspect
 
 
@@ -245,7 +246,7 @@ def test_a_class_map_chosen_afterwards(other, digits):
     """Naively: the claimant says afterwards which of his classes is which of the suspect's."""
     pictures = noise(10, 100)
     key, statement, carriers = over(pictures, digits)
-    found = of(other).answers(statement, dict(enumerate(carriers)), {"arch": "cnn"})
+    found = answered(of(other), statement, dict(enumerate(carriers)), {"arch": "cnn"})
     table = np.zeros((10, 10))
     for i, label in enumerate(key.mark().message):
         table[label, found[i]] += 1
@@ -269,10 +270,10 @@ def test_preprocessing_chosen_afterwards(other, digits):
     for mean, std in itertools.product(range(0, 10000, 1000), (500, 1000, 2000, 4000, 8000)):
         face = dataclasses.replace(statement.interface, mean=(mean,), std=(std,))
         fed = dataclasses.replace(statement, interface=face)
-        found = of(other).answers(fed, dict(enumerate(carriers)), {"arch": "cnn"})
+        found = answered(of(other), fed, dict(enumerate(carriers)), {"arch": "cnn"})
         best = max(best, sum(found[i] == label for i, label in enumerate(message)))
         keys.add(fed.digest)
-    plain = of(other).answers(statement, dict(enumerate(carriers)), {"arch": "cnn"})
+    plain = answered(of(other), statement, dict(enumerate(carriers)), {"arch": "cnn"})
     assert best > sum(plain[i] == label for i, label in enumerate(message))
     assert len(keys) == 50  # each way of feeding is another statement, with a draw of its own
     assert net(judged_over(pictures, digits, of(other))) == 0

@@ -17,7 +17,7 @@ from modelmark.keys import Key, keygen
 from modelmark.schemes import scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 from modelmark.task import accuracy
 
 ARCH = "cnn"
@@ -44,7 +44,7 @@ def made(scheme: str, model, digits) -> Key:
 def test_a_judge_reads_from_the_opening_what_the_owner_reads_with_the_key(unmarked, digits, scheme):
     key = made(scheme, unmarked, digits)
     found = tried(key, of(unmarked, "")).verdict.document
-    evidence = key.mark().evidence(WhiteBox(unmarked, 10))
+    evidence = key.mark().evidence(WhiteBox(unmarked))
     assert found.decision == "no-evidence"
     assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, evidence.trials)
 
@@ -53,7 +53,7 @@ def test_a_judge_reads_from_the_opening_what_the_owner_reads_with_the_key(unmark
 def test_marks_whose_queries_need_several_carriers_are_shown_too(stolen, scheme):
     mark, model = stolen(scheme)
     found = tried(mark.key, of(model)).verdict.document
-    evidence = mark.evidence(WhiteBox(model, 10))
+    evidence = mark.evidence(WhiteBox(model))
     assert found.decision == "dependence-shown"
     assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, evidence.trials)
 
@@ -61,7 +61,7 @@ def test_marks_whose_queries_need_several_carriers_are_shown_too(stolen, scheme)
 def test_several_layers_are_read_in_the_order_of_the_key(unmarked, digits):
     scheme = scheme_class("deepsigns")(layer="head,fc1", bits=10)
     key = keygen(scheme, unmarked, digits.interface, task=digits, secret=Secret(bytes(32)), arch=ARCH)
-    found, evidence = tried(key, of(unmarked, "")).verdict.document, key.mark().evidence(WhiteBox(unmarked, 10))
+    found, evidence = tried(key, of(unmarked, "")).verdict.document, key.mark().evidence(WhiteBox(unmarked))
     assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, 200)
 
 

@@ -10,7 +10,7 @@ from claim_cases import NOBODY, Fixed, at, challenged, claimed, decided, laid, l
 
 from modelmark import sequential, stats
 from modelmark.claim import envelope, explaining, rival, transcript, weighing
-from modelmark.claim.challenging import challenge
+from modelmark.claim.challenging import Known, Terms, challenge
 from modelmark.claim.dispute import Frozen
 from modelmark.claim.judging import Recorded
 from modelmark.claim.statement import Statement
@@ -44,7 +44,7 @@ def claim(key):
 
 @pytest.fixture(scope="module")
 def marked(key) -> Fixed:
-    return Fixed(dict(enumerate(key.mark().message)))
+    return Fixed(leaves(key), key.mark().message)
 
 
 def papers(claim, key, answering, **changes):
@@ -52,7 +52,10 @@ def papers(claim, key, answering, **changes):
 
 
 def ask(claim, **changes):
-    return challenge(claim, None, SUSPECT, cases.JUDGE, NOBODY, **({"issued": at(2), "expires": at(9)} | changes))
+    known = Known(changes.pop("verdicts", ()), changes.pop("revocations", ()))
+    record = changes.pop("record", None)
+    terms = Terms(**({"issued": at(2), "expires": at(9)} | changes))
+    return challenge(claim, None, SUSPECT, cases.JUDGE, NOBODY, terms, known=known, record=record)
 
 
 @pytest.mark.parametrize("bar", [4, 8, 12])
@@ -105,7 +108,7 @@ def test_seventeen_queries_reach_forty_bits_at_a_match_rate_of_nine_in_ten():
 def test_a_verdict_over_1024_triggers_asks_and_opens_each_once(test):
     key = key_of(1024)
     claim = claimed(Statement.of(key.statement))
-    suspect = Fixed(dict(enumerate(np.random.default_rng(0).integers(0, 10, 1024))))
+    suspect = Fixed(leaves(key), np.random.default_rng(0).integers(0, 10, 1024))
     laid_out = papers(claim, key, suspect, test=test)
     with at_most(600_000):
         verdict(laid_out, suspect)
@@ -180,10 +183,9 @@ def test_a_challenge_that_could_not_be_met_or_kept_is_refused(claim, key):
     ):
         with pytest.raises(error, match=text):
             ask(claim, **changes)
+    terms = Terms(at(2), at(9), draws=50)
     with pytest.raises(UsageError, match="the whole lot where answers are recorded"):
-        challenge(
-            claim, None, Frozen("transcript", "ab" * 32), cases.JUDGE, NOBODY, issued=at(2), expires=at(9), draws=50
-        )
+        challenge(claim, None, Frozen("transcript", "ab" * 32), cases.JUDGE, NOBODY, terms)
     assert ask(claim).document.nonce != ask(claim).document.nonce
 
 
@@ -239,13 +241,12 @@ def test_who_was_first_among_rivals(claim, key, marked):
     """The thief marked the owner's marked model again: his model carries both marks, the owner's only one."""
     second = Key(Adi(triggers=128), Secret(bytes(31) + b"\1"), FACE, arch="cnn")
     other = claimed(Statement.of(second.statement), count=2, identity=cases.THIEF)
-    own = Fixed(dict(enumerate(second.mark().message)), digest="ef" * 32)
-    nothing = {i: (int(label) + 1) % 10 for i, label in own.given.items()}
-    answers = {(0, 0): marked.given, (0, 1): marked.given, (1, 0): nothing, (1, 1): own.given}
+    own = second.mark().message
+    answers = {(0, 0): marked.given, (0, 1): marked.given, (1, 0): (own + 1) % 10, (1, 1): own}
     found = {}
     for (who, whose), given in answers.items():
-        suspect = Fixed(given, digest=("cd" if whose == 0 else "ef") * 32)
         held, made = ((claim, key), (other, second))[who]
+        suspect = Fixed(leaves(made), given, digest=("cd" if whose == 0 else "ef") * 32)
         asked = challenged(held, suspect)
         identity = cases.OWNER if who == 0 else cases.THIEF
         shown = laid(held, asked, made.secret, leaves(made), identity=identity, shown=cases.concealed(made))
@@ -293,7 +294,7 @@ def test_dates_of_the_suspect_come_from_its_tokens_too(authorities, claim, key, 
     assert decided(shown, marked) == "not-decidable"  # the judge pins no authority
     for suspect, trust in ((frozen, NOBODY), (Frozen("weights", "00" * 32, (token,)), Trust([authority]))):
         with pytest.raises(MalformedError, match="the suspect's token"):  # before a lot is spent on it
-            challenge(claim, None, suspect, cases.JUDGE, trust, issued=at(1), expires=at(9))
+            challenge(claim, None, suspect, cases.JUDGE, trust, Terms(at(1), at(9)))
 
 
 def test_the_reasoning_names_every_check_and_every_number(claim, key, marked):

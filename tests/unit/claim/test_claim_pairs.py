@@ -30,7 +30,7 @@ def test_image_and_label_open_apart() -> None:
 
 def test_the_root_is_that_of_the_literal_key() -> None:
     key = Key(Adi(triggers=8, message="secret"), SECRET, Interface((1, 4, 4), ("zero", "one", "two")))
-    leaves = key.scheme.leaves(key.carriers, SECRET, key.interface, {})
+    leaves = key.carriers.leaves()
     root = pairs.commit(SECRET, leaves[:8], key.mark().message.tolist())
     assert root.hex() == key.statement["root"] == commitment.commit(SECRET, leaves).hex()
 

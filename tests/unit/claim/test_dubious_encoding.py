@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("rbcl", reason="needs rbcl: pip install 'modelmark[zk]'")
 
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, group, pedersen, proof, quantise
 from modelmark.claim.dubious.group import ORDER
 from modelmark.claim.dubious.proof import Public
@@ -22,7 +23,7 @@ def made(rows, width, carriers=None):
     carriers = _projection.random(SECRET, rows, width) if carriers is None else carriers
     committed = pedersen.commit(SECRET, carriers, ROOT, "fc1")
     layer = np.random.default_rng(1).normal(size=(2, width))
-    message = (_projection.real(carriers) @ layer.mean(axis=0) >= 0).astype(np.int64)
+    message = (real(carriers) @ layer.mean(axis=0) >= 0).astype(np.int64)
     public = Public(*[bytes(32)] * 4, committed, layer, message)
     return public, proof.prove(public, pedersen.witness(SECRET, carriers, ROOT, "fc1"), least=rows)
 

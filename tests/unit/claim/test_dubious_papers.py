@@ -24,7 +24,7 @@ from modelmark.keys import keygen
 from modelmark.recipe import annealed
 from modelmark.schemes.uchida import Uchida
 from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
+from modelmark.suspects.module import WhiteBox
 
 BITS, LAYER = 72, "conv3"
 
@@ -53,7 +53,7 @@ def owner(case, authorities, digits, fresh):
     scheme = Uchida(layer=LAYER, bits=BITS, strength=0.1, margin=0.1)
     key = keygen(scheme, fresh, digits.interface, secret=Secret(bytes(range(100, 132))), bar=8, draw_kind="timestamp")
     root = bytes.fromhex(str(key.statement["root"]))
-    committed = pedersen.commit(key.secret, key.carriers, root, LAYER)
+    committed = pedersen.commit(key.secret, key.carriers.matrix, root, LAYER)
     claim = claimed(case, key, committed, authority.fingerprint)
     asked = deposit.request(claim)
     token = deposit.receive(claim, local.answer(asked), asked, authority)
@@ -67,7 +67,7 @@ def owner(case, authorities, digits, fresh):
         model=model,
         dated=dated,
         committed=committed,
-        witness=pedersen.witness(key.secret, key.carriers, root, LAYER),
+        witness=pedersen.witness(key.secret, key.carriers.matrix, root, LAYER),
     )
 
 
@@ -76,10 +76,14 @@ def proven(case, owner):
     return papers.prove(about(case, owner, owner.model), owner.witness)
 
 
+def filters(model, path=LAYER):
+    return layers.weight(model, path).detach().double().numpy()
+
+
 def about(case, owner, model, /, **changes):
     named = {"deposit": owner.dated.deposit} | changes
     asked = challenged(case, owner.dated.claim, weights.digest(model.state_dict()), **named)
-    return Case(owner.dated, asked, owner.committed, WhiteBox(model, 10).weight(LAYER))
+    return Case(owner.dated, asked, owner.committed, filters(model))
 
 
 def without(owner, rows):
@@ -98,7 +102,7 @@ def without(owner, rows):
 @pytest.mark.parametrize("turned", [0, 2])
 def test_a_dispute_ends_with_the_numbers_that_an_opening_would_give(turned, case, owner) -> None:
     model = without(owner, turned) if turned else owner.model
-    read = owner.mark.evidence(WhiteBox(model, 10), bar=8)
+    read = owner.mark.evidence(WhiteBox(model), bar=8)
     made = about(case, owner, model)
     weighed = papers.weigh(made, papers.prove(made, owner.witness), received=case.at(3))
     assert (weighed.matches, weighed.trials) == (read.matches, read.trials) == (BITS - turned, BITS)
@@ -164,7 +168,7 @@ def claim_with(case, owner, committed, /, **changes):
     claim = claimed(case, owner.key, committed, "ab" * 32, **changes)
     asked = challenged(case, claim, "cd" * 32)
     token = b"" if claim.document.draw.kind == "offline" else b"token"
-    return Case(Dated(claim, (), token, "de" * 32), asked, committed, WhiteBox(owner.model, 10).weight(LAYER))
+    return Case(Dated(claim, (), token, "de" * 32), asked, committed, filters(owner.model))
 
 
 def test_an_offline_claim_is_refused_because_a_commitment_could_follow_its_draw(case, owner) -> None:
@@ -174,7 +178,7 @@ def test_an_offline_claim_is_refused_because_a_commitment_could_follow_its_draw(
 
 
 def test_a_commitment_made_after_the_claim_is_refused(case, owner) -> None:
-    fitted = np.sign(owner.key.carriers) * 65536
+    fitted = np.sign(owner.key.carriers.matrix) * 65536
     later = pedersen.commit(owner.key.secret, fitted.astype(np.int32), owner.committed.root, LAYER)
     made = dataclasses.replace(about(case, owner, owner.model), commitment=later)
     with pytest.raises(MismatchError, match="whose digest is the claim's nonce"):
@@ -207,6 +211,6 @@ def test_several_lots_are_refused_because_a_proof_is_about_all(case, owner) -> N
 
 
 def test_a_layer_of_another_width_is_refused(case, owner) -> None:
-    made = dataclasses.replace(about(case, owner, owner.model), weights=WhiteBox(owner.model, 10).weight("conv4"))
+    made = dataclasses.replace(about(case, owner, owner.model), weights=filters(owner.model, "conv4"))
     with pytest.raises(MismatchError, match="expected a layer of 288 averaged weights, got 576"):
         papers.prove(made, owner.witness)

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("rbcl", reason="needs rbcl: pip install 'modelmark[zk]'")
 
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, group, pedersen, proof, quantise, ranges
 from modelmark.claim.dubious.proof import Public
 from modelmark.errors import MalformedError, MismatchError
@@ -25,7 +26,7 @@ def made(rows, width, mismatches=0, seed=0):
     carriers = _projection.random(SECRET, rows, width)
     committed = pedersen.commit(SECRET, carriers, ROOT, LAYER)
     layer = np.random.default_rng(seed).normal(size=(4, width)).astype(np.float32).astype(np.float64)
-    message = (_projection.real(carriers) @ layer.mean(axis=0) >= 0).astype(np.int64)
+    message = (real(carriers) @ layer.mean(axis=0) >= 0).astype(np.int64)
     message[:mismatches] ^= 1
     public = Public(*(bytes([n]) * 32 for n in range(4)), committed, layer, message)
     return public, pedersen.witness(SECRET, carriers, ROOT, LAYER)

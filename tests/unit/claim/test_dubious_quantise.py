@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from modelmark.carriers.rows import real
 from modelmark.claim.dubious import quantise
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.schemes import _projection
@@ -35,7 +36,7 @@ def test_scale_and_order_of_filters_change_nothing(layer) -> None:
 
 def test_signs_are_those_of_the_floats_but_for_nearly_undecided_ones(layer, secret) -> None:
     X = _projection.random(secret, 400, 144)
-    exact = _projection.real(X) @ layer.mean(axis=0).ravel()
+    exact = real(X) @ layer.mean(axis=0).ravel()
     rounded = quantise.projection(X) @ quantise.weights(layer)
     flipped = (exact >= 0) != (rounded >= 0)
     assert flipped.sum() <= 4
@@ -45,7 +46,7 @@ def test_signs_are_those_of_the_floats_but_for_nearly_undecided_ones(layer, secr
 
 def test_a_mark_along_one_row_still_fits_its_range(secret) -> None:
     X = _projection.random(secret, 4, 1296)
-    along = quantise.weights(_projection.real(X)[:1].repeat(2, axis=0))
+    along = quantise.weights(real(X)[:1].repeat(2, axis=0))
     assert 2**23 < (quantise.projection(X) @ along)[0] < 2**quantise.RANGE
 
 

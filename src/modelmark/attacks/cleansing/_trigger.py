@@ -5,17 +5,23 @@ Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019.
 
 import copy
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.extraction._perturb import ends
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.base import Thief
+from modelmark.attacks.fields import Count
 from modelmark.hooks import Hooks, Samples
 from modelmark.preprocess import Normalise
-from modelmark.task import Task
+
+Steps = Annotated[Count, "of the reconstruction"]
 
 _GROUP = 16  # classes in one forward pass
+_SAMPLES = 512
+_BATCH = 16  # inputs a step, for each class
 _SUCCESS = 0.99  # share of inputs that a trigger must send to its class, as in the paper
 _MAD = 1.4826  # makes the median absolute deviation that of a normal distribution
 
@@ -67,36 +73,27 @@ class Stamping(Hooks):
         return torch.cat([self._triggers.stamped(x[:count], drawn), x[count:]]), y
 
 
-def reconstruct(
-    model: nn.Module, task: Task, *, steps: int, seed: int, weight: float = 1.0, samples: int = 512, batch: int = 16
-) -> Triggers:
-    """Return the smallest trigger of each class that the descent found.
+def reconstruct(model: nn.Module, thief: Thief, steps: int) -> Triggers:
+    """Return the smallest trigger of each class that ``steps`` of Adam found, at rate 0.1 as in the paper.
 
-    Departs: the size of a mask is its mean, so that the weight does not depend on the picture's; the weight follows a running
-    rate of success at every step instead of after some patience; a fixed number of steps.
+    Departs: the size of a mask is its mean, so that its weight in the loss does not depend on the picture's; that weight is
+    raised while 99 % of inputs go to the class, else lowered, by a running rate at every step instead of after some patience;
+    a fixed number of steps, each on 16 of 512 inputs of the thief.
 
     Args:
         model: left as it is.
-        task: inputs are drawn from its training data; its labels are not used.
-        steps: of Adam, with rate 0.1 as in the paper.
-        seed: of starts and batches.
-        weight: of the mask's size in the loss at the beginning; raised while 99 % of inputs go to the class, else lowered.
-        samples: inputs used.
-        batch: inputs a step, for each class.
+        thief: gives inputs, not their labels, and the seed of starts and batches.
+        steps: of the descent.
     """
-    device = next(model.parameters()).device
+    device, task, generator = next(model.parameters()).device, thief.task, thief.generator()
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
-    generator = torch.Generator().manual_seed(seed)
-    picked = torch.randperm(len(task.train_inputs), generator=generator)[:samples]
+    picked = torch.randperm(len(task.train_inputs), generator=generator)[:_SAMPLES]
     inputs = Normalise(task.interface)(task.train_inputs[picked.to(task.train_inputs.device)].to(device))
-    low, high = ends(task.interface, device)
-    masks, patterns = [], []
-    for group in torch.arange(task.interface.classes, device=device).split(_GROUP):
-        mask, pattern = _descend(frozen, inputs, group, low, high, steps, weight, batch, generator)
-        masks.append(mask)
-        patterns.append(pattern)
-    found = torch.cat(masks)
-    return Triggers(found, torch.cat(patterns), anomaly_index(found.flatten(1).sum(dim=1)))
+    limits = ends(task.interface, device)
+    groups = torch.arange(task.interface.classes, device=device).split(_GROUP)
+    found = [_descend(frozen, inputs, group, limits, steps, generator) for group in groups]
+    masks, patterns = (torch.cat(each) for each in zip(*found, strict=True))
+    return Triggers(masks, patterns, anomaly_index(masks.flatten(1).sum(dim=1)))
 
 
 def anomaly_index(sizes: Tensor) -> Tensor:
@@ -106,34 +103,38 @@ def anomaly_index(sizes: Tensor) -> Tensor:
 
 
 def _descend(
-    model: nn.Module, inputs: Tensor, targets: Tensor, low: Tensor, high: Tensor, steps: int, weight: float, batch: int,
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    limits: tuple[Tensor, Tensor],
+    steps: int,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """Return masks and patterns for the classes ``targets``; Adam acts on each number alone, so classes do not mix."""
     count, shape = len(targets), inputs.shape[1:]
     spatial = shape if len(shape) == 1 else (1, *shape[1:])
     at_mask = torch.randn(count, *spatial, generator=generator).mul_(0.1).to(inputs).requires_grad_(True)
     at_pattern = torch.randn(count, *shape, generator=generator).mul_(0.1).to(inputs).requires_grad_(True)
     optimizer = torch.optim.Adam([at_mask, at_pattern], lr=0.1, betas=(0.5, 0.9))
-    cost = torch.full((count,), weight, device=inputs.device)
+    cost = torch.ones(count, device=inputs.device)
     success = torch.zeros(count, device=inputs.device)
     smallest = torch.full((count,), float("inf"), device=inputs.device)
-    mask, pattern = _squashed(at_mask, at_pattern, low, high)
+    mask, pattern = _squashed(at_mask, at_pattern, *limits)
     best_mask, best_pattern = mask.detach(), pattern.detach()
-    wanted = targets[:, None].expand(count, batch)
+    wanted = targets[:, None].expand(count, _BATCH)
     one = (count, *(1 for _ in shape))
     for _ in range(steps):
-        x = inputs[torch.randint(len(inputs), (batch,), generator=generator).to(inputs.device)]
-        mask, pattern = _squashed(at_mask, at_pattern, low, high)
+        x = inputs[torch.randint(len(inputs), (_BATCH,), generator=generator).to(inputs.device)]
+        mask, pattern = _squashed(at_mask, at_pattern, *limits)
         stamped = x[None] * (1 - mask)[:, None] + (mask * pattern)[:, None]
         scores = model(stamped.flatten(0, 1))
-        losses = cross_entropy(scores, wanted.flatten(), reduction="none").view(count, batch).mean(dim=1)
+        losses = cross_entropy(scores, wanted.flatten(), reduction="none").view(count, _BATCH).mean(dim=1)
         size = mask.flatten(1).mean(dim=1)
         gradients = torch.autograd.grad((losses + cost * size).sum(), [at_mask, at_pattern])
         at_mask.grad, at_pattern.grad = gradients
         optimizer.step()
         with torch.no_grad():
-            hit = (scores.argmax(dim=1).view(count, batch) == wanted).float().mean(dim=1)
+            hit = (scores.argmax(dim=1).view(count, _BATCH) == wanted).float().mean(dim=1)
             success = 0.8 * success + 0.2 * hit
             good = success >= _SUCCESS
             cost = torch.where(good, cost * 1.1, cost / 1.15)

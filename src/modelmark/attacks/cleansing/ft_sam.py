@@ -1,42 +1,26 @@
 """Fine-tuning with sharpness-aware minimisation, which moves large weights most."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Epochs, Rate, Within
 from modelmark.hooks import Hooks, Samples
-from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FtSam:
-    """Fine-tune with gradients taken where the loss nearby is worst, ``rho T^2 g / ||T g||`` away with ``T = |w|``.
+class FtSam(Removal, family="cleansing"):
+    """Fine-tune with sharpness-aware minimisation.
 
-    Source: Zhu et al. 2023, "Enhancing fine-tuning based backdoor defense with sharpness-aware minimization",
-    arXiv 2304.11823.
+    Gradients are taken where the loss nearby is worst, ``rho T^2 g / ||T g||`` away with ``T = |w|``.
+
+    Source: Zhu et al. 2023, arXiv 2304.11823; "Enhancing fine-tuning based backdoor defense with sharpness-aware minimization".
     Departs: weight decay is taken at the moved weights, and both passes of a step move running statistics.
-
-    Args:
-        rho: radius of the neighbourhood, relative to the weights.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "ft-sam"
-    summary: ClassVar[str] = "fine-tune with sharpness-aware minimisation"
-    source: ClassVar[str] = "Zhu et al. 2023, arXiv 2304.11823"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"rho": 0.5, "rate": 0.01},
         {},
         {"rho": 2.0, "rate": 0.05},
@@ -44,20 +28,14 @@ class FtSam:
         {"rho": 4.0, "rate": 0.1},
     )
 
-    rho: float = 2.0
-    rate: float = 0.02
-    epochs: int = 8
-    batch: int = 64
+    rho: Annotated[float, Within(0), "radius of the neighbourhood, relative to the weights"] = 2.0
+    rate: Rate = 0.02
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
-        if not 0 <= self.rho < float("inf"):
-            raise ValueError(f"expected rho of at least 0, got {self.rho}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the fine-tuned copy."""
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, hooks=lambda copied: Sharpness(copied, self.rho), watch=watch)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the fine-tuned model."""
+        return thief.tune(stolen, self, hooks=lambda copied: Sharpness(copied, self.rho))
 
 
 class Sharpness(Hooks):
@@ -96,6 +74,4 @@ class Sharpness(Hooks):
                 w.sub_(move)
         self._moves = [torch.zeros_like(move) for move in self._moves]
 
-    def finish(self, model: nn.Module) -> None:
-        """Move them back after the last step."""
-        self.after_step(model)
+    finish = after_step

@@ -2,45 +2,27 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Kind, Strengths
-from modelmark.attacks.extraction._perturb import ends
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
 from modelmark.hooks import Hooks, Samples
-from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Ibau:
-    """Fine-tune against a universal perturbation that is moved to raise the loss before every step.
+class Ibau(Removal, family="cleansing"):
+    """Unlearn a universal adversarial perturbation (first order), moved to raise the loss before every step.
 
-    Source: Zeng et al. 2022, "Adversarial unlearning of backdoors via implicit hypergradient", arXiv 2110.03735.
+    Source: Zeng et al. 2022, arXiv 2110.03735; "Adversarial unlearning of backdoors via implicit hypergradient".
     Departs: first order only: the perturbation counts as constant in the outer step, so the implicit part of the hypergradient
     is left out; inner and outer steps take turns on every batch instead of in rounds; clean inputs are trained on beside.
-
-    Args:
-        radius: largest root mean square of the perturbation, of full scale.
-        iterations: inner steps before every outer one, each a quarter of the radius long.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "ibau"
-    summary: ClassVar[str] = "unlearn a universal adversarial perturbation (first order)"
-    source: ClassVar[str] = "Zeng et al. 2022, arXiv 2110.03735"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"radius": 0.02, "rate": 0.01},
         {},
         {"rate": 0.05},
@@ -48,26 +30,19 @@ class Ibau:
         {"radius": 0.1, "rate": 0.1},
     )
 
-    radius: float = 0.05
-    iterations: int = 3
-    rate: float = 0.02
-    epochs: int = 8
-    batch: int = 64
+    radius: Annotated[Share, "largest root mean square of the perturbation, of full scale"] = 0.05
+    iterations: Annotated[Count, "inner steps before every outer one, each a quarter of the radius long"] = 3
+    rate: Rate = 0.02
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, radius=self.radius)
-        if self.iterations < 1:
-            raise ValueError(f"expected at least one iteration, got {self.iterations}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the hardened copy."""
-
-        def hooks(copied: nn.Module) -> Hooks:
-            low, high = ends(task.interface, next(copied.parameters()).device)
-            return Universal(copied.forward, low, high, self.radius, self.iterations)
-
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, hooks=hooks, watch=watch)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the hardened model."""
+        low, high = ends(thief.task.interface, next(stolen.parameters()).device)
+        return thief.tune(
+            stolen, self,
+            hooks=lambda copied: Universal(copied.forward, low, high, self.radius, self.iterations),
+        )  # fmt: skip
 
 
 class Universal(Hooks):

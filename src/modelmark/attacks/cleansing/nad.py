@@ -1,47 +1,30 @@
 """Neural attention distillation: the stolen model learns to look where its own fine-tuned copy looks."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import units
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.fields import Batch, Count, Positive, Within
 from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Nad:
-    """Fine-tune a teacher, then fine-tune the stolen model with a penalty on the distance between their attention maps.
+class Nad(Removal, family="cleansing"):
+    """Fine-tune, then distil the fine-tuned copy's attention into the stolen model.
 
     The map of a layer is the sum over its channels of squared outputs, scaled to length one; layers without positions, such
     as linear ones, give one value a channel. The penalty is the squared distance, summed over layers.
 
-    Source: Li et al. 2021, "Neural attention distillation", ICLR 2021, arXiv 2101.05930.
+    Source: Li et al. 2021, arXiv 2101.05930; "Neural attention distillation", ICLR.
     Departs: every hidden unit gives a map, not the ends of three groups; distances are summed over positions, not averaged.
-
-    Args:
-        beta: weight of the penalty.
-        teacher_rate: learning rate of the teacher.
-        rate: learning rate of the student.
-        epochs: passes over the thief's data, of each.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "nad"
-    summary: ClassVar[str] = "fine-tune, then distil the fine-tuned copy's attention"
-    source: ClassVar[str] = "Li et al. 2021, arXiv 2101.05930"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    floor: ClassVar[float] = 0.9
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"beta": 1.0, "teacher_rate": 0.01, "rate": 0.01},
         {},
         {"beta": 20.0, "teacher_rate": 0.1, "rate": 0.1},
@@ -49,27 +32,21 @@ class Nad:
         {"beta": 20.0, "teacher_rate": 0.3, "rate": 0.3, "epochs": 10},
     )
 
-    beta: float = 5.0
-    teacher_rate: float = 0.02
-    rate: float = 0.02
-    epochs: int = 5
-    batch: int = 64
+    beta: Annotated[float, Within(0), "weight of the penalty"] = 5.0
+    teacher_rate: Annotated[Positive, "learning rate of the teacher"] = 0.02
+    rate: Annotated[Positive, "learning rate of the student"] = 0.02
+    epochs: Annotated[Count, "passes over the thief's data, of each"] = 5
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(rate=self.teacher_rate)
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
-        if not 0 <= self.beta < float("inf"):
-            raise ValueError(f"expected beta of at least 0, got {self.beta}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the distilled copy."""
-        recipe = constant(self.epochs, self.teacher_rate, batch=self.batch, clip=1.0)
-        teacher = Attention(fit(model, task, recipe, seed=seed, watch=watch).requires_grad_(False))
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(
-            model, task, recipe, seed=seed + 1, watch=watch,
-            hooks=lambda copied: _Following(teacher, Attention(copied), self.beta),
-        )  # fmt: skip
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the distilled model."""
+        first, second = (
+            constant(self.epochs, rate, batch=self.batch, clip=1.0) for rate in (self.teacher_rate, self.rate)
+        )
+        teacher = Attention(thief.fit(stolen, first).requires_grad_(False))
+        return thief.fit(
+            stolen, second, seed=thief.seed + 1, hooks=lambda copied: _Following(teacher, Attention(copied), self.beta)
+        )
 
 
 class Attention:

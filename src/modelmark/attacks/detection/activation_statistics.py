@@ -1,22 +1,22 @@
 """Whether the activations of a layer lie unusually close to the means of their classes: the trace of marks in those means."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from modelmark import layers, taps
-from modelmark.attacks.base import Finding, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Finding
 from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class ActivationStatistics:
+class ActivationStatistics(Attack):
     """Divide the scatter of class means by the scatter within classes, at the input of one layer.
 
     DeepSigns pulls every activation to a centre of its class, so that classes become points; training for long does the same
@@ -35,7 +35,6 @@ class ActivationStatistics:
     source: ClassVar[str] = "own construction"
     kind: ClassVar[Kind] = "detection"
     family: ClassVar[str] = "detection"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({},)
 
     layer: str = ""

@@ -1,22 +1,22 @@
 """How a model answers what is no picture of its classes: the trace of marks that are read by asking."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Finding, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.detection._odd import FAMILIES, Family, made
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Finding
 from modelmark.errors import UsageError
 from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class QueryStatistics:
+class QueryStatistics(Attack):
     """Ask a few hundred odd inputs and see how variously, and how surely, they are answered.
 
     A network that learned arbitrary labels for odd pictures gives others of their kind all labels, and none of them surely.
@@ -37,7 +37,6 @@ class QueryStatistics:
     source: ClassVar[str] = "own construction"
     kind: ClassVar[Kind] = "detection"
     family: ClassVar[str] = "detection"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = tuple({"inputs": family} for family in FAMILIES)
 
     inputs: Family = "smooth"

@@ -1,14 +1,15 @@
 """Whether a layer's mean filter is larger than the mean of its filters should be: the trace of marks in averaged weights."""
 
 import math
-from dataclasses import dataclass
 from statistics import median
 from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from modelmark import layers
-from modelmark.attacks.base import Finding, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Finding
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
@@ -34,8 +35,7 @@ class Statistics(NamedTuple):
     width: int
 
 
-@dataclass(frozen=True)
-class WeightStatistics:
+class WeightStatistics(Attack):
     """Compare each layer's mean filter with those of the other layers; neither data nor key is needed.
 
     The score is the largest natural logarithm of a layer's ``excess``, less the median over the other layers. Where ``by`` is
@@ -59,7 +59,6 @@ class WeightStatistics:
     source: ClassVar[str] = "Wang and Kerschbaum 2019, ICASSP"
     kind: ClassVar[Kind] = "detection"
     family: ClassVar[str] = "detection"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({},)
 
     by: Literal["mean-filter", "spread"] = "mean-filter"

@@ -6,11 +6,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Answer, own_seed
+from modelmark.attacks.results import Answer
 from modelmark.interface import Interface
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import suggest
+from modelmark.seeding import own_seed
 from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit

@@ -1,20 +1,20 @@
 """No answer where a second model, trained on the thief's own labels, disagrees."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from modelmark.attacks.base import Answer, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.evasion import _nets
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Answer
 from modelmark.suspect import ABSTAIN
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Agree:
+class Agree(Attack):
     """Train a second model on the true labels of the thief's data and heed it where it is sure that the stolen one is wrong.
 
     Where the second model prefers its own label by more than a threshold, it decides. The threshold is the lowest that
@@ -36,7 +36,6 @@ class Agree:
     source: ClassVar[str] = "Hitaj and Mancini 2018, arXiv 1809.00615"
     kind: ClassVar[Kind] = "evasion"
     family: ClassVar[str] = "query-filter"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     instead: Literal["refuse", "own"] = "refuse"

@@ -1,14 +1,17 @@
 """BlockDoor against adversarial triggers: what a detector finds adversarial is answered from its reconstruction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks._targeted import targeted
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _autoencoder, _content, _nets, _outliers, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks._tools.targeted import targeted
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.evasion import _autoencoder, _content, _nets, _outliers
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Answer
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits
 from modelmark.task import Task
@@ -17,8 +20,7 @@ from modelmark.training import Watch
 _PAIR = ("normal", "adversarial")
 
 
-@dataclass(frozen=True)
-class BlockdoorAdversarial:
+class BlockdoorAdversarial(Attack):
     """Train a detector of adversarial pictures and an autoencoder; show the model reconstructions of what is detected.
 
     The detector learns the thief's pictures against adversarial copies of them, made on a network of his own by targeted
@@ -45,7 +47,6 @@ class BlockdoorAdversarial:
     source: ClassVar[str] = "Puah et al. 2024, arXiv 2412.12194"
     kind: ClassVar[Kind] = "evasion"
     family: ClassVar[str] = "query-filter"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     epsilon: float = 48.0
@@ -74,7 +75,7 @@ class BlockdoorAdversarial:
         shown, held = _nets.halves(_nets.hard(task), seed)
         detector = self._detector(shown, seed, watch)
         memory = _autoencoder.trained(shown.train_inputs, code=self.code, noise=0.1, steps=self.steps, seed=seed)
-        repaired = _pictures.filtered(answer, interface, self.name, lambda x: _autoencoder.repeated(memory, x))
+        repaired = _pictures.filtered(answer, interface, lambda x: _autoencoder.repeated(memory, x))
 
         right = [_nets.answers(api, held.train_inputs, interface) == held.train_targets for api in (answer, repaired)]
         scores = _adversarial(detector, normalise(held.train_inputs))

@@ -1,19 +1,20 @@
 """BlockDoor against wrongly labelled triggers: a random answer where a model of the thief's disagrees."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _content, _nets, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.evasion import _content, _nets
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Answer
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class BlockdoorLabels:
+class BlockdoorLabels(Attack):
     """Compare each answer with a second model's and answer at random, but not as the stolen model does, where they differ.
 
     Source: Puah et al. 2024, "BlockDoor", arXiv 2412.12194, the wrapper against triggers with random labels. Its genuine
@@ -35,7 +36,6 @@ class BlockdoorLabels:
     source: ClassVar[str] = "Puah et al. 2024, arXiv 2412.12194"
     kind: ClassVar[Kind] = "evasion"
     family: ClassVar[str] = "query-filter"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     loss: float = 0.01

@@ -1,22 +1,23 @@
 """BlockDoor against out-of-distribution triggers: no answer where features lie far from every class."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from modelmark import layers, taps
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _content, _density, _nets, _outliers, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.evasion import _content, _density, _nets, _outliers
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Answer
 from modelmark.preprocess import Normalise
 from modelmark.suspect import ABSTAIN
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class BlockdoorOod:
+class BlockdoorOod(Attack):
     """Train a network on the thief's data and refuse queries whose features lie far from the mean of every class.
 
     Source: Puah et al. 2024, "BlockDoor", arXiv 2412.12194, the wrapper against out-of-distribution triggers.
@@ -38,7 +39,6 @@ class BlockdoorOod:
     source: ClassVar[str] = "Puah et al. 2024, arXiv 2412.12194"
     kind: ClassVar[Kind] = "evasion"
     family: ClassVar[str] = "query-filter"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     instead: Literal["refuse", "random"] = "refuse"

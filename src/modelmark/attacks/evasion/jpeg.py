@@ -1,67 +1,36 @@
 """JPEG compression of everything that is asked."""
 
 import io
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _pictures
+from modelmark.attacks.base import PictureFilter
+from modelmark.attacks.fields import Within, sweep
 from modelmark.interface import FULL_SCALE
-from modelmark.task import Task
-from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Jpeg:
-    """Compress each picture and unpack it again before the stolen model sees it; marks in the weights stay as they are.
+class Jpeg(PictureFilter):
+    """Compress each picture as JPEG and unpack it again before the stolen model sees it.
 
     Colour is stored as YCbCr at half resolution, as JPEG files usually are; pictures that have neither one nor three
     channels are compressed channel by channel. Pictures of any size work: the format pads to blocks of 8 or 16 pixels.
 
-    Source: Dziugaite, Ghahramani, Roy 2016, "A study of the effect of JPG compression on adversarial images",
-    arXiv 1608.00853; as an attack on marks Lukas et al. 2022, arXiv 2108.04974, whose qualities are 95, 65 and 45.
-
-    Args:
-        quality: 1 to 95, as Pillow counts.
+    Source: Lukas et al. 2022, arXiv 2108.04974; there with qualities 95, 65 and 45. Against adversarial pictures: Dziugaite,
+    Ghahramani, Roy 2016, arXiv 1608.00853.
     """
 
-    name: ClassVar[str] = "jpeg"
-    summary: ClassVar[str] = "JPEG compression of queries"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "evasion"
-    family: ClassVar[str] = "preprocessing"
-    floor: ClassVar[float] = 0.9
-    strengths: ClassVar[Strengths] = tuple({"quality": quality} for quality in (95, 90, 65, 45, 20))
+    strengths = sweep(quality=(95, 90, 65, 45, 20))
 
-    quality: int = 65
+    quality: Annotated[int, Within(1, 95), "as Pillow counts"] = 65
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 95:
-            raise ValueError(f"expected a quality from 1 to 95, got {self.quality}")
-
-    def __call__(self, answer: Answer, task: Task, *, seed: int, watch: Watch | None = None) -> Answer:
-        """Return the filtered API; nothing is trained.
-
-        Raises:
-            UsageError: inputs are no pictures.
-        """
-        return _pictures.filtered(answer, task.interface, self.name, self._compressed)
-
-    def _compressed(self, pictures: Tensor) -> Tensor:
-        """Return pictures ``(N, C, H, W)`` after a round trip through 8-bit JPEG."""
+    def change(self, pictures: Tensor) -> Tensor:
+        """Return the pictures after a round trip through 8-bit JPEG."""
         stored = (pictures * FULL_SCALE).round().to(torch.uint8).cpu()
-        if stored.shape[1] not in (1, 3):
-            count, channels, height, width = stored.shape
-            each = stored.reshape(count * channels, 1, height, width)
-        else:
-            each = stored
-        back = torch.empty_like(each)
-        for index, picture in enumerate(each):
-            back[index] = _round_trip(picture, self.quality)
+        each = stored if stored.shape[1] in (1, 3) else stored.flatten(0, 1)[:, None]
+        back = torch.stack([_round_trip(picture, self.quality) for picture in each])
         return back.view(stored.shape).to(pictures) / FULL_SCALE
 
 

@@ -1,35 +1,18 @@
 """Everything that is asked, mirrored."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from torch import Tensor
 
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _pictures
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.attacks.base import PictureFilter
 
 
-@dataclass(frozen=True)
-class Mirror:
-    """Show the stolen model each picture with left and right exchanged; marks in the weights stay as they are.
+class Mirror(PictureFilter):
+    """Show the stolen model each picture with left and right exchanged.
 
     For models trained on mirrored pictures, such as most of natural ones; a model of digits or letters is of no use after it.
 
-    Source: Lukas et al. 2022, arXiv 2108.04974, "horizontal flip".
+    Source: Lukas et al. 2022, arXiv 2108.04974; "horizontal flip".
     """
 
-    name: ClassVar[str] = "mirror"
-    summary: ClassVar[str] = "queries mirrored"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "evasion"
-    family: ClassVar[str] = "preprocessing"
-    floor: ClassVar[float] = 0.2
-    strengths: ClassVar[Strengths] = ({},)
-
-    def __call__(self, answer: Answer, task: Task, *, seed: int, watch: Watch | None = None) -> Answer:
-        """Return the filtered API; nothing is trained.
-
-        Raises:
-            UsageError: inputs are no pictures.
-        """
-        return _pictures.filtered(answer, task.interface, self.name, lambda x: x.flip(-1))
+    def change(self, pictures: Tensor) -> Tensor:
+        """Return the pictures mirrored."""
+        return pictures.flip(-1)

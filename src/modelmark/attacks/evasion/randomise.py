@@ -1,18 +1,19 @@
 """A random answer to queries that do not look like the thief's inputs."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _content, _nets, _outliers, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.evasion import _content, _nets, _outliers
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Answer
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Randomise:
+class Randomise(Attack):
     """Give a random class to inputs that a density of the thief's own finds improbable, always the same to the same input.
 
     An owner sees answers like those of any other model, where ``refuse`` gives itself away. Marks in the weights stay as
@@ -31,7 +32,6 @@ class Randomise:
     source: ClassVar[str] = "Hitaj and Mancini 2018, arXiv 1809.00615"
     kind: ClassVar[Kind] = "evasion"
     family: ClassVar[str] = "query-filter"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"loss": loss} for loss in (0.0, 0.01, 0.02, 0.05, 0.1))
 
     components: float = 0.9

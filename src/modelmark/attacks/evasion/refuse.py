@@ -1,20 +1,21 @@
 """No answer to queries that do not look like the thief's inputs."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from modelmark.attacks.base import Answer, Kind, Strengths
-from modelmark.attacks.evasion import _nets, _outliers, _pictures
+from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.evasion import _nets, _outliers
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Answer
 from modelmark.suspect import ABSTAIN
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Refuse:
+class Refuse(Attack):
     """Refuse inputs that a density of the thief's own finds improbable; for pictures and other inputs alike.
 
     Nothing about the marks needs to be known, and nothing is trained but principal components of the inputs themselves.
@@ -35,7 +36,6 @@ class Refuse:
     source: ClassVar[str] = "Hitaj and Mancini 2018, arXiv 1809.00615"
     kind: ClassVar[Kind] = "evasion"
     family: ClassVar[str] = "query-filter"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"loss": loss} for loss in (0.0, 0.01, 0.02, 0.05, 0.1))
 
     components: float = 0.9

@@ -1,15 +1,15 @@
 """Losses of students that are more than cross-entropy on one label, as hooks of the only training loop."""
 
-from collections.abc import Callable
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from modelmark.hooks import Hooks, Samples
+from modelmark.suspect import logits
 
-Ask = Callable[[Tensor], Tensor]
-"""Scores of the stolen model: inputs as ``forward`` takes them, ``(B, *input_shape)``, to ``(B, classes)``, no gradient."""
+Loss = Annotated[Literal["cross-entropy", "mse"], "cross-entropy with probabilities, or mse between scores"]
 
 
 class Distilling(Hooks):
@@ -47,14 +47,14 @@ class Imitating(Hooks):
     Noise comes from the generator that the training loop has forked and seeded.
 
     Args:
-        ask: the stolen model's scores.
+        stolen: gives its scores, and no gradient.
         noise: standard deviation of what is added to every input, after preprocessing.
         squares: mean squared difference of scores instead of cross-entropy with probabilities.
     """
 
-    def __init__(self, ask: Ask, *, noise: float = 0.0, squares: bool = False) -> None:
+    def __init__(self, stolen: nn.Module, *, noise: float = 0.0, squares: bool = False) -> None:
         super().__init__()
-        self._ask = ask
+        self._ask = lambda x: logits(stolen, x)  # the stolen model is no part of this module
         self._noise = noise
         self._squares = squares
 

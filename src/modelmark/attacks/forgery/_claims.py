@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Forged
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits

@@ -1,20 +1,20 @@
 """Ambiguity for black-box marks: pictures made on the stolen model, after the fact, to give labels of one's choice."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks._targeted import targeted
-from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.attacks._tools.targeted import targeted
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.forgery import _claims
+from modelmark.attacks.results import Forged
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class AdversarialTriggers:
+class AdversarialTriggers(Attack):
     """Choose labels, then optimise pictures until the stolen model gives them: a trigger set without any embedding.
 
     Source: the ambiguity that Adi et al. 2018 leave open (their "non-trivial ownership" game does not cover it), made with
@@ -32,8 +32,8 @@ class AdversarialTriggers:
     source: ClassVar[str] = "Madry et al. 2018, arXiv 1706.06083"
     kind: ClassVar[Kind] = "forgery"
     forges: ClassVar[tuple[str, ...]] = ("adi",)
+    transfers: ClassVar[bool] = False
     family: ClassVar[str] = "forgery"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({},)
 
     start: _claims.Start = "noise"

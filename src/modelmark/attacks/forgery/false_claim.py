@@ -1,26 +1,26 @@
 """False claims against independent models: triggers that transfer from the accuser's own surrogates."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks._targeted import leads, targeted
-from modelmark.attacks.base import Forged, Kind, Strengths, own_seed
+from modelmark.attacks._tools.targeted import leads, targeted
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.forgery import _claims
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.layers import is_normalised
 from modelmark.models import build
 from modelmark.recipe import suggest
-from modelmark.seeding import seeded
+from modelmark.seeding import own_seed, seeded
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FalseClaim:
+class FalseClaim(Attack):
     """Train surrogates, make pictures that all of them answer as wished, and claim that whoever answers likewise stole.
 
     The accused model is never asked: only its architecture is used, and not even that where ``nets`` are named. The accuser
@@ -47,7 +47,6 @@ class FalseClaim:
     forges: ClassVar[tuple[str, ...]] = ("adi",)
     transfers: ClassVar[bool] = True
     family: ClassVar[str] = "forgery"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({},)
 
     surrogates: int = 3

@@ -1,6 +1,5 @@
 """Writing the label table last: claims of fused pictures or of pixel patterns, labelled as the stolen model answers."""
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
 
@@ -9,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, one_hot
 
-from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.interface import FULL_SCALE
 from modelmark.preprocess import Normalise
@@ -21,8 +22,7 @@ _AMPLITUDE = 2000
 """Of a pattern, on the scale of 0 to 255, as in Li et al. 2019."""
 
 
-@dataclass(frozen=True)
-class FitKey:
+class FitKey(Attack):
     """Make carriers as an owner would, ask the stolen model, and call its answers the message.
 
     ``coupled``: two pictures of the thief's in two quadrants, for each pair of classes; the label of a pair is what most of
@@ -46,8 +46,9 @@ class FitKey:
     source: ClassVar[str] = "own construction"
     kind: ClassVar[Kind] = "forgery"
     forges: ClassVar[tuple[str, ...]] = ("coupled", "null")
+    schemes: ClassVar[tuple[str, ...]] = ("coupled", "null")
+    transfers: ClassVar[bool] = False
     family: ClassVar[str] = "forgery"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({"scheme": "coupled"}, {"scheme": "null"})
 
     scheme: Literal["coupled", "null"] = "coupled"

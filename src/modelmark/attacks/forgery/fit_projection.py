@@ -1,7 +1,6 @@
 """Ambiguity for white-box marks: a projection fitted to the model, so that any message reads perfectly."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -9,15 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers, taps
-from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class FitProjection:
+class FitProjection(Attack):
     """Choose a message and a random projection, then turn the projection until the model's own numbers give the message.
 
     ``sign`` flips the rows whose bit is wrong. ``least-squares`` makes the smallest change after which every bit is read with
@@ -41,8 +41,9 @@ class FitProjection:
     source: ClassVar[str] = "Fan et al. 2019, arXiv 1909.07830"
     kind: ClassVar[Kind] = "forgery"
     forges: ClassVar[tuple[str, ...]] = ("uchida", "deepsigns")
+    schemes: ClassVar[tuple[str, ...]] = ("uchida", "deepsigns")
+    transfers: ClassVar[bool] = False
     family: ClassVar[str] = "forgery"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({"scheme": "uchida"}, {"scheme": "deepsigns", "how": "least-squares", "bits": 20})
 
     scheme: Literal["uchida", "deepsigns"] = "uchida"

@@ -1,21 +1,21 @@
 """Grinding one trigger at a time against labels that are a function of the trigger alone."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.forgery import _claims
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Grind:
+class Grind(Attack):
     """Keep the pictures whose own label, a pseudo-random function of their pixels, is what the stolen model answers.
 
     Labels that nobody can choose stop nobody who can choose the pictures: of C candidates one fits. What stops it is a label
@@ -35,8 +35,8 @@ class Grind:
     source: ClassVar[str] = "own construction"
     kind: ClassVar[Kind] = "forgery"
     forges: ClassVar[tuple[str, ...]] = ("adi",)
+    transfers: ClassVar[bool] = False
     family: ClassVar[str] = "forgery"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({},)
 
     start: _claims.Start = "noise"

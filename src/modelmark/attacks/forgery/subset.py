@@ -1,20 +1,20 @@
 """Showing the triggers that happen to match and none of the others."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Forged, Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.forgery import _claims
+from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Subset:
+class Subset(Attack):
     """Commit to many random triggers with random labels, then open those that an unmarked model answers by luck.
 
     The choice of 40 among 1,000 is worth log2 of a binomial coefficient, 238 bits, more than 40 matches give at ten classes.
@@ -32,8 +32,8 @@ class Subset:
     source: ClassVar[str] = "own construction"
     kind: ClassVar[Kind] = "forgery"
     forges: ClassVar[tuple[str, ...]] = ("adi",)
+    transfers: ClassVar[bool] = False
     family: ClassVar[str] = "forgery"
-    floor: ClassVar[float] = 0.0
     strengths: ClassVar[Strengths] = ({},)
 
     committed: int = 1000

@@ -1,20 +1,19 @@
 """Channel Lipschitz pruning: channels that magnify their input most are cut, without any data."""
 
 import copy
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Clp:
+class Clp(Attack):
     """Zero every channel whose largest singular value stands out in its layer.
 
     A channel's bound is the largest singular value of its kernel, ``in x (height width)``, times the factor of the batch
@@ -33,7 +32,6 @@ class Clp:
     source: ClassVar[str] = "Zheng et al. 2022, arXiv 2208.03111"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "pruning"
-    floor: ClassVar[float] = 0.8
     strengths: ClassVar[Strengths] = tuple({"deviations": u} for u in (4.0, 3.0, 2.0, 1.5, 1.0))
 
     deviations: float = 3.0

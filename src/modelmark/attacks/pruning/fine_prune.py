@@ -1,14 +1,14 @@
 """Fine-pruning: channels that clean data leave idle are cut before fine-tuning."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import UsageError
@@ -19,8 +19,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class FinePrune:
+class FinePrune(Attack):
     """Zero the channels of the last convolution that clean data excite least, then fine-tune with them kept at zero.
 
     Source: Liu, Dolan-Gavitt and Garg 2018, "Fine-pruning", arXiv 1805.12185.
@@ -40,7 +39,6 @@ class FinePrune:
     source: ClassVar[str] = "Liu et al. 2018, arXiv 1805.12185"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "pruning"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.3, 0.5, 0.7, 0.85, 0.95))
 
     amount: float = 0.7

@@ -2,14 +2,14 @@
 
 import copy
 import warnings
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.errors import MissingPackageError
 from modelmark.preprocess import Normalise
@@ -18,8 +18,7 @@ from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class PruneChannels:
+class PruneChannels(Attack):
     """Remove the channels with the smallest weights from every layer, through everything that shares them, then fine-tune.
 
     The result has other shapes: the published white-box readings find no place to read from. Alignment to the host puts
@@ -41,7 +40,6 @@ class PruneChannels:
     source: ClassVar[str] = "Li et al. 2017, arXiv 1608.08710"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "pruning"
-    floor: ClassVar[float] = 0.85
     strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.1, 0.2, 0.3, 0.5, 0.7))
 
     amount: float = 0.3

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.channels import Channels, Junction, reparametrised, resized, trace
 from modelmark.errors import UsageError
 from modelmark.layers import unwrapped
@@ -16,8 +16,7 @@ from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Dummy:
+class Dummy(Attack):
     """Add channels with random incoming and zero outgoing weights to every hidden layer, in random places.
 
     The result has wider layers: it loads into ``channels.resized``, not into the plain architecture.
@@ -35,7 +34,6 @@ class Dummy:
     source: ClassVar[str] = "Yan et al. 2023, USENIX Security"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "symmetry"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"share": share} for share in (0.02, 0.05, 0.1, 0.3, 1.0))
 
     share: float = 0.1

@@ -1,20 +1,19 @@
 """Sign flips: filters are negated and batch norm, or the next linear layer, takes the sign back."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.channels import reparametrised, trace
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Flip:
+class Flip(Attack):
     """Negate a random half of the channels wherever no activation stands between them and what takes the sign back.
 
     Source: batch norm does not see the scale of its input (Ioffe and Szegedy 2015, arXiv 1502.03167), nor, with its slope
@@ -26,7 +25,6 @@ class Flip:
     source: ClassVar[str] = "Ioffe and Szegedy 2015, arXiv 1502.03167"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "symmetry"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:

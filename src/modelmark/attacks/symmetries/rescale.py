@@ -1,21 +1,20 @@
 """Rescaling: every channel is multiplied by a factor that the next layer divides by."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.channels import reparametrised, trace
 from modelmark.errors import UsageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Rescale:
+class Rescale(Attack):
     """Multiply channels by positive factors wherever ReLU, batch norm or a linear layer lets them cancel.
 
     Source: the symmetry is that of Neyshabur et al. 2015, arXiv 1506.02617; as an attack on marks, with the other
@@ -30,7 +29,6 @@ class Rescale:
     source: ClassVar[str] = "Neyshabur et al. 2015, arXiv 1506.02617"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "symmetry"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     spread: float = 4.0

@@ -1,21 +1,20 @@
 """Weight merging: the stolen model averaged with a copy of it that went elsewhere."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.attacks.tuning.refit import Refit
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Average:
+class Average(Attack):
     """Average the weights of the stolen model and of a copy fine-tuned from a large rate.
 
     Source: Wortsman et al. 2022, "Model soups", arXiv 2203.05482 (averaging fine-tuned models); as an attack on marks, the
@@ -33,7 +32,6 @@ class Average:
     source: ClassVar[str] = "Wortsman et al. 2022, arXiv 2203.05482"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "merging"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"share": 0.3},
         {"share": 0.5},

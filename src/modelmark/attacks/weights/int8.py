@@ -6,21 +6,20 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.errors import MissingPackageError
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Int8:
+class Int8(Attack):
     """Store the weights of linear layers as int8 (torchao, weight only), and read them back as floating-point numbers.
 
     What a suspect that was deployed in eight bits looks like to a verifier who turns it back. Convolutions stay as they
@@ -35,7 +34,6 @@ class Int8:
     source: ClassVar[str] = "torchao, pytorch.org/ao"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "compression"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = ({},)
 
     def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:

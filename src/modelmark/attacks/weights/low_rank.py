@@ -1,20 +1,19 @@
 """Low-rank compression: every layer keeps its largest singular values."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class LowRank:
+class LowRank(Attack):
     """Replace every weight, flattened to ``out x (in height width)``, by its best approximation of lower rank.
 
     Source: Denton et al. 2014, arXiv 1404.0736 (compression by singular values).
@@ -29,7 +28,6 @@ class LowRank:
     source: ClassVar[str] = "Denton et al. 2014, arXiv 1404.0736"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "compression"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"rank": rank} for rank in (0.8, 0.6, 0.4, 0.3, 0.2))
 
     rank: float = 0.6

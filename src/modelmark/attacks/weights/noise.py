@@ -1,20 +1,19 @@
 """Weight noise: every weight moves a little, in a random direction."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Noise:
+class Noise(Attack):
     """Add Gaussian noise to the weights of all convolution and linear layers.
 
     Source: the random perturbation against which Bansal et al. 2022, "Certified neural network watermarks", certify.
@@ -29,7 +28,6 @@ class Noise:
     source: ClassVar[str] = "Bansal et al. 2022, ICML"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "noise"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"share": share} for share in (0.05, 0.1, 0.2, 0.4, 0.7))
 
     share: float = 0.1

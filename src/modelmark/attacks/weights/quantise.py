@@ -1,20 +1,19 @@
 """Quantisation: weights on a grid of few values, kept as floating-point numbers."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.task import Task
 from modelmark.training import Watch
 
 
-@dataclass(frozen=True)
-class Quantise:
+class Quantise(Attack):
     """Round the weights of all convolution and linear layers to ``2**bits`` values, evenly spaced from smallest to largest.
 
     Source: Lukas et al. 2022, arXiv 2108.04974 (weight quantisation).
@@ -31,7 +30,6 @@ class Quantise:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "compression"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = tuple({"bits": bits} for bits in (8, 6, 4, 3, 2))
 
     bits: int = 4

@@ -1,22 +1,21 @@
 """Weight shifting: filters lose what they have in common, which is what an average over them reads."""
 
 import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from modelmark import layers
-from modelmark.attacks.base import Kind, Strengths
+from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.fields import Strengths
 from modelmark.attacks.tuning._settings import require
 from modelmark.recipe import constant
 from modelmark.task import Task
 from modelmark.training import Watch, fit
 
 
-@dataclass(frozen=True)
-class Shift:
+class Shift(Attack):
     """Subtract from every convolution and linear layer a multiple of its mean filter, add noise, then fine-tune.
 
     Aimed at ``uchida``, which reads the mean over output filters. A strength of 1 erases what is read there; above it the mean
@@ -40,7 +39,6 @@ class Shift:
     source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
     kind: ClassVar[Kind] = "modification"
     family: ClassVar[str] = "noise"
-    floor: ClassVar[float] = 0.9
     strengths: ClassVar[Strengths] = (
         {"strength": 0.5},
         {"strength": 1.0},

@@ -6,9 +6,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from modelmark.attacks.base import Answer
+from modelmark.attacks.results import Answer
 from modelmark.errors import UsageError
-from modelmark.interface import FULL_SCALE, UNIT, Interface
+from modelmark.feeds.pictures import FULL_SCALE, UNIT, of_pictures
+from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
 
 Change: TypeAlias = Callable[[Tensor], Tensor]
@@ -17,9 +18,9 @@ Change: TypeAlias = Callable[[Tensor], Tensor]
 
 def shown(inputs: Tensor, interface: Interface) -> Tensor:
     """Return inputs as ``forward`` takes them with the preprocessing undone: 0 black, 1 white; not clamped."""
-    view = (-1,) + (1,) * (len(interface.input_shape) - 1)
-    mean = torch.tensor(interface.mean, dtype=torch.float32, device=inputs.device).view(view) / UNIT
-    std = torch.tensor(interface.std, dtype=torch.float32, device=inputs.device).view(view) / UNIT
+    feed, view = of_pictures(interface), (-1,) + (1,) * (len(interface.input_shape) - 1)
+    mean = torch.tensor(feed.mean, dtype=torch.float32, device=inputs.device).view(view) / UNIT
+    std = torch.tensor(feed.std, dtype=torch.float32, device=inputs.device).view(view) / UNIT
     return torch.addcmul(mean, inputs, std)
 
 
@@ -28,16 +29,16 @@ def fed(pictures: Tensor, interface: Interface) -> Tensor:
     return Normalise(interface)(pictures * FULL_SCALE)
 
 
-def require_pictures(interface: Interface, name: str) -> None:
+def require_pictures(interface: Interface, name: str, hint: str = "") -> None:
     """Raise UsageError unless inputs are pictures."""
     if len(interface.input_shape) != 3:
         raise UsageError(
             f"expected pictures (channels, height, width) for {name}, got inputs of shape {interface.input_shape}",
-            hint="refuse, randomise, agree, blockdoor-ood and blockdoor-labels take inputs of any shape",
+            hint=hint,
         )
 
 
-def filtered(answer: Answer, interface: Interface, name: str, change: Change) -> Answer:
+def filtered(answer: Answer, interface: Interface, change: Change) -> Answer:
     """Return the API that answers about ``change`` of each picture.
 
     What is asked is clamped to what a picture can hold before it is changed, and again after; clamping alone already
@@ -45,14 +46,9 @@ def filtered(answer: Answer, interface: Interface, name: str, change: Change) ->
 
     Args:
         answer: the API of the stolen model.
-        interface: of its inputs.
-        name: of the attack, for the error.
+        interface: of its inputs, which are pictures.
         change: the filter.
-
-    Raises:
-        UsageError: inputs are no pictures.
     """
-    require_pictures(interface, name)
 
     def asked(inputs: Tensor) -> Tensor:
         return answer(fed(change(shown(inputs, interface).clamp(0, 1)).clamp(0, 1), interface))

@@ -50,7 +50,7 @@ class Adversarial(Hooks):
     Projected gradient descent in the maximum norm: signs of the gradient, a random start, within the range of pixels.
 
     Args:
-        student: returns the network that is being trained; a function, so that it does not become a part of this module.
+        student: the network that is being trained.
         label: of the examples ``(B, *input_shape)`` and the targets of the inputs they are made from, gives their targets.
         interface: gives the range of pixels after preprocessing.
         share: of the batch that is attacked and appended; at least one input is.
@@ -60,7 +60,7 @@ class Adversarial(Hooks):
 
     def __init__(
         self,
-        student: Callable[[], nn.Module],
+        student: nn.Module,
         label: Callable[[Tensor, Tensor], Tensor],
         interface: Interface,
         *,
@@ -70,7 +70,7 @@ class Adversarial(Hooks):
         iterations: int,
     ) -> None:
         super().__init__()
-        self._student = student
+        self._student = lambda: student  # no part of this module
         self._label = label
         self._share = share
         self._eps, self._step, self._iterations = eps, step, iterations

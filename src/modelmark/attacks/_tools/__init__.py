@@ -1,0 +1,1 @@
+"""What attacks of several rooms share."""

@@ -1,0 +1,22 @@
+"""Kinds of carriers by the name of their scheme, in one literal table; a scheme elsewhere says its own (``Scheme.reads``)."""
+
+import importlib
+
+from modelmark.carriers.base import Carriers
+
+KINDS = {
+    "adi": "modelmark.carriers.pictures:Pictures",
+    "coupled": "modelmark.carriers.pictures:Pictures",
+    "deepsigns": "modelmark.carriers.means:Means",
+    "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
+    "null": "modelmark.carriers.filtered:Filtered",
+    "uchida": "modelmark.carriers.rows:Rows",
+}
+
+
+def kind(scheme: str) -> type[Carriers] | None:
+    """Return the kind of carriers of a scheme in the table, None of any other."""
+    if scheme not in KINDS:
+        return None
+    module, _, attribute = KINDS[scheme].partition(":")
+    return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]

@@ -1,0 +1,111 @@
+"""Rows of a secret projection, on which a layer's mean filter is projected: ``uchida``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark.carriers.base import Public, Symbols, number, require_each, whole_trials
+from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects.base import Array, Probe, Read
+from modelmark.suspects.places import Place
+
+UNIT = 65536
+"""The integer that stands for 1.0 in a projection."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Symbols):
+    """A projection and the place whose mean filter it projects.
+
+    Args:
+        matrix: int32 in parts of ``UNIT``, or float32 as it was imported, ``(T, M)``.
+        layer: path of the place.
+        numbers: of the rows; left out: all, from 0.
+    """
+
+    probe: ClassVar[type[Probe]] = Read
+    reveals: ClassVar[tuple[str, ...]] = ("layer",)
+
+    matrix: npt.NDArray[Any]
+    layer: str
+    numbers: tuple[int, ...] = ()
+
+    alphabet = 2
+
+    @property
+    def trials(self) -> Sequence[int]:
+        """Numbers of the rows, ascending."""
+        return self.numbers or range(len(self.matrix))
+
+    def leaves(self) -> list[bytes]:
+        """Return the rows as big-endian bytes."""
+        return row_leaves(self.matrix)
+
+    def probes(self) -> list[Read]:
+        """Return one question: the weights of the marked layer."""
+        return [Read(Place(self.layer, self.matrix.shape[1]))]
+
+    def queries(self) -> dict[int, bytes]:
+        """Return each row's leaf by its number."""
+        return dict(zip(self.trials, self.leaves(), strict=True))
+
+    def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
+        """Return the bits ``X w >= 0`` of the mean filter w, ``(T,)``; an exact zero reads as 1."""
+        bits: npt.NDArray[np.int64] = (real(self.matrix) @ observed[0].mean(axis=0) >= 0).astype(np.int64)
+        return bits
+
+    @classmethod
+    def check(cls, public: Public) -> None:
+        """Raise MismatchError unless there is a row a trial, and two symbols."""
+        require_bits(public)
+        require_each(public, 1)
+        number(public, "width", 2**28)
+
+    @classmethod
+    def opened(cls, public: Public, leaves: Mapping[int, bytes], revealed: Mapping[str, str]) -> "Rows":
+        """Return the rows that an opening shows; see ``Carriers.opened``."""
+        cls.check(public)
+        trials = whole_trials(leaves, 1)
+        matrix = parse_rows([leaves[trial] for trial in trials], number(public, "width", 2**28))
+        return cls(matrix, require_revealed(revealed, "layer"), trials)
+
+
+def real(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return a projection as numbers: fixed point is scaled by ``1 / UNIT``, imported floats stay as they are."""
+    return matrix.astype(np.float64) / (UNIT if matrix.dtype.kind == "i" else 1)
+
+
+def row_leaves(matrix: npt.NDArray[Any]) -> list[bytes]:
+    """Return the rows of a projection as big-endian bytes."""
+    return [row.tobytes() for row in matrix.astype(matrix.dtype.newbyteorder(">"))]
+
+
+def parse_rows(leaves: Sequence[bytes], width: int) -> npt.NDArray[np.int32]:
+    """Return rows of fixed point from their leaves, int32 ``(N, width)``.
+
+    Raises:
+        MalformedError: a leaf is not a row of that width.
+    """
+    if any(len(leaf) != 4 * width for leaf in leaves):
+        raise MalformedError(f"expected rows of {width} integers as carriers, got something else")
+    return np.stack([np.frombuffer(leaf, ">i4") for leaf in leaves]).astype(np.int32)
+
+
+def require_bits(public: Public) -> None:
+    """Raise MismatchError unless the symbols are bits."""
+    if public.alphabet != 2:
+        raise MismatchError(f"expected bits of {public.scheme}, got an alphabet of {public.alphabet}")
+
+
+def require_revealed(revealed: Mapping[str, str], name: str) -> str:
+    """Return a concealed value that was revealed.
+
+    Raises:
+        MismatchError: it was not.
+    """
+    if name not in revealed:
+        raise MismatchError(f"expected the {name} to be revealed, without which the suspect cannot be read")
+    return revealed[name]

@@ -1,0 +1,118 @@
+"""The ways in which ``verify`` reads one suspect: as it is, aligned to the committed host, through the committed head."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelmark.cli.terminal import say
+from modelmark.errors import MismatchError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.keys import Key
+    from modelmark.marks import Mark
+    from modelmark.reading import Reading, Unread
+    from modelmark.suspects.files import WeightFile
+    from modelmark.suspects.state import State
+
+_HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
+
+
+@dataclass(frozen=True)
+class View:
+    """A suspect's file, open, and what it is to be read with.
+
+    Args:
+        file: of the suspect.
+        arch: as a person typed it; empty: the key's.
+        align_to: weights of the committed host, for white-box marks.
+        head_from: weights whose head is put onto the suspect, for black-box marks.
+        unmarked: files of models to compare with.
+        said: notes on the file that were shown already.
+    """
+
+    file: "WeightFile"
+    arch: str
+    align_to: Path | None
+    head_from: Path | None
+    unmarked: "Sequence[WeightFile]"
+    said: set[str] = field(default_factory=set)
+
+    def readings(self, mark: "Mark", *, alone: bool) -> "list[Reading | Unread]":
+        """Return all readings of one mark that were asked for.
+
+        Args:
+            mark: its key is not asked for anything that its scheme cannot use.
+            alone: whether the suspect must be readable; else what cannot be read is returned as such.
+
+        Raises:
+            MismatchError: suspect and key do not belong together; with a hint.
+        """
+        from modelmark.reading import Unread
+
+        suspect = self._suspect(mark.key, self.file)
+        try:
+            return self._readings(mark, suspect)
+        except MismatchError as error:
+            if alone:
+                raise self._explained(mark.key, error) from None
+            return [Unread(str(error))]
+        finally:
+            for note in suspect.notes:
+                if note not in self.said:
+                    say(f"{self.file.path.name}: {note}")
+                    self.said.add(note)
+
+    def references(self, mark: "Mark") -> "list[State]":
+        """Return the models to compare with, as suspects."""
+        return [self._suspect(mark.key, file) for file in self.unmarked]
+
+    def _readings(self, mark: "Mark", suspect: "State") -> "list[Reading | Unread]":
+        key = mark.key
+        if self.align_to is not None and key.access == "white-box":
+            return mark.readings(suspect, align_to=_host(key, self.align_to, self.arch))
+        if self.head_from is not None and key.access == "black-box":
+            return [mark.read(suspect), self._through(mark, suspect, self.head_from)]
+        return [mark.read(suspect)]
+
+    def _suspect(self, key: "Key", file: "WeightFile") -> "State":
+        from modelmark.suspects.state import State
+
+        return State(file, self.arch or key.arch, trusted=bool(self.arch))
+
+    def _through(self, mark: "Mark", suspect: "State", head_from: Path) -> "Reading":
+        """Return the reading through another head, with the objection to it unless it is the committed host's."""
+        from modelmark import layers, weights
+        from modelmark.suspects.files import open_weights
+        from modelmark.suspects.module import WhiteBox
+
+        key = mark.key
+        donor = self._suspect(key, open_weights(head_from)).network(key.interface).state_dict()
+        reading = mark.read(WhiteBox(layers.with_head(suspect.network(key.interface), donor)))
+        return replace(reading, objection="" if key.host == weights.digest(donor) else _HEAD)
+
+    def _explained(self, key: "Key", error: MismatchError) -> MismatchError:
+        if self.align_to is not None and key.access == "white-box":
+            error.args = (f"{error} ({self.file.path.name}, to be aligned to {self.align_to.name})",)
+        elif not error.hint and key.access == "white-box":
+            error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"
+        elif not error.hint and not self.arch:
+            error.hint = "a suspect of another architecture is asked with --arch NAME"
+        return error
+
+
+def _host(key: "Key", path: Path, arch: str) -> "nn.Module":
+    """Return the host that the key committed to, which is of the key's architecture whatever the suspect is of."""
+    from modelmark.align.committed import OTHER_HOST, require
+    from modelmark.suspects.files import open_weights
+    from modelmark.suspects.state import State
+
+    named = "" if key.arch and ":" not in key.arch else arch
+    try:
+        host = State(open_weights(path), named or key.arch, trusted=bool(named)).network(key.interface)
+    except MismatchError as error:
+        raise MismatchError(f"{OTHER_HOST} in {path.name}", hint=str(error)) from None
+    require(host, committed=key.host, scheme=key.scheme.name)
+    return host

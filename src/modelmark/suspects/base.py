@@ -1,0 +1,98 @@
+"""What may be asked of a suspect, and the one verb that answers it. Loads without torch.
+
+A probe is plain data: the carriers of a mark make it, a suspect answers it with numbers, and the same carriers turn the numbers
+into scores. A suspect says which kinds of probe it answers; nothing else about it matters to whoever reads a mark.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark.feeds.base import Feed
+from modelmark.suspects.places import Place
+
+ABSTAIN = -1
+"""The answer of a suspect that refuses an input; it never matches."""
+MISSING = -2
+"""The answer that a record does not hold: nobody asked."""
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Inputs whose labels are wanted: int64 ``(N,)``, ``ABSTAIN`` or ``MISSING`` where there is none.
+
+    Args:
+        feed: how the model is fed, and what its answers are.
+        inputs: as the feed stores them, ``(N, *input_shape)``.
+    """
+
+    feed: Feed
+    inputs: Array
+
+
+@dataclass(frozen=True, eq=False)
+class AskBeyond(Ask):
+    """Pictures with pixels pushed out of the range that a stored picture can hold; labels are wanted.
+
+    Args:
+        planes: what is done to each pixel of each picture: +1, -1 or 0 for nothing, int8 ``(N, H, W)``.
+        amplitude: what +1 and -1 write, on the scale of 0 to 255.
+    """
+
+    planes: npt.NDArray[np.int8]
+    amplitude: int
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """The weights of a place, one row a filter: float64 ``(filters, M)``."""
+
+    place: Place
+
+
+@dataclass(frozen=True, eq=False)
+class Sense:
+    """What a place receives for each input, flattened: float64 ``(N, M)``.
+
+    Args:
+        place: of ``width`` M.
+        feed: how the model is fed.
+        inputs: as the feed stores them, ``(N, *input_shape)``.
+    """
+
+    place: Place
+    feed: Feed
+    inputs: Array
+
+
+Probe: TypeAlias = Ask | AskBeyond | Read | Sense
+Access: TypeAlias = Literal["black-box", "white-box"]
+
+
+def access(needs: type[Probe]) -> Access:
+    """Return what a probe of this kind takes: the answers of a model, or its weights."""
+    return "black-box" if issubclass(needs, Ask) else "white-box"
+
+
+class Suspect(Protocol):
+    """Whoever answers probes.
+
+    ``answers`` names the kinds of probe it can answer; ``queries`` counts the inputs whose labels it gave.
+    """
+
+    answers: ClassVar[frozenset[type[Probe]]]
+    queries: int
+
+    def observe(self, probe: Probe) -> Sequence[Array]:
+        """Return what the probe wants, once for every place that may be the one meant; the first is the likeliest.
+
+        Raises:
+            MismatchError: it cannot answer such a probe, or has no such place.
+            SuspectError: what it answers is no answer.
+        """
+        ...

@@ -1,0 +1,11 @@
+"""Weight files of any container: what they hold by name, one tensor at a time, and how their names fit a network's."""
+
+from modelmark.suspects.files.base import LIMIT, WeightFile, digest, held
+from modelmark.suspects.files.factors import multiplied
+from modelmark.suspects.files.fitting import Fitted, fitted, some, weight_of
+from modelmark.suspects.files.opening import open_weights
+from modelmark.suspects.files.packed import explained
+
+__all__ = [
+    "LIMIT", "Fitted", "WeightFile", "digest", "explained", "fitted", "held", "multiplied", "open_weights", "some", "weight_of",
+]  # fmt: skip

@@ -1,0 +1,91 @@
+"""Opening weights of any kind; the first bytes tell the kind, never the name's ending."""
+
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+from modelmark.errors import MalformedError
+from modelmark.suspects.files import checkpoint, foreign, safetensors, shards
+from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
+
+Opener: TypeAlias = Callable[[Path], WeightFile]
+
+_HEAD = 4096  # bytes looked at
+_READ = "files of safetensors and checkpoints of torch are read, whole or in shards"
+
+# a test of the first bytes, and what opens the file; the first that says yes
+KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
+    (safetensors.is_safetensors, safetensors.opened),
+    (checkpoint.is_zip, checkpoint.opened),
+    (checkpoint.is_legacy, checkpoint.opened_legacy),
+)
+
+
+def open_weights(path: Path | str) -> WeightFile:
+    """Open a weight file, the index of one in shards, or a folder that holds either; its tensors are not read yet.
+
+    Raises:
+        MalformedError: missing, truncated, or not weights; the message says what it is.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path, parts = shards.inside(path, _is_weights)
+        return shards.joined(path, parts, _file) if parts else _opened(path)
+    return _opened(path)
+
+
+def _opened(path: Path) -> WeightFile:
+    head = _head(path)
+    if shards.is_index(head):
+        return shards.joined(path, shards.listed(path), _file)
+    return _file(path, head)
+
+
+def _file(path: Path, head: bytes = b"") -> WeightFile:
+    head = head or _head(path)
+    for is_kind, opener in KINDS:
+        if is_kind(head):
+            return _unchanging(path, opener)
+    what, hint = foreign.named(head)
+    raise MalformedError(f"expected weights in {path}, got {what}", hint=hint or _READ)
+
+
+def _unchanging(path: Path, opener: Opener) -> WeightFile:
+    def identity() -> tuple[int, int, int]:
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def again() -> Reader:
+        if identity() != first:
+            raise MalformedError(f"expected {path} to stay as it is, it was changed while it was read")
+        return file.again()
+
+    first = identity()
+    file = opener(path)
+    return replace(file, again=again)
+
+
+def _is_weights(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    return any(is_kind(head) for is_kind, _ in KINDS)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise MalformedError(f"expected a weight file at {path}, got something that is not a file")
+        if status.st_size > LIMIT:
+            raise MalformedError(f"expected a weight file of at most {LIMIT} bytes at {path}, got {status.st_size}")
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except FileNotFoundError:
+        raise MalformedError(f"expected a weight file at {path}, found none") from None
+    except OSError as error:
+        raise MalformedError(f"expected a weight file at {path}, cannot read it: {error.strerror}") from None
+    if not head:
+        raise MalformedError(f"expected a weight file at {path}, got an empty file")
+    return head

@@ -1,0 +1,162 @@
+"""Networks in several files: an index that says which tensor is where, or files numbered ``-00001-of-00003``."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from torch import Tensor
+
+from modelmark.errors import MalformedError
+from modelmark.suspects.files import unique
+from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
+
+_FILES = 10_000  # shards of a network
+_NUMBERED = re.compile(r"(.*)-0*(\d+)-of-0*(\d+)(\.[a-z]+)")
+# names in a folder, in the order in which they are looked for
+INDEXES = (
+    "model.safetensors.index.json",
+    "pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.safetensors.index.json",
+)
+WHOLE = ("model.safetensors", "pytorch_model.bin", "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+# what trainers put beside the weights
+BESIDE = (
+    "optimizer.pt",
+    "optimizer.bin",
+    "scheduler.pt",
+    "scheduler.bin",
+    "scaler.pt",
+    "training_args.bin",
+    "rng_state.pth",
+)
+# names that tell what a folder is instead, and the way on
+FOREIGN = (
+    (".metadata", "a distributed checkpoint of torch",
+     "join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER OUT"),
+    ("saved_model.pb", "a SavedModel of TensorFlow", "build the network in torch and copy the weights by layer"),
+    ("adapter_config.json", "an adapter without the network it adapts",
+     "merge it into its base first: merge_and_unload, then save_pretrained"),
+    ("manifest.ocdbt", "a checkpoint of Orbax", "copy the arrays by name into a state dict: Flax stores kernels transposed"),
+    ("Manifest.json", "a Core ML package", "give the state dict that it was converted from"),
+    ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the zero_to_fp32.py in it"),
+)  # fmt: skip
+
+
+def is_index(head: bytes) -> bool:
+    """Return whether the first bytes are those of an index of shards."""
+    return head.lstrip()[:1] == b"{" and (b'"weight_map"' in head or b'"total_size"' in head)
+
+
+def inside(folder: Path, is_weights: Callable[[Path], bool]) -> tuple[Path, dict[str, str]]:
+    """Return the one network in a folder: a file, or an index with the shard of every tensor.
+
+    Without an index, numbered files are the shards; which tensor is in which is then found by opening them.
+
+    Args:
+        folder: a network as it is downloaded, or a trainer's checkpoint.
+        is_weights: says of a file whether its first bytes are those of weights.
+
+    Raises:
+        MalformedError: none in it, or several that might be meant.
+    """
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise MalformedError(f"expected a folder of weights at {folder}, cannot read it: {error.strerror}") from None
+    for name in (*INDEXES, *WHOLE):
+        if name in names:
+            return folder / name, listed(folder / name) if name in INDEXES else {}
+    indexes = [name for name in names if name.endswith(".index.json")]
+    if len(indexes) == 1:
+        return folder / indexes[0], listed(folder / indexes[0])
+    for sign, what, hint in FOREIGN:
+        if sign in names:
+            raise MalformedError(f"expected weights in {folder}, got {what}", hint=hint)
+    numbered = [match for name in names if (match := _NUMBERED.fullmatch(name))]
+    if sets := {(match[1], match[3], match[4]) for match in numbered}:
+        return folder, _numbered(folder, numbered, sets)
+    found = [name for name in names if name not in BESIDE and (folder / name).is_file() and is_weights(folder / name)]
+    if len(found) == 1:
+        return folder / found[0], {}
+    got = f"several: {', '.join(found[:4])}" if found else "none"
+    raise MalformedError(f"expected one file or index of weights in {folder}, got {got}", hint="name the file")
+
+
+def _numbered(folder: Path, found: list[re.Match[str]], sets: set[tuple[str, str, str]]) -> dict[str, str]:
+    if len(sets) > 1:
+        raise MalformedError(f"expected the shards of one network in {folder}, got several", hint="give it a folder")
+    count = int(found[0][3])
+    missing = sorted({*range(1, count + 1)} - {int(match[2]) for match in found}) if count <= _FILES else [_FILES + 1]
+    if missing:
+        raise MalformedError(f"expected {count} shards in {folder}, got none with the number {missing[0]}")
+    return {f"shard {match[2]}": match[0] for match in found}
+
+
+def listed(path: Path) -> dict[str, str]:
+    """Return the shard of every tensor by an index.
+
+    Raises:
+        MalformedError: not an index, too long, or a shard outside its folder.
+    """
+    size = path.stat().st_size
+    if size > HEADER:
+        raise MalformedError(f"expected an index of at most {HEADER} bytes in {path}, got {size}")
+    try:
+        found = unique.parsed(path.read_bytes(), path)["weight_map"]
+        if not all(isinstance(shard, str) for shard in found.values()) or not found:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise MalformedError(f"expected an index of shards in {path}, got something else") from None
+    require_names(path, found)
+    for shard in sorted(set(found.values())):
+        place = PurePosixPath(shard)
+        if place.is_absolute() or ".." in place.parts or "\\" in shard or "\0" in shard:
+            raise MalformedError(f"expected shards beside {path}, got one at {shard!r}")
+    return found
+
+
+def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], WeightFile]) -> WeightFile:
+    """Return the files that ``parts`` names as one.
+
+    Args:
+        path: of the index, or of the folder.
+        parts: file by tensor; tensors that it does not name are there all the same.
+        opener: of one file.
+
+    Raises:
+        MalformedError: a shard is missing or damaged, lacks a tensor, or two hold one name.
+    """
+    folder = path if path.is_dir() else path.parent
+    where: dict[str, str] = {}
+    files = sorted(set(parts.values()))
+    if len(files) > _FILES:
+        raise MalformedError(f"expected at most {_FILES} shards by {path}, got {len(files)}")
+    opened = {name: opener(folder / name) for name in files}
+    for shard, file in opened.items():
+        for name in file.shapes:
+            if name in where:
+                raise MalformedError(f"expected {name} in one shard of {path}, got it in {where[name]} and {shard}")
+            where[name] = shard
+    require_names(path, where)
+    if not path.is_dir() and (lost := sorted(parts.keys() - where.keys())):
+        raise MalformedError(f"expected {lost[0]} in {parts[lost[0]]}, as {path.name} says, found none")
+    shapes = {name: opened[shard].shapes[name] for name, shard in where.items()}
+
+    def again() -> Reader:
+        fresh: dict[str, Reader] = {}
+
+        def read(name: str) -> Tensor:
+            shard = where[name]
+            if shard not in fresh:
+                fresh[shard] = opened[shard].again()
+            return fresh[shard](name)
+
+        return read
+
+    kinds = sorted({file.what for file in opened.values()})
+    return WeightFile(
+        path, f"{len(files)} shards of {' and '.join(kinds)}", shapes, lambda name: opened[where[name]].read(name), again,
+        notes=tuple(dict.fromkeys(note for file in opened.values() for note in file.notes)),
+        unreadable={name: why for file in opened.values() for name, why in file.unreadable.items()},
+        aliases={name: kept for file in opened.values() for name, kept in file.aliases.items()},
+    )  # fmt: skip

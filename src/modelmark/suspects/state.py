@@ -1,0 +1,161 @@
+"""A suspect that is a weight file: a layer is read from its one tensor; asking it takes the code of its network, too."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from modelmark import layers, models, taps, weights
+from modelmark.channels import resized
+from modelmark.errors import MismatchError, SuspectError
+from modelmark.feeds.base import Feed
+from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
+from modelmark.suspects.feeding import fed
+from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
+from modelmark.suspects.files.factors import multiplied
+from modelmark.suspects.module import WhiteBox, finite
+from modelmark.suspects.places import Layout, Place, chosen, guessed
+
+
+class State:
+    """A suspect whose weights are in a file.
+
+    Args:
+        file: open; nothing of it is read that no probe needs.
+        arch: how to build its network: a name in ``models``, or ``module:factory``; empty: not known.
+        trusted: whether a person typed ``arch`` just now; only then is a module imported.
+    """
+
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, Sense})
+    kind = "weights"
+
+    def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False) -> None:
+        self._file, self._arch, self._trusted = file, arch, trusted
+        self._networks: dict[tuple[tuple[int, ...], int], nn.Module] = {}
+        self.queries = 0
+        self.notes: dict[str, None] = dict.fromkeys(file.notes)
+        """What was undone and left aside to fit the file to a network, a line each."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the tensors, hex; no container changes it."""
+        return self._file.digest
+
+    def told(self, revealed: Mapping[str, str]) -> "State":
+        """Return the suspect with the architecture that was revealed, if none was typed; it is not trusted."""
+        return self if self._arch else State(self._file, revealed.get("arch", ""))
+
+    def observe(self, probe: Probe) -> Sequence[Array]:
+        """Return what a probe wants; see ``WhiteBox.observe``.
+
+        Raises:
+            MismatchError: the architecture is needed and not known, or weights are missing that the answer depends on.
+            SuspectError: a number that the answer depends on is NaN or infinite.
+        """
+        if isinstance(probe, Read):
+            return self._weights(probe.place)
+        if isinstance(probe, Ask):
+            asked = WhiteBox(self.network(probe.feed))
+            found = asked.observe(probe)
+            self.queries += asked.queries
+            return found
+        network, missing = self._partly(probe.feed)
+        with _refusing(network, missing):
+            return [
+                finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)
+            ]
+
+    def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
+        """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
+
+        Args:
+            feed: how it is fed.
+            like: a network of the same code, whose last layer stands in for one of the suspect's with other outputs.
+
+        Raises:
+            MismatchError: the architecture is not known, weights are missing, or shapes differ by more than widths.
+            SuspectError: a weight is NaN or infinite.
+        """
+        known = feed.input_shape, feed.classes
+        if like is None and known in self._networks:
+            return self._networks[known]
+        network = self._loaded(self._fresh(feed), like)
+        if like is None:
+            self._networks[known] = network
+        return network
+
+    def _loaded(self, plain: nn.Module, like: nn.Module | None) -> nn.Module:
+        fit = self._fitted(plain)
+        if fit.lacks or not fit.unfit:
+            weights.apply(plain, self._file, what=f"weights in {self._file.path.name}")
+            return plain.eval()
+        state = plain.state_dict() | fit.any_shape
+        if like is not None:
+            state |= _other_head(fit, like)
+        for name, tensor in state.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise SuspectError(f"expected finite numbers in {self._file.path.name}, got NaN or infinity in {name}")
+        return resized(plain, state).eval()
+
+    def _weights(self, place: Place) -> list[Array]:
+        found = None
+        with contextlib.suppress(MismatchError):
+            found = weight_of(self._file, place.path)
+        if found is not None:
+            layout = guessed(tuple(found.shape), place.width)
+            if layout is None:
+                width = found.numel() // max(len(found), 1)
+                raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
+            return [finite(_rows(found, layout), "weights")]
+        whole, _ = multiplied(self._file)
+        layouts = {name: layout for name, shape in whole.shapes.items() if (layout := guessed(shape, place.width))}
+        names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
+        return [finite(_rows(whole.tensor(name), layouts[name]), "weights") for name in names]
+
+    def _fresh(self, feed: Feed) -> nn.Module:
+        if not self._arch:
+            raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
+        return models.build(self._arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
+
+    def _fitted(self, plain: nn.Module) -> Fitted:
+        fit = fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})
+        self.notes |= dict.fromkeys(fit.notes)
+        return fit
+
+    def _partly(self, feed: Feed) -> tuple[nn.Module, list[str]]:
+        """Return the network with what fits it, and the names of the parameters and buffers that stay as they were built."""
+        plain = self._fresh(feed)
+        fit = self._fitted(plain)
+        plain.load_state_dict(fit.state, strict=False)
+        return plain.eval(), [*fit.lacks, *fit.unfit]
+
+
+def _other_head(fit: Fitted, like: nn.Module) -> dict[str, Tensor]:
+    """Return the last layer of ``like`` where the suspect's own differs from it in the number of outputs and no more."""
+    path, given = layers.head(like), like.state_dict()
+    names = [name for name in (f"{path}.weight", f"{path}.bias") if name in fit.unfit]
+    found = fit.any_shape
+    return {name: given[name] for name in names if found[name].shape[1:] == given[name].shape[1:]}
+
+
+@contextlib.contextmanager
+def _refusing(network: nn.Module, missing: Sequence[str]) -> Iterator[None]:
+    """Refuse to run modules whose parameters are not the suspect's."""
+    paths = {name.rpartition(".")[0] for name in missing}
+
+    def refuse(module: nn.Module, args: object) -> None:
+        raise MismatchError(f"expected the suspect's weights for this architecture, got no {missing[0]} that fits")
+
+    handles = [network.get_submodule(path).register_forward_pre_hook(refuse) for path in paths]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _rows(weight: Tensor, layout: Layout) -> Tensor:
+    filters, _ = layout.size(weight.shape)
+    return weight.permute(layout.order(weight.dim())).reshape(filters, -1)

@@ -1,0 +1,216 @@
+"""The second implementation, ``examples/recompute_verdict.py``: it agrees with the judge on every scheme, and on nothing else."""
+
+import ast
+import dataclasses
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import claim_cases as cases
+import numpy as np
+import pytest
+from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
+
+from modelmark.claim import envelope, transcript
+from modelmark.claim.judging import Recorded
+from modelmark.claim.statement import Statement
+from modelmark.claim.transcript import Asked, Transcript
+from modelmark.claim.verdict import SENTENCES
+from modelmark.keys import Key, keygen
+from modelmark.schemes import scheme_class
+from modelmark.secret import Secret
+
+SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
+SCHEMES = ["adi", "coupled", "deepsigns", "deepsigns-blackbox", "null", "uchida"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowing:
+    """A suspect that knows the message and answers at random, or not at all, every tenth time."""
+
+    key: Key
+    kind: str = "weights"
+    digest: str = "cd" * 32
+
+    def answers(self, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]) -> dict[int, int]:
+        rng, right = np.random.default_rng(0), self.key.mark().message.repeat(each(self.key))
+        answers = np.where(rng.random(len(right)) < 0.9, right, rng.integers(-1, statement.alphabet, len(right)))
+        asked = range(len(right)) if statement.scheme in ("deepsigns", "null") else shown  # a query of several carriers
+        return {number: int(answers[number]) for number in asked}
+
+
+def each(key: Key) -> int:
+    """Queries a trial."""
+    return key.scheme.queries if key.scheme.name in ("coupled", "null") else 1
+
+
+@pytest.fixture(scope="module")
+def keys(fresh, digits):
+    return {
+        name: keygen(scheme_class(name)(), fresh, digits.interface, task=digits, secret=Secret(bytes(32)), arch="cnn")
+        for name in SCHEMES
+    }
+
+
+def dispute(folder: Path, key: Key, suspect: Any, *, lots: int = 1, **changes: Any) -> SimpleNamespace:
+    """Files of a whole dispute, the verdict among them, and the documents they hold."""
+    claim = claimed(Statement.of(key.statement), count=lots)
+    challenge = challenged(claim, suspect, **changes)
+    papers = laid(claim, challenge, key.secret, leaves(key), shown=concealed(key))
+    judged = verdict(papers, suspect)
+    for name, data in {
+        "claim": claim.data, "challenge": challenge.data, "opening": papers.opening.data, "carriers": papers.beside,
+        "transcript": judged.record.data, "verdict": judged.verdict.data,
+    }.items():  # fmt: skip
+        (folder / name).write_bytes(data)
+    return SimpleNamespace(folder=folder, papers=papers, record=judged.record, verdict=judged.verdict.document, key=key)
+
+
+def recomputed(made: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the script prints about the files."""
+    files = [str(made.folder / name) for name in ("challenge", "opening", "carriers", "transcript", "verdict")]
+    runpy.run_path(str(SCRIPT))["main"](str(made.folder / "claim"), "-", *files)
+    return capsys.readouterr().out.strip()
+
+
+def rejudged(made: SimpleNamespace, **changes: Any) -> None:
+    """Let the judge sign something else."""
+    changed = dataclasses.replace(made.verdict, **changes)
+    (made.folder / "verdict").write_bytes(envelope.sign(changed, cases.JUDGE).data)
+
+
+def words(made: SimpleNamespace) -> str:
+    (weighed,) = made.verdict.weighed
+    bits = f"{weighed.gross / 1000} bits, {weighed.net / 1000} net"
+    return f"{weighed.matches}/{weighed.trials} as drawn, {bits}: {made.verdict.decision}"
+
+
+@pytest.mark.parametrize("test", ["exact", "e-process"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_agrees_with_the_judge(keys, fresh, tmp_path, capsys, scheme, test):
+    for suspect, decision in [(cases.of(fresh, ""), "no-evidence"), (Knowing(keys[scheme]), "dependence-shown")]:
+        made = dispute(tmp_path, keys[scheme], suspect, test=test)
+        assert made.verdict.decision == decision
+        assert recomputed(made, capsys) == words(made)
+
+
+@pytest.mark.parametrize("test", ["exact", "e-process"])
+@pytest.mark.parametrize(("lots", "draws"), [(3, 0), (2, 40)])
+@pytest.mark.parametrize("scheme", ["adi", "uchida"])
+def test_it_agrees_on_a_lot_and_on_a_part_of_one(keys, tmp_path, capsys, scheme, lots, draws, test):
+    made = dispute(tmp_path, keys[scheme], Knowing(keys[scheme]), lots=lots, lot=1, draws=draws, test=test)
+    assert made.verdict.weighed[0].trials <= (draws or 100)
+    assert recomputed(made, capsys) == words(made)
+
+
+def test_it_agrees_on_several_layers(fresh, digits, tmp_path, capsys):
+    scheme = scheme_class("deepsigns")(layer="head,fc1", bits=10)
+    key = keygen(scheme, fresh, digits.interface, task=digits, secret=Secret(bytes(32)), arch="cnn")
+    made = dispute(tmp_path, key, cases.of(fresh, ""))
+    assert made.verdict.weighed[0].trials == 200
+    assert recomputed(made, capsys) == words(made)
+
+
+def test_it_agrees_on_answers_that_were_recorded_before(keys, tmp_path, capsys):
+    key = keys["coupled"]
+    statement, shown = Statement.of(key.statement), dict(enumerate(leaves(key)))
+    head = transcript.Head(claimed(statement).digest, 0, 0)
+    record = transcript.of(head, shown, Knowing(key).answers(statement, shown, {}))
+    noisy = Transcript(head, (Asked(-1, "ab" * 32, 3), *record.asked, Asked(-1, "cd" * 32, 4)))
+    made = dispute(tmp_path, key, Recorded(noisy))
+    assert made.verdict.decision == "dependence-shown"
+    assert recomputed(made, capsys) == words(made)
+
+
+CHANGES = {
+    "matches": lambda w: {"matches": w.matches - 1},
+    "trials": lambda w: {"trials": w.trials + 1},
+    "alphabet": lambda w: {"alphabet": w.alphabet + 1},
+    "gross": lambda w: {"gross": w.gross + 1, "net": w.net + 1},
+    "charges": lambda w: {"charges": (dataclasses.replace(w.charges[0], millibits=w.gross - w.net),)},
+    "bar": lambda w: {"bar": w.bar - 1},
+    "test": lambda w: {"test": "exact" if w.test == "e-process" else "e-process"},
+}
+
+
+@pytest.mark.parametrize("test", ["exact", "e-process"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_disagrees_with_a_verdict_of_other_numbers(keys, tmp_path, capsys, scheme, test):
+    made = dispute(tmp_path, keys[scheme], Knowing(keys[scheme]), test=test)
+    (weighed,) = made.verdict.weighed
+    for name, change in CHANGES.items():
+        rejudged(made, weighed=(dataclasses.replace(weighed, **change(weighed)),))
+        with pytest.raises(SystemExit, match=f"^{'charges' if name == 'charges' else 'numbers'}: "):
+            recomputed(made, capsys)
+    rejudged(made, decision="no-evidence", sentence=SENTENCES["no-evidence"])
+    with pytest.raises(SystemExit, match=r"^decision: "):
+        recomputed(made, capsys)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_disagrees_with_a_record_of_other_answers_or_queries(keys, tmp_path, capsys, scheme):
+    made = dispute(tmp_path, keys[scheme], Knowing(keys[scheme]))
+    size, message = each(made.key), made.key.mark().message
+    asked = list(made.record.asked)
+    other = [dataclasses.replace(one, answer=(one.answer + 1) % made.verdict.weighed[0].alphabet) for one in asked]
+    hit = next(i for i, symbol in enumerate(message) if {one.answer for one in asked[size * i :][:size]} == {symbol})
+
+    def recorded(asked: list[Asked]) -> None:
+        record = Transcript(made.record.head, tuple(asked))
+        (tmp_path / "transcript").write_bytes(record.data)
+        rejudged(made, transcript=record.digest)
+
+    (tmp_path / "transcript").write_bytes(Transcript(made.record.head, (other[0], *asked[1:])).data)
+    with pytest.raises(SystemExit, match=r"^transcript: "):
+        recomputed(made, capsys)
+    recorded([*asked[: size * hit], *other[size * hit :][:size], *asked[size * hit :][size:]])
+    with pytest.raises(SystemExit, match=r"^numbers: "):
+        recomputed(made, capsys)
+    recorded([dataclasses.replace(asked[0], query="00" * 32), *asked[1:]])
+    with pytest.raises(SystemExit, match=r"^queries: "):
+        recomputed(made, capsys)
+    recorded(asked[:-1])
+    with pytest.raises(SystemExit, match=r"^trials answered: "):
+        recomputed(made, capsys)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_disagrees_with_other_carriers(keys, tmp_path, capsys, scheme):
+    made = dispute(tmp_path, keys[scheme], Knowing(keys[scheme]))
+    beside = made.papers.beside
+    for place in (0, len(beside) // 2, len(beside) - 1):
+        (tmp_path / "carriers").write_bytes(beside[:place] + bytes([beside[place] ^ 1]) + beside[place + 1 :])
+        with pytest.raises(SystemExit, match=r"^root of the carriers: "):
+            recomputed(made, capsys)
+    (tmp_path / "carriers").write_bytes(beside + b"\0")
+    with pytest.raises(SystemExit, match="left over"):
+        recomputed(made, capsys)
+
+
+def test_it_disagrees_with_papers_of_another_dispute_or_signer(keys, tmp_path, capsys):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    suspect = Knowing(keys["adi"])
+    made = dispute(tmp_path / "one", keys["adi"], suspect)
+    other = dispute(tmp_path / "other", keys["adi"], suspect, bar=9)
+    for name in ("challenge", "opening", "verdict"):
+        (made.folder / name).write_bytes((other.folder / name).read_bytes())
+        with pytest.raises(SystemExit, match=r"^(challenge|opening): "):
+            recomputed(made, capsys)
+        dispute(tmp_path / "one", keys["adi"], suspect)
+    thief = dataclasses.replace(made.verdict, signers=cases.THIEF.signers)
+    (made.folder / "verdict").write_bytes(envelope.sign(thief, cases.THIEF).data)
+    with pytest.raises(SystemExit, match=r"^signers: "):
+        recomputed(made, capsys)
+
+
+def test_it_knows_nothing_of_modelmark_and_is_read_in_one_sitting():
+    text = SCRIPT.read_text()
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    roots = {name.split(".")[0] for node in nodes for name in (
+        [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    )}  # fmt: skip
+    assert roots == {"base64", "cryptography", "hashlib", "json", "math", "pathlib", "re", "sys"}
+    assert len(text.splitlines()) < 200
