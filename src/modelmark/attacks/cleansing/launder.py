@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.attacks._tools.activity import activity
 from modelmark.attacks.base import Attack, Kind
 from modelmark.attacks.cleansing._masks import pruned, units
 from modelmark.attacks.cleansing._trigger import Stamping, Triggers, reconstruct
 from modelmark.attacks.fields import Strengths
-from modelmark.attacks.pruning._activity import activity
 from modelmark.attacks.tuning._settings import require
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
