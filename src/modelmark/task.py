@@ -43,6 +43,12 @@ class Task:
             if len(inputs) == 0 or len(inputs) != len(targets):
                 raise ValueError(f"expected as many {name} targets as inputs, got {len(targets)} for {len(inputs)}")
 
+    @property
+    def labels(self) -> Tensor:
+        """Training labels, int64 ``(N,)``; of soft targets the likeliest class."""
+        targets = self.train_targets
+        return targets.argmax(dim=1) if targets.is_floating_point() else targets
+
     @classmethod
     def from_dataset(cls, dataset: Dataset) -> "Task":
         """Return the task of one data set; the arrays are shared, not copied."""
