@@ -50,7 +50,7 @@ ALLOWED = {
     "preprocess": {"interface"},
     "weights": {"errors", "files", "hashing"},
     "seeding": set(),
-    "training": {"errors", "preprocess", "recipe", "schemes", "seeding", "task"},
+    "training": {"errors", "layers", "preprocess", "recipe", "schemes", "seeding", "task"},
     "keys": CORE | {"marks", "schemes", "task"},
     "marks": CORE | {"align", "keys", "schemes", "suspect"},
     "keyfile": CORE | {"keys", "schemes"},

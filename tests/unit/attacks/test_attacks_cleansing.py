@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmark import layers
+from modelmark.attacks._tools.activity import activity
 from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned, units
 from modelmark.attacks.cleansing._trigger import anomaly_index, reconstruct
 from modelmark.attacks.cleansing.anp import Anp
@@ -18,7 +19,6 @@ from modelmark.attacks.cleansing.launder import Launder, excited
 from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
 from modelmark.attacks.extraction._perturb import ends
-from modelmark.attacks.pruning._activity import activity
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed, constant
