@@ -113,7 +113,7 @@ def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None
     kept = inputs.clone()
     given = result(inputs)
     assert torch.equal(inputs, kept), "the API changed the inputs it was given"
-    assert given.shape == (64,), "the API does not answer one label an input"
+    assert given.shape == inputs.shape[:1], "the API does not answer one label an input"
     assert given.dtype == torch.int64, "the API does not answer int64 labels"
     assert given.min() >= ABSTAIN, "an answer is no label"
     assert given.max() < task.interface.classes, "an answer is no label"
