@@ -51,7 +51,7 @@ ALLOWED = {
     "preprocess": {"interface"},
     "weights": {"errors", "files", "hashing"},
     "seeding": set(),
-    "training": {"errors", "hooks", "preprocess", "recipe", "seeding", "task"},
+    "training": {"errors", "hooks", "layers", "preprocess", "recipe", "seeding", "task"},
     "keys": CORE | {"marks", "schemes", "task"},
     "marks": CORE | {"align", "hooks", "keys", "schemes", "suspect"},
     "keyfile": CORE | {"keys", "schemes"},
