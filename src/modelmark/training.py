@@ -11,8 +11,9 @@ from torch.nn.functional import cross_entropy
 
 from modelmark.errors import DivergedError
 from modelmark.hooks import Hooks
+from modelmark.layers import is_normalised
 from modelmark.preprocess import Normalise
-from modelmark.recipe import Recipe
+from modelmark.recipe import Recipe, suggest
 from modelmark.seeding import seeded
 from modelmark.task import Task
 
@@ -203,6 +204,46 @@ def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         columns = torch.where(flip[:, None], columns.flip(1), columns)
     each = torch.arange(count, device=inputs.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def suggested(
+    model: nn.Module,
+    task: Task,
+    *,
+    trained: bool = False,
+    epochs: int = 0,
+    peak: float = 0.0,
+    batch: int = 0,
+    augment: str = "",
+) -> Recipe:
+    """Return the recipe that ``recipe.suggest`` has for this model and these data; whatever is given overrides its part.
+
+    Inputs are cropped and mirrored where they are pictures ``(C, H, W)`` of at least 32 pixels along the shorter side.
+
+    Args:
+        model: whether it has batch normalisation counts, not its weights.
+        task: what it learns from.
+        trained: whether the model is trained already.
+        epochs: passes over the data.
+        peak: largest learning rate.
+        batch: samples a step.
+        augment: see ``Recipe``.
+    """
+    shape = task.interface.input_shape
+    return suggest(
+        samples=len(task.train_inputs),
+        normalised=is_normalised(model),
+        trained=trained,
+        picture=len(shape) == 3 and min(shape[1:]) >= _PICTURE,
+        epochs=epochs,
+        peak=peak,
+        batch=batch,
+        augment=augment,
+    )
+
+
+_PICTURE = 32
+"""Pixels on the shorter side from which on crops and mirroring keep what is seen."""
 
 
 def _training_mode(model: nn.Module, frozen_statistics: bool) -> None:

@@ -8,8 +8,9 @@ import torch
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # one seed, one result: cuBLAS asks for this
 
+from attack_cases import CASES
+
 from modelmark import weights
-from modelmark.attacks import ATTACKS, attack_class
 from modelmark.embedding import embed
 from modelmark.errors import MissingPackageError
 from modelmark.keys import keygen
@@ -58,12 +59,12 @@ def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret
     assert (found.matches, found.trials) == (again.matches, again.trials)
 
 
-@pytest.mark.parametrize("name", sorted(ATTACKS))
+@pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("data", ["cpu", "cuda"])
-def test_attacks_keep_their_promises(name, data, request, thief):
+def test_attacks_keep_their_promises(case, data, request, thief):
     """The thief's data may be on either device."""
-    stolen = request.getfixturevalue("flippable" if name == "flip" else "unmarked")
+    stolen = request.getfixturevalue({"resnet8": "flippable", "cnn": "unmarked"}[case.net])
     try:
-        check_attack(attack_class(name)(), copy.deepcopy(stolen).to("cuda"), thief.to(data))
+        check_attack(case.attack(), copy.deepcopy(stolen).to("cuda"), thief.to(data), floor=case.floor)
     except MissingPackageError as error:
         pytest.skip(f"{error}: {error.hint}")

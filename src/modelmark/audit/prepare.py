@@ -11,18 +11,18 @@ from typing import Any
 
 from torch import nn
 
-from modelmark import data, files, hashing, layers, options, weights
+from modelmark import data, files, hashing, options, weights
 from modelmark.audit.grid import Entry, Grid
 from modelmark.embedding import embed
 from modelmark.errors import ModelmarkError, OutputExistsError
 from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.models import build
-from modelmark.recipe import Recipe, suggest
+from modelmark.recipe import Recipe
 from modelmark.schemes import scheme_class
 from modelmark.secret import Secret
 from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training import fit, suggested
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,7 @@ class Bench:
 
     def _recipe(self, model: nn.Module, *, trained: bool) -> Recipe:
         """Return what ``embed`` on the command line would train with."""
-        return suggest(
-            samples=len(self.owner.train_inputs),
-            normalised=layers.is_normalised(model),
-            trained=trained,
-            picture=min(self.owner.interface.input_shape[-2:]) >= 32,
-            epochs=0 if trained else self.grid.epochs,
-        )
+        return suggested(model, self.owner, trained=trained, epochs=0 if trained else self.grid.epochs)
 
     def _kept(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
         path = self._path(name, ".safetensors")

@@ -20,7 +20,7 @@ def run(
     seed: Annotated[int, typer.Option("--seed", help="of training; the keys are always new")] = 0,
 ) -> None:
     """Train a network, mark it with adi and uchida, and verify it, an unmarked one, a wrong key and two attacked copies."""
-    from modelmark import keyfile, layers, recipe, weights
+    from modelmark import keyfile, weights
     from modelmark.attacks.pruning.prune import Prune
     from modelmark.attacks.tuning.finetune import FineTune
     from modelmark.cli.loading import build_model, load_task, require_new
@@ -31,15 +31,12 @@ def run(
     from modelmark.schemes.uchida import Uchida
     from modelmark.suspects.module import WhiteBox
     from modelmark.task import accuracy
-    from modelmark.training import fit
+    from modelmark.training import fit, suggested
 
     require_new(output)
     task = load_task(data)
     fresh = build_model(arch, "", task.interface, seed=seed)
-    plan = recipe.suggest(
-        samples=len(task.train_inputs), normalised=layers.is_normalised(fresh), trained=False,
-        picture=min(task.interface.input_shape[-2:]) >= 32,
-    )  # fmt: skip
+    plan = suggested(fresh, task)
     say(f"{arch} on {data}: {len(task.train_inputs)} training samples")
     say(str(plan))
 

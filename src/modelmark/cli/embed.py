@@ -50,13 +50,14 @@ def run(
 
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
-    from modelmark import layers, recipe
+    from modelmark import recipe
     from modelmark import weights as weight_files
     from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
     from modelmark.embedding import check_together, embed
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
+    from modelmark.training import suggested
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -78,10 +79,9 @@ def run(
     if release:
         plan = recipe.released(release, epochs)
     else:
-        plan = recipe.suggest(
-            samples=len(task.train_inputs), normalised=layers.is_normalised(model), trained=weights is not None,
-            picture=min(task.interface.input_shape[-2:]) >= 32, epochs=epochs, peak=rate, batch=batch, augment=augment,
-        )  # fmt: skip
+        plan = suggested(
+            model, task, trained=weights is not None, epochs=epochs, peak=rate, batch=batch, augment=augment
+        )
     if distill:
         task = task.distilled(model)
     check_together(model, marks, task)

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmark import layers
+from modelmark.attacks._tools.activity import activity
 from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Thief
 from modelmark.attacks.cleansing._masks import Masks, below, learned, prune, units
@@ -19,7 +20,6 @@ from modelmark.attacks.cleansing.ibau import Ibau, Universal
 from modelmark.attacks.cleansing.launder import Launder, excited
 from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
-from modelmark.attacks.pruning._activity import activity
 from modelmark.hooks import Hooks
 from modelmark.models import build
 from modelmark.preprocess import Normalise

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.attacks import attack_class
 from modelmark.attacks.detection._odd import FAMILIES, made
 from modelmark.attacks.detection.activation_statistics import ActivationStatistics
 from modelmark.attacks.detection.query_statistics import QueryStatistics
@@ -14,7 +13,6 @@ from modelmark.attacks.detection.weight_statistics import WeightStatistics, stat
 from modelmark.errors import UsageError
 from modelmark.models import build
 from modelmark.recipe import constant
-from modelmark.testing import check_attack
 from modelmark.training import fit
 
 
@@ -92,26 +90,6 @@ def test_odd_inputs(family, digits):
     assert far.all() if family == "extreme" else not far.any()
     if family == "extreme":
         assert ((first.abs() > 5).flatten(1).sum(dim=1) == 9).all()
-
-
-@pytest.mark.parametrize("attack", [WeightStatistics(), ActivationStatistics(), QueryStatistics(queries=40)], ids=str)
-def test_promises(attack, unmarked, digits):
-    check_attack(attack, unmarked, digits)
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("weight-statistics", {"by": "kurtosis"}),
-        ("weight-statistics", {"reach": 0.0}),
-        ("activation-statistics", {"samples": 1}),
-        ("query-statistics", {"inputs": "cats"}),
-        ("query-statistics", {"queries": 3}),
-    ],
-)
-def test_bad_settings_are_refused(name, settings):
-    with pytest.raises(ValueError, match=r"^expected .* got "):
-        attack_class(name)(**settings)
 
 
 def test_a_network_of_one_layer_has_nothing_to_compare(digits):

@@ -112,11 +112,3 @@ def test_channels_that_shortcuts_share_go_together(digits):
     ]
     assert widths == [24, 24, 32, 32]
     assert logits(attacked, Normalise(digits.interface)(digits.test_inputs[:3])).shape == (3, 10)
-
-
-@pytest.mark.parametrize(
-    ("cls", "settings"), [(FinePrune, {"amount": 1.2}), (Clp, {"deviations": 0.0}), (PruneChannels, {"amount": 1.0})]
-)
-def test_bad_settings_are_refused(cls, settings):
-    with pytest.raises(ValueError, match="expected"):
-        cls(**settings)

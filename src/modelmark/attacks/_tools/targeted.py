@@ -5,14 +5,18 @@ Source: Madry et al. 2018, arXiv 1706.06083; the mean of the models' losses as i
 
 import copy
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modelmark.attacks.fields import Within
 from modelmark.interface import FULL_SCALE, Interface
 from modelmark.preprocess import Normalise
 from modelmark.suspect import logits
+
+Epsilon = Annotated[float, Within(0, FULL_SCALE, open="low"), "largest change of a pixel, of 255"]
 
 
 def targeted(

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.attacks._tools.activity import activity
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import prune, units
 from modelmark.attacks.cleansing._trigger import Stamping, Steps, Triggers, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Positive, Rate, Share
-from modelmark.attacks.pruning._activity import activity
 from modelmark.preprocess import Normalise
 
 

@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks.base import Thief
+from modelmark.attacks.fields import Share, Within
 from modelmark.attacks.results import Answer
 from modelmark.interface import Interface
 from modelmark.models import build
@@ -15,6 +18,9 @@ from modelmark.seeding import own_seed
 from modelmark.suspect import logits
 from modelmark.task import Task
 from modelmark.training import Watch, fit
+
+Loss = Annotated[Share, "share of right answers that may be lost on the thief's held-out data"]
+Epochs = Annotated[int, Within(0), "of the second model; 0: as many as make 300 steps, ten at least"]
 
 _HELD = 0.2
 _STEPS = 300
@@ -59,8 +65,7 @@ def suited(interface: Interface) -> str:
 
 def hard(task: Task) -> Task:
     """Return the task with labels where it had soft targets."""
-    targets = task.train_targets
-    return replace(task, train_targets=targets.argmax(dim=1)) if targets.is_floating_point() else task
+    return replace(task, train_targets=task.labels)
 
 
 def answers(answer: Answer, inputs: Tensor, interface: Interface) -> Tensor:
@@ -98,29 +103,17 @@ def threshold(scores: Tensor, harmed: Tensor, loss: float) -> float:
     return float(costly[allowed]) if allowed < len(costly) else 0.0
 
 
-def require_loss(loss: float, epochs: int = 0) -> None:
-    """Raise ValueError unless ``loss`` is a share and ``epochs`` a count."""
-    if not 0 <= loss <= 1:
-        raise ValueError(f"expected a clean loss from 0 to 1, got {loss}")
-    if epochs < 0:
-        raise ValueError(f"expected 0 or more epochs, got {epochs}")
-
-
-def judge(
-    answer: Answer, task: Task, *, loss: float, epochs: int, seed: int, watch: Watch | None
-) -> tuple[nn.Module, float]:
+def judge(answer: Answer, thief: Thief, *, loss: float, epochs: int) -> tuple[nn.Module, float]:
     """Return a second model, and the preference for its own label from which it overrules the API.
 
     Args:
         answer: the API of the stolen model.
-        task: the thief's data.
+        thief: his data, seed and watch.
         loss: share of right answers of the API that may be lost on held-out data, if an overruled one is.
         epochs: 0: as many as make 300 steps, ten at least.
-        seed: of the split, the weights and the order.
-        watch: called after every step.
     """
-    shown, held = halves(hard(task), seed)
-    second = trained(shown, epochs=epochs, seed=seed, watch=watch)
+    learned, held = halves(hard(thief.task), thief.seed)
+    second = trained(learned, epochs=epochs, seed=thief.seed, watch=thief.watch)
     given = answers(answer, held.train_inputs, held.interface)
     _, preferred = disagreement(second, Normalise(held.interface)(held.train_inputs), given)
     return second, threshold(preferred, given == held.train_targets, loss)

@@ -1,11 +1,12 @@
 """What forgers of black-box marks share: a claim in the shape of an ``adi`` key, random pictures, and the model's answers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks.fields import Within
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.preprocess import Normalise
@@ -13,6 +14,7 @@ from modelmark.suspect import logits
 from modelmark.task import Task
 
 Start = Literal["noise", "pictures"]
+Triggers = Annotated[int, Within(1, 16384), "pictures claimed"]
 
 
 def pictures_claim(pictures: Tensor, labels: Tensor, *, tries: int) -> Forged:
@@ -41,9 +43,7 @@ def started(start: Start, count: int, task: Task, generator: torch.Generator) ->
             hint="start from noise, or use fewer",
         )
     picked = torch.randperm(len(task.train_inputs), generator=generator)[:count].to(task.train_inputs.device)
-    targets = task.train_targets[picked]
-    labels = targets.argmax(dim=1) if targets.is_floating_point() else targets
-    return task.train_inputs[picked].cpu(), labels.cpu()
+    return task.train_inputs[picked].cpu(), task.labels[picked].cpu()
 
 
 def other_labels(own: Tensor, classes: int, generator: torch.Generator) -> Tensor:
