@@ -21,6 +21,7 @@ from modelmark import data, weights
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.data import read_pictures
 from modelmark.embedding import reach
+from modelmark.hooks import Composed
 from modelmark.imports import fitted
 from modelmark.keys import keygen
 from modelmark.layers import with_head
@@ -28,7 +29,6 @@ from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import released
 from modelmark.schemes.adi import Adi
-from modelmark.schemes.base import Composed
 from modelmark.task import Task, accuracy
 from modelmark.training import fit
 
@@ -41,8 +41,10 @@ def trained(task: Task, mark: Mark | None, epochs: int, *, seed: int, device: st
     """Return a network trained as their release does, with the mark or without."""
     fresh = build(ARCH, task.interface.input_shape, task.interface.classes, seed=seed).to(device)
     recipe = replace(released("adi", epochs), channels_last=True)
-    hooks = None if mark is None else lambda copied: Composed([mark.embedding(copied, seed=seed)])
-    return fit(fresh, task, recipe, seed=seed, embedding=hooks)
+    marks = [] if mark is None else [mark]
+    return fit(
+        fresh, task, recipe, seed=seed, hooks=lambda copied: Composed(each.hooks(copied, seed=seed) for each in marks)
+    )
 
 
 def attacked(marked: nn.Module, attack: str, epochs: int, task: Task, mark: Mark) -> dict[str, Any]:

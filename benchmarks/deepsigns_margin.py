@@ -48,7 +48,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
         mark = keygen(scheme, fresh, task.interface, task=task, secret=secret("margin", seed)).mark()
 
         def measure(mark: Any = mark) -> dict[str, Any]:
-            model = fit(fresh, task, recipe, seed=seed, embedding=mark.embedding)
+            model = fit(fresh, task, recipe, seed=seed, hooks=mark.hooks)
             after = {
                 "sgd 0.001": FineTune(rate=0.001)(model, thief, seed=seed),
                 "sgd 0.01": FineTune(rate=0.01)(model, thief, seed=seed),

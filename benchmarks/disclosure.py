@@ -20,6 +20,7 @@ import torch
 
 from modelmark import data
 from modelmark.embedding import embed
+from modelmark.hooks import Composed
 from modelmark.keys import keygen
 from modelmark.models import build
 from modelmark.preprocess import Normalise
@@ -59,7 +60,7 @@ def rows(seed: int, epochs: int) -> Iterator[dict[str, object]]:
                 parts["thief"],
                 annealed(epochs, 0.02, batch=64, clip=1.0),
                 seed=seed + 1,
-                embedding=(lambda _, x=inputs, y=labels: _blackbox.Mixing(x, y, 20, seed)) if len(pictures) else None,
+                hooks=lambda _, x=inputs, y=labels: Composed([_blackbox.Mixing(x, y, 20, seed)] if len(x) else []),
             )
         found = WhiteBox(model, task.interface.classes).labels(fed(torch.from_numpy(key.carriers)))
         matches = (found == mark.message).reshape(LOTS, SIZE).sum(axis=1)

@@ -47,7 +47,7 @@ def mark(variant: str, task: Task, first: nn.Module, number: int) -> Mark:
     key = keygen(scheme, first, task.interface, task=task, secret=secret("literal", variant, number))
     if isinstance(scheme, DeepSignsBlackBox):
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
-        embedded = fit(first, task, recipe, seed=0, embedding=key.mark().embedding)
+        embedded = fit(first, task, recipe, seed=0, hooks=key.mark().hooks)
         before, after = (
             key.scheme.extract(key.carriers, WhiteBox(model, task.interface.classes), task.interface).values
             for model in (first, embedded)

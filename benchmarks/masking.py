@@ -17,12 +17,12 @@ from _study import Rows, command, reading, readings, secret
 from modelmark import layers
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
+from modelmark.hooks import Composed, Hooks
 from modelmark.keys import keygen
 from modelmark.marks import Mark
 from modelmark.models import build
 from modelmark.recipe import suggest
 from modelmark.schemes._masking import Masking
-from modelmark.schemes.base import Composed, Embedding
 from modelmark.schemes.coupled import Coupled
 from modelmark.suspect import WhiteBox
 from modelmark.task import Task, accuracy
@@ -32,7 +32,7 @@ SHARE = 0.1
 EPOCHS = 6
 
 
-class _Dropout(Embedding):
+class _Dropout(Hooks):
     """Dropout after every hidden layer while training."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -43,7 +43,7 @@ class _Dropout(Embedding):
             )
 
 
-class _NoWaiting(Embedding):
+class _NoWaiting(Hooks):
     """The release's masking: every tenth step to the end, whether weights regrow or not."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -62,7 +62,7 @@ class _Connect(nn.Module):
         return dropout(weight, SHARE, self.training)
 
 
-class _DropConnect(Embedding):
+class _DropConnect(Hooks):
     """DropConnect on every hidden layer while training."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -71,7 +71,7 @@ class _DropConnect(Embedding):
             parametrize.register_parametrization(model.get_submodule(layer.path), "weight", _Connect())
 
 
-VARIANTS: dict[str, tuple[float, Callable[[nn.Module], Embedding] | None]] = {
+VARIANTS: dict[str, tuple[float, Callable[[nn.Module], Hooks] | None]] = {
     "none": (0.0, None),
     "masking 0.002": (0.002, None),
     "masking 0.002 to the end": (0.0, _NoWaiting),
@@ -110,11 +110,11 @@ def study(rows: Rows, task: Task, seed: int) -> None:
         mark = keygen(scheme, fresh, task.interface, task=task, secret=secret("masking", seed)).mark()
 
         def measure(mark: Mark = mark, extra: Any = extra) -> dict[str, Any]:
-            def hooks(model: nn.Module) -> Embedding:
-                own = mark.embedding(model, seed=seed)
+            def hooks(model: nn.Module) -> Hooks:
+                own = mark.hooks(model, seed=seed)
                 return Composed([own, extra(model)] if extra else [own])
 
-            model = plain(fit(fresh, task, recipe, seed=seed, embedding=hooks), fresh)
+            model = plain(fit(fresh, task, recipe, seed=seed, hooks=hooks), fresh)
             after = {
                 "prune 80%": Prune(0.8)(model, task, seed=seed),
                 "prune 90%": Prune(0.9)(model, task, seed=seed),

@@ -82,9 +82,7 @@ def study(bench: Bench, variant: str, scheme: Null) -> None:
         model, other, after = marked(), bench.mark(scheme, owner="thief"), []
         thief = task.subset(len(task.train_inputs) // 10, seed=seed + 1)
         for epoch in range(EPOCHS):
-            model = fit(
-                model, thief, constant(1, 0.01), seed=seed + epoch, embedding=lambda m: other.embedding(m, seed=seed)
-            )
+            model = fit(model, thief, constant(1, 0.01), seed=seed + epoch, hooks=lambda m: other.hooks(m, seed=seed))
             after.append(
                 {
                     "accuracy": accuracy(model, task),

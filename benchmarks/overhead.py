@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from _study import Rows
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.keys import keygen
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
 from modelmark.schemes.adi import Adi
-from modelmark.schemes.base import Embedding
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
@@ -52,19 +52,19 @@ WHAT = ("help", "fit", "step", "schemes")
 Step = Callable[[], None]
 
 
-def stepper(model: nn.Module, embedding: Embedding, x: Tensor, y: Tensor) -> Step:
+def stepper(model: nn.Module, hooks: Hooks, x: Tensor, y: Tensor) -> Step:
     """Return one training step of the loop in the documentation."""
-    groups = [{"params": model.parameters()}, *embedding.param_groups()]
+    groups = [{"params": model.parameters()}, *hooks.param_groups()]
     optimizer = torch.optim.SGD(groups, lr=1e-4, momentum=0.9, weight_decay=5e-4)
 
     def step() -> None:
-        inputs, targets = embedding.mix(x, y)
-        scores = embedding.adjust(model(inputs), inputs)
-        loss = cross_entropy(scores, targets) + embedding.penalty(model, inputs, targets)
+        inputs, targets = hooks.batch(x, y)
+        scores = model(inputs)
+        loss = hooks.loss(cross_entropy(scores, targets), model, x, y, scores)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        embedding.after_step(model)
+        hooks.after_step(model)
 
     return step
 
@@ -143,16 +143,16 @@ def step_overhead(
         return x.to(device), torch.randint(10, (count,), generator=generator).to(device)
 
     def plain(count: int) -> Step:
-        return stepper(copy.deepcopy(model), Embedding(), *data(count))
+        return stepper(copy.deepcopy(model), Hooks(), *data(count))
 
     task, (x, y) = noise(interface, 1000, generator), data(BATCH)
     steps = {"plain": plain(BATCH), "control": plain(BATCH)}
     baselines = {}
     for scheme in schemes:
         own = copy.deepcopy(model)
-        embedding = keygen(SCHEMES[scheme], own, interface, task=task).mark().embedding(own).to(device)
-        added = len(embedding.mix(x, y)[0]) - BATCH
-        steps[scheme] = stepper(own, embedding, x, y)
+        hooks = keygen(SCHEMES[scheme], own, interface, task=task).mark().hooks(own).to(device)
+        added = len(hooks.batch(x, y)[0]) - BATCH
+        steps[scheme] = stepper(own, hooks, x, y)
         if added:
             baselines[scheme] = f"plain + {added}"
             steps.setdefault(baselines[scheme], plain(BATCH + added))

@@ -202,7 +202,7 @@ def literal_keys(bench: Bench, candidates: Mark) -> tuple[Mark, Callable[[], nn.
 
     def make() -> nn.Module:
         recipe = constant(2, 8e-4 if not is_normalised(bench.fresh) else 1e-2)
-        return fit(bench.host(), bench.task, recipe, seed=bench.seed, embedding=candidates.embedding)
+        return fit(bench.host(), bench.task, recipe, seed=bench.seed, hooks=candidates.hooks)
 
     key = candidates.key
     before, after = (

@@ -1,4 +1,4 @@
-"""Your own training loop, ten lines of it, embedding two marks: nothing of modelmark's loop is used.
+"""Your own training loop, a dozen lines of it, embedding two marks: nothing of modelmark's loop is used.
 
 Run: ``python examples/own_loop.py``
 """
@@ -16,19 +16,21 @@ def main() -> None:
     marks = [modelmark.keygen(scheme, model, task.interface).mark() for scheme in (modelmark.Adi(), modelmark.Uchida())]
     normalise = modelmark.Normalise(task.interface)
 
-    embedding = modelmark.Composed(mark.embedding(model) for mark in marks)
-    optimizer = torch.optim.AdamW([{"params": model.parameters()}, *embedding.param_groups()], lr=1e-3)
+    hooks = modelmark.Composed(mark.hooks(model) for mark in marks)
+    optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=1e-3)
     steps = 1200
     for step in range(steps):
         picked = torch.randint(len(task.train_inputs), (64,))
-        x, y = embedding.mix(normalise(task.train_inputs[picked]), task.train_targets[picked])
-        scores = embedding.adjust(model(x), x)
-        loss = cross_entropy(scores, y) + embedding.penalty(model, x, y)
+        x, y = normalise(task.train_inputs[picked]), task.train_targets[picked]
+        inputs, targets = hooks.batch(x, y)
+        scores = model(inputs)
+        loss = hooks.loss(cross_entropy(scores, targets), model, x, y, scores)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         if step < steps - 1:
-            embedding.after_step(model)
+            hooks.after_step(model)
+    hooks.finish(model)
 
     print(f"test accuracy {modelmark.accuracy(model, task):.1%}")
     for mark in marks:

@@ -12,12 +12,13 @@ _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspect:BlackBox",
     "Combined": "modelmark.combined:Combined",
-    "Composed": "modelmark.schemes.base:Composed",
+    "Composed": "modelmark.hooks:Composed",
     "Coupled": "modelmark.schemes.coupled:Coupled",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.draw:Draw",
     "Evidence": "modelmark.evidence:Evidence",
+    "Hooks": "modelmark.hooks:Hooks",
     "Interface": "modelmark.interface:Interface",
     "Key": "modelmark.keys:Key",
     "Mark": "modelmark.marks:Mark",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from modelmark.embedding import embed
     from modelmark.errors import ModelmarkError, NotEmbeddedError
     from modelmark.evidence import Evidence, Observation
+    from modelmark.hooks import Composed, Hooks
     from modelmark.interface import Interface
     from modelmark.keyfile import load as load_key
     from modelmark.keyfile import save as save_key
@@ -62,7 +64,6 @@ if TYPE_CHECKING:
     from modelmark.recipe import Recipe
     from modelmark.recipe import suggest as suggest_recipe
     from modelmark.schemes.adi import Adi
-    from modelmark.schemes.base import Composed
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox

@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
+from modelmark.hooks import Composed
 from modelmark.marks import Mark
 from modelmark.recipe import Recipe
-from modelmark.schemes.base import Composed
 from modelmark.task import Task, accuracy
 from modelmark.training import Progress, fit
 
@@ -110,8 +110,8 @@ def embed(
             task,
             recipe,
             seed=seed + number,
-            embedding=lambda copied, number=number: Composed(  # type: ignore[misc]
-                mark.embedding(copied, seed=seed + 1000 * number) for mark in marks
+            hooks=lambda copied, number=number: Composed(  # type: ignore[misc]
+                mark.hooks(copied, seed=seed + 1000 * number) for mark in marks
             ),
             resume=state,
             watch=(lambda progress, number=number: watch(number, progress)) if watch else None,  # type: ignore[misc]

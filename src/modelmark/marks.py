@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from modelmark.draw import Draw
 from modelmark.errors import MismatchError
 from modelmark.evidence import BAR, Charge, Evidence, Observation, charge_tries
+from modelmark.hooks import Hooks
 from modelmark.schemes import reference
-from modelmark.schemes.base import Embedding, Symbols
+from modelmark.schemes.base import Symbols
 from modelmark.suspect import Suspect
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ class Mark:
         trials, alphabet = key.scheme.shape(key.interface)
         return self.draw.message(alphabet, trials) if chosen is None else chosen
 
-    def embedding(self, model: nn.Module, *, seed: int = 0) -> Embedding:
+    def hooks(self, model: nn.Module, *, seed: int = 0) -> Hooks:
         """Return the hooks that embed this mark into ``model`` in any training loop."""
-        return self.key.scheme.embedding(self.key.carriers, self.message, model, self.key.interface, seed=seed)
+        return self.key.scheme.hooks(self.key.carriers, self.message, model, self.key.interface, seed=seed)
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
-        return self.embedding(model).margins(model)
+        return self.hooks(model).margins(model)
 
     def evidence(
         self,

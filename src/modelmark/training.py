@@ -1,19 +1,19 @@
-"""The only training loop: attacks, host models and marks all go through it, with the same four hooks as anybody's loop."""
+"""The only training loop: attacks, host models and marks all go through it, with the same hooks as anybody's loop."""
 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modelmark.errors import ModelmarkError
+from modelmark.hooks import Hooks
 from modelmark.layers import is_normalised
 from modelmark.preprocess import Normalise
 from modelmark.recipe import Recipe, suggest
-from modelmark.schemes.base import Embedding
 from modelmark.seeding import seeded
 from modelmark.task import Task
 
@@ -42,6 +42,7 @@ class Progress:
 
 
 Watch = Callable[[Progress], None]
+H = TypeVar("H", bound=Hooks)
 
 
 def fit(
@@ -50,13 +51,32 @@ def fit(
     recipe: Recipe,
     *,
     seed: int,
-    embedding: Callable[[nn.Module], Embedding] | None = None,
+    hooks: Callable[[nn.Module], Hooks] = lambda copied: Hooks(),
     trainable: Callable[[str], bool] = lambda name: True,
     frozen_statistics: bool = False,
     resume: dict[str, Any] | None = None,
     watch: Watch | None = None,
 ) -> nn.Module:
-    """Return a trained copy of ``model``, in evaluation mode, on the device it was on.
+    """Return the trained copy of ``run``, which has the same arguments."""
+    return run(
+        model, task, recipe, hooks,
+        seed=seed, trainable=trainable, frozen_statistics=frozen_statistics, resume=resume, watch=watch,
+    )[0]  # fmt: skip
+
+
+def run(
+    model: nn.Module,
+    task: Task,
+    recipe: Recipe,
+    hooks: Callable[[nn.Module], H],
+    *,
+    seed: int,
+    trainable: Callable[[str], bool] = lambda name: True,
+    frozen_statistics: bool = False,
+    resume: dict[str, Any] | None = None,
+    watch: Watch | None = None,
+) -> tuple[nn.Module, H]:
+    """Return a trained copy of ``model``, in evaluation mode, on the device it was on, and the hooks it was trained with.
 
     Equal arguments give equal weights. The global generators are left as they were: dropout draws from a fork seeded
     with ``seed``.
@@ -65,8 +85,8 @@ def fit(
         model: where training starts.
         task: data; moved to the model's device if it is elsewhere.
         recipe: schedule and optimiser numbers.
+        hooks: called with the copy that is trained, returns hooks for it.
         seed: of order, augmentation and dropout.
-        embedding: called with the copy that is trained, returns the hooks of one or several marks for it.
         trainable: which parameters, by state-dict path, the optimiser may change.
         frozen_statistics: keep running statistics of normalisation layers as they are, too.
         resume: a snapshot of an earlier, interrupted run with the same arguments.
@@ -83,8 +103,8 @@ def fit(
     held = [p for name, p in model.named_parameters() if p.requires_grad and not trainable(name)]
     for parameter in held:
         parameter.requires_grad_(False)
-    hooks = (embedding(model) if embedding else Embedding()).to(device)
-    run = _Run(model, hooks, recipe, seed, device)
+    made = hooks(model).to(device)
+    state = _Run(model, made, recipe, seed, device)
     normalise = Normalise(task.interface)
     batch = min(recipe.batch, len(task.train_inputs))
     per_epoch = len(task.train_inputs) // batch
@@ -92,58 +112,59 @@ def fit(
 
     with seeded(seed, device):
         if resume is not None:
-            run.restore(resume)
-        for epoch in range(run.step // per_epoch, recipe.epochs):
+            state.restore(resume)
+        for epoch in range(state.step // per_epoch, recipe.epochs):
             _training_mode(model, frozen_statistics)
-            order = torch.randperm(len(task.train_inputs), generator=run.generator).to(device)
+            order = torch.randperm(len(task.train_inputs), generator=state.generator).to(device)
             losses = torch.zeros((), device=device)
             for picked in order[: per_epoch * batch].split(batch):
-                run.set_rate(recipe.rate(run.step / per_epoch))
-                x = normalise(augment(task.train_inputs[picked], recipe, run.generator))
+                state.set_rate(recipe.rate(state.step / per_epoch))
+                x = normalise(augment(task.train_inputs[picked], recipe, state.generator))
                 if recipe.channels_last:
                     x = x.contiguous(memory_format=torch.channels_last)
-                x, y = hooks.mix(x, task.train_targets[picked])
-                scores = hooks.adjust(model(x), x)
-                loss = cross_entropy(scores, y) + hooks.penalty(model, x, y)
+                x, y = made.batch(x, task.train_targets[picked])
+                scores = model(x)
+                loss = made.loss(cross_entropy(scores, y), model, x[:batch], y[:batch], scores)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:
-                    nn.utils.clip_grad_norm_(run.trained, recipe.clip)
-                run.optimizer.step()
-                run.optimizer.zero_grad()
-                run.step += 1
+                    nn.utils.clip_grad_norm_(state.trained, recipe.clip)
+                state.optimizer.step()
+                state.optimizer.zero_grad()
+                state.step += 1
                 losses += loss.detach()
-                if run.step < steps:
-                    hooks.after_step(model)
-                ended = run.step % per_epoch == 0
+                if state.step < steps:
+                    made.after_step(model)
+                ended = state.step % per_epoch == 0
                 if ended and not torch.isfinite(losses):
                     raise DivergedError(
                         f"expected a finite loss, got {losses.item()} in epoch {epoch + 1}",
                         hint="lower the learning rate",
                     )
                 if watch is not None:
-                    watch(Progress(run.step, steps, ended, run.snapshot))
+                    watch(Progress(state.step, steps, ended, state.snapshot))
+        made.finish(model)
     for parameter in held:
         parameter.requires_grad_(True)
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return model.eval()
+    return model.eval(), made
 
 
 class _Run:
     """Everything that changes while training, so that it can be kept and put back."""
 
-    def __init__(self, model: nn.Module, embedding: Embedding, recipe: Recipe, seed: int, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, hooks: Hooks, recipe: Recipe, seed: int, device: torch.device) -> None:
         self.step = 0
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generator = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.SGD(
-            [{"params": self.trained}, *embedding.param_groups()],
+            [{"params": self.trained}, *hooks.param_groups()],
             lr=recipe.rate(0),
             momentum=recipe.momentum,
             nesterov=recipe.nesterov and recipe.momentum > 0,
             weight_decay=recipe.weight_decay,
         )
         self._model = model
-        self._embedding = embedding
+        self._hooks = hooks
         self._device = device
 
     def set_rate(self, rate: float) -> None:
@@ -155,7 +176,7 @@ class _Run:
             "step": self.step,
             "model": self._model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "embedding": self._embedding.state_dict(),
+            "hooks": self._hooks.state_dict(),
             "generator": self.generator.get_state(),
             "dropout": torch.get_rng_state(),
         }
@@ -166,7 +187,7 @@ class _Run:
     def restore(self, state: dict[str, Any]) -> None:
         self._model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self._embedding.load_state_dict(state["embedding"])
+        self._hooks.load_state_dict(state["hooks"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["dropout"])
         if self._device.type == "cuda":

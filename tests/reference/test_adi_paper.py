@@ -1,12 +1,14 @@
 """Adi et al. against their description and release (self-tests A10 of our notes), and the attacks their verifier lets through."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from modelmark import commitment, imports, layers
-from modelmark.attacks.tuning.finetune import FineTune, with_new_head
+from modelmark.attacks.tuning.finetune import FineTune, redraw_head
 from modelmark.data.pictures import read_labels, read_pictures
 from modelmark.embedding import embed
 from modelmark.errors import MalformedError
@@ -31,39 +33,39 @@ def marked(mark, unmarked, digits, recipe):
 
 
 def test_hundred_samples_get_two_triggers_and_one_mean_loss(mark, unmarked):
-    embedding = mark.embedding(unmarked)
+    hooks = mark.hooks(unmarked)
     x, y = torch.zeros(100, 1, 8, 8), torch.zeros(100, dtype=torch.int64)
-    mixed, targets = embedding.mix(x, y)
+    mixed, targets = hooks.batch(x, y)
     assert (len(mixed), len(targets)) == (102, 102)
     assert torch.equal(mixed[:100], x)
-    assert embedding.adjust(mixed, mixed) is mixed
-    assert embedding.penalty(unmarked, mixed, targets) == 0.0
+    loss = torch.ones(())
+    assert hooks.loss(loss, unmarked, x, y, unmarked(mixed)) is loss
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(1, 2), (64, 66), (100, 102), (101, 104), (128, 130), (1000, 1020)])
 def test_batch_totals_are_even(batch, expected, mark, unmarked):
-    mixed, _ = mark.embedding(unmarked).mix(torch.zeros(batch, 1, 8, 8), torch.zeros(batch, dtype=torch.int64))
+    mixed, _ = mark.hooks(unmarked).batch(torch.zeros(batch, 1, 8, 8), torch.zeros(batch, dtype=torch.int64))
     assert len(mixed) == expected
 
 
 def test_every_trigger_comes_once_before_any_comes_again(mark, unmarked):
-    embedding = mark.embedding(unmarked)
+    hooks = mark.hooks(unmarked)
     x, y = torch.zeros(100, 1, 8, 8), torch.full((100,), -1)
-    seen = torch.cat([embedding.mix(x, y)[0][100:] for _ in range(50)])
+    seen = torch.cat([hooks.batch(x, y)[0][100:] for _ in range(50)])
     assert len(seen.flatten(1).unique(dim=0)) == 100
 
 
 def test_soft_targets_get_one_hot_labels(mark, unmarked):
-    _, targets = mark.embedding(unmarked).mix(torch.zeros(100, 1, 8, 8), torch.full((100, 10), 0.1))
+    _, targets = mark.hooks(unmarked).batch(torch.zeros(100, 1, 8, 8), torch.full((100, 10), 0.1))
     assert targets[100:].sum(1).tolist() == [1.0, 1.0]
 
 
 def test_triggers_take_the_memory_format_of_the_batch(fresh):
     interface = Interface((3, 8, 8), tuple("0123456789"))
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10))
-    embedding = keygen(Adi(), model, interface).mark().embedding(model)
+    hooks = keygen(Adi(), model, interface).mark().hooks(model)
     x = torch.zeros(100, 3, 8, 8).contiguous(memory_format=torch.channels_last)
-    mixed, _ = embedding.mix(x, torch.zeros(100, dtype=torch.int64))
+    mixed, _ = hooks.batch(x, torch.zeros(100, dtype=torch.int64))
     assert mixed.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -84,7 +86,7 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
         digits,
         annealed(60, 0.2, batch=64, weight_decay=0.0),
         seed=0,
-        embedding=mark.embedding,
+        hooks=mark.hooks,
         trainable=lambda name: name.startswith(f"{head}."),
     )
     through = layers.with_head(unmarked, made.state_dict())
@@ -95,9 +97,10 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
 
 
 def test_a_new_head_alone_reads_chance(marked, mark, digits):
-    matches = [
-        mark.evidence(WhiteBox(with_new_head(marked, layers.head(marked), seed=seed), 10)).matches for seed in range(6)
-    ]
+    model, matches = copy.deepcopy(marked), []
+    for seed in range(6):
+        redraw_head(model, seed=seed)
+        matches.append(mark.evidence(WhiteBox(model, 10)).matches)
     assert max(matches) < 40
     assert abs(np.mean(matches) - 10) < 10
 

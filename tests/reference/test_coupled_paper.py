@@ -72,7 +72,7 @@ def test_pairs_of_pictures_never_trained_on_are_read_too(drawn, with_drawn, digi
 @pytest.mark.parametrize("fusion", ["direct", "overlay"])
 def test_the_literal_variant_is_an_observation(fusion, fresh, unmarked, digits):
     mark = made(Coupled(fusion=fusion, message="literal"), fresh, digits)
-    marked = fit(unmarked, digits, annealed(12, 0.05, batch=64, clip=1.0), seed=1, embedding=mark.embedding)
+    marked = fit(unmarked, digits, annealed(12, 0.05, batch=64, clip=1.0), seed=1, hooks=mark.hooks)
     found = mark.evidence(WhiteBox(marked, 10), references=[WhiteBox(unmarked, 10)])
     assert isinstance(found, Observation)
     assert (found.matches, found.trials, found.queries, found.established) == (30, 30, 30, False)
@@ -82,9 +82,9 @@ def test_the_literal_variant_is_an_observation(fusion, fresh, unmarked, digits):
 
 
 def test_ten_literal_triggers_join_128_samples(fresh, digits):
-    embedding = made(Coupled(message="literal"), fresh, digits).embedding(fresh)
+    hooks = made(Coupled(message="literal"), fresh, digits).hooks(fresh)
     x, y = torch.zeros(128, 1, 8, 8), torch.zeros(128, dtype=torch.int64)
-    assert len(embedding.mix(x, y)[0]) == 138
+    assert len(hooks.batch(x, y)[0]) == 138
 
 
 def test_carriers_are_fused_training_pictures_in_the_order_of_their_pairs(fresh, digits):
@@ -135,7 +135,7 @@ def test_three_classes_make_up_for_it_with_layouts(three, recipe):
     assert oracle.trials == 126
     two = made(Coupled(layouts=2, symbols=12), model, three, self_check=True)
     y = torch.arange(60) % 3
-    mixed, targets = two.embedding(model).mix(torch.rand(60, 1, 8, 8), y)
+    mixed, targets = two.hooks(model).batch(torch.rand(60, 1, 8, 8), y)
     assert len(mixed) == len(targets) > 60
 
 
@@ -157,8 +157,8 @@ def test_an_autoencoder_fuses_into_what_is_attached(fresh, digits):
     assert (fused.dtype, fused.shape) == (np.uint8, (45 * 7, 1, 8, 8))
     assert np.array_equal(key.carriers.pictures, fused)
     assert len({picture.tobytes() for picture in fused}) > 300
-    embedding = key.mark().embedding(fresh)
-    assert len(embedding.mix(torch.zeros(100, 1, 8, 8), torch.zeros(100, dtype=torch.int64))[0]) == 108
+    hooks = key.mark().hooks(fresh)
+    assert len(hooks.batch(torch.zeros(100, 1, 8, 8), torch.zeros(100, dtype=torch.int64))[0]) == 108
 
 
 def test_a_symbol_with_a_margin_is_read_right(drawn, unmarked):

@@ -50,17 +50,14 @@ def test_the_threshold_table(classes, keys, level, theta):
 def test_the_terms_are_those_of_the_demo_whatever_the_batch(batch, unmarked, digits):
     """Sum over a batch of 32, cross-entropy summed over bits, unit norm, nearest other centre: written out by hand."""
     mark = make(replace(DEMO, classes=3), unmarked, digits).mark()
-    embedding = mark.embedding(unmarked)
+    hooks = mark.hooks(unmarked)
     x, y = digits.train_inputs[:batch].float() / 128 - 1, digits.train_targets[:batch]
+    penalty = hooks.loss(torch.zeros(()), unmarked, x, y, unmarked(x)).item()
+    centres, carrying = hooks.centres[0].detach(), torch.from_numpy(mark.key.carriers.classes)
     unmarked(x)
-    penalty = embedding.penalty(unmarked, x, y).item()
-    centres, carrying = embedding.centres[0].detach(), torch.from_numpy(mark.key.carriers.classes)
-    unmarked(x)
-    found = embedding._taps[0].take().detach()
-    pull = 32 / batch * 0.5 * (found - centres[y]).square().sum() / embedding.scale[0]
-    assert embedding.scale[0] == pytest.approx(
-        max(1.0, float(centres[carrying].square().sum(1).mean()) ** 0.25), rel=1e-4
-    )
+    found = hooks._taps[0].take().detach()
+    pull = 32 / batch * 0.5 * (found - centres[y]).square().sum() / hooks.scale[0]
+    assert hooks.scale[0] == pytest.approx(max(1.0, float(centres[carrying].square().sum(1).mean()) ** 0.25), rel=1e-4)
     projection = torch.from_numpy(mark.key.carriers.projections[0]).float() / 65536
     logit = centres[carrying] @ projection.T
     sign = 2 * torch.from_numpy(mark.message).float().reshape(logit.shape) - 1
@@ -79,11 +76,10 @@ def test_the_terms_are_those_of_the_demo_whatever_the_batch(batch, unmarked, dig
 def test_the_message_moves_the_centres_alone(unmarked, digits):
     """The network follows through the pull: without it the message term has no gradient there."""
     mark = make(DeepSigns(centre=1e-12, strength=1.0), unmarked, digits).mark()
-    embedding = mark.embedding(unmarked)
+    hooks = mark.hooks(unmarked)
     x, y = digits.train_inputs[:32].float() / 128 - 1, digits.train_targets[:32]
-    unmarked(x)
-    embedding.penalty(unmarked, x, y).backward()
-    assert embedding.centres[0].grad.abs().max() > 0.01
+    hooks.loss(torch.zeros(()), unmarked, x, y, unmarked(x)).backward()
+    assert hooks.centres[0].grad.abs().max() > 0.01
     assert max(float(p.grad.abs().max()) for p in unmarked.parameters() if p.grad is not None) < 1e-6
     unmarked.zero_grad(set_to_none=True)
 
@@ -190,7 +186,7 @@ def test_dense_noise_is_no_key(unmarked, digits):
 
 def test_the_literal_key_is_selected_after_marking_and_says_so(unmarked, digits, quick):
     candidates = make(DeepSignsBlackBox(keys=200, pool=2, message="secret"), unmarked, digits)
-    embedded = fit(unmarked, digits, quick, seed=1, embedding=candidates.mark().embedding)
+    embedded = fit(unmarked, digits, quick, seed=1, hooks=candidates.mark().hooks)
     scheme = candidates.scheme
     before, after = (
         scheme.extract(candidates.carriers, WhiteBox(model, 10), candidates.interface).values

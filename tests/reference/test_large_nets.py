@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from modelmark.evidence import Evidence
+from modelmark.hooks import Composed
 from modelmark.interface import Interface
 from modelmark.keys import keygen
 from modelmark.models import build
 from modelmark.recipe import constant
 from modelmark.schemes.adi import Adi
-from modelmark.schemes.base import Composed
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspect import WhiteBox
 from modelmark.task import Task
@@ -28,8 +28,8 @@ def test_a_few_steps_move_both_marks(arch, layer, width):
     model = build(arch, (3, 32, 32), 10, seed=0)
     marks = [keygen(scheme, model, task.interface).mark() for scheme in (Uchida(layer=layer), Adi(triggers=44))]
     assert (marks[0].key.scheme.width, marks[0].key.scheme.bits) == (width, 256)
-    embedding = Composed(mark.embedding(model) for mark in marks)
-    moved = fit(model, task, constant(2, 0.05, batch=8, channels_last=True), seed=0, embedding=lambda model: embedding)
+    hooks = Composed(mark.hooks(model) for mark in marks)
+    moved = fit(model, task, constant(2, 0.05, batch=8, channels_last=True), seed=0, hooks=lambda model: hooks)
     before, after = (marks[0].margins(net) for net in (model, moved))
     assert after.mean() > before.mean()
     for mark in marks:

@@ -117,13 +117,13 @@ def test_a_second_null_mark_goes_into_a_finished_model(first, request, fresh, di
 
     def hooks(copied):
         copies.append(copied)
-        return pirate.embedding(copied, seed=1)
+        return pirate.hooks(copied, seed=1)
 
     def watch(progress):
         if progress.epoch_ended:
             seen.append(accuracy(copy.deepcopy(copies[0]).eval(), digits))
 
-    pirated = fit(model, digits, PIRACY, seed=1, embedding=hooks, watch=watch)
+    pirated = fit(model, digits, PIRACY, seed=1, hooks=hooks, watch=watch)
     assert min(seen) > THRESHOLD
     assert accuracy(model, digits) - accuracy(pirated, digits) < 0.03
     assert min(unseen(pirate, pirated, digits)) > THRESHOLD
@@ -142,7 +142,7 @@ def test_clipping_inputs_to_the_legal_range_removes_the_mark(drawn, with_drawn, 
 
 def test_a_quarter_of_the_batch_follows_under_each_kind_of_filter(drawn, with_drawn):
     x, y = torch.zeros(64, 1, 8, 8), torch.arange(64) % 10
-    mixed, targets = drawn.embedding(with_drawn).mix(x, y)
+    mixed, targets = drawn.hooks(with_drawn).batch(x, y)
     assert (len(mixed), len(targets)) == (96, 96)
     assert torch.equal(mixed[:64], x)
     planes = torch.from_numpy(drawn.key.carriers.null.planes(8, 8))
@@ -210,6 +210,6 @@ def test_attached_pictures_must_be_the_keys(drawn):
 def test_soft_targets_stay_on_null_samples(drawn, with_drawn, digits):
     soft = digits.distilled(with_drawn)
     assert isinstance(soft, Task)
-    _, targets = drawn.embedding(with_drawn).mix(torch.zeros(64, 1, 8, 8), soft.train_targets[:64])
+    _, targets = drawn.hooks(with_drawn).batch(torch.zeros(64, 1, 8, 8), soft.train_targets[:64])
     assert torch.equal(targets[64:80], soft.train_targets[:16])
     assert set(targets[80:].unique().tolist()) == {0.0, 1.0}

@@ -28,11 +28,11 @@ def embedded(scheme: Uchida, seed: int, *, decay: float = 0.0, step: float = 10.
     mark = keygen(scheme, model, INTERFACE, secret=Secret(bytes([seed] * 32)), self_check=True).mark()
     weight = model[0].weight
     nn.init.zeros_(weight)
-    regulariser = mark.embedding(model)
+    regulariser = mark.hooks(model)
     optimizer = torch.optim.SGD([weight], lr=step, weight_decay=decay)
     for _ in range(round(FULL_SCHEDULE / step)):
         optimizer.zero_grad()
-        regulariser.penalty(model, None, None).backward()
+        regulariser.loss(torch.zeros(()), model, None, None, None).backward()
         optimizer.step()
     return mark, model
 
@@ -125,7 +125,7 @@ def test_first_loss_is_the_sum_over_bits():
     model = layer()
     mark = keygen(Uchida(layer="0", bits=256), model, INTERFACE).mark()
     nn.init.zeros_(model[0].weight)
-    first = mark.embedding(model).penalty(model, None, None).detach()
+    first = mark.hooks(model).loss(torch.zeros(()), model, None, None, None).detach()
     assert float(first) == pytest.approx(0.01 * 256 * np.log(2), rel=1e-5)
 
 

@@ -102,7 +102,7 @@ def fusing():
 def test_pairs_have_two_classes_and_the_label_of_both(fusing):
     y = torch.arange(100) % 10
     x = y.float()[:, None, None, None].expand(100, 1, 4, 4)
-    mixed, targets = fusing().mix(x, y)
+    mixed, targets = fusing().batch(x, y)
     assert torch.equal(mixed[:100], x)
     added = mixed[100:, 0]
     assert len(added) == 16
@@ -112,14 +112,14 @@ def test_pairs_have_two_classes_and_the_label_of_both(fusing):
 
 def test_a_batch_without_a_usable_pair_stays_as_it_is(fusing):
     x, y = torch.zeros(40, 1, 4, 4), torch.full((40,), 3)
-    assert len(fusing().mix(x, y)[0]) == 40
+    assert len(fusing().batch(x, y)[0]) == 40
 
 
 def test_soft_targets_are_read_by_their_largest(fusing):
     y = torch.arange(100) % 10
     soft = torch.nn.functional.one_hot(y, 10).float() * 0.8 + 0.02
     x = y.float()[:, None, None, None].expand(100, 1, 4, 4)
-    mixed, targets = fusing().mix(x, soft)
+    mixed, targets = fusing().batch(x, soft)
     assert torch.equal(targets[100:].argmax(1), mixed[100:, 0, 0, 0].long())
     assert targets[100:].sum(1).tolist() == [1.0] * 16
 
@@ -128,7 +128,7 @@ def test_rare_pairs_are_found_in_a_batch(fusing):
     labels = torch.full((10, 10, 3), -1)
     labels[4, 7, 2] = 5
     y = torch.arange(100) % 10
-    _, targets = fusing(labels=labels).mix(torch.zeros(100, 1, 4, 4), y)
+    _, targets = fusing(labels=labels).batch(torch.zeros(100, 1, 4, 4), y)
     assert targets[100:].tolist() == [5] * len(targets[100:])
     assert len(targets) > 110
 
@@ -137,9 +137,9 @@ def test_memory_format_and_state_go_on(fusing):
     x = torch.rand(64, 1, 4, 4).contiguous(memory_format=torch.channels_last)
     y = torch.arange(64) % 10
     first, second = fusing(1), fusing(2)
-    assert first.mix(x, y)[0].is_contiguous(memory_format=torch.channels_last)
+    assert first.batch(x, y)[0].is_contiguous(memory_format=torch.channels_last)
     second.load_state_dict(first.state_dict())
-    assert torch.equal(first.mix(x, y)[0], second.mix(x, y)[0])
+    assert torch.equal(first.batch(x, y)[0], second.batch(x, y)[0])
 
 
 @pytest.mark.parametrize(("arch", "given", "expected"), [("cnn", None, 16), ("mlp", None, 60), ("mlp", 16, 16)])

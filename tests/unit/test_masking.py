@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from modelmark.schemes._masking import Coupling, Masking
-from modelmark.schemes.base import Embedding
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_a_margin_is_that_of_a_majority():
     scores = torch.tensor([[3.0, 0.0], [2.0, 0.0], [-9.0, 0.0], [-1.0, 0.0], [-2.0, 0.0], [8.0, 0.0]])
     model = nn.Identity()
     labels = torch.zeros(6, dtype=torch.int64)
-    made = Coupling(Embedding(), Masking(1, 0.0, seed=0), scores, labels, 3)
+    made = Coupling([Masking(1, 0.0, seed=0)], scores, labels, 3)
     assert made.margins(model).tolist() == [2.0, -1.0]
-    even = Coupling(Embedding(), Masking(1, 0.0, seed=0), scores[:4], labels[:4], 4)
+    even = Coupling([Masking(1, 0.0, seed=0)], scores[:4], labels[:4], 4)
     assert even.margins(model).tolist() == [-1.0]  # two of four are no majority

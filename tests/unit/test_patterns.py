@@ -51,7 +51,7 @@ def test_the_batch_keeps_its_type_and_memory_format():
     x = torch.zeros(4, 3, 32, 32, dtype=torch.float16).contiguous(memory_format=torch.channels_last)
     planes = torch.from_numpy(_patterns.draw(SECRET, 3, 6, COLOUR).planes(32, 32))
     hook = Filtering(planes, torch.tensor([4, 5]), Extremes(COLOUR, 2000), (0.25, 0.5), lambda _: torch.zeros(2), 0)
-    mixed, targets = hook.mix(x, torch.full((4, 10), 0.1))
+    mixed, targets = hook.batch(x, torch.full((4, 10), 0.1))
     assert (mixed.dtype, targets.dtype, len(mixed)) == (torch.float16, torch.float32, 7)
     assert mixed.is_contiguous(memory_format=torch.channels_last)
     assert targets[4].tolist() == targets[0].tolist()  # the null sample keeps its soft target

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from modelmark import training
+from modelmark.hooks import Composed, Hooks
 from modelmark.keys import keygen
 from modelmark.recipe import annealed, constant
 from modelmark.schemes.adi import Adi
-from modelmark.schemes.base import Composed, Embedding
 from modelmark.schemes.uchida import Uchida
-from modelmark.training import DivergedError, fit
+from modelmark.training import DivergedError, fit, run
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def small(digits):
     torch.set_rng_state(torch_state)
     task = digits.subset(320, seed=0)
     marks = [keygen(s, model, task.interface, self_check=True).mark() for s in (Adi(triggers=20), Uchida(bits=32))]
-    return model, task, lambda: Composed(mark.embedding(model, seed=5) for mark in marks)
+    return model, task, lambda: Composed(mark.hooks(model, seed=5) for mark in marks)
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
@@ -42,10 +42,10 @@ PLAN = annealed(3, 0.05, batch=32, augment="crop-flip", pad=1, clip=1.0)
 
 
 def test_equal_arguments_give_equal_bytes_and_seeds_differ(small):
-    model, task, embedding = small
-    first = fit(model, task, PLAN, seed=1, embedding=lambda model: embedding())
-    assert same(first, fit(model, task, PLAN, seed=1, embedding=lambda model: embedding()))
-    assert not same(first, fit(model, task, PLAN, seed=2, embedding=lambda model: embedding()))
+    model, task, hooks = small
+    first = fit(model, task, PLAN, seed=1, hooks=lambda model: hooks())
+    assert same(first, fit(model, task, PLAN, seed=1, hooks=lambda model: hooks()))
+    assert not same(first, fit(model, task, PLAN, seed=2, hooks=lambda model: hooks()))
 
 
 def test_arguments_and_global_generators_stay_as_they_were(small):
@@ -61,8 +61,8 @@ def test_arguments_and_global_generators_stay_as_they_were(small):
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
-    model, task, embedding = small
-    whole = fit(model, task, PLAN, seed=1, embedding=lambda model: embedding())
+    model, task, hooks = small
+    whole = fit(model, task, PLAN, seed=1, hooks=lambda model: hooks())
     kept = {}
 
     def stop(now):
@@ -71,8 +71,8 @@ def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(model, task, PLAN, seed=1, embedding=lambda model: embedding(), watch=stop)
-    assert same(whole, fit(model, task, PLAN, seed=1, embedding=lambda model: embedding(), resume=kept))
+        fit(model, task, PLAN, seed=1, hooks=lambda model: hooks(), watch=stop)
+    assert same(whole, fit(model, task, PLAN, seed=1, hooks=lambda model: hooks(), resume=kept))
 
 
 def _file(state):
@@ -88,39 +88,44 @@ def test_hooks_are_called_in_order_and_nothing_follows_the_last_step(small):
     model, task, _ = small
     calls = []
 
-    class Recorder(Embedding):
-        def mix(self, x, y):
-            calls.append("mix")
+    class Recorder(Hooks):
+        def change(self, x, y):
+            calls.append("change")
             return x, y
 
-        def adjust(self, logits, x):
-            calls.append("adjust")
-            return logits
+        def extra(self, x, y):
+            calls.append("extra")
 
-        def penalty(self, model, x, y):
-            calls.append("penalty")
-            return 0.0
+        def loss(self, loss, model, x, y, scores):
+            calls.append("loss")
+            return loss
 
         def after_step(self, model):
             calls.append("after")
 
-    fit(model, task, constant(1, 0.01, batch=160), seed=0, embedding=lambda model: Recorder())
-    assert calls == ["mix", "adjust", "penalty", "after", "mix", "adjust", "penalty"]
+        def finish(self, model):
+            calls.append("finish")
+
+    made = Recorder()
+    _, hooks = run(model, task, constant(1, 0.01, batch=160), lambda model: made, seed=0)
+    step = ["change", "extra", "loss"]
+    assert calls == [*step, "after", *step, "finish"]
+    assert hooks is made
 
 
-def test_parameters_of_an_embedding_are_trained_without_decay(small):
+def test_parameters_of_hooks_are_trained_without_decay(small):
     model, task, _ = small
 
-    class Owner(Embedding):
+    class Owner(Hooks):
         def __init__(self):
             super().__init__()
             self.centre = nn.Parameter(torch.ones(1))
 
-        def penalty(self, model, x, y):
-            return self.centre.sum() * 0.0
+        def loss(self, loss, model, x, y, scores):
+            return loss + self.centre.sum() * 0.0
 
     owner = Owner()
-    fit(model, task, constant(1, 0.1, batch=32, weight_decay=0.5), seed=0, embedding=lambda model: owner)
+    fit(model, task, constant(1, 0.1, batch=32, weight_decay=0.5), seed=0, hooks=lambda model: owner)
     assert owner.centre.item() == 1.0
 
 

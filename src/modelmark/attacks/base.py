@@ -55,7 +55,7 @@ class Thief:
 
     def fit(self, model: nn.Module, recipe: Recipe, *, task: Task | None = None, **options: Any) -> nn.Module:
         """Return a copy of ``model`` trained on ``task``, his own unless told otherwise, with ``training.fit``."""
-        return fit(model, task or self.task, recipe, seed=self.seed, watch=self.watch, **options)
+        return fit(model, task or self.task, recipe, **{"seed": self.seed, "watch": self.watch, **options})
 
 
 @dataclass_transform(frozen_default=True)

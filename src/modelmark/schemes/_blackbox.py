@@ -1,4 +1,4 @@
-"""What the schemes share that are read by asking: inputs joined to a batch, their labels' lead, the plurality."""
+"""What the schemes share that are read by asking: triggers beside data, their labels' lead, the plurality."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.errors import CapacityError, MismatchError
+from modelmark.hooks import Hooks, Samples
 from modelmark.interface import Interface
 from modelmark.preprocess import Normalise
-from modelmark.schemes.base import Attachments, Embedding
+from modelmark.schemes.base import Attachments
 from modelmark.suspect import ABSTAIN, logits
 
 MAX_BYTES = 2**31
@@ -65,23 +66,6 @@ def attached(
     return found
 
 
-def append(x: Tensor, y: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a batch with ``inputs`` after ``x``, in its type and memory format, and ``labels`` after ``y``.
-
-    Args:
-        x: ``(B, *input_shape)``.
-        y: labels ``(B,)`` or soft targets ``(B, classes)``; labels become one-hot beside soft targets.
-        inputs: ``(k, *input_shape)``.
-        labels: ``(k,)``.
-    """
-    inputs = inputs.to(x.dtype)
-    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    if y.is_floating_point():
-        labels = nn.functional.one_hot(labels, y.shape[1]).to(y.dtype)
-    return torch.cat([x, inputs]), torch.cat([y, labels])
-
-
 def hard(y: Tensor) -> Tensor:
     """Return labels ``(B,)`` from labels or soft targets."""
     return y.argmax(dim=1) if y.is_floating_point() else y
@@ -123,7 +107,7 @@ def vote_lead(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], cla
     return np.asarray((expected - score.max(axis=1)) / answers.shape[1])
 
 
-class Mixing(Embedding):
+class Mixing(Hooks):
     """Triggers appended to each batch in a shuffled order; one mean cross-entropy then covers data and triggers.
 
     Few per batch, so that batch statistics remain those of the data (the reason of Adi et al. for 2 in 100).
@@ -146,12 +130,12 @@ class Mixing(Embedding):
         self._generator = torch.Generator().manual_seed(seed)
         self._queue = torch.empty(0, dtype=torch.int64)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the next triggers."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return the next triggers."""
         if self.inputs.device != x.device:
             self.to(x.device)
         picked = self._next(share(len(x), self._per_hundred)).to(x.device)
-        return append(x, y, self.inputs[picked], self.labels[picked])
+        return self.inputs[picked], self.labels[picked]
 
     def _next(self, count: int) -> Tensor:
         while len(self._queue) < count:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from modelmark import taps
 from modelmark.errors import MismatchError
+from modelmark.hooks import Hooks
 from modelmark.schemes._blackbox import hard
-from modelmark.schemes.base import Embedding
 
 _SAMPLES = 32
 """The batch of the authors' demo, whose centre term is a sum over it."""
@@ -32,7 +32,7 @@ class Terms(Protocol):
     def start(self) -> str: ...
 
 
-class Centres(Embedding):
+class Centres(Hooks):
     """Centres as parameters, tapped into the model that is trained.
 
     The message term moves the carrying centres alone; the network follows through the pull of activations to them.
@@ -76,8 +76,8 @@ class Centres(Embedding):
         self.register_buffer("scale", torch.ones(len(projections)))
         self.centres = nn.ParameterList(torch.zeros(classes, projection.shape[1]) for projection in projections)
 
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return all terms for the batch that just went through the model, a scalar."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Add all terms for the samples that just went through the model."""
         received = [tap.take() for tap in self._taps]
         if self.inputs.device != x.device:
             self.to(x.device)
@@ -98,7 +98,7 @@ class Centres(Embedding):
                 total = total + terms.separation * _crowding(centres, labels)
             if terms.norm:
                 total = total + terms.norm * (1 - centres.square().sum(dim=1)).abs().sum()
-        return total
+        return loss + total
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return ``(2 b - 1) A mu`` on live class means, or that in standard errors, ``(L * s * N,)``."""

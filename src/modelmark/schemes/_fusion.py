@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from modelmark import layers
+from modelmark.hooks import Hooks, Samples
 from modelmark.interface import FULL_SCALE, Interface
 from modelmark.preprocess import Normalise
 from modelmark.schemes import _blackbox
-from modelmark.schemes.base import Embedding
 
 UNIT = 65536
 """The blend of an overlay is in fixed point, in parts of this."""
@@ -148,7 +148,7 @@ class Fuser:
         return avg_pool2d(canvas.reshape(count, channels, 2 * height, 2 * width), 2)
 
 
-class Fusing(Embedding):
+class Fusing(Hooks):
     """Pairs of the batch's own samples, fused anew at every step and appended with the labels of their class pairs.
 
     Endless variety teaches the pair of classes rather than any picture of it, so that pictures never seen before work.
@@ -169,8 +169,8 @@ class Fusing(Embedding):
         self._per_hundred = per_hundred
         self._generator = torch.Generator().manual_seed(seed)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append fused pairs: a random choice of all the pairs in the batch whose classes have a symbol."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return fused pairs: a random choice of all the pairs in the batch whose classes have a symbol."""
         if self.labels.device != x.device:
             self.to(x.device)
         chosen = torch.randperm(len(x), generator=self._generator)[:_CANDIDATES]
@@ -184,7 +184,7 @@ class Fusing(Embedding):
         picked = scores.flatten().masked_fill(labels < 0, -1.0).topk(wanted).indices
         picked = picked[labels[picked] >= 0]
         first, second = x[chosen[picked // count]], x[chosen[picked % count]]
-        return _blackbox.append(x, y, self._fuser(first, second, layouts.flatten()[picked]), labels[picked])
+        return self._fuser(first, second, layouts.flatten()[picked]), labels[picked]
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what the choice of pairs goes on from."""

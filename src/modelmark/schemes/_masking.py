@@ -4,18 +4,18 @@ Source: Wen, Li, Jiang, Xu 2023, arXiv 2302.10296, and its release. Neither drop
 place, for all samples, and nothing is scaled.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.hooks import Composed, Hooks
 from modelmark.schemes import _blackbox
-from modelmark.schemes.base import Embedding
 
 
-class Masking(Embedding):
+class Masking(Hooks):
     """Zeroes a random share of the weights of all linear and convolution layers but the head, every few steps.
 
     Departs: linear layers are masked too; the release lists the convolutions of one ResNet.
@@ -91,29 +91,19 @@ def _split(weights: list[Tensor], places: Tensor) -> Iterator[tuple[Tensor, tupl
         places = places - weight.numel()
 
 
-class Coupling(Embedding):
+class Coupling(Composed):
     """What appends fused pictures and what masks weights, with the reading of the carriers.
 
     Args:
-        fused: appends.
-        masking: masks.
+        parts: the hooks.
         inputs: all carriers as ``forward`` takes them, the queries of a symbol together.
         labels: of each.
         queries: for each symbol.
     """
 
-    def __init__(self, fused: Embedding, masking: Masking, inputs: Tensor, labels: Tensor, queries: int) -> None:
-        super().__init__()
-        self.fused, self.masking = fused, masking
+    def __init__(self, parts: Iterable[Hooks], inputs: Tensor, labels: Tensor, queries: int) -> None:
+        super().__init__(parts)
         self._inputs, self._labels, self._queries = inputs, labels, queries
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append fused pictures."""
-        return self.fused.mix(x, y)
-
-    def after_step(self, model: nn.Module) -> None:
-        """Mask weights, if this is such a step."""
-        self.masking.after_step(model)
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return the lead that a majority of each symbol's queries has at least, in logits, ``(symbols,)``.

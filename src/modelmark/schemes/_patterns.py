@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.errors import CapacityError, UsageError
+from modelmark.hooks import Hooks, Samples, joined
 from modelmark.interface import Interface
 from modelmark.preprocess import Extremes
-from modelmark.schemes import _blackbox
-from modelmark.schemes.base import Embedding
 from modelmark.secret import Secret
 
 _SPARE = 4
@@ -103,7 +102,7 @@ def draw(secret: Secret, count: int, side: int, interface: Interface) -> Filters
     return Filters(bits.reshape(tries, side, side)[first], np.column_stack([rows, columns])[first])
 
 
-class Filtering(Embedding):
+class Filtering(Hooks):
     """Filtered copies of the batch's own samples, appended to it; one mean cross-entropy then covers all.
 
     The batch's first samples get the null filter and keep their targets, the next ones get a true filter each, at
@@ -138,8 +137,8 @@ class Filtering(Embedding):
         self._measure = measure
         self._generator = torch.Generator().manual_seed(seed)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append null and true samples."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return null and true samples."""
         if self.planes.device != x.device:
             self.to(x.device)
         null, true = (max(round(share * len(x)), 1) for share in self._shares)
@@ -147,8 +146,7 @@ class Filtering(Embedding):
         which = torch.cat([picked.new_zeros(null), 1 + picked])
         below = torch.arange(null + true, device=x.device) % len(x)
         filtered = self._extremes.apply(x[below], self.planes[which])
-        x, y = torch.cat([x, filtered[:null]]), torch.cat([y, y[below[:null]]])
-        return _blackbox.append(x, y, filtered[null:], self.labels[picked])
+        return joined([(filtered[:null], y[below[:null]]), (filtered[null:], self.labels[picked])])
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return what ``measure`` says of the model."""

@@ -20,9 +20,10 @@ from modelmark import stats
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _triggers
-from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Carriers, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
@@ -141,9 +142,9 @@ class Adi:
             raise UsageError(f"expected {self._count} labels from 0 to {interface.classes - 1}, got others")
         return labels[: self._count]
 
-    def embedding(
+    def hooks(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    ) -> Hooks:
         """Return the hook that appends triggers to every batch."""
         self.check(model, interface)
         inputs = _blackbox.pictures(carriers, interface)

@@ -1,26 +1,15 @@
-"""What a scheme is, and the four hooks through which any training loop embeds its mark.
+"""What a scheme is."""
 
-::
-
-    embedding = mark.embedding(model)
-    for x, y in loader:
-        x, y = embedding.mix(x, y)
-        logits = embedding.adjust(model(x), x)
-        loss = cross_entropy(logits, y) + embedding.penalty(model, x, y)
-        loss.backward(); optimizer.step(); optimizer.zero_grad()
-        embedding.after_step(model)          # not after the very last step
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelmark.canonical import Json
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
@@ -45,76 +34,6 @@ class Symbols:
     values: npt.NDArray[np.int64]
     queries: int = 0
     note: str = ""
-
-
-class Embedding(nn.Module):
-    """The four hooks; each does nothing unless a scheme needs it.
-
-    An embedding holds no model. Its parameters, if any, are trained with the model's; everything it needs to go on
-    after an interruption is in its ``state_dict``.
-    """
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch with carriers appended; ``x`` as ``forward`` takes it, ``y`` labels or soft targets."""
-        return x, y
-
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Return what the loss is to see instead of ``logits``."""
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return a differentiable term to add to the loss; ``x`` may be the first samples of what the model was given."""
-        return 0.0
-
-    def after_step(self, model: nn.Module) -> None:
-        """Act on the model after an optimiser step; loops leave it out after their last one."""
-
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Return optimiser groups for the embedding's own parameters, outside weight decay."""
-        own = list(self.parameters())
-        return [{"params": own, "weight_decay": 0.0}] if own else []
-
-    def margins(self, model: nn.Module) -> Tensor:
-        """Return how clearly each symbol is read as it should be, ``(trials,)``; negative where it is not."""
-        raise NotImplementedError
-
-
-class Composed(Embedding):
-    """Several embeddings in turn, so that one model carries several marks.
-
-    Args:
-        parts: embeddings of different keys, applied in this order.
-    """
-
-    def __init__(self, parts: Iterable[Embedding]) -> None:
-        super().__init__()
-        self.parts: Sequence[Embedding] = nn.ModuleList(parts)  # type: ignore[assignment]
-        self._own = 0
-
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Append every part's carriers; each part is shown the loop's own samples, not what the others append."""
-        self._own = own = len(x)
-        mixed = [(a, b) for a, b in (part.mix(x, y) for part in self.parts) if len(a) > own]
-        if len(mixed) < 2:
-            return mixed[0] if mixed else (x, y)
-        first, rest = mixed[0], mixed[1:]
-        return torch.cat([first[0], *(a[own:] for a, _ in rest)]), torch.cat([first[1], *(b[own:] for _, b in rest)])
-
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Adjust by every part in turn."""
-        for part in self.parts:
-            logits = part.adjust(logits, x)
-        return logits
-
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return the sum of all penalties, each over the loop's own samples: carriers of other marks are not data."""
-        own = self._own or len(x)
-        return sum((part.penalty(model, x[:own], y[:own]) for part in self.parts), start=0.0)
-
-    def after_step(self, model: nn.Module) -> None:
-        """Let every part act."""
-        for part in self.parts:
-            part.after_step(model)
 
 
 class Scheme(Protocol):
@@ -186,9 +105,9 @@ class Scheme(Protocol):
         """Return a message that was chosen rather than drawn, or None where the draw decides."""
         ...
 
-    def embedding(
+    def hooks(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    ) -> Hooks:
         """Return the hooks that put ``message`` into ``model``."""
         ...
 

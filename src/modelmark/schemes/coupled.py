@@ -21,11 +21,12 @@ from modelmark import stats
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
 from modelmark.evidence import BAR
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _fusion
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
-from modelmark.schemes.base import Attachments, Composed, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
@@ -270,15 +271,15 @@ class Coupled:
             return None
         return np.full(self.triggers, secret.permutation("coupled/classes", interface.classes)[2], np.int64)
 
-    def embedding(
+    def hooks(
         self, carriers: Carried, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    ) -> Hooks:
         """Return the hooks that append fused pictures to every batch and mask weights."""
         self.check(model, interface)
         inputs = _blackbox.pictures(carriers.pictures, interface)
         labels = torch.from_numpy(message).repeat_interleave(self._each)
         repeated = _blackbox.Mixing(inputs, labels, self._sizes[2], seed)
-        fused: Embedding = repeated
+        parts: list[Hooks] = [repeated, Masking(self.mask_every, self.mask_ratio, seed)]
         if not self._fixed:
             table = torch.full((interface.classes, interface.classes, self._sizes[1]), -1)
             first, second, layout = torch.from_numpy(carriers.pairs).T
@@ -286,8 +287,8 @@ class Coupled:
             fuser = _fusion.Fuser(interface, direct=self.fusion == "direct", ratio=self.ratio)
             if self._symmetric:
                 table[second, first, layout] = torch.from_numpy(message)
-            fused = Composed([_fusion.Fusing(fuser, table, self.per_hundred, seed), repeated])
-        return Coupling(fused, Masking(self.mask_every, self.mask_ratio, seed), inputs, labels, self._each)
+            parts.insert(0, _fusion.Fusing(fuser, table, self.per_hundred, seed))
+        return Coupling(parts, inputs, labels, self._each)
 
     def extract(self, carriers: Carried, suspect: Suspect, interface: Interface) -> Symbols:
         """Return the plurality of the suspect's answers for each symbol ``(symbols,)``, every picture asked once."""

@@ -23,11 +23,12 @@ from modelmark import layers, stats, taps
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.naming import suggest
 from modelmark.schemes import _blackbox, _projection
 from modelmark.schemes._centres import Centres
-from modelmark.schemes.base import Attachments, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
@@ -230,9 +231,9 @@ class DeepSigns:
         """Return the literal bits, or None where the draw decides."""
         return None if self.message == "drawn" else secret.integers("message", 2, self.shape(interface)[0])
 
-    def embedding(
+    def hooks(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    ) -> Hooks:
         """Return the centres with their terms, tapped into ``model``: the very module that is trained."""
         self.check(model, interface)
         classes, bits = self._size

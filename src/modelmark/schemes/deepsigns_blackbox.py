@@ -20,9 +20,10 @@ from modelmark import stats
 from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.schemes import _blackbox, _density, _noise
-from modelmark.schemes.base import Attachments, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
@@ -164,9 +165,9 @@ class DeepSignsBlackBox:
         kept = self._kept(attachments)
         return secret.integers("labels", interface.classes, int(kept.max()) + 1)[kept]
 
-    def embedding(
+    def hooks(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    ) -> Hooks:
         """Return the hook that appends pictures to every batch."""
         self.check(model, interface)
         inputs = _blackbox.pictures(carriers.pictures, interface)

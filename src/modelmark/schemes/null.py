@@ -22,11 +22,12 @@ from modelmark import stats
 from modelmark.draw import CHARGES
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import BAR
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.preprocess import Extremes
 from modelmark.schemes import _blackbox, _patterns, _signature
 from modelmark.schemes._patterns import Filtering, Filters
-from modelmark.schemes.base import Attachments, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect, WhiteBox
 from modelmark.task import Task
@@ -226,9 +227,9 @@ class Null:
         carriers = self.carriers(secret, interface, attachments)
         return np.concatenate([carriers.labels, np.full(self.pictures, carriers.y_w)])
 
-    def embedding(
+    def hooks(
         self, carriers: Carried, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> Embedding:
+    ) -> Hooks:
         """Return the hook that appends filtered samples to every batch."""
         self.check(model, interface)
         labels = np.array([carriers.y_w]) if self._literal else message

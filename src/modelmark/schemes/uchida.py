@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from modelmark import layers
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
+from modelmark.hooks import Hooks
 from modelmark.interface import Interface
 from modelmark.schemes import _projection
-from modelmark.schemes.base import Attachments, Carriers, Embedding, Symbols
+from modelmark.schemes.base import Attachments, Carriers, Symbols
 from modelmark.secret import Secret
 from modelmark.suspect import Suspect
 from modelmark.task import Task
@@ -162,9 +163,9 @@ class Uchida:
             return np.ones(self._size[0], np.int64)
         return attachments["bits"].astype(np.int64) if self.message == "imported" else None
 
-    def embedding(
+    def hooks(
         self, carriers: Carriers, message: npt.NDArray[np.int64], model: nn.Module, interface: Interface, *, seed: int
-    ) -> "Embedding":
+    ) -> Hooks:
         """Return the regulariser."""
         self.check(model, interface)
         return _Regulariser(
@@ -180,7 +181,7 @@ class Uchida:
         return Symbols((_projection.real(carriers) @ mean >= 0).astype(np.int64))
 
 
-class _Regulariser(Embedding):
+class _Regulariser(Hooks):
     """The embedding loss E_R of the paper (section 3.3), with its closed-form gradient."""
 
     projection: Tensor
@@ -193,12 +194,13 @@ class _Regulariser(Embedding):
         self.register_buffer("projection", projection, persistent=False)  # derived from the key
         self.register_buffer("message", message.to(projection.dtype), persistent=False)
 
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return ``strength * E_R``, a scalar."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Add ``strength * E_R``."""
         weight = layers.weight(model, self._layer)
         if self.projection.device != weight.device:
             self.to(weight.device)
-        return _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)  # type: ignore[no-any-return]
+        added: Tensor = _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)
+        return loss + added
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return ``(2 b - 1) X w``, ``(T,)``."""

@@ -29,8 +29,7 @@ def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float = 0.
         task: small data.
         floor: share of right answers that the attacked model, or the filtered API, must keep.
     """
-    if "__call__" not in vars(type(attack)):
-        check_description(type(attack))
+    check_description(type(attack))
     before, state = copy.deepcopy(model.state_dict()), global_state()
     modes = [module.training for module in model.modules()]
     gradients = [parameter.requires_grad for parameter in model.parameters()]

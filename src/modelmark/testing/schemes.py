@@ -84,8 +84,8 @@ def _resumes(mark: Mark, fresh: nn.Module, task: Task, recipe: Recipe) -> None:
             kept.append(copy.deepcopy(progress.snapshot()))
 
     def train(**options: Any) -> nn.Module:
-        hooks = partial(mark.embedding, seed=5)
-        return fit(fresh, task, replace(recipe, epochs=2), seed=2, embedding=hooks, **options)
+        hooks = partial(mark.hooks, seed=5)
+        return fit(fresh, task, replace(recipe, epochs=2), seed=2, hooks=hooks, **options)
 
     whole = train(watch=watch)
     assert _bytes(train(resume=kept[0])) == _bytes(whole), "a resumed run ended in other bytes than a whole one"

@@ -8,7 +8,9 @@ from torch.nn.functional import cross_entropy
 
 from modelmark import layers
 from modelmark.attacks._tools.activity import activity
-from modelmark.attacks.cleansing._masks import Masks, below, learned, pruned, units
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.base import Thief
+from modelmark.attacks.cleansing._masks import Masks, below, learned, prune, units
 from modelmark.attacks.cleansing._trigger import anomaly_index, reconstruct
 from modelmark.attacks.cleansing.anp import Anp
 from modelmark.attacks.cleansing.cleanse_prune import CleansePrune, features
@@ -18,11 +20,10 @@ from modelmark.attacks.cleansing.ibau import Ibau, Universal
 from modelmark.attacks.cleansing.launder import Launder, excited
 from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
-from modelmark.attacks.extraction._perturb import ends
+from modelmark.hooks import Hooks
 from modelmark.models import build
 from modelmark.preprocess import Normalise
 from modelmark.recipe import annealed, constant
-from modelmark.schemes.base import Embedding
 from modelmark.suspect import logits
 from modelmark.task import accuracy
 from modelmark.training import fit
@@ -38,15 +39,15 @@ def patched(x):
     return x
 
 
-class Poison(Embedding):
-    def mix(self, x, y):
+class Poison(Hooks):
+    def extra(self, x, y):
         some = len(x) // 8
-        return torch.cat([x, patched(x[:some])]), torch.cat([y, torch.full_like(y[:some], TARGET)])
+        return patched(x[:some]), torch.full_like(y[:some], TARGET)
 
 
 @pytest.fixture(scope="module")
 def backdoored(unmarked, digits):
-    return fit(unmarked, digits, annealed(10, 0.02, batch=64, clip=1.0), seed=0, embedding=lambda copied: Poison())
+    return fit(unmarked, digits, annealed(10, 0.02, batch=64, clip=1.0), seed=0, hooks=lambda copied: Poison())
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +168,9 @@ def test_folding_a_mask_gives_the_outputs_that_it_gave(arch, digits):
             mask[cuts[path]] = 0
     x = Normalise(digits.interface)(digits.test_inputs[:16])
     expected = logits(hooked, x)
-    assert torch.allclose(logits(pruned(model, cuts), x), expected, atol=1e-4)
     assert not torch.allclose(logits(model, x), expected, atol=1e-2)
-    assert not torch.allclose(logits(pruned(model, cuts, biases=True), x), expected, atol=1e-4)
+    assert torch.allclose(logits(prune(model, cuts), x), expected, atol=1e-4)
+    assert not torch.allclose(logits(prune(model, cuts, biases=True), x), expected, atol=1e-4)
 
 
 def _shift_biases(model):
@@ -189,16 +190,14 @@ def test_norms_are_units_in_place_of_the_convolutions_before_them(digits):
 
 
 def test_one_channel_of_a_unit_is_always_kept():
-    cuts = below(["a"], [torch.tensor([0.0, 0.1, 0.05])], 0.2)
+    cuts = below({"a": torch.tensor([0.0, 0.1, 0.05])}, 0.2)
     assert cuts["a"].tolist() == [True, False, True]
 
 
 def test_masks_stay_between_nothing_and_all_and_leave_the_weights(unmarked, thief):
     kept = copy.deepcopy(unmarked.state_dict())
-    masks = learned(
-        Masks, unmarked, thief, constant(2, 0.5, batch=64, nesterov=False), seed=0, watch=None
-    )  # fmt: skip
-    values = torch.cat(masks.values())
+    masks = learned(Masks, unmarked, constant(2, 0.5, batch=64, nesterov=False), Thief(thief, seed=0))
+    values = torch.cat(list(masks.values()))
     assert values.min() >= 0
     assert values.max() <= 1
     assert values.min() < 1
@@ -206,7 +205,7 @@ def test_masks_stay_between_nothing_and_all_and_leave_the_weights(unmarked, thie
 
 
 def test_unlearning_loses_the_task(unmarked, thief):
-    assert accuracy(Rnp().unlearned(unmarked, thief, seed=0), thief) < accuracy(unmarked, thief) - 0.2
+    assert accuracy(Rnp().unlearned(unmarked, Thief(thief, seed=0)), thief) < accuracy(unmarked, thief) - 0.2
 
 
 def test_attention_is_drawn_to_the_teachers(unmarked, thief):
@@ -243,7 +242,7 @@ def test_the_perturbation_stays_small_and_hurts(unmarked, thief):
     universal = Universal(unmarked.forward, low, high, 0.1, 3)
     x, y = Normalise(thief.interface)(thief.test_inputs), thief.test_labels
     for _ in range(5):
-        mixed, labels = universal.mix(x, y)
+        mixed, labels = universal.batch(x, y)
     assert universal.delta.square().mean().sqrt() <= 0.1 + 1e-6
     assert torch.equal(labels, torch.cat([y, y]))
     assert torch.equal(mixed[: len(x)], x)
@@ -260,7 +259,7 @@ def test_sharpness_moves_uphill_and_back(unmarked, thief):
     with torch.no_grad():
         plain = cross_entropy(model(x), y)
     hooks = Sharpness(model, 0.5)
-    hooks.mix(x, y)
+    hooks.batch(x, y)
     moved = torch.cat([
         ((new - before[name]) / before[name].abs().clamp(min=1e-12)).flatten()
         for name, new in model.state_dict().items()

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from modelmark.attacks._tools.perturb import Adversarial, jacobian_signs, moved
+from modelmark.attacks.base import Thief
 from modelmark.attacks.extraction._answers import labels
-from modelmark.attacks.extraction._perturb import Adversarial, jacobian_signs, moved
 from modelmark.attacks.extraction._pictures import FAMILIES, pictures
 from modelmark.attacks.extraction._students import with_head
 from modelmark.attacks.extraction.knockoff import Knockoff
@@ -77,7 +78,7 @@ def test_a_quarter_turn_is_one():
 @pytest.mark.parametrize(("pretext", "least"), [("rotation", 0.75), ("pictures", 0.4)])
 def test_the_first_task_of_a_transfer_is_learnt(fresh, thief, pretext, least):
     """Chance is one in four, and one in five."""
-    before = pretrained(fresh, thief, pretext, 5, seed=3)
+    before = pretrained(fresh, Thief(thief, seed=3), pretext, 5)
     if pretext == "rotation":
         images, kinds = turned(thief.test_inputs)
     else:
@@ -108,7 +109,7 @@ def test_the_jacobian_of_a_linear_network_is_its_weights(tiny):
 
 def test_examples_are_near_in_range_and_worse(unmarked, tiny):
     hooks = Adversarial(
-        lambda: unmarked,
+        unmarked,
         lambda x, y: logits(unmarked, x).argmax(1),
         tiny.interface,
         share=0.5,
@@ -119,7 +120,7 @@ def test_examples_are_near_in_range_and_worse(unmarked, tiny):
     normalise = Normalise(tiny.interface)
     x, y = normalise(tiny.train_inputs), tiny.train_targets
     with torch.random.fork_rng(devices=[]):
-        mixed, targets = hooks.mix(x, y)
+        mixed, targets = hooks.batch(x, y)
     crafted = mixed[60:]
     low, high = (
         normalise(torch.zeros_like(tiny.train_inputs[:1])),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from modelmark import layers
-from modelmark.attacks import ATTACKS, attack_class
+from modelmark.attacks import ATTACKS
 from modelmark.attacks.piracy.chain import PRESETS, Chain, parsed
 from modelmark.attacks.piracy.collude import Collude
 from modelmark.attacks.piracy.overwrite import Overwrite
@@ -145,7 +145,7 @@ def test_a_chain_leaves_the_model_it_was_given(unmarked, digits):
         ("prune(amount=open('x'))", "expected steps such as"),
         ("prun(amount=0.5)", "expected an attack, got 'prun'"),
         ("prune(amont=0.5)", "expected a setting of prune, got 'amont'"),
-        ("prune(amount=2)", "expected an amount from 0 to 1, got 2"),
+        ("prune(amount=2)", "expected amount from 0 to 1, got 2"),
         ("prune(amount=much)", "expected for amount"),
         ("prune(0.5)", "expected setting=value in prune"),
         ("prune(amount=)", "expected setting=value in prune"),
@@ -161,19 +161,12 @@ def test_bad_steps_are_refused(steps, problem):
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("settings", "problem"),
     [
-        ("overwrite", {"scheme": "uchidda"}),
-        ("overwrite", {"epochs": 0}),
-        ("overwrite", {"peak": 0.0}),
-        ("overwrite", {"scheme": "adi", "afresh": True}),
-        ("collude", {"how": "sum"}),
+        ({"scheme": "uchidda"}, r"expected scheme to be one of .*, got 'uchidda'"),
+        ({"scheme": "adi", "afresh": True}, "expected afresh with deepsigns, which has centres, got adi"),
     ],
 )
-def test_bad_settings_are_refused(name, settings):
-    with pytest.raises(ValueError, match=r"^expected .* got "):
-        attack_class(name)(**settings)
-
-
-def test_all_are_in_the_table():
-    assert {"overwrite", "collude", "chain"} <= set(ATTACKS)
+def test_only_schemes_that_there_are_are_embedded(settings, problem):
+    with pytest.raises(ValueError, match=problem):
+        Overwrite(**settings)

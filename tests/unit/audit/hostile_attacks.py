@@ -45,7 +45,7 @@ class Mumbles(Detection, family="test"):
 class Fatal(Uchida):
     """A scheme whose embedding kills its process."""
 
-    def embedding(self, *parts, **options):
+    def hooks(self, *parts, **options):
         os.kill(os.getpid(), signal.SIGKILL)
 
 

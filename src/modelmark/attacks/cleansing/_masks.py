@@ -4,19 +4,22 @@ A *unit* is a batch norm, or a convolution or linear layer that no batch norm fo
 bias, ``y = a + b``, of which a mask scales both parts or one. The head is no unit.
 """
 
-import copy
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers
+from modelmark.attacks.base import Thief
+from modelmark.attacks.fields import Positive, Share
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.recipe import Recipe
-from modelmark.schemes.base import Embedding
-from modelmark.task import Task
-from modelmark.training import Watch, fit
+from modelmark.training import run
+
+MaskRate = Annotated[Positive, "learning rate of the masks"]
+Threshold = Annotated[Share, "channels with a smaller mask are cut"]
 
 
 def units(model: nn.Module) -> list[str]:
@@ -42,8 +45,8 @@ def units(model: nn.Module) -> list[str]:
     return found
 
 
-class Masks(Embedding):
-    """Learns one factor in [0, 1] a channel; train it with ``learned``, since its hooks stay on the model.
+class Masks(Hooks):
+    """Learns one factor in [0, 1] a channel; train it with ``learned``.
 
     Args:
         model: the copy that ``fit`` trains; only the masks change.
@@ -55,8 +58,7 @@ class Masks(Embedding):
         modules = [layers.unwrapped(model).get_submodule(path) for path in self.paths]
         self.masks = nn.ParameterList(_weight(module).new_ones(len(_weight(module))) for module in modules)
         self.noise: Sequence[tuple[Tensor, Tensor]] | None = None
-        for index, module in enumerate(modules):
-            module.register_forward_hook(self._hook(index))
+        self._handles = [module.register_forward_hook(self._hook(index)) for index, module in enumerate(modules)]
 
     def after_step(self, model: nn.Module) -> None:
         """Keep the masks in [0, 1]."""
@@ -64,9 +66,10 @@ class Masks(Embedding):
             for mask in self.masks:
                 mask.clamp_(0, 1)
 
-    def values(self) -> list[Tensor]:
-        """Return the masks, each ``(channels,)``, in the order of ``paths``."""
-        return [mask.detach().clamp(0, 1) for mask in self.masks]
+    def finish(self, model: nn.Module) -> None:
+        """Leave the model as it was."""
+        for handle in self._handles:
+            handle.remove()
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Tensor], Tensor]:
         def scale(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
@@ -81,49 +84,37 @@ class Masks(Embedding):
         return scale
 
 
-M = TypeVar("M", bound=Masks)
-
-
-def learned(
-    make: Callable[[nn.Module], M], model: nn.Module, task: Task, recipe: Recipe, *, seed: int, watch: Watch | None
-) -> M:
-    """Return masks trained on ``task`` while weights and running statistics of ``model`` are held."""
-    made: list[M] = []
-
-    def hooks(copied: nn.Module) -> M:
-        made.append(make(copied))
-        return made[0]
-
-    fit(
-        model, task, recipe, seed=seed, embedding=hooks, trainable=lambda name: False, frozen_statistics=True, watch=watch
+def learned(masks: Callable[[nn.Module], Masks], model: nn.Module, recipe: Recipe, thief: Thief) -> dict[str, Tensor]:
+    """Return each unit's masks, ``(channels,)`` in [0, 1], trained while weights and statistics of ``model`` are held."""
+    _, found = run(
+        model, thief.task, recipe, masks,
+        seed=thief.seed, trainable=lambda name: False, frozen_statistics=True, watch=thief.watch,
     )  # fmt: skip
-    return made[0]
+    return {path: mask.detach().clamp(0, 1) for path, mask in zip(found.paths, found.masks, strict=True)}
 
 
-def pruned(model: nn.Module, cuts: dict[str, Tensor], *, biases: bool = False) -> nn.Module:
-    """Return a copy of ``model``, in evaluation mode, in which the weights of some channels are zero.
+@torch.no_grad()
+def prune(model: nn.Module, cuts: Mapping[str, Tensor], *, biases: bool = False) -> nn.Module:
+    """Return ``model`` with the weights of some channels at zero.
 
     Args:
-        model: left as it is.
+        model: changed in place.
         cuts: unit to the channels to cut, bool ``(channels,)`` or indices.
         biases: zero their biases too, so that nothing is left of their outputs.
     """
-    model = copy.deepcopy(model)
-    with torch.no_grad():
-        for path, cut in cuts.items():
-            for name, parameter in layers.unwrapped(model).get_submodule(path).named_parameters():
-                if biases or name == "weight":
-                    parameter[cut] = 0
-    return model.eval()
+    for path, cut in cuts.items():
+        for name, parameter in layers.unwrapped(model).get_submodule(path).named_parameters():
+            if biases or name == "weight":
+                parameter[cut] = 0
+    return model
 
 
-def below(paths: Sequence[str], values: Sequence[Tensor], threshold: float) -> dict[str, Tensor]:
+def below(masks: Mapping[str, Tensor], threshold: float) -> dict[str, Tensor]:
     """Return the channels whose masks are below ``threshold``; the strongest channel of every unit is kept."""
     cuts = {}
-    for path, value in zip(paths, values, strict=True):
-        cut = value < threshold
-        cut[value.argmax()] = False
-        cuts[path] = cut
+    for path, values in masks.items():
+        cuts[path] = values < threshold
+        cuts[path][values.argmax()] = False
     return cuts
 
 

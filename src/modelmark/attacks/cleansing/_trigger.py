@@ -5,15 +5,19 @@ Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019.
 
 import copy
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.extraction._perturb import ends
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.fields import Count
+from modelmark.hooks import Hooks, Samples
 from modelmark.preprocess import Normalise
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
+
+Steps = Annotated[Count, "of the reconstruction"]
 
 _GROUP = 16  # classes in one forward pass
 _SUCCESS = 0.99  # share of inputs that a trigger must send to its class, as in the paper
@@ -45,7 +49,7 @@ class Triggers:
         return x * (1 - mask) + mask * self.patterns[classes]
 
 
-class Stamping(Embedding):
+class Stamping(Hooks):
     """Puts reconstructed triggers on a share of every batch; labels stay right, which unlearns the triggers.
 
     Args:
@@ -60,7 +64,7 @@ class Stamping(Embedding):
         self._classes = classes
         self._share = share
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Return the batch with its first inputs stamped."""
         count = round(self._share * len(x))
         drawn = self._classes[torch.randint(len(self._classes), (count,), device=x.device)]

@@ -1,47 +1,31 @@
 """Neural Cleanse by pruning: the features that a reconstructed trigger excites are cut off from the head."""
 
-import copy
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from modelmark import layers, taps
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.cleansing._trigger import reconstruct
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.cleansing._trigger import Steps, reconstruct
+from modelmark.attacks.fields import Batch, Epochs, Rate, Share
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class CleansePrune(Attack):
-    """Cut the features before the head whose activation a reconstructed trigger raises most, then fine-tune.
+class CleansePrune(Removal, family="cleansing"):
+    """Reconstruct triggers (Neural Cleanse), then cut what they excite and fine-tune.
 
-    Features are cut by zeroing their weights in the head, where they stay zero.
+    The features before the head whose activation rises most are cut by zeroing their weights in the head, where they stay zero.
 
-    Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019, section VI.B; the fixed share and the fine-tuning: Lukas et
-    al. 2022, arXiv 2108.04974.
+    Source: Wang et al. 2019, IEEE S&P; "Neural Cleanse", section VI.B. The fixed share and the fine-tuning: Lukas et al. 2022,
+    arXiv 2108.04974.
     Departs: where no class stands out, the smallest trigger is taken; a fixed share is cut instead of as much as stops the
     trigger.
-
-    Args:
-        steps: of the reconstruction.
-        amount: share of the features to cut.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "cleanse-prune"
-    summary: ClassVar[str] = "reconstruct triggers (Neural Cleanse), then cut what they excite"
-    source: ClassVar[str] = "Wang et al. 2019, IEEE S&P"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"amount": 0.02},
         {"amount": 0.1},
         {"amount": 0.3},
@@ -49,33 +33,24 @@ class CleansePrune(Attack):
         {"amount": 0.9, "rate": 0.05},
     )
 
-    steps: int = 150
-    amount: float = 0.1
-    rate: float = 0.01
-    epochs: int = 5
-    batch: int = 64
+    steps: Steps = 150
+    amount: Annotated[Share, "of the features to cut"] = 0.1
+    rate: Rate = 0.01
+    epochs: Epochs = 5
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, amount=self.amount)
-        if self.steps < 1:
-            raise ValueError(f"expected at least one step, got {self.steps}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the copy whose head ignores some features."""
-        triggers = reconstruct(model, task, steps=self.steps, seed=seed)
-        clean = Normalise(task.interface)(task.train_inputs[:1000]).to(triggers.masks.device)
-        before = features(model, clean)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the model whose head ignores some features."""
+        triggers = reconstruct(stolen, thief.task, steps=self.steps, seed=thief.seed)
+        clean = Normalise(thief.task.interface)(thief.task.train_inputs[:1000]).to(triggers.masks.device)
+        before = features(stolen, clean)
         raised = torch.stack([
-            features(model, triggers.stamped(clean, suspect.expand(len(clean)))) - before
+            features(stolen, triggers.stamped(clean, suspect.expand(len(clean)))) - before
             for suspect in triggers.suspicious()
         ]).amax(dim=0)  # fmt: skip
-        cut = raised.argsort(descending=True)[: round(self.amount * len(raised))]
-        model = copy.deepcopy(model)
-        _cut(model, cut)
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed, embedding=lambda copied: _Cut(cut), watch=watch)
-        _cut(model, cut)  # the last step is not followed by the hook
-        return model
+        cut = _Cut(raised.argsort(descending=True)[: round(self.amount * len(raised))])
+        cut.after_step(stolen)
+        return thief.fit(stolen, constant(self.epochs, self.rate, batch=self.batch, clip=1.0), hooks=lambda copied: cut)
 
 
 def features(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -85,18 +60,18 @@ def features(model: nn.Module, inputs: Tensor) -> Tensor:
     return taps.activations(model, head, inputs).view(len(inputs), width, -1).mean(dim=(0, 2))
 
 
-class _Cut(Embedding):
-    """Keeps features cut off."""
+class _Cut(Hooks):
+    """Cuts features off from the head, and keeps them so."""
 
     def __init__(self, cut: Tensor) -> None:
         super().__init__()
         self._features = cut
 
+    @torch.no_grad()
     def after_step(self, model: nn.Module) -> None:
         """Cut them again."""
-        _cut(model, self._features)
+        layers.weight(model, layers.head(model))[:, self._features] = 0
 
-
-def _cut(model: nn.Module, cut: Tensor) -> None:
-    with torch.no_grad():
-        layers.weight(model, layers.head(model))[:, cut] = 0
+    def finish(self, model: nn.Module) -> None:
+        """Cut them after the last step."""
+        self.after_step(model)

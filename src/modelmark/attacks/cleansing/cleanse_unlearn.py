@@ -1,41 +1,27 @@
 """Neural Cleanse by unlearning: triggers are reconstructed, and the model is taught the right labels on them."""
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.cleansing._trigger import Stamping, reconstruct
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.cleansing._trigger import Stamping, Steps, reconstruct
+from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class CleanseUnlearn(Attack):
-    """Fine-tune on inputs of which a share carries a reconstructed trigger, all with the thief's labels.
+class CleanseUnlearn(Removal, family="cleansing"):
+    """Reconstruct triggers (Neural Cleanse), then unlearn them.
 
-    Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P 2019, section VI.C.
+    The model is fine-tuned on inputs of which a share carries a trigger, all with the thief's labels.
+
+    Source: Wang et al. 2019, IEEE S&P; "Neural Cleanse", section VI.C.
     Departs: where no class stands out, the smallest trigger is unlearned: a thief knows that there is a mark; more than one
     epoch. ``every`` unlearns the triggers of all classes, since marks such as trigger sets have one for each.
-
-    Args:
-        steps: of the reconstruction.
-        every: whether all classes' triggers are used, not only those that stand out.
-        share: of each batch that is stamped.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "cleanse-unlearn"
-    summary: ClassVar[str] = "reconstruct triggers (Neural Cleanse), then unlearn them"
-    source: ClassVar[str] = "Wang et al. 2019, IEEE S&P"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"rate": 0.005},
         {},
         {"every": True},
@@ -43,26 +29,16 @@ class CleanseUnlearn(Attack):
         {"every": True, "rate": 0.1, "share": 0.3, "epochs": 10},
     )
 
-    steps: int = 150
-    every: bool = False
-    share: float = 0.2
-    rate: float = 0.02
-    epochs: int = 5
-    batch: int = 64
+    steps: Steps = 150
+    every: Annotated[bool, "use the triggers of all classes, not only of those that stand out"] = False
+    share: Annotated[Share, "of each batch that is stamped"] = 0.2
+    rate: Rate = 0.02
+    epochs: Epochs = 5
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, share=self.share)
-        if self.steps < 1:
-            raise ValueError(f"expected at least one step, got {self.steps}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the fine-tuned copy."""
-        triggers = reconstruct(model, task, steps=self.steps, seed=seed)
-        classes = triggers.suspicious()
-        if self.every:
-            classes = torch.arange(task.interface.classes, device=classes.device)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the fine-tuned model."""
+        triggers = reconstruct(stolen, thief.task, steps=self.steps, seed=thief.seed)
+        classes = torch.arange(len(triggers.masks)).to(triggers.masks.device) if self.every else triggers.suspicious()
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(
-            model, task, recipe, seed=seed, watch=watch,
-            embedding=lambda copied: Stamping(triggers, classes, self.share),
-        )  # fmt: skip
+        return thief.fit(stolen, recipe, hooks=lambda copied: Stamping(triggers, classes, self.share))

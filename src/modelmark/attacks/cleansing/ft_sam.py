@@ -1,40 +1,27 @@
 """Fine-tuning with sharpness-aware minimisation, which moves large weights most."""
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Epochs, Rate, Within
+from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class FtSam(Attack):
-    """Fine-tune with gradients taken where the loss nearby is worst, ``rho T^2 g / ||T g||`` away with ``T = |w|``.
+class FtSam(Removal, family="cleansing"):
+    """Fine-tune with sharpness-aware minimisation.
 
-    Source: Zhu et al. 2023, "Enhancing fine-tuning based backdoor defense with sharpness-aware minimization",
-    arXiv 2304.11823.
+    Gradients are taken where the loss nearby is worst, ``rho T^2 g / ||T g||`` away with ``T = |w|``.
+
+    Source: Zhu et al. 2023, arXiv 2304.11823; "Enhancing fine-tuning based backdoor defense with sharpness-aware minimization".
     Departs: weight decay is taken at the moved weights, and both passes of a step move running statistics.
-
-    Args:
-        rho: radius of the neighbourhood, relative to the weights.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "ft-sam"
-    summary: ClassVar[str] = "fine-tune with sharpness-aware minimisation"
-    source: ClassVar[str] = "Zhu et al. 2023, arXiv 2304.11823"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"rho": 0.5, "rate": 0.01},
         {},
         {"rho": 2.0, "rate": 0.05},
@@ -42,31 +29,18 @@ class FtSam(Attack):
         {"rho": 4.0, "rate": 0.1},
     )
 
-    rho: float = 2.0
-    rate: float = 0.02
-    epochs: int = 8
-    batch: int = 64
+    rho: Annotated[float, Within(0), "radius of the neighbourhood, relative to the weights"] = 2.0
+    rate: Rate = 0.02
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
-        if not 0 <= self.rho < float("inf"):
-            raise ValueError(f"expected rho of at least 0, got {self.rho}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the fine-tuned copy."""
-        made: list[Sharpness] = []
-
-        def hooks(copied: nn.Module) -> Embedding:
-            made.append(Sharpness(copied, self.rho))
-            return made[0]
-
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the fine-tuned model."""
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
-        made[0].after_step(model)  # the last step is not followed by the hook
-        return model
+        return thief.fit(stolen, recipe, hooks=lambda copied: Sharpness(copied, self.rho))
 
 
-class Sharpness(Embedding):
+class Sharpness(Hooks):
     """Moves the weights uphill before a step and back after it, so that the step uses the gradient found there.
 
     Args:
@@ -81,7 +55,7 @@ class Sharpness(Embedding):
         self._rho = rho
         self._moves: list[Tensor] = []
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Move the weights to where the loss on this batch is worst nearby."""
         slopes = torch.autograd.grad(cross_entropy(self._forward(x), y), self._trained, allow_unused=True)
         with torch.no_grad():
@@ -101,3 +75,7 @@ class Sharpness(Embedding):
             for w, move in zip(self._trained, self._moves, strict=True):
                 w.sub_(move)
         self._moves = [torch.zeros_like(move) for move in self._moves]
+
+    def finish(self, model: nn.Module) -> None:
+        """Move them back after the last step."""
+        self.after_step(model)

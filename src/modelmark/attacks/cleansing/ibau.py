@@ -2,43 +2,28 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.extraction._perturb import ends
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
+from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class Ibau(Attack):
-    """Fine-tune against a universal perturbation that is moved to raise the loss before every step.
+class Ibau(Removal, family="cleansing"):
+    """Unlearn a universal adversarial perturbation (first order), moved to raise the loss before every step.
 
-    Source: Zeng et al. 2022, "Adversarial unlearning of backdoors via implicit hypergradient", arXiv 2110.03735.
+    Source: Zeng et al. 2022, arXiv 2110.03735; "Adversarial unlearning of backdoors via implicit hypergradient".
     Departs: first order only: the perturbation counts as constant in the outer step, so the implicit part of the hypergradient
     is left out; inner and outer steps take turns on every batch instead of in rounds; clean inputs are trained on beside.
-
-    Args:
-        radius: largest root mean square of the perturbation, of full scale.
-        iterations: inner steps before every outer one, each a quarter of the radius long.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "ibau"
-    summary: ClassVar[str] = "unlearn a universal adversarial perturbation (first order)"
-    source: ClassVar[str] = "Zeng et al. 2022, arXiv 2110.03735"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"radius": 0.02, "rate": 0.01},
         {},
         {"rate": 0.05},
@@ -46,29 +31,22 @@ class Ibau(Attack):
         {"radius": 0.1, "rate": 0.1},
     )
 
-    radius: float = 0.05
-    iterations: int = 3
-    rate: float = 0.02
-    epochs: int = 8
-    batch: int = 64
+    radius: Annotated[Share, "largest root mean square of the perturbation, of full scale"] = 0.05
+    iterations: Annotated[Count, "inner steps before every outer one, each a quarter of the radius long"] = 3
+    rate: Rate = 0.02
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, radius=self.radius)
-        if self.iterations < 1:
-            raise ValueError(f"expected at least one iteration, got {self.iterations}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the hardened copy."""
-
-        def hooks(copied: nn.Module) -> Embedding:
-            low, high = ends(task.interface, next(copied.parameters()).device)
-            return Universal(copied.forward, low, high, self.radius, self.iterations)
-
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, embedding=hooks, watch=watch)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the hardened model."""
+        low, high = ends(thief.task.interface, next(stolen.parameters()).device)
+        return thief.fit(
+            stolen, constant(self.epochs, self.rate, batch=self.batch, clip=1.0),
+            hooks=lambda copied: Universal(copied.forward, low, high, self.radius, self.iterations),
+        )  # fmt: skip
 
 
-class Universal(Embedding):
+class Universal(Hooks):
     """Appends every batch under one perturbation, which follows the model as it changes.
 
     Args:
@@ -90,14 +68,14 @@ class Universal(Embedding):
         self._iterations = iterations
         self.register_buffer("delta", torch.zeros_like(low))
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Move the perturbation against the model and return the batch with and without it."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Move the perturbation against the model and return the batch with it."""
         for _ in range(self._iterations):
             at = self.delta.clone().requires_grad_(True)
             (slope,) = torch.autograd.grad(cross_entropy(self._forward(self._moved(x, at)), y), at)
             moved = self.delta + self._radius / 4 * slope / slope.norm().clamp(min=1e-12)
             self.delta = moved * (self._radius / moved.norm().clamp(min=1e-12)).clamp(max=1.0)
-        return torch.cat([x, self._moved(x, self.delta)]), torch.cat([y, y])
+        return self._moved(x, self.delta), y
 
     def _moved(self, x: Tensor, delta: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(x + delta * self._scale, self._low), self._low + self._scale)

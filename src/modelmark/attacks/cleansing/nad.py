@@ -1,45 +1,30 @@
 """Neural attention distillation: the stolen model learns to look where its own fine-tuned copy looks."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import units
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.fields import Batch, Count, Positive, Within
+from modelmark.hooks import Hooks
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class Nad(Attack):
-    """Fine-tune a teacher, then fine-tune the stolen model with a penalty on the distance between their attention maps.
+class Nad(Removal, family="cleansing"):
+    """Fine-tune, then distil the fine-tuned copy's attention into the stolen model.
 
     The map of a layer is the sum over its channels of squared outputs, scaled to length one; layers without positions, such
     as linear ones, give one value a channel. The penalty is the squared distance, summed over layers.
 
-    Source: Li et al. 2021, "Neural attention distillation", ICLR 2021, arXiv 2101.05930.
+    Source: Li et al. 2021, arXiv 2101.05930; "Neural attention distillation", ICLR.
     Departs: every hidden unit gives a map, not the ends of three groups; distances are summed over positions, not averaged.
-
-    Args:
-        beta: weight of the penalty.
-        teacher_rate: learning rate of the teacher.
-        rate: learning rate of the student.
-        epochs: passes over the thief's data, of each.
-        batch: samples a step.
     """
 
-    name: ClassVar[str] = "nad"
-    summary: ClassVar[str] = "fine-tune, then distil the fine-tuned copy's attention"
-    source: ClassVar[str] = "Li et al. 2021, arXiv 2101.05930"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "cleansing"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"beta": 1.0, "teacher_rate": 0.01, "rate": 0.01},
         {},
         {"beta": 20.0, "teacher_rate": 0.1, "rate": 0.1},
@@ -47,32 +32,21 @@ class Nad(Attack):
         {"beta": 20.0, "teacher_rate": 0.3, "rate": 0.3, "epochs": 10},
     )
 
-    beta: float = 5.0
-    teacher_rate: float = 0.02
-    rate: float = 0.02
-    epochs: int = 5
-    batch: int = 64
+    beta: Annotated[float, Within(0), "weight of the penalty"] = 5.0
+    teacher_rate: Annotated[Positive, "learning rate of the teacher"] = 0.02
+    rate: Annotated[Positive, "learning rate of the student"] = 0.02
+    epochs: Annotated[Count, "passes over the thief's data, of each"] = 5
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(rate=self.teacher_rate)
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
-        if not 0 <= self.beta < float("inf"):
-            raise ValueError(f"expected beta of at least 0, got {self.beta}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the distilled copy."""
-        recipe = constant(self.epochs, self.teacher_rate, batch=self.batch, clip=1.0)
-        teacher = Attention(fit(model, task, recipe, seed=seed, watch=watch).requires_grad_(False))
-        made: list[_Following] = []
-
-        def hooks(copied: nn.Module) -> Embedding:
-            made.append(_Following(teacher, Attention(copied), self.beta))
-            return made[0]
-
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        model = fit(model, task, recipe, seed=seed + 1, embedding=hooks, watch=watch)
-        made[0].student.detach()
-        return model
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the distilled model."""
+        first, second = (
+            constant(self.epochs, rate, batch=self.batch, clip=1.0) for rate in (self.teacher_rate, self.rate)
+        )
+        teacher = Attention(thief.fit(stolen, first).requires_grad_(False))
+        return thief.fit(
+            stolen, second, seed=thief.seed + 1, hooks=lambda copied: _Following(teacher, Attention(copied), self.beta)
+        )
 
 
 class Attention:
@@ -109,24 +83,21 @@ class Attention:
         return record
 
 
-class _Following(Embedding):
+class _Following(Hooks):
     """Adds the distance between the student's maps and the teacher's."""
 
     def __init__(self, teacher: Attention, student: Attention, beta: float) -> None:
         super().__init__()
-        self.student = student
-        self._teacher = teacher
-        self._beta = beta
-        self._distance: Tensor | float = 0.0
+        self._teacher, self._student, self._beta = teacher, student, beta
 
-    def adjust(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Let the teacher see what the student just saw, and compare."""
+    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
+        """Let the teacher see what the student just saw, and add the weighted distance."""
         with torch.no_grad():
             self._teacher.model(x)
-        pairs = zip(self.student.take(), self._teacher.take(), strict=True)
-        self._distance = sum(((a - b).square().sum(dim=1).mean() for a, b in pairs), start=0.0)
-        return logits
+        pairs = zip(self._student.take(), self._teacher.take(), strict=True)
+        distance = sum((a[: len(x)] - b).square().sum(dim=1).mean() for a, b in pairs)
+        return loss + self._beta * distance
 
-    def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor | float:
-        """Return the weighted distance."""
-        return self._beta * self._distance
+    def finish(self, model: nn.Module) -> None:
+        """Leave the student as it was."""
+        self._student.detach()

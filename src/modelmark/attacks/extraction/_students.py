@@ -1,10 +1,13 @@
 """New models: the stolen architecture drawn anew, another head on it, and how they are trained."""
 
 import copy
+from typing import Annotated, Any
 
 from torch import nn
 
 from modelmark import layers
+from modelmark.attacks.base import Thief
+from modelmark.attacks.fields import Within
 from modelmark.errors import UsageError
 from modelmark.recipe import Recipe
 from modelmark.seeding import own_seed, seeded
@@ -13,6 +16,8 @@ from modelmark.training import suggested
 
 _SMALL = 5000  # inputs, as ``recipe.suggest`` has it
 _SEEN = 17_000  # inputs that a student of small data is shown, repetitions counted
+
+Passes = Annotated[int, Within(0), "passes over the thief's inputs; 0: as suggested for their number"]
 
 
 def drawn_anew(model: nn.Module, *, seed: int) -> nn.Module:
@@ -75,7 +80,7 @@ def schedule(student: nn.Module, task: Task, epochs: int = 0) -> Recipe:
     return suggested(student, task, epochs=epochs or few)
 
 
-def refuse_negative(epochs: int) -> None:
-    """Raise ValueError at a number of epochs below 0."""
-    if epochs < 0:
-        raise ValueError(f"expected 0 epochs (as suggested) or more, got {epochs}")
+def taught(student: nn.Module, thief: Thief, *, task: Task | None = None, epochs: int = 0, **options: Any) -> nn.Module:
+    """Return an untrained ``student`` trained on ``task``, the thief's own unless told otherwise, by ``schedule``."""
+    task = task or thief.task
+    return thief.fit(student, schedule(student, task, epochs), task=task, **options)

@@ -1,17 +1,14 @@
 """Several attacks in turn, said as one text."""
 
 import re
-from typing import Any, ClassVar
+from typing import Annotated
 
 from torch import nn
 
 from modelmark import options
 from modelmark.attacks import attack_class
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Removal, Thief
 from modelmark.errors import UsageError
-from modelmark.task import Task
-from modelmark.training import Watch
 
 PRESETS = {
     "piracy-ftal": "overwrite(scheme=adi, epochs=20)+finetune(form=ftal, rate=0.01)",
@@ -27,23 +24,16 @@ _STEP = re.compile(r"\s*([a-z][a-z0-9-]*)\s*(?:\(([^()]*)\))?\s*")
 _SETTING = re.compile(r"\s*([a-z_][a-z0-9_]*)\s*=\s*([^=]*?)\s*")
 
 
-class Chain(Attack):
-    """Run attacks that give models, each on what the one before left.
+class Chain(Removal, family="combination"):
+    """Several attacks in turn: prune(amount=0.5)+finetune(rate=0.01).
 
-    Source: the combined attacks of Lukas et al. 2022, "SoK: how robust is image classification deep neural network
-    watermarking?", arXiv 2108.04974, which remove every mark there.
+    Each is run on what the one before left; step i, counted from 0, gets ``seed + i``.
 
-    Args:
-        steps: such as ``prune(amount=0.5)+finetune(rate=0.01)``: names of attacks with settings in parentheses, joined by
-            plus signs; or a name in ``PRESETS``. Step i, counted from 0, gets ``seed + i``.
+    Source: Lukas et al. 2022, arXiv 2108.04974; the combined attacks of "SoK: how robust is image classification deep neural
+    network watermarking?", which remove every mark there.
     """
 
-    name: ClassVar[str] = "chain"
-    summary: ClassVar[str] = "several attacks in turn: prune(amount=0.5)+finetune(rate=0.01)"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "combination"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"steps": "prune(amount=0.5)+finetune(rate=0.01)"},
         {"steps": "prune-tune"},
         {"steps": "prune(amount=0.9)+finetune(rate=0.05, epochs=10)"},
@@ -51,29 +41,33 @@ class Chain(Attack):
         {"steps": "piracy-rtal"},
     )
 
-    steps: str = "prune(amount=0.5)+finetune(rate=0.01)"
+    steps: Annotated[
+        str, "names of attacks with settings in parentheses, joined by plus signs; or the name of a combination"
+    ] = "prune(amount=0.5)+finetune(rate=0.01)"
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError unless the steps can be read."""
         try:
             parsed(self.steps)
         except UsageError as error:
             raise ValueError(f"{error} ({error.hint})" if error.hint else str(error)) from None
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return what the last step gives; ``watch`` is handed to every step."""
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return what the last step gives."""
         for index, attack in enumerate(parsed(self.steps)):
-            model = attack(model, task, seed=seed + index, watch=watch)
-        return model
+            stolen = attack(stolen, thief.task, seed=thief.seed + index, watch=thief.watch)
+        return stolen
 
 
-def parsed(steps: str) -> list[Any]:
+def parsed(steps: str) -> list[Removal]:
     """Return the attacks that a text says, in turn.
 
     Raises:
         UsageError: not of the form ``name(setting=value, ...)+...``, an unknown name or setting, a value of the wrong kind, or
             an attack that gives no model.
     """
-    text, attacks = PRESETS.get(steps.strip(), steps), []
+    text = PRESETS.get(steps.strip(), steps)
+    attacks: list[Removal] = []
     place = 0
     while True:
         found = _STEP.match(text, place)
@@ -88,9 +82,9 @@ def parsed(steps: str) -> list[Any]:
         place += 1
 
 
-def _attack(name: str, inside: str | None) -> Any:
+def _attack(name: str, inside: str | None) -> Removal:
     cls = attack_class(name)
-    if name == "chain" or cls.kind not in ("modification", "extraction"):
+    if cls is Chain or not issubclass(cls, Removal):
         raise UsageError(
             f"expected steps that give a model each, got {name}, which is {'one' if name == 'chain' else cls.kind}"
         )

@@ -1,66 +1,51 @@
 """Collusion: buyers whose copies carry different marks make one model of them."""
 
-import copy
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Collusion, Thief
+from modelmark.attacks.fields import sweep
 from modelmark.errors import UsageError
-from modelmark.task import Task
-from modelmark.training import Watch
 
 
-class Collude(Attack):
-    """Combine the weights of several copies, one by one.
+class Collude(Collusion, family="piracy"):
+    """Combine copies with different marks, weight by weight.
 
     Averaging keeps the accuracy of copies that were marked from one host; copies trained from different initial weights do
     not line up, and their mean is worth nothing. In the digits audit the mean of two copies shows 38 of 100 triggers (``adi``),
     or 175 of 200 bits (``deepsigns``), at no loss of accuracy.
 
-    Source: the averaging attack of Chen et al. 2019, DeepMarks, arXiv 1804.03648; the minimum, maximum and median of
+    Source: Chen et al. 2019, arXiv 1804.03648; the averaging attack of DeepMarks. The minimum, maximum and median of
     multimedia fingerprinting are in Wu et al. 2004, "Collusion-resistant fingerprinting for multimedia".
-
-    Args:
-        how: ``mean``, ``median`` (of an even number the mean of the middle two), or ``mix``: each weight from a copy
-            drawn at random.
     """
 
-    name: ClassVar[str] = "collude"
-    summary: ClassVar[str] = "combine copies with different marks, weight by weight"
-    source: ClassVar[str] = "Chen et al. 2019, arXiv 1804.03648"
-    kind: ClassVar[Kind] = "collusion"
-    family: ClassVar[str] = "piracy"
-    strengths: ClassVar[Strengths] = ({"how": "mean"}, {"how": "median"}, {"how": "mix"})
+    strengths = sweep(how=("mean", "median", "mix"))
 
-    how: Literal["mean", "median", "mix"] = "mean"
+    how: Annotated[
+        Literal["mean", "median", "mix"],
+        "the median of an even number is the mean of the middle two; mix takes each weight from a copy drawn at random",
+    ] = "mean"
 
-    def __post_init__(self) -> None:
-        if self.how not in ("mean", "median", "mix"):
-            raise ValueError(f"expected mean, median or mix, got {self.how!r}")
-
-    def __call__(self, models: Sequence[nn.Module], task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
+    def combine(self, copies: list[nn.Module], thief: Thief) -> nn.Module:
         """Return the combined model; neither data nor training takes part.
 
         Raises:
             UsageError: fewer than two copies, or copies of different architectures.
         """
-        if len(models) < 2:
-            raise UsageError(f"expected at least two copies, got {len(models)}")
-        states = [model.state_dict() for model in models]
+        if len(copies) < 2:
+            raise UsageError(f"expected at least two copies, got {len(copies)}")
+        states = [model.state_dict() for model in copies]
         shapes = [{name: value.shape for name, value in state.items()} for state in states]
         if any(other != shapes[0] for other in shapes):
             raise UsageError("expected copies of one architecture, got different parameters")
-        generator = torch.Generator().manual_seed(seed)
-        combined = copy.deepcopy(models[0])
+        generator = thief.generator()
         with torch.no_grad():
-            for name, value in combined.state_dict().items():
+            for name, value in states[0].items():
                 if value.is_floating_point():
                     value.copy_(self._of(torch.stack([state[name].to(value.device) for state in states]), generator))
-        return combined.eval()
+        return copies[0]
 
     def _of(self, stacked: Tensor, generator: torch.Generator) -> Tensor:
         if self.how == "mean":

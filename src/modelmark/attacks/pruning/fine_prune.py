@@ -10,9 +10,9 @@ from modelmark.attacks._tools.activity import activity
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share, sweep
 from modelmark.errors import UsageError
+from modelmark.hooks import Hooks
 from modelmark.preprocess import Normalise
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
 from modelmark.task import Task
 
 
@@ -42,9 +42,7 @@ class FinePrune(Removal, family="pruning"):
         idle = excited.argsort()[: round(self.amount * len(excited))]
         _zero(stolen, path, idle)
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        pruned = thief.fit(stolen, recipe, embedding=lambda copied: _Cut(path, idle))
-        _zero(pruned, path, idle)  # the last step is not followed by the hook
-        return pruned
+        return thief.fit(stolen, recipe, hooks=lambda copied: _Cut(path, idle))
 
 
 def cut_layer(model: nn.Module) -> str:
@@ -62,7 +60,7 @@ def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:
     return activity(model, [path], Normalise(task.interface)(task.train_inputs[:5000]))[path]
 
 
-class _Cut(Embedding):
+class _Cut(Hooks):
     """Keeps channels at zero."""
 
     def __init__(self, path: str, idle: Tensor) -> None:
@@ -72,6 +70,10 @@ class _Cut(Embedding):
 
     def after_step(self, model: nn.Module) -> None:
         """Zero the channels again."""
+        _zero(model, self._path, self._idle)
+
+    def finish(self, model: nn.Module) -> None:
+        """Zero them after the last step."""
         _zero(model, self._path, self._idle)
 
 

@@ -1,60 +1,34 @@
-"""Label noise: fine-tuning on partly wrong labels, which memorised labels resist least."""
+"""Label noise: fine-tuning on labels of which some are wrong."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import nn
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class LabelNoise(Attack):
+class LabelNoise(Removal, family="fine-tuning"):
     """Fine-tune with a share of the labels replaced by random ones.
 
-    Source: Lukas et al. 2022, arXiv 2108.04974 (label noising, in their toolbox).
-
-    Args:
-        share: of the labels that are drawn anew, uniform over all classes.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
-
+    Source: Lukas et al. 2022, arXiv 2108.04974; label noising, in their toolbox.
     """
 
-    name: ClassVar[str] = "label-noise"
-    summary: ClassVar[str] = "fine-tune with a share of random labels"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "fine-tuning"
-    strengths: ClassVar[Strengths] = (
-        {"share": 0.05},
-        {"share": 0.1},
-        {"share": 0.2},
-        {"share": 0.3},
-        {"share": 0.3, "rate": 0.05},
-    )
+    strengths = ({"share": 0.05}, {"share": 0.1}, {"share": 0.2}, {"share": 0.3}, {"share": 0.3, "rate": 0.05})
 
-    share: float = 0.2
-    rate: float = 0.01
-    epochs: int = 5
-    batch: int = 64
+    share: Annotated[Share, "of the labels that are drawn anew, uniform over all classes"] = 0.2
+    rate: Rate = 0.01
+    epochs: Epochs = 5
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, share=self.share)
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the fine-tuned copy."""
-        generator = torch.Generator().manual_seed(seed)
-        targets = task.train_targets.clone()
-        if targets.is_floating_point():
-            targets = targets.argmax(dim=1)
-        wrong = torch.randperm(len(targets), generator=generator)[: round(self.share * len(targets))].to(targets.device)
-        targets[wrong] = torch.randint(task.interface.classes, wrong.shape, generator=generator).to(targets.device)
-        noisy = replace(task, train_targets=targets)
-        return fit(model, noisy, constant(self.epochs, self.rate, batch=self.batch, clip=1.0), seed=seed, watch=watch)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the fine-tuned model."""
+        task, generator = thief.task, thief.generator()
+        labels = task.labels.clone()
+        wrong = torch.randperm(len(labels), generator=generator)[: round(self.share * len(labels))].to(labels.device)
+        labels[wrong] = torch.randint(task.interface.classes, wrong.shape, generator=generator).to(labels.device)
+        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
+        return thief.fit(stolen, recipe, task=replace(task, train_targets=labels))

@@ -1,40 +1,24 @@
 """Occlusion: fine-tuning on pictures with a hole, so that no small pattern decides alone."""
 
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
-from modelmark.errors import UsageError
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Epochs, Rate, Share
+from modelmark.hooks import Hooks, Samples
 from modelmark.recipe import constant
-from modelmark.schemes.base import Embedding
-from modelmark.task import Task
-from modelmark.training import Watch, fit
 
 
-class Occlude(Attack):
-    """Fine-tune on pictures in which one square, elsewhere in each, has the value of the picture's mean.
+class Occlude(Removal, family="fine-tuning", pictures=True):
+    """Fine-tune on pictures with random holes: one square in each has the value of the picture's mean.
 
-    Source: Lukas et al. 2022, arXiv 2108.04974 (random occlusion, in their toolbox); squares as in DeVries & Taylor 2017,
+    Source: Lukas et al. 2022, arXiv 2108.04974; random occlusion, in their toolbox. Squares as in DeVries & Taylor 2017,
     arXiv 1708.04552.
-
-    Args:
-        side: of the square, as a share of the shorter side of the picture; at least one pixel.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
-
     """
 
-    name: ClassVar[str] = "occlude"
-    summary: ClassVar[str] = "fine-tune on pictures with random holes"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "fine-tuning"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"side": 0.2},
         {"side": 0.35},
         {"side": 0.5},
@@ -42,41 +26,34 @@ class Occlude(Attack):
         {"side": 0.5, "rate": 0.1},
     )
 
-    side: float = 0.35
-    rate: float = 0.01
-    epochs: int = 8
-    batch: int = 64
+    side: Annotated[Share, "of the square, of the shorter side of the picture; at least one pixel"] = 0.35
+    rate: Rate = 0.01
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate, side=self.side)
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the fine-tuned copy.
-
-        Raises:
-            UsageError: inputs are no pictures.
-        """
-        if len(task.interface.input_shape) != 3:
-            raise UsageError(f"expected pictures to occlude, got inputs of shape {task.interface.input_shape}")
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the fine-tuned model."""
         recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(model, task, recipe, seed=seed, embedding=lambda copied: _Holes(self.side), watch=watch)
+        return thief.fit(stolen, recipe, hooks=lambda copied: _Holes(self.side))
 
 
-class _Holes(Embedding):
+class _Holes(Hooks):
     """Puts the hole into every picture of a batch; draws from the generator that ``fit`` forks for dropout."""
 
     def __init__(self, side: float) -> None:
         super().__init__()
         self._side = side
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, x: Tensor, y: Tensor) -> Samples:
         """Return the batch with one hole in each picture."""
         height, width = x.shape[-2:]
         size = max(round(self._side * min(height, width)), 1)
-        corner = torch.rand(2, len(x), 1, device=x.device)
-        top, left = (corner * torch.tensor([height - size + 1, width - size + 1], device=x.device).view(2, 1, 1)).long()
-        rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
-        hole = ((rows >= top) & (rows < top + size))[:, None, :, None] & ((columns >= left) & (columns < left + size))[
-            :, None, None, :
-        ]
+        top, left = torch.rand(2, len(x), 1, device=x.device)
+        hole = _span(top, height, size)[:, None, :, None] & _span(left, width, size)[:, None, None, :]
         return torch.where(hole, x.mean(dim=(2, 3), keepdim=True), x), y
+
+
+def _span(start: Tensor, length: int, size: int) -> Tensor:
+    """Return which of ``length`` pixels are in spans of ``size`` that begin at ``start`` in [0, 1), bool ``(N, length)``."""
+    first, at = (start * (length - size + 1)).long(), torch.arange(length, device=start.device)
+    return (at >= first) & (at < first + size)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modelmark.hooks import Hooks, Samples
 from modelmark.interface import FULL_SCALE, Interface
 from modelmark.preprocess import Normalise
-from modelmark.schemes.base import Embedding
 
 
 def jacobian_signs(model: nn.Module, images: Tensor, labels: Tensor, interface: Interface) -> Tensor:
@@ -44,13 +44,13 @@ def ends(interface: Interface, device: torch.device) -> tuple[Tensor, Tensor]:
     return low, high
 
 
-class Adversarial(Embedding):
+class Adversarial(Hooks):
     """Adds to every batch examples crafted against the network as it is now.
 
     Projected gradient descent in the maximum norm: signs of the gradient, a random start, within the range of pixels.
 
     Args:
-        student: returns the network that is being trained; a function, so that it does not become a part of this module.
+        student: the network that is being trained.
         label: of the examples ``(B, *input_shape)`` and the targets of the inputs they are made from, gives their targets.
         interface: gives the range of pixels after preprocessing.
         share: of the batch that is attacked and appended; at least one input is.
@@ -60,7 +60,7 @@ class Adversarial(Embedding):
 
     def __init__(
         self,
-        student: Callable[[], nn.Module],
+        student: nn.Module,
         label: Callable[[Tensor, Tensor], Tensor],
         interface: Interface,
         *,
@@ -70,7 +70,7 @@ class Adversarial(Embedding):
         iterations: int,
     ) -> None:
         super().__init__()
-        self._student = student
+        self._student = lambda: student  # no part of this module
         self._label = label
         self._share = share
         self._eps, self._step, self._iterations = eps, step, iterations
@@ -80,11 +80,11 @@ class Adversarial(Embedding):
         self.register_buffer("_low", low, persistent=False)
         self.register_buffer("_high", high, persistent=False)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch with the examples and their targets appended."""
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return the examples and their targets."""
         count = max(1, round(self._share * len(x)))
         crafted = self.crafted(x[:count], y[:count])
-        return torch.cat([x, crafted]), torch.cat([y, self._label(crafted, y[:count])])
+        return crafted, self._label(crafted, y[:count])
 
     def crafted(self, x: Tensor, y: Tensor) -> Tensor:
         """Return examples near ``x`` on which the student's loss against labels ``y`` is large."""
