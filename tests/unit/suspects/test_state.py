@@ -73,10 +73,11 @@ def test_what_wrappers_put_before_a_name_is_no_part_of_it(wrapper, state):
 def test_without_its_name_every_tensor_of_the_size_is_a_candidate(state):
     renamed = {f"layer{i}": tensor for i, tensor in enumerate(state.values())}
     found = read(renamed, "conv3", 288, "conv")
-    expected = [state[f"{layer}.weight"].double().numpy().reshape(-1, 288) for layer in ("conv2", "conv3")]
+    turned = state["conv1.weight"].transpose(0, 1)  # one channel of 32 x 3 x 3, were it a transposed convolution's
+    expected = [one.double().numpy().reshape(-1, 288) for one in (turned, state["conv2.weight"], state["conv3.weight"])]
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
     more = renamed | {"more": torch.zeros(5, 288)}
-    assert [len(one) for one in read(more, "conv3", 288)] == [32, 64, 5]
+    assert [len(one) for one in read(more, "conv3", 288)] == [1, 32, 64, 5]
     assert [len(one) for one in read(more, "conv3", 288, "linear")] == [5]
 
 
