@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from modelmark import stats
-from modelmark.scores import NOTHING, Tail
+from modelmark.stats import NOTHING, Tail
 
 BAR = 64
 """Net bits from which evidence counts as established, unless another bar is named beforehand."""

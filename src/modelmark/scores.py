@@ -7,12 +7,12 @@ in a row, and its tail is the binomial of ``stats``.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from modelmark import stats
+from modelmark.stats import Tail
 from modelmark.tails import Table, bound_bits, exact_bits, exact_work
 
 SCORE_MAX = 2**31 - 1
@@ -74,17 +74,6 @@ class Scores:
         if message.shape != (trials,) or not ((message >= 0) & (message < alphabet)).all():
             raise ValueError(f"expected {trials} symbols from 0 to {alphabet - 1}, got others or shape {message.shape}")
         return int(self.table[np.arange(trials), message].sum())
-
-
-class Tail(NamedTuple):
-    """Evidence in bits, and how it was computed."""
-
-    bits: float
-    method: Literal["binomial", "exact", "bound"]
-
-
-NOTHING = Tail(0.0, "bound")
-"""The evidence of no observation."""
 
 
 def tail_bits(scores: Scores, total: int) -> Tail:

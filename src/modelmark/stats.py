@@ -8,6 +8,18 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from typing import Literal, NamedTuple
+
+
+class Tail(NamedTuple):
+    """Evidence in bits, and how it was computed."""
+
+    bits: float
+    method: Literal["binomial", "exact", "bound"]
+
+
+NOTHING = Tail(0.0, "bound")
+"""The evidence of no observation."""
 
 
 def log2_integer(value: int) -> float:
