@@ -31,14 +31,6 @@ def test_fine_pruning_cuts_the_idle_channels_and_keeps_them_cut(stolen, digits):
     assert activity[dead].max() <= activity[~dead].min()
 
 
-def test_fine_pruning_removes_triggers_and_not_bits(stolen, digits):
-    for scheme, survives in (("adi", False), ("uchida", True)):
-        mark, model = stolen(scheme)
-        attacked = FinePrune(0.85)(model, digits, seed=0)
-        assert established(mark, attacked) is survives
-        assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
-
-
 def test_clp_cuts_the_channels_that_stand_out(stolen, digits):
     _, model = stolen("adi")
     model = copy.deepcopy(model)

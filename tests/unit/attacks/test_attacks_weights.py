@@ -103,14 +103,6 @@ def test_an_average_lies_between_its_two_models(stolen, digits):
     assert not torch.equal(none, other)
 
 
-@pytest.mark.slow
-def test_averaging_with_a_copy_gone_far_removes_triggers(stolen, digits):
-    gone, lost = removed(Average(0.9, 0.1, 40), stolen, digits, "adi")
-    assert gone
-    assert lost <= 0.05
-    assert not removed(Average(0.3), stolen, digits, "adi")[0]
-
-
 def test_eight_bits_change_nothing_that_is_read(stolen, digits):
     pytest.importorskip("torchao", reason="needs the extra 'attacks'")
     from modelmark.attacks.weights.int8 import Int8
