@@ -9,7 +9,7 @@ import numpy.typing as npt
 from modelmark.carriers.base import Carriers, Public, require_each
 from modelmark.carriers.pictures import Pictures
 from modelmark.carriers.rows import require_bits
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.base import Material
 from modelmark.scores import Scores
@@ -50,7 +50,7 @@ class Parity(Adi):
     reads: ClassVar[type[Carriers]] = Halves
     reading: ClassVar[str] = "last bit of the largest output"
 
-    def size(self, interface: Interface) -> tuple[int, int]:
+    def size(self, interface: Feed) -> tuple[int, int]:
         """Return one bit per picture."""
         return super().size(interface)[0], 2
 
