@@ -179,7 +179,7 @@ class Mine(Adi):
     name = "adi"
     def objection(self):
         return ""
-    def chosen_message(self, material):
+    def literal_message(self, material):
         return material.secret.integers("mine", 10, 100)
 """
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from modelmark.attacks import ATTACKS, attack_class, fields
 from modelmark.errors import MismatchError, MissingPackageError, UsageError
-from modelmark.interface import Interface
-from modelmark.task import Task
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.testing import check_attack
+from modelmark.training.task import Task
 
 CHEAP = {
     "batch": 16, "committed": 300, "descents": 2, "epochs": 1, "inputs": 2, "iterations": 1, "limit": 500, "opened": 4,
@@ -71,8 +71,8 @@ def test_works_or_says_what_it_needs(name, shape):
     inputs, classes, make = SHAPES[shape]
     pictures = torch.randint(0, 256, (120, *inputs), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     labels = torch.arange(120) % classes
-    interface = Interface(inputs, tuple(map(str, range(classes))))
-    task = Task(interface, pictures[:90], labels[:90], pictures[90:], labels[90:])
+    feed = PictureFeed(inputs, tuple(map(str, range(classes))))
+    task = Task(feed, pictures[:90], labels[:90], pictures[90:], labels[90:])
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         model = make().eval()

@@ -10,12 +10,12 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # one seed, one res
 
 from attack_cases import CASES
 
-from modelmark import weights
-from modelmark.embedding import embed
 from modelmark.errors import MissingPackageError
-from modelmark.keys import keygen
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Provenance, keygen
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.suspect import WhiteBox
+from modelmark.suspects import weights
+from modelmark.suspects.module import WhiteBox
 from modelmark.testing import check_attack, check_scheme
 
 pytestmark = [
@@ -45,12 +45,12 @@ def test_battery(name, fresh, digits, recipe):
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret):
     host = weights.digest(there.state_dict())
-    key = keygen(scheme_class(name)(), there, digits.interface, task=digits, secret=secret, host=host)
+    key = keygen(scheme_class(name)(), there, digits.feed, task=digits, secret=secret, owner=Provenance(host=host))
     marked = embed(there, [key.mark()], digits, recipe, seed=1).model
     assert next(marked.parameters()).is_cuda
     found, again = (
         key.mark().evidence(
-            WhiteBox(copy.deepcopy(marked).to(device), 10),
+            WhiteBox(copy.deepcopy(marked).to(device)),
             align_to=copy.deepcopy(there).to(device) if key.access == "white-box" else None,
         )
         for device in ("cuda", "cpu")

@@ -7,20 +7,20 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from modelmark import reading
 from modelmark.errors import MismatchError
-from modelmark.evidence import Evidence, Graded, Observation
-from modelmark.interface import Interface
-from modelmark.keys import Key
-from modelmark.reading import Reading, Unread, read, tried
+from modelmark.evidence.evidence import Evidence, Graded, Observation
+from modelmark.evidence.scores import Scores, tail_bits
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks import reading
+from modelmark.marks.keys import Key
+from modelmark.marks.reading import Reading, Unread, read, tried
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.scores import Scores, tail_bits
-from modelmark.secret import Secret
 from modelmark.suspects.base import Array, Ask, Probe, Read
 from modelmark.suspects.function import BlackBox
 
-FACE = Interface((1, 4, 4), tuple("0123456789"))
+FACE = PictureFeed((1, 4, 4), tuple("0123456789"))
 SECRET = Secret(bytes(range(32)))
 ASKED = Key(Adi(triggers=80), SECRET, FACE).mark()
 SEEN = Key(Uchida(layer="fc", bits=16, width=40), SECRET, FACE).mark()

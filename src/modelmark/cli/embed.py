@@ -10,7 +10,7 @@ from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import progress, say
 
 if TYPE_CHECKING:
-    from modelmark.training import Progress
+    from modelmark.training.loop import Progress
 
 
 def run(
@@ -50,14 +50,14 @@ def run(
 
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
-    from modelmark import recipe
-    from modelmark import weights as weight_files
     from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
-    from modelmark.embedding import check_together, embed
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
-    from modelmark.training import suggested
+    from modelmark.marks.embedding import check_together, embed
+    from modelmark.suspects import weights as weight_files
+    from modelmark.training import recipe
+    from modelmark.training.loop import suggested
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -70,8 +70,8 @@ def run(
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
     spec = data or opened[0].data
-    task = load_task(spec).fed_as(opened[0].interface)
-    model = build_model(arch, opened[0].arch, task.interface, seed=seed)
+    task = load_task(spec).fed_as(opened[0].feed)
+    model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
     model = on_device(model, device)
@@ -124,7 +124,7 @@ def run(
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after
-    if weights and before < 100 / task.interface.classes + 10:
+    if weights and before < 100 / task.feed.classes + 10:
         say("warning: the given model knew little of this data; was it trained on inputs fed as the key says?")
         say("hint: keygen --mean and --std say how")
     say(f"test accuracy {after:.2f} %" + (f", {before:.2f} % before" if weights else ""))

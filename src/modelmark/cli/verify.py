@@ -10,11 +10,11 @@ from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
 from modelmark.cli.views import View
 from modelmark.errors import UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence.evidence import BAR
 
 if TYPE_CHECKING:
-    from modelmark.keys import Key
-    from modelmark.marks import Mark
+    from modelmark.marks.keys import Key
+    from modelmark.marks.marks import Mark
 
 
 def run(
@@ -59,8 +59,8 @@ def run(
 
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
-    from modelmark.combined import combine
-    from modelmark.evidence import Evidence
+    from modelmark.evidence.combined import combine
+    from modelmark.evidence.evidence import Evidence
     from modelmark.suspects.base import Read
     from modelmark.suspects.files import open_weights
 

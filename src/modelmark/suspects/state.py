@@ -7,11 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, models, taps, weights
+from modelmark import models
 from modelmark.channels import resized
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.base import Feed
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.suspects import weights
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of

@@ -12,8 +12,8 @@ from modelmark.attacks.detection.query_statistics import QueryStatistics
 from modelmark.attacks.detection.weight_statistics import WeightStatistics, statistics
 from modelmark.errors import UsageError
 from modelmark.models import build
-from modelmark.recipe import constant
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import constant
 
 
 @pytest.fixture(scope="module")
@@ -95,5 +95,5 @@ def test_odd_inputs(family, digits):
 def test_a_network_of_one_layer_has_nothing_to_compare(digits):
     with pytest.raises(UsageError, match="expected at least two layers"):
         WeightStatistics()(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), digits, seed=0)
-    flat = build("mlp", digits.interface.input_shape, 10, seed=0)
+    flat = build("mlp", digits.feed.input_shape, 10, seed=0)
     assert WeightStatistics()(flat, digits, seed=0).score > 0

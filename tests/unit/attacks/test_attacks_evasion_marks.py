@@ -10,8 +10,8 @@ from modelmark.attacks._tools import pictures as _pictures
 from modelmark.attacks.evasion import _autoencoder
 from modelmark.attacks.evasion.reconstruct import Reconstruct
 from modelmark.attacks.serving import answered, served
-from modelmark.preprocess import Normalise
-from modelmark.suspect import BlackBox
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.function import BlackBox
 
 MARKS = ("adi", "deepsigns-blackbox", "coupled", "null")
 
@@ -22,10 +22,10 @@ def measured(attack, stolen, digits):
     for name in MARKS:
         mark, model = stolen(name)
         api = served(model)
-        assert mark.evidence(BlackBox(api, 10)).established
+        assert mark.evidence(BlackBox(api)).established
         filtered = attack(api, digits, seed=3)
         losses.append(answered(api, digits) - answered(filtered, digits))
-        if not mark.evidence(BlackBox(filtered, 10)).established:
+        if not mark.evidence(BlackBox(filtered)).established:
             removed.add(name)
     return removed, max(losses)
 
@@ -42,9 +42,9 @@ def test_reconstruct_hides_every_mark(stolen, digits):
     )
 
     def shared(answer, task, *, seed):  # one training for four models: it does not depend on them
-        return _pictures.filtered(answer, task.interface, lambda x: _autoencoder.repeated(trained, x))
+        return _pictures.filtered(answer, task.feed, lambda x: _autoencoder.repeated(trained, x))
 
-    inputs = Normalise(digits.interface)(digits.test_inputs[:20])
+    inputs = Normalise(digits.feed)(digits.test_inputs[:20])
     assert torch.equal(attack(served(model), digits, seed=3)(inputs), shared(served(model), digits, seed=3)(inputs))
     found, lost = measured(shared, stolen, digits)
     assert found == EVERY

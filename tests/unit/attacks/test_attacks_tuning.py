@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from modelmark import layers
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.tuning.adversarial import AdversarialTraining
 from modelmark.attacks.tuning.finetune import FineTune
@@ -19,16 +18,17 @@ from modelmark.attacks.tuning.lora import Lora
 from modelmark.attacks.tuning.occlude import _Holes
 from modelmark.attacks.tuning.regularise import Regularise
 from modelmark.errors import DivergedError, UsageError
-from modelmark.preprocess import Normalise
-from modelmark.suspect import WhiteBox, logits
-from modelmark.task import accuracy
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
+from modelmark.suspects.module import WhiteBox, logits
+from modelmark.training.task import accuracy
 
 
 def left(attack, stolen, task, scheme="adi"):
     """Return whether the mark is still established after the attack, and the accuracy lost."""
     mark, model = stolen(scheme)
     attacked = attack(model, task, seed=0)
-    return mark.evidence(WhiteBox(attacked, 10)).established, accuracy(model, task) - accuracy(attacked, task)
+    return mark.evidence(WhiteBox(attacked)).established, accuracy(model, task) - accuracy(attacked, task)
 
 
 def test_low_rank_tuning_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
@@ -78,11 +78,11 @@ def test_holes_are_squares_of_the_mean_elsewhere_in_each_picture():
 
 def test_a_hardened_model_holds_out_longer(stolen, digits):
     _, model = stolen("adi")
-    x, y = Normalise(digits.interface)(digits.test_inputs), digits.test_labels
+    x, y = Normalise(digits.feed)(digits.test_inputs), digits.test_labels
 
     def fooled(network):
         craft = Adversarial(
-            network, lambda x, y: y, digits.interface, share=1.0, eps=0.1, step=0.03, iterations=7
+            network, lambda x, y: y, digits.feed, share=1.0, eps=0.1, step=0.03, iterations=7
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -94,7 +94,7 @@ def test_a_hardened_model_holds_out_longer(stolen, digits):
 
 def test_smoothed_labels_make_answers_less_sure(stolen, digits):
     _, model = stolen("adi")
-    x = Normalise(digits.interface)(digits.test_inputs)
+    x = Normalise(digits.feed)(digits.test_inputs)
     smooth = LabelSmoothing(0.5)(model, digits, seed=0)
     sure = [float(logits(network, x).softmax(dim=1).amax(dim=1).mean()) for network in (model, smooth)]
     assert sure[1] < sure[0] - 0.2
@@ -109,6 +109,6 @@ def test_a_strong_penalty_shrinks_the_weights(stolen, digits):
 
 def test_noisy_labels_are_learned_worse(stolen, digits):
     _, model = stolen("adi")
-    x, y = Normalise(digits.interface)(digits.train_inputs), digits.train_targets
+    x, y = Normalise(digits.feed)(digits.train_inputs), digits.train_targets
     losses = [float(cross_entropy(logits(LabelNoise(share)(model, digits, seed=0), x), y)) for share in (0.0, 0.3)]
     assert losses[1] > 2 * losses[0]

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from modelmark.carriers.base import Carriers, Public, require_each
 from modelmark.carriers.pictures import Pictures
 from modelmark.carriers.rows import require_bits
+from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Feed
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.base import Material
-from modelmark.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,9 @@ class Parity(Adi):
     reads: ClassVar[type[Carriers]] = Halves
     reading: ClassVar[str] = "last bit of the largest output"
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return one bit per picture."""
-        return super().size(interface)[0], 2
+        return super().size(feed)[0], 2
 
     def carriers(self, material: Material) -> Halves:
         """Return the pictures of ``adi``, read otherwise."""

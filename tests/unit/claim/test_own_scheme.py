@@ -6,17 +6,17 @@ import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, of, verdict
 from own_scheme import Halves, Near, Neighbours, Parity
 
-from modelmark import keyfile
-from modelmark.claim import reading
-from modelmark.claim.statement import Statement
-from modelmark.embedding import embed
+from modelmark.claim.judging import reading
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MismatchError, UsageError
-from modelmark.evidence import Evidence, Graded
-from modelmark.keys import keygen
-from modelmark.recipe import annealed
-from modelmark.secret import Secret
+from modelmark.evidence.evidence import Evidence, Graded
+from modelmark.key.secret import Secret
+from modelmark.marks import keyfile
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Provenance, keygen
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
+from modelmark.training.recipe import annealed
 
 KINDS = {"own_scheme:Parity": Halves, "own_scheme:Neighbours": Near}
 SECRET = Secret(bytes(range(32)))
@@ -24,7 +24,7 @@ SECRET = Secret(bytes(range(32)))
 
 @pytest.fixture(scope="module")
 def mark(fresh, digits):
-    return keygen(Parity(triggers=150), fresh, digits.interface, secret=SECRET, arch="cnn").mark()
+    return keygen(Parity(triggers=150), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="cnn")).mark()
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +76,15 @@ def test_a_name_of_the_table_cannot_be_given_another_kind():
 
 
 def cases_key():
-    from modelmark.interface import Interface
-    from modelmark.keys import Key
+    from modelmark.feeds.pictures import PictureFeed
+    from modelmark.marks.keys import Key
     from modelmark.schemes.adi import Adi
 
-    return Key(Adi(triggers=4), SECRET, Interface((1, 4, 4), tuple("0123456789")))
+    return Key(Adi(triggers=4), SECRET, PictureFeed((1, 4, 4), tuple("0123456789")))
 
 
 def test_graded_scores_are_evidence_and_no_verdict(fresh, digits, unmarked):
-    mark = keygen(Neighbours(), fresh, digits.interface, secret=SECRET, arch="cnn").mark()
+    mark = keygen(Neighbours(), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="cnn")).mark()
     message = mark.message
 
     def nearly(inputs):
@@ -109,5 +109,5 @@ def test_graded_scores_are_evidence_and_no_verdict(fresh, digits, unmarked):
 
 
 def test_the_owner_of_another_key_finds_nothing(marked, digits):
-    other = keygen(Parity(triggers=150), marked, digits.interface, secret=Secret(bytes(32)), arch="cnn")
+    other = keygen(Parity(triggers=150), marked, digits.feed, secret=Secret(bytes(32)), owner=Provenance(arch="cnn"))
     assert cases.net(judged(other, of(marked), KINDS)) == 0

@@ -5,17 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import models, weights
+from modelmark import models
 from modelmark.errors import MismatchError, SuspectError, UsageError
-from modelmark.interface import Interface
-from modelmark.suspects import places
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.suspects import places, weights
 from modelmark.suspects.base import Ask, Read, Sense
 from modelmark.suspects.files import held, open_weights
 from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.places import Place
 from modelmark.suspects.state import State
 
-FACE = Interface((1, 8, 8), tuple("0123456789"))
+FACE = PictureFeed((1, 8, 8), tuple("0123456789"))
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 1, 8, 8), np.uint8)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from modelmark import layers
-from modelmark.suspect import logits
+from modelmark.networks import layers
+from modelmark.suspects.module import logits
 
 
 def activity(model: nn.Module, paths: Iterable[str], inputs: Tensor) -> dict[str, Tensor]:

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from modelmark.interface import FULL_SCALE, Interface
-from modelmark.preprocess import Normalise
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.tensors import Normalise
 
 AMPLITUDE = 2000
 """Of a pattern, on the scale of 0 to 255, as in Li et al. 2019, arXiv 1910.01226."""
@@ -18,14 +19,14 @@ def side_by_side(first: Tensor, second: Tensor) -> Tensor:
     return avg_pool2d(canvas.float(), 2).round().to(torch.uint8)
 
 
-def default_side(interface: Interface) -> int:
+def default_side(feed: Feed) -> int:
     """Return how many pixels a pattern has along a side: three eighths of the shorter one, from 2 to 6."""
-    return max(2, min(6, min(interface.input_shape[1:]) * 3 // 8))
+    return max(2, min(6, min(feed.input_shape[1:]) * 3 // 8))
 
 
-def patterns(count: int, side: int, interface: Interface, generator: torch.Generator) -> Tensor:
+def patterns(count: int, side: int, feed: Feed, generator: torch.Generator) -> Tensor:
     """Return random patterns of +1 and -1 at random places, 0 elsewhere, int8 ``(count, height, width)``."""
-    _, height, width = interface.input_shape
+    _, height, width = feed.input_shape
     planes = torch.zeros(count, height, width, dtype=torch.int8)
     signs = torch.randint(0, 2, (count, side, side), dtype=torch.int8, generator=generator) * 2 - 1
     along = torch.arange(side)
@@ -35,9 +36,9 @@ def patterns(count: int, side: int, interface: Interface, generator: torch.Gener
     return planes
 
 
-def stamped(fed: Tensor, planes: Tensor, interface: Interface) -> Tensor:
+def stamped(fed: Tensor, planes: Tensor, feed: Feed) -> Tensor:
     """Return inputs as ``forward`` takes them with ``+-AMPLITUDE`` where a plane ``(H, W)`` or ``(N, H, W)`` says so."""
-    normalise, shape = Normalise(interface), (1, interface.input_shape[0], 1, 1)
+    normalise, shape = Normalise(feed), (1, feed.input_shape[0], 1, 1)
     high, low = (normalise(torch.full(shape, sign * AMPLITUDE, dtype=torch.float32)) for sign in (1, -1))
     planes = planes.expand(len(fed), *planes.shape[-2:])[:, None]
     return torch.where(planes > 0, high, torch.where(planes < 0, low, fed))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
+from modelmark.networks import layers
 
 
 def rewritten(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from modelmark.attacks._tools.rendering import default_side, patterns, side_by_side, stamped
-from modelmark.interface import FULL_SCALE
-from modelmark.preprocess import Normalise
-from modelmark.task import Task
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.tensors import Normalise
+from modelmark.training.task import Task
 
 Family = Literal["noise", "smooth", "fused", "blended", "extreme"]
 FAMILIES: tuple[Family, ...] = ("noise", "smooth", "fused", "blended", "extreme")
@@ -18,14 +18,14 @@ _CELLS = (3, 5, 8, 2**16)
 
 def made(family: Family, count: int, task: Task, generator: torch.Generator) -> Tensor:
     """Return ``count`` inputs as ``forward`` takes them, on the CPU."""
-    normalise = Normalise(task.interface)
+    normalise = Normalise(task.feed)
     if family in ("noise", "smooth"):
         return normalise(_noise(count, task, generator, smooth=family == "smooth"))
     first = _drawn(count, task, generator)
     if family == "extreme":
-        planes = patterns(count, default_side(task.interface), task.interface, generator)
+        planes = patterns(count, default_side(task.feed), task.feed, generator)
         fed = normalise(first)
-        return fed.copy_(stamped(fed, planes, task.interface))  # in its own memory format, by which convolutions round
+        return fed.copy_(stamped(fed, planes, task.feed))  # in its own memory format, by which convolutions round
     second = _drawn(count, task, generator)
     if family == "fused":
         return normalise(side_by_side(first, second))
@@ -40,7 +40,7 @@ def _drawn(count: int, task: Task, generator: torch.Generator) -> Tensor:
 
 def _noise(count: int, task: Task, generator: torch.Generator, *, smooth: bool) -> Tensor:
     """Return uint8 pictures of four grains in turn: cells of black and white, or smooth fields over the full range."""
-    channels, height, width = task.interface.input_shape
+    channels, height, width = task.feed.input_shape
     found = []
     for part, cells in zip(torch.arange(count).chunk(4), _CELLS, strict=False):
         size = min(height, 8 if smooth else cells, cells), min(width, 8 if smooth else cells, cells)

@@ -6,12 +6,12 @@ from typing import Annotated
 import torch
 from torch import nn
 
-from modelmark import layers, taps
 from modelmark.attacks.base import Detection, Thief
 from modelmark.attacks.fields import Within
 from modelmark.attacks.results import Finding
 from modelmark.errors import UsageError
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
 
 
 class ActivationStatistics(Detection):
@@ -35,10 +35,10 @@ class ActivationStatistics(Detection):
             UsageError: fewer than two classes have two samples.
         """
         task = thief.task
-        inputs = Normalise(task.interface)(task.train_inputs[: self.samples])
+        inputs = Normalise(task.feed)(task.train_inputs[: self.samples])
         labels = task.labels[: self.samples].cpu()
         found = taps.activations(suspect, self.layer or layers.head(suspect), inputs).cpu().double()
-        classes = [label for label in range(task.interface.classes) if int((labels == label).sum()) > 1]
+        classes = [label for label in range(task.feed.classes) if int((labels == label).sum()) > 1]
         if len(classes) < 2:
             raise UsageError(f"expected two classes with at least two samples each, got {len(classes)}")
         means = torch.stack([found[labels == label].mean(dim=0) for label in classes])
@@ -49,4 +49,4 @@ class ActivationStatistics(Detection):
         between = float((means - means.mean(dim=0)).square().sum(dim=1).mean())
         score = math.log(max(between, 1e-30) / max(sum(spread) / len(spread), 1e-30))
         tightest = classes[min(range(len(classes)), key=lambda index: spread[index])]
-        return Finding(score, score > self.threshold, task.interface.class_names[tightest])
+        return Finding(score, score > self.threshold, task.feed.class_names[tightest])

@@ -10,7 +10,7 @@ from modelmark.attacks.base import Detection, Thief
 from modelmark.attacks.detection._odd import FAMILIES, Family, made
 from modelmark.attacks.fields import Within, sweep
 from modelmark.attacks.results import Finding
-from modelmark.suspect import logits
+from modelmark.suspects.module import logits
 
 
 class QueryStatistics(Detection, pictures=True):
@@ -35,11 +35,11 @@ class QueryStatistics(Detection, pictures=True):
 
     def detect(self, suspect: nn.Module, thief: Thief) -> Finding:
         """Return how the model answers; ``where`` is the most frequent answer."""
-        interface = thief.task.interface
+        feed = thief.task.feed
         asked = made(self.inputs, self.queries, thief.task, thief.generator())
         sure, answers = logits(suspect, asked).cpu().softmax(dim=1).max(dim=1)
-        counts = torch.bincount(answers, minlength=interface.classes).double()
+        counts = torch.bincount(answers, minlength=feed.classes).double()
         shares = counts / counts.sum()
-        entropy = float(-(shares * shares.clamp_min(1e-12).log()).sum()) / math.log(interface.classes)
+        entropy = float(-(shares * shares.clamp_min(1e-12).log()).sum()) / math.log(feed.classes)
         score = entropy - float(sure.mean())
-        return Finding(score, score > self.threshold, interface.class_names[int(counts.argmax())])
+        return Finding(score, score > self.threshold, feed.class_names[int(counts.argmax())])

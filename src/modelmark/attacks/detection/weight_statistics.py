@@ -6,11 +6,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from modelmark import layers
 from modelmark.attacks.base import Detection, Thief
 from modelmark.attacks.fields import Positive, Within
 from modelmark.attacks.results import Finding
 from modelmark.errors import UsageError
+from modelmark.networks import layers
 
 
 class Statistics(NamedTuple):

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from modelmark.attacks.evasion import _density, _nets
 from modelmark.attacks.fields import Part
-from modelmark.interface import FULL_SCALE
-from modelmark.task import Task
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.training.task import Task
 
 Components = Annotated[Part, "of the variance that principal components hold"]
 

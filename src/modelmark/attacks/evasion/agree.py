@@ -8,7 +8,7 @@ from torch import Tensor
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _nets
 from modelmark.attacks.results import Answer
-from modelmark.suspect import ABSTAIN
+from modelmark.suspects.base import ABSTAIN
 
 
 class Agree(Evasion):

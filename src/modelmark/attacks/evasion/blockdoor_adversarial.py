@@ -12,9 +12,9 @@ from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _autoencoder, _content, _nets, _outliers
 from modelmark.attacks.fields import Count
 from modelmark.attacks.results import Answer
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+from modelmark.training.task import Task
 
 _PAIR = ("normal", "adversarial")
 
@@ -41,15 +41,15 @@ class BlockdoorAdversarial(Evasion, pictures=True):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API with the wrapper."""
-        interface, normalise = thief.task.interface, Normalise(thief.task.interface)
+        feed, normalise = thief.task.feed, Normalise(thief.task.feed)
         learned, held = _nets.halves(_nets.hard(thief.task), thief.seed)
         detector = self._detector(learned, thief)
         memory = _autoencoder.trained(
             learned.train_inputs, code=self.code, noise=0.1, steps=self.steps, seed=thief.seed
         )
-        repaired = filtered(answer, interface, lambda x: _autoencoder.repeated(memory, x))
+        repaired = filtered(answer, feed, lambda x: _autoencoder.repeated(memory, x))
 
-        right = [_nets.answers(api, held.train_inputs, interface) == held.train_targets for api in (answer, repaired)]
+        right = [_nets.answers(api, held.train_inputs, feed) == held.train_targets for api in (answer, repaired)]
         scores = _adversarial(detector, normalise(held.train_inputs))
         limit = _nets.threshold(scores.clamp(min=0), right[0] & ~right[1], self.loss)
 
@@ -63,11 +63,11 @@ class BlockdoorAdversarial(Evasion, pictures=True):
         net = _nets.trained(task, epochs=self.epochs, seed=thief.seed, watch=thief.watch)
         clean, labels = task.train_inputs, task.train_targets
         prints = _content.fingerprints(clean / 255, thief.seed)
-        wanted = _content.other_labels(prints, labels, task.interface.classes)
-        spoilt = targeted([net], clean, wanted, task.interface, epsilon=self.epsilon, steps=self.descents)
+        wanted = _content.other_labels(prints, labels, task.feed.classes)
+        spoilt = targeted([net], clean, wanted, task.feed, epsilon=self.epsilon, steps=self.descents)
         both = replace(
             task,
-            interface=replace(task.interface, class_names=_PAIR),
+            feed=replace(task.feed, class_names=_PAIR),
             train_inputs=torch.cat([clean, spoilt.to(clean.device)]),
             train_targets=torch.cat([torch.zeros_like(labels), torch.ones_like(labels)]),
             test_labels=torch.zeros_like(task.test_labels),

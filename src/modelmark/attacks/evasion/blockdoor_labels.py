@@ -27,13 +27,13 @@ class BlockdoorLabels(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API with the wrapper."""
-        interface = thief.task.interface
+        feed = thief.task.feed
         second, limit = _nets.judge(answer, thief, loss=self.loss, epochs=self.epochs)
 
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
             _, preferred = _nets.disagreement(second, inputs, given)
-            prints = _content.fingerprints(shown(inputs, interface), thief.seed).to(given.device)
-            return torch.where(preferred > limit, _content.other_labels(prints, given, interface.classes), given)
+            prints = _content.fingerprints(shown(inputs, feed), thief.seed).to(given.device)
+            return torch.where(preferred > limit, _content.other_labels(prints, given, feed.classes), given)
 
         return asked

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from modelmark import layers, taps
 from modelmark.attacks._tools.pictures import shown
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _density, _nets, _outliers
 from modelmark.attacks.fields import Part
 from modelmark.attacks.results import Answer
-from modelmark.preprocess import Normalise
-from modelmark.suspect import ABSTAIN
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.suspects.base import ABSTAIN
 
 
 class BlockdoorOod(Evasion):
@@ -33,7 +33,7 @@ class BlockdoorOod(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API with the wrapper."""
-        interface, normalise = thief.task.interface, Normalise(thief.task.interface)
+        feed, normalise = thief.task.feed, Normalise(thief.task.feed)
         learned, held = _nets.halves(_nets.hard(thief.task), thief.seed)
         net = _nets.trained(learned, epochs=self.epochs, seed=thief.seed, watch=thief.watch)
         head = layers.head(net)
@@ -55,9 +55,9 @@ class BlockdoorOod(Evasion):
 
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
-            prints = _content.fingerprints(shown(inputs, interface), thief.seed)
+            prints = _content.fingerprints(shown(inputs, feed), thief.seed)
             random = self.instead == "random"
-            other = _content.labels(prints, interface.classes) if random else torch.full_like(given, ABSTAIN)
+            other = _content.labels(prints, feed.classes) if random else torch.full_like(given, ABSTAIN)
             return _outliers.replaced(given, distance(inputs) > limit, other)
 
         return asked

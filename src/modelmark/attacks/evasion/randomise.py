@@ -28,12 +28,12 @@ class Randomise(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that answers at random outside."""
-        interface = thief.task.interface
+        feed = thief.task.feed
         outside = _outliers.by_pixels(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
 
         def asked(inputs: Tensor) -> Tensor:
-            pictures = shown(inputs, interface)
-            drawn = _content.labels(_content.fingerprints(pictures, thief.seed), interface.classes)
+            pictures = shown(inputs, feed)
+            drawn = _content.labels(_content.fingerprints(pictures, thief.seed), feed.classes)
             return _outliers.replaced(answer(inputs), outside(pictures), drawn)
 
         return asked

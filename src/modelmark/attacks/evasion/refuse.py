@@ -10,7 +10,7 @@ from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _nets, _outliers
 from modelmark.attacks.fields import sweep
 from modelmark.attacks.results import Answer
-from modelmark.suspect import ABSTAIN
+from modelmark.suspects.base import ABSTAIN
 
 
 class Refuse(Evasion):
@@ -32,11 +32,11 @@ class Refuse(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that refuses."""
-        interface = thief.task.interface
+        feed = thief.task.feed
         outside = _outliers.by_pixels(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
 
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
-            return _outliers.replaced(given, outside(shown(inputs, interface)), torch.full_like(given, ABSTAIN))
+            return _outliers.replaced(given, outside(shown(inputs, feed)), torch.full_like(given, ABSTAIN))
 
         return asked

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from torch import nn
 
-from modelmark import layers
 from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Within
 from modelmark.errors import UsageError
-from modelmark.recipe import Recipe
+from modelmark.networks import layers
 from modelmark.seeding import own_seed, seeded
-from modelmark.task import Task
-from modelmark.training import suggested
+from modelmark.training.loop import suggested
+from modelmark.training.recipe import Recipe
+from modelmark.training.task import Task
 
 _SMALL = 5000  # inputs, as ``recipe.suggest`` has it
 _SEEN = 17_000  # inputs that a student of small data is shown, repetitions counted

@@ -27,8 +27,8 @@ class AdversarialTriggers(Forgery):
 
     def forge(self, claimed: nn.Module, forger: Thief) -> Forged:
         """Return the claim; nothing is trained."""
-        generator, interface = forger.generator(), forger.task.interface
+        generator, feed = forger.generator(), forger.task.feed
         pictures, own = _claims.started(self.start, self.triggers, forger.task, generator)
-        labels = _claims.other_labels(own, interface.classes, generator)
-        made = targeted([claimed], pictures, labels, interface, epsilon=self.epsilon, steps=self.steps)
+        labels = _claims.other_labels(own, feed.classes, generator)
+        made = targeted([claimed], pictures, labels, feed, epsilon=self.epsilon, steps=self.steps)
         return _claims.pictures_claim(made, labels, tries=self.triggers)

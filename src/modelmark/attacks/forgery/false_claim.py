@@ -14,8 +14,8 @@ from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 from modelmark.models import build
 from modelmark.seeding import own_seed, seeded
-from modelmark.task import Task
-from modelmark.training import suggested
+from modelmark.training.loop import suggested
+from modelmark.training.task import Task
 
 
 class FalseClaim(Forgery):
@@ -46,9 +46,9 @@ class FalseClaim(Forgery):
         trained = self._trained(claimed, forger)
         count = min(self.pool * self.triggers, len(task.train_inputs))
         pictures, own = _claims.started("pictures", max(count, self.triggers), task, generator)
-        labels = _claims.other_labels(own, task.interface.classes, generator)
-        made = targeted(trained, pictures, labels, task.interface, epsilon=self.epsilon, steps=self.steps)
-        best = leads(trained, made, labels, task.interface).argsort(descending=True, stable=True)[: self.triggers]
+        labels = _claims.other_labels(own, task.feed.classes, generator)
+        made = targeted(trained, pictures, labels, task.feed, epsilon=self.epsilon, steps=self.steps)
+        best = leads(trained, made, labels, task.feed).argsort(descending=True, stable=True)[: self.triggers]
         return _claims.pictures_claim(made[best], labels[best], tries=len(made))
 
     def _trained(self, model: nn.Module, forger: Thief) -> list[nn.Module]:
@@ -68,7 +68,7 @@ class FalseClaim(Forgery):
 def _fresh(model: nn.Module, net: str, task: Task, *, seed: int) -> nn.Module:
     """Return an untrained network called ``net``, or of the architecture of ``model``, on the device of ``model``."""
     if net:
-        built = build(net, task.interface.input_shape, task.interface.classes, seed=own_seed(seed))
+        built = build(net, task.feed.input_shape, task.feed.classes, seed=own_seed(seed))
         return built.to(next(model.parameters()).device)
     copied, drawn = copy.deepcopy(model), 0
     with seeded(own_seed(seed), next(model.parameters()).device):

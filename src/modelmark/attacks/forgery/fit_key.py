@@ -13,9 +13,9 @@ from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count, Within
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+from modelmark.training.task import Task
 
 
 class FitKey(Forgery, pictures=True):
@@ -50,21 +50,21 @@ class FitKey(Forgery, pictures=True):
         return make(claimed, forger.task, forger.generator())
 
     def _coupled(self, model: nn.Module, task: Task, generator: torch.Generator) -> Forged:
-        classes = task.interface.classes
+        classes = task.feed.classes
         pairs = torch.tensor(list(combinations(range(classes), 2)))
         if self.symbols > len(pairs):
             raise UsageError(f"expected at most {len(pairs)} pairs of classes, got {self.symbols}")
         pairs = pairs[torch.randperm(len(pairs), generator=generator)[: self.symbols or len(pairs)]]
         sources = _of_each_class(task, self.queries, generator)
         fused = side_by_side(*(sources[pairs[:, place]].flatten(0, 1) for place in (0, 1)))
-        table = _most(_asked(model, Normalise(task.interface)(fused)).reshape(-1, self.queries), classes)
+        table = _most(_asked(model, Normalise(task.feed)(fused)).reshape(-1, self.queries), classes)
         settings = {
             "fusion": "autoencoder", "symbols": len(pairs), "layouts": 1, "queries": self.queries, "repeats": 8,
         }  # fmt: skip
         return Forged("coupled", table.numpy(), settings, {"fused": fused.numpy(), "pairs": pairs.numpy()})
 
     def _null(self, model: nn.Module, task: Task, generator: torch.Generator) -> Forged:
-        most, side = min(task.interface.input_shape[1:]), self.side or default_side(task.interface)
+        most, side = min(task.feed.input_shape[1:]), self.side or default_side(task.feed)
         if side > most or self.pictures > len(task.train_inputs):
             raise UsageError(
                 f"expected patterns of at most {most} pixels and {len(task.train_inputs)} pictures, "
@@ -74,16 +74,14 @@ class FitKey(Forgery, pictures=True):
         picked = picked.to(task.train_inputs.device)
         pictures, labels = task.train_inputs[picked].cpu(), task.labels[picked].cpu()
         count = self.symbols or 64
-        planes = patterns(self.tries + count, side, task.interface, generator)
-        fed = Normalise(task.interface)(pictures)
-        heeds = [
-            float((_asked(model, stamped(fed, plane, task.interface)) == labels).float().mean()) for plane in planes
-        ]
+        planes = patterns(self.tries + count, side, task.feed, generator)
+        fed = Normalise(task.feed)(pictures)
+        heeds = [float((_asked(model, stamped(fed, plane, task.feed)) == labels).float().mean()) for plane in planes]
         null = int(np.argmax(heeds))
         true = torch.cat([planes[:null], planes[null + 1 :]])[:count]
         below = torch.arange(count * self.queries) % len(pictures)
-        marked = stamped(fed[below], true.repeat_interleave(self.queries, dim=0), task.interface)
-        table = _most(_asked(model, marked).reshape(count, self.queries), task.interface.classes)
+        marked = stamped(fed[below], true.repeat_interleave(self.queries, dim=0), task.feed)
+        table = _most(_asked(model, marked).reshape(count, self.queries), task.feed.classes)
         settings = {
             "patterns": count, "side": side, "amplitude": AMPLITUDE, "queries": self.queries, "pictures": self.pictures,
         }  # fmt: skip
@@ -106,7 +104,7 @@ def _most(answers: Tensor, classes: int) -> Tensor:
 def _of_each_class(task: Task, count: int, generator: torch.Generator) -> Tensor:
     """Return ``count`` pictures of every class, uint8 ``(classes, count, *input_shape)``."""
     labels, found = task.labels.cpu(), []
-    for label in range(task.interface.classes):
+    for label in range(task.feed.classes):
         own = (labels == label).nonzero()[:, 0]
         if len(own) < count:
             raise UsageError(f"expected at least {count} pictures of class {label}, got {len(own)}")

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, taps
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count, Within
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
-from modelmark.preprocess import Normalise
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.training.task import Task
 
 
 class FitProjection(Forgery):
@@ -59,9 +59,9 @@ class FitProjection(Forgery):
             bits = wanted.flatten().numpy()
             return Forged("uchida", bits, settings, {"matrix": matrix.numpy(), "bits": bits.astype(np.uint8)})
         path = self.layer or layers.head(claimed)
-        count = 1 if self.how == "sign" else self.classes or min(10, task.interface.classes)
+        count = 1 if self.how == "sign" else self.classes or min(10, task.feed.classes)
         inputs = self._inputs(task, count)
-        fed = Normalise(task.interface)(inputs.flatten(0, 1))
+        fed = Normalise(task.feed)(inputs.flatten(0, 1))
         values = taps.activations(claimed, path, fed).cpu().double().unflatten(0, inputs.shape[:2]).mean(dim=1)
         wanted = self._wanted(count)
         matrix = self._fitted(values, wanted, generator)
@@ -90,7 +90,7 @@ class FitProjection(Forgery):
     def _inputs(self, task: Task, count: int) -> Tensor:
         each = [task.train_inputs[task.labels == label].cpu() for label in range(count)]
         fewest = min((len(own) for own in each), default=0)
-        if not fewest or count > task.interface.classes:
+        if not fewest or count > task.feed.classes:
             raise UsageError(f"expected inputs of {count} classes in the thief's data, got fewer")
         return torch.stack([own[: min(self.inputs, fewest)] for own in each])
 

@@ -11,7 +11,7 @@ from modelmark.attacks.fields import Count
 from modelmark.attacks.forgery import _claims
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
-from modelmark.task import Task
+from modelmark.training.task import Task
 
 
 class Grind(Forgery):
@@ -49,7 +49,7 @@ class Grind(Forgery):
             open_places = [place for place in range(self.triggers) if place not in kept]
             open_places = open_places[: self.limit - tried]
             candidates = self._candidates(base[open_places], task, generator)
-            labels = prf_labels(key, candidates, task.interface.classes)
+            labels = prf_labels(key, candidates, task.feed.classes)
             fits = (labels == _claims.answers(claimed, candidates, task)).tolist()
             for place, picture, label, fit in zip(open_places, candidates, labels.tolist(), fits, strict=True):
                 if fit:

@@ -38,7 +38,7 @@ class Subset(Forgery):
         """
         task, generator = forger.task, forger.generator()
         pictures, _ = _claims.started(self.start, self.committed, task, generator)
-        labels = torch.randint(0, task.interface.classes, (self.committed,), generator=generator)
+        labels = torch.randint(0, task.feed.classes, (self.committed,), generator=generator)
         matching = (labels == _claims.answers(claimed, pictures, task)).nonzero()[: self.opened, 0]
         if len(matching) < self.opened:
             raise UsageError(

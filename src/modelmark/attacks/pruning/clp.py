@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Positive, sweep
+from modelmark.networks import layers
 
 
 class Clp(Removal, family="pruning"):

@@ -5,14 +5,14 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
 from modelmark.attacks._tools.activity import activity
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share, sweep
 from modelmark.errors import UsageError
-from modelmark.hooks import Hooks
-from modelmark.preprocess import Normalise
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
+from modelmark.training.hooks import Hooks
+from modelmark.training.task import Task
 
 
 class FinePrune(Removal, family="pruning"):
@@ -55,7 +55,7 @@ def cut_layer(model: nn.Module) -> str:
 
 def mean_activity(model: nn.Module, path: str, task: Task) -> Tensor:
     """Return how strongly clean data excite each channel of a layer, ``(channels,)``."""
-    return activity(model, [path], Normalise(task.interface)(task.train_inputs[:5000]))[path]
+    return activity(model, [path], Normalise(task.feed)(task.train_inputs[:5000]))[path]
 
 
 class _Cut(Hooks):

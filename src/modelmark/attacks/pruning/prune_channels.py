@@ -6,11 +6,11 @@ from typing import Annotated
 import torch
 from torch import nn
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within, sweep
 from modelmark.errors import MissingPackageError
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
 
 
 class PruneChannels(Removal, family="pruning"):
@@ -43,7 +43,7 @@ class PruneChannels(Removal, family="pruning"):
                 "expected torch-pruning to be installed", hint="pip install 'modelmark[attacks]'"
             ) from None
         small = layers.unwrapped(stolen)
-        example = Normalise(thief.task.interface)(thief.task.train_inputs[:2].to(next(small.parameters()).device))
+        example = Normalise(thief.task.feed)(thief.task.train_inputs[:2].to(next(small.parameters()).device))
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
             torch_pruning.pruner.BasePruner(

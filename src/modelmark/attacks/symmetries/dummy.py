@@ -11,7 +11,7 @@ from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Within, sweep
 from modelmark.channels import Channels, Junction, reparametrised, resized, trace
 from modelmark.errors import UsageError
-from modelmark.layers import unwrapped
+from modelmark.networks.layers import unwrapped
 
 
 class Dummy(Removal, family="symmetry"):

@@ -10,9 +10,9 @@ from contextlib import contextmanager, redirect_stderr
 import torch
 from torch import nn
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.errors import MissingPackageError
+from modelmark.networks import layers
 
 
 class Int8(Removal, family="compression"):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from modelmark.attacks._tools.weights import rewritten
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within
-from modelmark.recipe import constant
+from modelmark.training.recipe import constant
 
 
 class Shift(Removal, family="noise"):
