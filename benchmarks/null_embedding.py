@@ -1,7 +1,7 @@
 """Null embedding on MNIST: accuracy under its own patterns and under foreign ones, and an attempt to add a second mark.
 
-Run: ``python benchmarks/null_embedding.py idx:DIR [--seeds 0 1 2] [--cache DIR]`` (six CPU minutes a seed). The pirate has a tenth
-of the training data, embeds a key of the same kind into the finished model for five epochs, and is measured after each.
+Run: ``python benchmarks/null_embedding.py idx:DIR [--seeds 0 1 2] [--cache DIR]`` (six CPU minutes a seed). The pirate has a
+tenth of the training data, embeds a key of the same kind into the finished model for five epochs, and is measured after each.
 """
 
 import argparse

@@ -19,6 +19,7 @@ from modelmark.marks import keyfile
 from modelmark.marks.keys import Key
 from modelmark.options import make
 from modelmark.rendering.noise import render as render_noise
+from modelmark.rendering.triggers import render as render_triggers
 from modelmark.schemes import _fusion, _patterns, _projection, _signature, scheme_class
 
 HERE = Path(__file__).parent
@@ -121,7 +122,7 @@ def merkle_root(secret: str, carriers: list[str]) -> str:
 
 def triggers(secret: str, count: int, shape: list[int]) -> str:
     """SHA-256 of the pixels in row-major order."""
-    return hashlib.sha256(triggers.render(Secret(bytes.fromhex(secret)), count, shape).tobytes()).hexdigest()
+    return hashlib.sha256(render_triggers(Secret(bytes.fromhex(secret)), count, shape).tobytes()).hexdigest()
 
 
 def projection(secret: str, kind: str, rows: int, width: int) -> str:
