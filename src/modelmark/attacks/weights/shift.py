@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from modelmark.attacks._tools.weights import rewritten
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within
-from modelmark.training.recipe import constant
 
 
 class Shift(Removal, family="noise"):
@@ -44,5 +43,4 @@ class Shift(Removal, family="noise"):
             centred = weight - self.strength * weight.mean(dim=0, keepdim=True)
             return centred + self.noise * weight.std() * noise
 
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return thief.fit(rewritten(stolen, shifted), recipe)
+        return thief.tune(rewritten(stolen, shifted), self)
