@@ -121,7 +121,7 @@ def forged(header: dict[str, Any], content: bytes) -> bytes:
 
 
 def same(one: Key, other: Key) -> bool:
-    names = ("scheme", "secret", "interface", "arch", "data", "host", "created", "self_check", "fingerprint")
+    names = ("scheme", "secret", "feed", "arch", "data", "host", "created", "self_check", "fingerprint")
     arrays = {name: (array.dtype, array.shape, array.tobytes()) for name, array in one.attachments.items()}
     return all(getattr(one, name) == getattr(other, name) for name in names) and arrays == {
         name: (array.dtype, array.shape, array.tobytes()) for name, array in other.attachments.items()

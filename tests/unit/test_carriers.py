@@ -219,8 +219,8 @@ def test_carriers_of_another_form_are_refused():
 
 
 def test_a_filter_needs_a_picture():
-    flat = dataclasses.replace(stated("null")[0].feed, input_shape=(16,))
-    statement, shown = stated("null", feed=flat)
+    flat = dataclasses.replace(stated("null")[0].interface, input_shape=(16,))
+    statement, shown = stated("null", interface=flat)
     with pytest.raises(MalformedError, match=r"expected pictures \(channels, height, width\)"):
         opened("null", statement, shown)
 

@@ -13,7 +13,7 @@ from modelmark.evidence.evidence import BAR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from modelmark.marks.keys import Key, KeyPolicy, Provenance
+    from modelmark.marks.keys import Key
 
 
 def run(
@@ -57,8 +57,8 @@ def run(
     """
     from modelmark import options
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
-    from modelmark.marks import imported as imports
-    from modelmark.marks import keyfile, keys
+    from modelmark.marks import imported, keyfile
+    from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.networks import layers
     from modelmark.schemes import scheme_class
     from modelmark.schemes.base import Cautious
@@ -78,18 +78,18 @@ def run(
     attachments: dict[str, NDArray[Any]] = {}
     implied: dict[str, object] = {}
     if images:
-        attachments, implied = imports.own_pictures(images, labels, feed, fit)
+        attachments, implied = imported.own_pictures(images, labels, feed, fit)
     elif matrix and message:
         if "layer" not in chosen:
             raise UsageError("expected the marked layer with --matrix, got none", hint="name it: --set layer=...")
         kernel = layers.find(model, str(chosen["layer"])).kernel
-        attachments, implied = imports.older_projection(matrix, message, kernel, axes)
+        attachments, implied = imported.older_projection(matrix, message, kernel, axes)
     for name, value in implied.items():
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
     committed = weights.digest(load_weights(model, host).state_dict()) if host else ""
     with plain_warnings():
-        key = keys.keygen(
+        key = keygen(
             options.make(cls, {**chosen, **implied}),
             model,
             feed,

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modelmark import hashing
+from modelmark.claim.papers.statement import Statement
 from modelmark.evidence.evidence import Evidence
+from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
 from modelmark.key.draw import Draw
 from modelmark.key.secret import Secret
@@ -58,6 +60,7 @@ def check_scheme(
     key = keygen(scheme, fresh, task.feed, task=task, secret=_SECRET)
     other = _deterministic(scheme, fresh, task, key).mark()
     _round_trip(key)
+    _opens(key, fresh)
     _composes([key.mark(), other], fresh, task)
     _compiles(key.mark(), fresh, task)
     _resumes([key.mark(), other], fresh, task, recipe)
@@ -107,6 +110,28 @@ class _Mirrored(Hooks):
 
 def _all(marks: Sequence[Mark], model: nn.Module) -> list[Hooks]:
     return [_Mirrored(), *(mark.hooks(model, seed=5) for mark in marks)]
+
+
+def _opens(key: Key, model: nn.Module) -> None:
+    """Carriers made of all their leaves ask what the key's own ask, and read the same from the same suspect."""
+    own = key.carriers
+    leaves, statement = dict(enumerate(own.leaves())), Statement.of(key.statement)
+    kind = type(key.scheme).reads
+    kind.check(statement)
+    opened, suspect = kind.opened(statement, leaves, key.private), WhiteBox(model)
+    assert len(own.probes()) == len(opened.probes()), "an opening asks more or less than its key"
+    for ours, theirs in zip(own.probes(), opened.probes(), strict=True):
+        assert type(ours) is type(theirs), "an opening asks something else than its key"
+        assert all(_alike(value, vars(theirs)[name]) for name, value in vars(ours).items()), "an opening asks otherwise"
+    assert opened.queries() == own.queries(), "an opening names other queries than its key"
+    tables = [read(carriers, suspect).scores[0].table for carriers in (own, opened)]
+    assert np.array_equal(*tables), "an opening reads another score than its key"
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, Feed):  # classes are known by number alone
+        return ours.classes == theirs.classes and ours.leaves(ours.example(2)) == theirs.leaves(theirs.example(2))
+    return np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else bool(ours == theirs)
 
 
 def _composes(marks: Sequence[Mark], fresh: nn.Module, task: Task) -> None:

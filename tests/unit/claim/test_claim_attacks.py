@@ -272,7 +272,7 @@ def test_preprocessing_chosen_afterwards(other, digits):
     message, best, keys = key.mark().message, 0, set()
     for mean, std in itertools.product(range(0, 10000, 1000), (500, 1000, 2000, 4000, 8000)):
         face = dataclasses.replace(statement.interface, mean=(mean,), std=(std,))
-        fed = dataclasses.replace(statement, feed=face)
+        fed = dataclasses.replace(statement, interface=face)
         found = answered(of(other), fed, dict(enumerate(carriers)), {"arch": "cnn"})
         best = max(best, sum(found[i] == label for i, label in enumerate(message)))
         keys.add(fed.digest)

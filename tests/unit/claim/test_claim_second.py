@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
 
+from modelmark.carriers.rows import real
 from modelmark.claim.judging.judge import Recorded
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.statement import Statement
@@ -21,6 +22,7 @@ from modelmark.claim.papers.verdict import SENTENCES
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key, Provenance, keygen
 from modelmark.schemes import scheme_class
+from modelmark.suspects.base import Ask, AskBeyond, Probe, Read
 
 SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
 SCHEMES = ["adi", "coupled", "deepsigns", "deepsigns-blackbox", "null", "uchida"]
@@ -34,11 +36,26 @@ class Knowing:
     kind: str = "weights"
     digest: str = "cd" * 32
 
-    def answers(self, statement: Statement, shown: Mapping[int, bytes], revealed: Mapping[str, str]) -> dict[int, int]:
+    def told(self, revealed: Mapping[str, str]) -> "Knowing":
+        return self
+
+    def observe(self, probe: Probe) -> list[np.ndarray]:
+        made, alphabet = self.key.carriers, self.key.scheme.size(self.key.feed)[1]
         rng, right = np.random.default_rng(0), self.key.mark().message.repeat(each(self.key))
-        answers = np.where(rng.random(len(right)) < 0.9, right, rng.integers(-1, statement.alphabet, len(right)))
-        asked = range(len(right)) if statement.scheme in ("deepsigns", "null") else shown  # a query of several carriers
-        return {number: int(answers[number]) for number in asked}
+        answers = np.where(rng.random(len(right)) < 0.9, right, rng.integers(-1, alphabet, len(right)))
+        if isinstance(probe, AskBeyond):  # the other question, under the null filter, is for people
+            return [answers if len(probe.inputs) == len(answers) else np.zeros(len(probe.inputs), np.int64)]
+        if isinstance(probe, Ask):
+            known = dict(zip(probe.feed.leaves(made.pictures), answers, strict=True))
+            return [np.array([known[leaf] for leaf in probe.feed.leaves(probe.inputs)])]
+        signs = 2 * np.maximum(answers, 0) - 1
+        if isinstance(probe, Read):  # weights of which the projection has these signs
+            return [np.linalg.lstsq(real(made.matrix), signs)[0][None]]
+        layer = made.layers.index(probe.place.path)
+        means = np.linalg.lstsq(real(made.projections[layer]), signs.reshape(len(made.layers), -1, made.bits)[layer].T)[
+            0
+        ].T
+        return [means.repeat(made.inputs.shape[1], axis=0)]
 
 
 def each(key: Key) -> int:
@@ -124,7 +141,7 @@ def test_it_agrees_on_answers_that_were_recorded_before(keys, tmp_path, capsys):
     key = keys["coupled"]
     statement, shown = Statement.of(key.statement), dict(enumerate(leaves(key)))
     head = transcript.Head(claimed(statement).digest, 0, 0)
-    record = transcript.of(head, shown, Knowing(key).answers(statement, shown, {}))
+    record = transcript.of(head, shown, dict(enumerate(cases.answered(Knowing(key), statement, shown, {}))))
     noisy = Transcript(head, (Asked(-1, "ab" * 32, 3), *record.asked, Asked(-1, "cd" * 32, 4)))
     made = dispute(tmp_path, key, Recorded(noisy))
     assert made.verdict.decision == "dependence-shown"

@@ -28,7 +28,7 @@ def test_a_senseless_interface_is_refused(wrong: dict[str, Any]) -> None:
         PictureFeed(**{"input_shape": (3, 32, 32), "class_names": ("cat", "dog")} | wrong)
 
 
-@pytest.mark.parametrize("interface", [RGB, PictureFeed((16,), ("a", "b", "c"))])
+@pytest.mark.parametrize("feed", [RGB, PictureFeed((16,), ("a", "b", "c"))])
 def test_an_interface_comes_back_from_a_key_file_as_it_was(feed: PictureFeed) -> None:
     written = canonical.encode(feed.to_json())
     assert PictureFeed.from_json(canonical.decode(written, what="an interface")) == feed
