@@ -52,28 +52,29 @@ class View:
         """
         from modelmark.marks.reading import Unread
 
-        suspect = self._suspect(mark.key, self.file)
+        key, suspect = mark.key, self._suspect(mark.key, self.file)
+        aligning = self.align_to is not None and key.access == "white-box"
+        host = _host(key, self.align_to, self.arch) if aligning and self.align_to else None
         try:
-            return self._readings(mark, suspect)
+            found = self._readings(mark, suspect, host)
         except MismatchError as error:
             if alone:
-                raise self._explained(mark.key, error) from None
+                raise self._explained(key, error) from None
             return [Unread(str(error))]
-        finally:
-            for note in suspect.notes:
-                if note not in self.said:
-                    say(f"{self.file.path.name}: {note}")
-                    self.said.add(note)
+        for note in suspect.notes:
+            if note not in self.said:
+                say(f"{self.file.path.name}: {note}")
+                self.said.add(note)
+        return found
 
     def references(self, mark: "Mark") -> "list[State]":
         """Return the models to compare with, as suspects."""
         return [self._suspect(mark.key, file) for file in self.unmarked]
 
-    def _readings(self, mark: "Mark", suspect: "State") -> "list[Reading | Unread]":
-        key = mark.key
-        if self.align_to is not None and key.access == "white-box":
-            return mark.readings(suspect, align_to=_host(key, self.align_to, self.arch))
-        if self.head_from is not None and key.access == "black-box":
+    def _readings(self, mark: "Mark", suspect: "State", host: "nn.Module | None") -> "list[Reading | Unread]":
+        if host is not None:
+            return mark.readings(suspect, align_to=host)
+        if self.head_from is not None and mark.key.access == "black-box":
             return [mark.read(suspect), self._through(mark, suspect, self.head_from)]
         return [mark.read(suspect)]
 

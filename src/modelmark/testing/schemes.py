@@ -120,12 +120,12 @@ def _opens(key: Key, model: nn.Module) -> None:
     kind.check(statement)
     opened, suspect = kind.opened(statement, leaves, key.private), WhiteBox(model)
     assert len(own.probes()) == len(opened.probes()), "an opening asks more or less than its key"
-    for ours, theirs in zip(own.probes(), opened.probes(), strict=True):
-        assert type(ours) is type(theirs), "an opening asks something else than its key"
-        assert all(_alike(value, vars(theirs)[name]) for name, value in vars(ours).items()), "an opening asks otherwise"
+    for mine, shown in zip(own.probes(), opened.probes(), strict=True):
+        assert type(mine) is type(shown), "an opening asks something else than its key"
+        assert all(_alike(value, vars(shown)[name]) for name, value in vars(mine).items()), "an opening asks otherwise"
     assert opened.queries() == own.queries(), "an opening names other queries than its key"
-    tables = [read(carriers, suspect).scores[0].table for carriers in (own, opened)]
-    assert np.array_equal(*tables), "an opening reads another score than its key"
+    ours, theirs = (read(carriers, suspect).scores[0].table for carriers in (own, opened))
+    assert np.array_equal(ours, theirs), "an opening reads another score than its key"
 
 
 def _alike(ours: Any, theirs: Any) -> bool:
