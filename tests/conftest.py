@@ -2,7 +2,8 @@
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # also for commands that tests start: more threads than cores wait for one another
@@ -22,6 +23,11 @@ from modelmark.schemes import scheme_class
 from modelmark.secret import Secret
 from modelmark.task import Task
 from modelmark.training import fit
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -46,6 +52,15 @@ def fresh(digits):
     return build("cnn", digits.interface.input_shape, digits.interface.classes, seed=0)
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes out while the block runs; nobody, where there is no such lock."""
+    with path.open("w") as stream:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def made_once(fresh, tmp_path_factory):
     """Return a function that trains a network like ``fresh``, or takes what another process of this run has trained."""
@@ -54,14 +69,13 @@ def made_once(fresh, tmp_path_factory):
 
     def get(name: str, train: Callable[[], nn.Module]) -> nn.Module:
         kept = folder / f"{name}.safetensors"
-        if kept.exists():
-            model = copy.deepcopy(fresh)
-            weights.apply(model, weights.load(kept), what=f"weights of {name}")
-            return model.eval()
-        model = train()
-        weights.save(model, own / f"{name}.new")
-        (own / f"{name}.new").replace(kept)
-        return model
+        with alone(folder / f"{name}.lock"):  # who comes second waits, rather than train the same network beside
+            if not kept.exists():
+                weights.save(train(), own / f"{name}.new")
+                (own / f"{name}.new").replace(kept)
+        model = copy.deepcopy(fresh)
+        weights.apply(model, weights.load(kept), what=f"weights of {name}")
+        return model.eval()
 
     return get
 
