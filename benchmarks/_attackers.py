@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from modelmark import taps
 from modelmark.carriers.rows import real
-from modelmark.hooks import Hooks
-from modelmark.marks import Mark
-from modelmark.recipe import Recipe, constant
-from modelmark.task import Task
-from modelmark.training import fit
+from modelmark.marks.marks import Mark
+from modelmark.networks import taps
+from modelmark.training.hooks import Hooks
+from modelmark.training.loop import fit
+from modelmark.training.recipe import Recipe, constant
+from modelmark.training.task import Task
 
 
 def overwritten(model: nn.Module, other: Mark, task: Task, recipe: Recipe, *, seed: int) -> nn.Module:

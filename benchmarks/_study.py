@@ -12,12 +12,12 @@ import torch
 
 import modelmark
 from modelmark import data, hashing
-from modelmark.evidence import Evidence, Observation
-from modelmark.marks import Mark
-from modelmark.reading import Unread
-from modelmark.secret import Secret
+from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.key.secret import Secret
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import Unread
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
+from modelmark.training.task import Task, accuracy
 
 
 class Rows:

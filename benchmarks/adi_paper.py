@@ -17,20 +17,21 @@ import torch
 from torch import nn
 
 from _study import Rows, reading, secret
-from modelmark import data, weights
+from modelmark import data
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.data import read_pictures
-from modelmark.embedding import reach
-from modelmark.hooks import Composed
-from modelmark.imports import fitted
-from modelmark.keys import keygen
-from modelmark.layers import with_head
-from modelmark.marks import Mark
+from modelmark.marks.embedding import reach
+from modelmark.marks.imported import fitted
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.recipe import released
+from modelmark.networks.layers import with_head
 from modelmark.schemes.adi import Adi
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.suspects import weights
+from modelmark.training.hooks import Composed
+from modelmark.training.loop import fit
+from modelmark.training.recipe import released
+from modelmark.training.task import Task, accuracy
 
 ARCH = "preact-resnet18"
 ATTACKS = [f"{form} {rate}" for form in ("ftll", "rtll", "ftal", "rtal") for rate in (0.001, 0.01)]
@@ -39,7 +40,7 @@ WHAT = ["unmarked", "adi", *ATTACKS]
 
 def trained(task: Task, mark: Mark | None, epochs: int, *, seed: int, device: str) -> nn.Module:
     """Return a network trained as their release does, with the mark or without."""
-    fresh = build(ARCH, task.interface.input_shape, task.interface.classes, seed=seed).to(device)
+    fresh = build(ARCH, task.feed.input_shape, task.feed.classes, seed=seed).to(device)
     recipe = replace(released("adi", epochs), channels_last=True)
     marks = [] if mark is None else [mark]
     return fit(
@@ -80,9 +81,9 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True  # one size of batch
     rows, seed, device = Rows(given.output), given.seed, given.device
     task = Task.from_dataset(data.load(given.data))
-    fresh = build(ARCH, task.interface.input_shape, task.interface.classes, seed=seed)
-    pictures = {"triggers": fitted(list(read_pictures(given.pictures).values()), task.interface, "crop")}
-    key = keygen(Adi(pictures="own"), fresh, task.interface, attachments=pictures, secret=secret("adi-paper", seed))
+    fresh = build(ARCH, task.feed.input_shape, task.feed.classes, seed=seed)
+    pictures = {"triggers": fitted(list(read_pictures(given.pictures).values()), task.feed, "crop")}
+    key = keygen(Adi(pictures="own"), fresh, task.feed, attachments=pictures, secret=secret("adi-paper", seed))
     mark, task = key.mark(), task.to(device)
     place = {"seed": seed, "arch": ARCH, "machine": "cpu" if device == "cpu" else torch.cuda.get_device_name()}
     given.keep.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def main() -> None:
             rows.measure(cell, timed(lambda name=name: model(name)))  # type: ignore[misc]
     for attack in ATTACKS:
         if attack in given.what:
-            marked = build(ARCH, task.interface.input_shape, task.interface.classes, seed=seed)
+            marked = build(ARCH, task.feed.input_shape, task.feed.classes, seed=seed)
             weights.apply(marked, weights.load(kept), what="the marked network")
             cell = {**place, "model": "adi", "trained": given.epochs, "attack": attack}
             run = (marked.to(device).eval(), attack, given.attack_epochs, task, mark)

@@ -13,16 +13,16 @@ from _study import Rows, command, reading, secret
 from modelmark.attacks.base import Attack
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.recipe import Recipe, suggest
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import Recipe, suggest
+from modelmark.training.task import Task, accuracy
 
 ATTACKS: dict[str, Attack] = {
     "ftal 0.001": FineTune(rate=0.001),
@@ -38,7 +38,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
         suggest(samples=len(task.train_inputs), normalised=True, trained=trained, picture=True)
         for trained in (False, True)
     )
-    fresh = build("resnet8", task.interface.input_shape, task.interface.classes, seed=seed)
+    fresh = build("resnet8", task.feed.input_shape, task.feed.classes, seed=seed)
     hosts: list[nn.Module] = []
 
     def host() -> nn.Module:
@@ -47,7 +47,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
         return hosts[0]
 
     def mark(scheme: Any) -> Mark:
-        return keygen(scheme, fresh, task.interface, secret=secret("cifar", seed)).mark()
+        return keygen(scheme, fresh, task.feed, secret=secret("cifar", seed)).mark()
 
     adi, uchida = mark(Adi()), mark(Uchida())
     rows.measure({"seed": seed, "model": "unmarked", "attack": "none"}, lambda: {"accuracy": accuracy(host(), task)})

@@ -13,14 +13,14 @@ from torch.nn.functional import cross_entropy
 
 from _study import Rows, command, reading, readings, secret
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.embedding import reach
-from modelmark.keys import keygen
+from modelmark.feeds.tensors import Normalise
+from modelmark.marks.embedding import reach
+from modelmark.marks.keys import keygen
 from modelmark.models import build
-from modelmark.preprocess import Normalise
-from modelmark.recipe import suggest
 from modelmark.schemes.deepsigns import DeepSigns
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import suggest
+from modelmark.training.task import Task, accuracy
 
 STRENGTHS = (0.03, 0.3, 3.0)
 EPOCHS = 10
@@ -29,7 +29,7 @@ EPOCHS = 10
 def adam(model: nn.Module, task: Task, rate: float, *, seed: int) -> nn.Module:
     """Return the model after three epochs of Adam, which moves every weight by about its rate a step."""
     model = copy.deepcopy(model).train()
-    optimizer, normalise = torch.optim.Adam(model.parameters(), rate), Normalise(task.interface)
+    optimizer, normalise = torch.optim.Adam(model.parameters(), rate), Normalise(task.feed)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(3):
         for picked in torch.randperm(len(task.train_inputs), generator=generator).split(128):
@@ -40,12 +40,12 @@ def adam(model: nn.Module, task: Task, rate: float, *, seed: int) -> nn.Module:
 
 
 def study(rows: Rows, task: Task, seed: int) -> None:
-    fresh = build("mlp", task.interface.input_shape, task.interface.classes, seed=seed)
+    fresh = build("mlp", task.feed.input_shape, task.feed.classes, seed=seed)
     recipe = suggest(samples=60000, normalised=False, trained=False, picture=False, epochs=EPOCHS)
     thief = task.subset(20_000, seed=seed + 1)
     for strength in STRENGTHS:
         scheme = DeepSigns(bits=16, strength=strength)
-        mark = keygen(scheme, fresh, task.interface, task=task, secret=secret("margin", seed)).mark()
+        mark = keygen(scheme, fresh, task.feed, task=task, secret=secret("margin", seed)).mark()
 
         def measure(mark: Any = mark) -> dict[str, Any]:
             model = fit(fresh, task, recipe, seed=seed, hooks=mark.hooks)

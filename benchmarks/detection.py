@@ -16,13 +16,13 @@ from modelmark.attacks.detection._odd import FAMILIES
 from modelmark.attacks.detection.activation_statistics import ActivationStatistics
 from modelmark.attacks.detection.query_statistics import QueryStatistics
 from modelmark.attacks.detection.weight_statistics import WeightStatistics
-from modelmark.embedding import embed
-from modelmark.keys import keygen
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
 from modelmark.models import build
-from modelmark.recipe import annealed
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task, accuracy
 
 DETECTORS: dict[str, Any] = {
     "weight-statistics": WeightStatistics(),
@@ -39,7 +39,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
 
     @cache
     def host() -> nn.Module:
-        fresh = build("cnn", task.interface.input_shape, task.interface.classes, seed=seed)
+        fresh = build("cnn", task.feed.input_shape, task.feed.classes, seed=seed)
         return fit(fresh, task, RECIPE, seed=seed)
 
     def marked(name: str) -> nn.Module:
@@ -47,7 +47,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
             return host()
         if name == UNMARKED[1]:
             return fit(host(), task, RECIPE, seed=seed + 100)
-        key = keygen(scheme_class(name)(), host(), task.interface, task=task, secret=secret("detection", name, seed))
+        key = keygen(scheme_class(name)(), host(), task.feed, task=task, secret=secret("detection", name, seed))
         return embed(host(), [key.mark()], task, RECIPE, seed=seed + 100).model
 
     def measured(name: str) -> dict[str, Any]:

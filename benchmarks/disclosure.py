@@ -19,19 +19,19 @@ import numpy as np
 import torch
 
 from modelmark import data
-from modelmark.embedding import embed
-from modelmark.hooks import Hooks
-from modelmark.keys import keygen
+from modelmark.evidence.stats import tail_bits
+from modelmark.feeds.tensors import Normalise
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.models import build
-from modelmark.preprocess import Normalise
-from modelmark.recipe import annealed
-from modelmark.schemes import _blackbox
+from modelmark.schemes import blackbox
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
-from modelmark.stats import tail_bits
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.hooks import Hooks
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task, accuracy
 
 LOTS, SIZE, TENTH = 4, 32, Fraction(1, 10)
 RESULTS = Path(__file__).parent / "results" / "disclosure.jsonl"
@@ -41,20 +41,22 @@ def rows(seed: int, epochs: int) -> Iterator[dict[str, object]]:
     """Yield one row per thief."""
     task = Task.from_dataset(data.load("digits"))
     parts = task.split({"owner": 0.7, "thief": 0.3}, seed=seed)
-    fresh = build("cnn", task.interface.input_shape, task.interface.classes, seed=seed)
-    key = keygen(Adi(triggers=LOTS * SIZE, per_hundred=10), fresh, task.interface, secret=Secret(bytes([seed]) * 32))
+    fresh = build("cnn", task.feed.input_shape, task.feed.classes, seed=seed)
+    key = keygen(Adi(triggers=LOTS * SIZE, per_hundred=10), fresh, task.feed, secret=Secret(bytes([seed]) * 32))
     mark, recipe = key.mark(), annealed(40, 0.05, batch=64, clip=1.0)
     marked = embed(fresh, [mark], parts["owner"], recipe, seed=seed).model
-    fed = Normalise(task.interface)
+    fed = Normalise(task.feed)
     generator = torch.Generator().manual_seed(seed)
-    own = keygen(Adi(triggers=SIZE), fresh, task.interface, secret=Secret(bytes([seed, 1]) * 16), self_check=True)
-    thieves = {"none": None, "fine-tunes": np.empty((0, *task.interface.input_shape), np.uint8)}
+    own = keygen(
+        Adi(triggers=SIZE), fresh, task.feed, secret=Secret(bytes([seed, 1]) * 16), policy=KeyPolicy(self_check=True)
+    )
+    thieves = {"none": None, "fine-tunes": np.empty((0, *task.feed.input_shape), np.uint8)}
     thieves |= {"has one lot": key.carriers.pictures[:SIZE], "makes the family": own.carriers.pictures}
     for name, pictures in thieves.items():
         model = marked
         if pictures is not None:
-            labels = torch.randint(0, task.interface.classes, (len(pictures),), generator=generator)
-            shown = _blackbox.Mixing(fed(torch.from_numpy(pictures)), labels, 20, seed) if len(pictures) else Hooks()
+            labels = torch.randint(0, task.feed.classes, (len(pictures),), generator=generator)
+            shown = blackbox.Mixing(fed(torch.from_numpy(pictures)), labels, 20, seed) if len(pictures) else Hooks()
             recipe = annealed(epochs, 0.02, batch=64, clip=1.0)
             model = fit(marked, parts["thief"], recipe, seed=seed + 1, hooks=lambda _, shown=shown: shown)
         found = mark.read(WhiteBox(model)).scores[0].symbols

@@ -17,18 +17,18 @@ from torch import nn
 from _study import Rows, secret
 from modelmark import data
 from modelmark.align import align
-from modelmark.keys import keygen
+from modelmark.marks.keys import keygen
 from modelmark.models import build
-from modelmark.recipe import suggest
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
-from modelmark.schemes.null import Null
+from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.uchida import Uchida
-from modelmark.task import Task, accuracy
-from modelmark.testing.null import fresh_keys, levels, messages
-from modelmark.training import fit
+from modelmark.testing.false_positives import fresh_keys, levels, messages
+from modelmark.training.loop import fit
+from modelmark.training.recipe import suggest
+from modelmark.training.task import Task, accuracy
 
 DRAWS, KEYS = 100_000, 200
 VARIANTS: dict[str, Any] = {
@@ -42,7 +42,7 @@ VARIANTS: dict[str, Any] = {
     ),  # 20 in earnest; each fresh key looks at all its candidates, so there are 40
     "coupled": Coupled(),
     "coupled overlay": Coupled(fusion="overlay"),
-    "null": Null(),
+    "null": NullEmbedding(),
 }
 
 
@@ -55,7 +55,7 @@ def unmarked_models(mnist: str | None) -> Iterator[tuple[str, Task, nn.Module]]:
         task = Task.from_dataset(data.load(spec))
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=False, picture=False)
         for seed in seeds:
-            fresh = build(arch, task.interface.input_shape, task.interface.classes, seed=seed)
+            fresh = build(arch, task.feed.input_shape, task.feed.classes, seed=seed)
             yield f"{arch} on {spec.split(':')[0]} {seed}", task, fit(fresh, task, recipe, seed=seed)
 
 
@@ -69,9 +69,9 @@ def measure(rows: Rows, mnist: str | None) -> None:
         for variant, scheme in VARIANTS.items():
             if variant.endswith("aligned") and host is model:
                 continue
-            seen = align(model, host, task.interface) if variant.endswith("aligned") else model
-            key = keygen(scheme, model, task.interface, task=task, secret=secret("false-positives", name))
-            trials, alphabet = key.scheme.size(key.interface)
+            seen = align(model, host, task.feed) if variant.endswith("aligned") else model
+            key = keygen(scheme, model, task.feed, task=task, secret=secret("false-positives", name))
+            trials, alphabet = key.scheme.size(key.feed)
 
             def study(
                 key: Any = key, model: nn.Module = seen, task: Task = task, shape: Any = (alphabet, trials)

@@ -15,9 +15,10 @@ import atheris
 
 with atheris.instrument_imports(include=["modelmark"]):
     from modelmark import canonical
-    from modelmark.claim import der, envelope, schemas, timestamp
-    from modelmark.claim.identity import Identity
-    from modelmark.claim.timestamp import Authority
+    from modelmark.claim.dates import der, timestamp
+    from modelmark.claim.dates.timestamp import Authority
+    from modelmark.claim.papers import envelope, schemas
+    from modelmark.claim.papers.identity import Identity
     from modelmark.errors import MalformedError
 
 HERE = Path(__file__).resolve().parent

@@ -15,21 +15,21 @@ from torch import nn
 
 from _study import Rows, secret
 from modelmark import data
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import read
 from modelmark.models import build
-from modelmark.reading import read
-from modelmark.recipe import suggest
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.base import access_of
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
-from modelmark.schemes.null import Null
+from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import suggest
+from modelmark.training.task import Task
 
 NETWORKS, KEYS = 20, 10
 VARIANTS: dict[str, Any] = {
@@ -39,14 +39,14 @@ VARIANTS: dict[str, Any] = {
     "deepsigns-blackbox, selected": DeepSignsBlackBox(keys=200, pool=2, message="secret"),
     "coupled, one label, direct": Coupled(message="literal"),
     "coupled, one label, overlay": Coupled(message="literal", fusion="overlay"),
-    "null, signed": Null(message="signature"),
+    "null, signed": NullEmbedding(message="signature"),
 }
 
 
 def mark(variant: str, task: Task, first: nn.Module, number: int) -> Mark:
     """Return a key of a variant for networks like ``first``; the selected one is made by marking ``first``."""
     scheme = VARIANTS[variant]
-    key = keygen(scheme, first, task.interface, task=task, secret=secret("literal", variant, number))
+    key = keygen(scheme, first, task.feed, task=task, secret=secret("literal", variant, number))
     if isinstance(scheme, DeepSignsBlackBox):
         recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=True, picture=False)
         embedded = fit(first, task, recipe, seed=0, hooks=key.mark().hooks)
@@ -61,7 +61,7 @@ def measure(rows: Rows) -> None:
     recipe = suggest(samples=len(task.train_inputs), normalised=False, trained=False, picture=False)
     networks = {
         arch: [
-            fit(build(arch, task.interface.input_shape, task.interface.classes, seed=seed), task, recipe, seed=seed)
+            fit(build(arch, task.feed.input_shape, task.feed.classes, seed=seed), task, recipe, seed=seed)
             for seed in range(1 + NETWORKS // 2)
         ]
         for arch in ("cnn", "mlp")

@@ -15,20 +15,20 @@ from torch.nn.functional import dropout
 from torch.nn.utils import parametrize
 
 from _study import Rows, command, reading, readings, secret
-from modelmark import layers
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.hooks import Composed, Hooks
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import read
 from modelmark.models import build
-from modelmark.reading import read
-from modelmark.recipe import suggest
+from modelmark.networks import layers
 from modelmark.schemes._masking import Masking
 from modelmark.schemes.coupled import Coupled
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.hooks import Composed, Hooks
+from modelmark.training.loop import fit
+from modelmark.training.recipe import suggest
+from modelmark.training.task import Task, accuracy
 
 SHARE = 0.1
 EPOCHS = 6
@@ -104,12 +104,12 @@ def held_out(mark: Mark, model: nn.Module, task: Task) -> int:
 
 
 def study(rows: Rows, task: Task, seed: int) -> None:
-    fresh = build("lenet5", task.interface.input_shape, task.interface.classes, seed=seed)
+    fresh = build("lenet5", task.feed.input_shape, task.feed.classes, seed=seed)
     recipe = suggest(samples=60000, normalised=False, trained=False, picture=False, epochs=EPOCHS)
     thief = task.subset(10_000, seed=seed + 1)
     for name, (ratio, extra) in VARIANTS.items():
         scheme = Coupled(mask_ratio=ratio)
-        mark = keygen(scheme, fresh, task.interface, task=task, secret=secret("masking", seed)).mark()
+        mark = keygen(scheme, fresh, task.feed, task=task, secret=secret("masking", seed)).mark()
 
         def measure(mark: Mark = mark, extra: Any = extra) -> dict[str, Any]:
             def hooks(model: nn.Module) -> Hooks:

@@ -11,19 +11,19 @@ from typing import Any
 from torch import nn
 
 from _study import Rows, command, reading, secret
-from modelmark import layers
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.recipe import Recipe, stepped, suggest
+from modelmark.networks import layers
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import Recipe, stepped, suggest
+from modelmark.training.task import Task, accuracy
 
 HOST = suggest(samples=60000, normalised=False, trained=False, picture=False)
 LATER = suggest(samples=60000, normalised=False, trained=True, picture=False)
@@ -44,7 +44,7 @@ def attacked(model: nn.Module, task: Task, seed: int, *, forms: tuple[str, ...])
 
 def study(rows: Rows, task: Task, seed: int) -> None:
     cache: dict[str, nn.Module] = {}
-    fresh = build("lenet5", task.interface.input_shape, task.interface.classes, seed=seed)
+    fresh = build("lenet5", task.feed.input_shape, task.feed.classes, seed=seed)
 
     def host() -> nn.Module:
         if "host" not in cache:
@@ -54,7 +54,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
     rows.measure({"seed": seed, "model": "unmarked"}, lambda: {"accuracy": accuracy(host(), task)})
 
     def mark(scheme: Any) -> Mark:  # a bar of 53 lets the key of 133 bits through; rows still judge by 64
-        return keygen(scheme, fresh, task.interface, secret=secret("mnist", seed), bar=53).mark()
+        return keygen(scheme, fresh, task.feed, secret=secret("mnist", seed), policy=KeyPolicy(bar=53)).mark()
 
     adi, uchida, third = mark(Adi()), mark(Uchida(bits=200)), mark(Uchida(bits=133))
     modes: list[tuple[str, Mark, Callable[[], nn.Module], Callable[[], Task], Recipe, int]] = [

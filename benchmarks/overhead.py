@@ -21,20 +21,20 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from _study import Rows
-from modelmark.hooks import Hooks
-from modelmark.interface import Interface
-from modelmark.keys import keygen
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Normalise
+from modelmark.marks.keys import keygen
 from modelmark.models import build
-from modelmark.preprocess import Normalise
-from modelmark.recipe import constant
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
-from modelmark.schemes.null import Null
+from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.uchida import Uchida
-from modelmark.task import Task
-from modelmark.training import fit
+from modelmark.training.hooks import Hooks
+from modelmark.training.loop import fit
+from modelmark.training.recipe import constant
+from modelmark.training.task import Task
 
 NETS = {"lenet5": (1, 28, 28), "resnet8": (3, 32, 32), "wrn-10-4": (3, 32, 32)}
 BATCH = 100
@@ -44,7 +44,7 @@ SCHEMES: dict[str, Any] = {
     "adi": Adi(),
     "deepsigns-blackbox": DeepSignsBlackBox(pool=2, share=0.99),  # which pictures are kept costs no step
     "coupled": Coupled(),
-    "null": Null(),
+    "null": NullEmbedding(),
 }
 MASK_EVERY = 10
 """Steps between two maskings of ``coupled``: a median over single steps would not see them."""
@@ -133,24 +133,24 @@ def step_overhead(
     name: str, schemes: Iterable[str], at_most_s: float, *, at_least: int = 1, device: str = "cpu"
 ) -> dict[str, Any]:
     """Compare the step of each scheme, on a network of its own, with a plain one that is given as many samples."""
-    interface = Interface(NETS[name], tuple("0123456789"))
+    feed = PictureFeed(NETS[name], tuple("0123456789"))
     layout = torch.channels_last if len(NETS[name]) == 3 and NETS[name][0] == 3 else torch.contiguous_format
-    model = build(name, interface.input_shape, 10, seed=0).to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    model = build(name, feed.input_shape, 10, seed=0).to(device=device, memory_format=layout)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(0)
 
     def data(count: int) -> tuple[Tensor, Tensor]:
-        x = torch.randn(count, *interface.input_shape, generator=generator).contiguous(memory_format=layout)
+        x = torch.randn(count, *feed.input_shape, generator=generator).contiguous(memory_format=layout)
         return x.to(device), torch.randint(10, (count,), generator=generator).to(device)
 
     def plain(count: int) -> Step:
         return stepper(copy.deepcopy(model), Hooks(), *data(count))
 
-    task, (x, y) = noise(interface, 1000, generator), data(BATCH)
+    task, (x, y) = noise(feed, 1000, generator), data(BATCH)
     steps = {"plain": plain(BATCH), "control": plain(BATCH)}
     baselines = {}
     for scheme in schemes:
         own = copy.deepcopy(model)
-        hooks = keygen(SCHEMES[scheme], own, interface, task=task).mark().hooks(own).to(device)
+        hooks = keygen(SCHEMES[scheme], own, feed, task=task).mark().hooks(own).to(device)
         added = len(hooks.batch(x, y)[0]) - BATCH
         steps[scheme] = stepper(own, hooks, x, y)
         if added:
@@ -159,24 +159,24 @@ def step_overhead(
     return compare(steps, at_most_s=at_most_s, baselines=baselines, at_least=at_least, device=device)
 
 
-def noise(interface: Interface, count: int, generator: torch.Generator) -> Task:
+def noise(feed: PictureFeed, count: int, generator: torch.Generator) -> Task:
     """Return random pictures with random labels."""
-    images = torch.randint(256, (count, *interface.input_shape), dtype=torch.uint8, generator=generator)
+    images = torch.randint(256, (count, *feed.input_shape), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (count,), generator=generator)
-    return Task(interface, images, labels, images[:10], labels[:10])
+    return Task(feed, images, labels, images[:10], labels[:10])
 
 
 def loop_overhead(at_most_s: float) -> dict[str, Any]:
     """Compare ``fit`` with a bare loop written by hand over the same data, both from the same start."""
-    interface = Interface((1, 28, 28), tuple("0123456789"), (1307,), (3081,))
-    task = noise(interface, 6400, torch.Generator().manual_seed(0))
+    feed = PictureFeed((1, 28, 28), tuple("0123456789"), (1307,), (3081,))
+    task = noise(feed, 6400, torch.Generator().manual_seed(0))
     images, labels = task.train_inputs, task.train_targets
     recipe = constant(1, 1e-3, batch=128)
     model = build("lenet5", (1, 28, 28), 10, seed=0)
 
     def bare() -> None:
         trained = build("lenet5", (1, 28, 28), 10, seed=0).train()
-        normalise = Normalise(interface)
+        normalise = Normalise(feed)
         optimizer = torch.optim.SGD(trained.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=5e-4)
         order = torch.randperm(6400, generator=torch.Generator().manual_seed(0))
         for picked in order.split(128):

@@ -13,18 +13,19 @@ import torch
 
 from _study import Rows, secret
 from modelmark import data
-from modelmark.schemes import _density, _noise
-from modelmark.task import Task
+from modelmark.rendering import noise
+from modelmark.schemes import _density
+from modelmark.training.task import Task
 from schemes import Bench
 
 COUNT, RARE = 2000, 0.01
 
 
 def study(bench: Bench) -> None:
-    shape, owner = bench.task.interface.input_shape, secret("rarity", bench.net)
+    shape, owner = bench.task.feed.input_shape, secret("rarity", bench.net)
     families = {
         "fine": np.random.default_rng(0).integers(0, 256, (COUNT, *shape), np.uint8),
-        "grained": _noise.render(owner, np.arange(COUNT), shape),
+        "grained": noise.render(owner, np.arange(COUNT), shape),
         "test pictures": bench.task.test_inputs[:COUNT].numpy(),
     }
 

@@ -16,30 +16,31 @@ from torch import nn
 
 from _attackers import afresh, live_means, overwritten
 from _study import Rows, reading, secret
-from modelmark import data, weights
+from modelmark import data
 from modelmark.align import align
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.symmetries.dummy import Dummy
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.embedding import embed, reach
 from modelmark.errors import CapacityError, ModelmarkError, NotEmbeddedError
-from modelmark.keys import keygen
-from modelmark.layers import is_normalised
-from modelmark.marks import Mark
+from modelmark.marks.embedding import embed, reach
+from modelmark.marks.keys import KeyPolicy, Provenance, keygen
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import Unread
 from modelmark.models import build
-from modelmark.reading import Unread
-from modelmark.recipe import Recipe, constant, suggest
+from modelmark.networks.layers import is_normalised
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
-from modelmark.schemes.null import Null
+from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.uchida import Uchida
+from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import Recipe, constant, suggest
+from modelmark.training.task import Task, accuracy
 
 VARIANTS: dict[str, Any] = {
     "adi": Adi(),
@@ -56,8 +57,8 @@ VARIANTS: dict[str, Any] = {
     "coupled, repeats 16": Coupled(repeats=16),
     "coupled overlay": Coupled(fusion="overlay", ratio=0.75),
     "coupled literal": Coupled(message="literal"),
-    "null": Null(),
-    "null literal": Null(message="signature"),
+    "null": NullEmbedding(),
+    "null literal": NullEmbedding(message="signature"),
 }
 PRUNED = (0.2, 0.4, 0.5, 0.65, 0.8, 0.9, 0.95)
 REPARAMETRISED: dict[str, Any] = {"permute": Permute(), "rescale": Rescale(), "dummy": Dummy()}
@@ -90,7 +91,7 @@ class Bench:
     only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.fresh = build(self.net, self.task.interface.input_shape, self.task.interface.classes, seed=self.seed)
+        self.fresh = build(self.net, self.task.feed.input_shape, self.task.feed.classes, seed=self.seed)
         self.thief = self.task.subset(THIEF[self.net], seed=self.seed + 1)
         self._made: dict[str, nn.Module] = {}
 
@@ -98,7 +99,7 @@ class Bench:
         """Return what ``embed`` would train with."""
         return suggest(
             samples=len(self.task.train_inputs), normalised=is_normalised(self.fresh), trained=trained,
-            picture=min(self.task.interface.input_shape[-2:]) >= 32, epochs=epochs,
+            picture=min(self.task.feed.input_shape[-2:]) >= 32, epochs=epochs,
         )  # fmt: skip
 
     def kept(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
@@ -106,7 +107,7 @@ class Bench:
         if name not in self._made:
             path = self.cache and self.cache / f"{self.net}-{self.seed}-{name.replace(' ', '-')}.safetensors"
             if path and path.exists():
-                self._made[name] = build(self.net, self.task.interface.input_shape, self.task.interface.classes, seed=0)
+                self._made[name] = build(self.net, self.task.feed.input_shape, self.task.feed.classes, seed=0)
                 weights.apply(self._made[name], weights.load(path), what=str(path))
                 self._made[name].eval()
             else:
@@ -125,9 +126,10 @@ class Bench:
         name = f"{self.net}/{type(scheme).__name__}"
         if self.net == "mlp" and isinstance(scheme, Uchida):  # fc1, the widest, reads pixels, which nobody can permute
             scheme = replace(scheme, layer="fc2")
+        host = self.host()
         return keygen(
-            scheme, self.host(), self.task.interface, task=self.task, secret=secret("schemes", name, owner, self.seed),
-            host=weights.digest(self.host().state_dict()), bar=30,
+            scheme, host, self.task.feed, task=self.task, secret=secret("schemes", name, owner, self.seed),
+            owner=Provenance(host=weights.digest(host.state_dict())), policy=KeyPolicy(bar=30),
         ).mark()  # fmt: skip
 
     def cell(self, variant: str, attack: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -156,7 +158,7 @@ def study(bench: Bench, variant: str) -> None:
             "unmarked": read(mark, bench.host()),
         }
         if mark.key.access == "white-box":
-            row["aligned"] = read(mark, align(marked, bench.host(), bench.task.interface), also=[UNALIGNED])
+            row["aligned"] = read(mark, align(marked, bench.host(), bench.task.feed), also=[UNALIGNED])
         return row
 
     if "refused" in bench.cell(variant, "none", none):
@@ -172,7 +174,7 @@ def study(bench: Bench, variant: str) -> None:
             if attack.startswith("overwrite"):
                 result["thief"] = read(other, after)
             if attack in REPARAMETRISED:
-                result["aligned"] = read(mark, align(after, bench.host(), bench.task.interface), also=[UNALIGNED])
+                result["aligned"] = read(mark, align(after, bench.host(), bench.task.feed), also=[UNALIGNED])
             return {"accuracy": accuracy(after, bench.task), **result}
 
         bench.cell(variant, attack, measure)

@@ -20,17 +20,17 @@ from modelmark.attacks.evasion.squeeze import Squeeze
 from modelmark.attacks.extraction.retrain import Retrain
 from modelmark.attacks.extraction.retrain_soft import RetrainSoft
 from modelmark.attacks.serving import answered, served
-from modelmark.embedding import embed
-from modelmark.interface import FULL_SCALE
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.tensors import Normalise
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.preprocess import Normalise
-from modelmark.recipe import annealed
 from modelmark.schemes import scheme_class
 from modelmark.suspects.function import BlackBox
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task, accuracy
 
 SCHEMES = ("adi", "coupled", "deepsigns-blackbox", "uchida")
 EPOCHS = 100
@@ -44,7 +44,7 @@ class Unit(nn.Module):
         super().__init__()
         self.inner = inner
         self._last = nn.Identity() if scores else nn.Softmax(dim=1)
-        self._normalise = Normalise(task.interface)
+        self._normalise = Normalise(task.feed)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores, or probabilities, of pictures in 0..1, ``(N, C, H, W)``."""
@@ -57,14 +57,12 @@ def study(rows: Rows, task: Task, seed: int) -> None:
 
     @cache
     def host() -> nn.Module:
-        fresh = build("cnn", task.interface.input_shape, task.interface.classes, seed=seed)
+        fresh = build("cnn", task.feed.input_shape, task.feed.classes, seed=seed)
         return fit(fresh, parts["owner"], annealed(40, 0.05, batch=64, clip=1.0), seed=seed)
 
     @cache
     def marked(name: str) -> tuple[Mark, nn.Module]:
-        key = keygen(
-            scheme_class(name)(), host(), task.interface, task=parts["owner"], secret=secret("second", name, seed)
-        )
+        key = keygen(scheme_class(name)(), host(), task.feed, task=parts["owner"], secret=secret("second", name, seed))
         mark = key.mark()
         recipe = annealed(40, 0.05, batch=64, clip=1.0)
         return mark, embed(host(), [mark], parts["owner"], recipe, seed=seed + 100).model
@@ -82,7 +80,7 @@ def study(rows: Rows, task: Task, seed: int) -> None:
 def _filtered(
     mark: Mark, model: nn.Module, thief: Task, ours: Any, theirs: Callable[[], Any], seed: int
 ) -> dict[str, Any]:
-    plain, defence, face = served(model), theirs(), thief.interface
+    plain, defence, face = served(model), theirs(), thief.feed
 
     def other(inputs: Tensor) -> Tensor:
         pictures = _pictures.shown(inputs, face).clamp(0, 1).numpy().astype(np.float32)
@@ -115,7 +113,7 @@ def _extractor(name: str, **settings: Any) -> Callable[..., nn.Module]:
         def classifier(inner: nn.Module, *, scores: bool) -> Any:
             wrapped = Unit(inner, thief, scores=scores)
             return PyTorchClassifier(
-                wrapped, nn.CrossEntropyLoss(), thief.interface.input_shape, thief.interface.classes,
+                wrapped, nn.CrossEntropyLoss(), thief.feed.input_shape, thief.feed.classes,
                 optimizer=torch.optim.Adam(wrapped.parameters(), 1e-3), clip_values=(0.0, 1.0),
                 device_type="cpu",
             )  # fmt: skip
@@ -124,7 +122,7 @@ def _extractor(name: str, **settings: Any) -> Callable[..., nn.Module]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             np.random.seed(seed)  # what their library draws from
-            fresh = build("cnn", thief.interface.input_shape, thief.interface.classes, seed=seed + 1)
+            fresh = build("cnn", thief.feed.input_shape, thief.feed.classes, seed=seed + 1)
             attack = getattr(extraction, name)(
                 classifier(model, scores=False), batch_size_fit=64, batch_size_query=256, nb_epochs=EPOCHS,
                 nb_stolen=len(pictures), **settings,

@@ -11,17 +11,17 @@ from typing import Any
 from torch import nn
 
 from _study import Rows, command, reading, secret
-from modelmark import weights
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._students import drawn_anew, schedule
-from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError
-from modelmark.keys import keygen
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Provenance, keygen
 from modelmark.models import build
-from modelmark.recipe import suggest
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.suspects import weights
+from modelmark.training.loop import fit
+from modelmark.training.recipe import suggest
+from modelmark.training.task import Task, accuracy
 
 SHARES = {"publisher": 1 / 6, "owner": 1 / 6, "thief": 1 / 6}
 
@@ -29,7 +29,7 @@ SHARES = {"publisher": 1 / 6, "owner": 1 / 6, "thief": 1 / 6}
 def study(rows: Rows, task: Task, seed: int) -> None:
     parts = task.split(SHARES, seed=seed)
     publisher, owner, thief = (parts[name] for name in SHARES)
-    fresh = build("lenet5", task.interface.input_shape, task.interface.classes, seed=seed)
+    fresh = build("lenet5", task.feed.input_shape, task.feed.classes, seed=seed)
     first = suggest(samples=len(publisher.train_inputs), normalised=False, trained=False, picture=False)
     published = fit(fresh, publisher, first, seed=seed)
     host = weights.digest(published.state_dict())
@@ -37,7 +37,9 @@ def study(rows: Rows, task: Task, seed: int) -> None:
     third = fit(published, thief, schedule(published, thief), seed=seed + 50)
     for scheme in sorted(SCHEMES):
         chosen = secret("shared-start", scheme, seed)
-        key = keygen(scheme_class(scheme)(), published, task.interface, task=owner, secret=chosen, host=host)
+        key = keygen(
+            scheme_class(scheme)(), published, task.feed, task=owner, secret=chosen, owner=Provenance(host=host)
+        )
         mark, cell = key.mark(), {"seed": seed, "scheme": scheme}
         aligned = {"align_to": published} if key.access == "white-box" else {}
         try:

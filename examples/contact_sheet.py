@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from modelmark import Secret
-from modelmark.schemes import _triggers
+from modelmark.rendering import triggers
 
 SHAPES = (((3, 32, 32), 2), ((1, 28, 28), 2), ((1, 8, 8), 7))
 COLUMNS, ROWS, GAP = 16, 3, 4
@@ -17,7 +17,7 @@ COLUMNS, ROWS, GAP = 16, 3, 4
 
 def sheet(shape: tuple[int, int, int], scale: int) -> np.ndarray:
     """Return ``ROWS x COLUMNS`` pictures, enlarged, on white, uint8 ``(height, width, 3)``."""
-    pictures = _triggers.render(Secret(bytes(range(32))), ROWS * COLUMNS, shape)
+    pictures = triggers.render(Secret(bytes(range(32))), ROWS * COLUMNS, shape)
     cell_h, cell_w = shape[1] * scale + GAP, shape[2] * scale + GAP
     out = np.full((ROWS * cell_h, COLUMNS * cell_w, 3), 255, np.uint8)
     for index, picture in enumerate(pictures):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from modelmark import Secret, data
 from modelmark.schemes.coupled import Coupled
-from modelmark.task import Task
+from modelmark.training.task import Task
 
 ROWS = (
     Coupled(queries=1),
@@ -25,10 +25,10 @@ COLUMNS, STRIDE, GAP, LEAST = 16, 37, 4, 48
 
 def fused(scheme: Coupled, task: Task) -> np.ndarray:
     """Return some of the scheme's carriers for ``task``, uint8 ``(COLUMNS, C, H, W)``."""
-    secret, interface = Secret(bytes(range(32))), task.interface
-    resolved = scheme.resolve(torch.nn.Identity(), interface, {})
-    attached = resolved.attach(secret, torch.nn.Identity(), task)
-    pictures = resolved.carriers(secret, interface, attached).pictures
+    secret, feed = Secret(bytes(range(32))), task.feed
+    resolved = scheme.for_model(torch.nn.Identity(), feed, {})
+    attached = resolved.collect(secret, torch.nn.Identity(), task)
+    pictures = resolved.carriers(secret, feed, attached).pictures
     return pictures[np.arange(COLUMNS) * STRIDE % len(pictures)]
 
 

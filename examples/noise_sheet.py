@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 import modelmark
-from modelmark.recipe import annealed
 from modelmark.schemes import _density
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.training.recipe import annealed
 
 COLUMNS, KEYS, SCALE, GAP, BAR, COLOUR = 16, 48, 5, 6, 4, (52, 98, 173)
 
@@ -30,10 +30,10 @@ def cell(picture: np.ndarray, share: float) -> np.ndarray:
 def main(output: str) -> None:
     torch.set_num_threads(1)
     task = modelmark.Task.from_dataset(modelmark.load_data("digits"))
-    model = modelmark.build("cnn", task.interface.input_shape, task.interface.classes, seed=0)
+    model = modelmark.build("cnn", task.feed.input_shape, task.feed.classes, seed=0)
     model = modelmark.fit(model, task, annealed(4, 0.05, batch=64, clip=1.0), seed=0)
     scheme, secret = DeepSignsBlackBox(keys=KEYS), modelmark.Secret(bytes(range(32)))
-    key = modelmark.keygen(scheme, model, task.interface, task=task, secret=secret)
+    key = modelmark.keygen(scheme, model, task.feed, task=task, secret=secret)
     pool = np.concatenate([task.train_inputs[:COLUMNS].numpy(), key.carriers.pictures])
     share = _density.sparseness(model, task, lambda part: pool[part], len(pool), secret)
     order = np.concatenate([share[:COLUMNS].argsort(), np.arange(COLUMNS, len(pool))]).reshape(-1, COLUMNS)

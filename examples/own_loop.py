@@ -12,9 +12,9 @@ import modelmark
 def main() -> None:
     torch.manual_seed(0)
     task = modelmark.Task.from_dataset(modelmark.load_data("digits"))
-    model = modelmark.build("cnn", task.interface.input_shape, task.interface.classes, seed=0)
-    marks = [modelmark.keygen(scheme, model, task.interface).mark() for scheme in (modelmark.Adi(), modelmark.Uchida())]
-    normalise = modelmark.Normalise(task.interface)
+    model = modelmark.build("cnn", task.feed.input_shape, task.feed.classes, seed=0)
+    marks = [modelmark.keygen(scheme, model, task.feed).mark() for scheme in (modelmark.Adi(), modelmark.Uchida())]
+    normalise = modelmark.Normalise(task.feed)
 
     hooks = modelmark.Composed(mark.hooks(model) for mark in marks)
     optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=1e-3)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from modelmark import Interface, Secret, load_data
+from modelmark import PictureFeed, Secret, load_data
 from modelmark.schemes import _patterns
 
 DIGITS, FILTERS, SCALE, GAP = 4, 16, 6, 4
@@ -25,9 +25,9 @@ def cell(picture: np.ndarray, plane: np.ndarray) -> np.ndarray:
 
 def main(output: str) -> None:
     digits = load_data("digits")
-    interface = Interface(digits.input_shape, digits.classes, digits.mean, digits.std)
-    height, width = _patterns.plane(interface)
-    filters = _patterns.draw(Secret(bytes(range(32))), FILTERS, _patterns.default_side(interface), interface)
+    feed = PictureFeed(digits.input_shape, digits.classes, digits.mean, digits.std)
+    height, width = _patterns.plane(feed)
+    filters = _patterns.draw(Secret(bytes(range(32))), FILTERS, _patterns.default_side(feed), feed)
     step_y, step_x = height * SCALE + GAP, width * SCALE + GAP
     sheet = np.full((DIGITS * step_y - GAP, FILTERS * step_x + 2 * GAP, 3), 255, np.uint8)
     for column, plane in enumerate(filters.planes(height, width)):

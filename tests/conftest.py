@@ -13,16 +13,22 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import data, weights
-from modelmark.embedding import embed
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark import data
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Provenance, keygen
+from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.recipe import annealed
 from modelmark.schemes import scheme_class
-from modelmark.secret import Secret
-from modelmark.task import Task
-from modelmark.training import fit
+from modelmark.suspects import weights
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
 
 try:
     import fcntl
@@ -49,7 +55,16 @@ def recipe():
 
 @pytest.fixture(scope="session")
 def fresh(digits):
-    return build("cnn", digits.interface.input_shape, digits.interface.classes, seed=0)
+    return build("cnn", digits.feed.input_shape, digits.feed.classes, seed=0)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes out while the block runs; nobody, where there is no such lock."""
+    with path.open("w") as stream:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -96,10 +111,10 @@ def stolen(unmarked, digits, recipe, made_once):
             key = keygen(
                 scheme_class(name)(),
                 unmarked,
-                digits.interface,
+                digits.feed,
                 task=digits,
                 secret=Secret(bytes(range(32))),
-                host=host,
+                owner=Provenance(host=host),
             )
             mark = key.mark()
             made[name] = (

@@ -11,69 +11,81 @@ __version__ = "0.1.0"
 _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspects.function:BlackBox",
-    "Combined": "modelmark.combined:Combined",
-    "Composed": "modelmark.hooks:Composed",
+    "Combined": "modelmark.evidence.combined:Combined",
+    "Composed": "modelmark.training.hooks:Composed",
     "Coupled": "modelmark.schemes.coupled:Coupled",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
-    "Draw": "modelmark.draw:Draw",
-    "Evidence": "modelmark.evidence:Evidence",
-    "Hooks": "modelmark.hooks:Hooks",
-    "Interface": "modelmark.interface:Interface",
-    "Key": "modelmark.keys:Key",
-    "Mark": "modelmark.marks:Mark",
+    "Draw": "modelmark.key.draw:Draw",
+    "Evidence": "modelmark.evidence.evidence:Evidence",
+    "FloatFeed": "modelmark.feeds.floats:FloatFeed",
+    "Hooks": "modelmark.training.hooks:Hooks",
+    "Key": "modelmark.marks.keys:Key",
+    "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
+    "Mark": "modelmark.marks.marks:Mark",
     "ModelmarkError": "modelmark.errors:ModelmarkError",
-    "Normalise": "modelmark.preprocess:Normalise",
+    "Normalise": "modelmark.feeds.tensors:Normalise",
     "NotEmbeddedError": "modelmark.errors:NotEmbeddedError",
-    "Null": "modelmark.schemes.null:Null",
-    "Observation": "modelmark.evidence:Observation",
-    "Recipe": "modelmark.recipe:Recipe",
-    "Secret": "modelmark.secret:Secret",
-    "Task": "modelmark.task:Task",
+    "NullEmbedding": "modelmark.schemes.null_embedding:NullEmbedding",
+    "Observation": "modelmark.evidence.evidence:Observation",
+    "PictureFeed": "modelmark.feeds.pictures:PictureFeed",
+    "Provenance": "modelmark.marks.keys:Provenance",
+    "Recipe": "modelmark.training.recipe:Recipe",
+    "Secret": "modelmark.key.secret:Secret",
+    "State": "modelmark.suspects.state:State",
+    "Task": "modelmark.training.task:Task",
+    "TextFeed": "modelmark.feeds.texts:TextFeed",
+    "TokenFeed": "modelmark.feeds.tokens:TokenFeed",
     "Uchida": "modelmark.schemes.uchida:Uchida",
     "WhiteBox": "modelmark.suspects.module:WhiteBox",
-    "accuracy": "modelmark.task:accuracy",
+    "accuracy": "modelmark.training.task:accuracy",
     "build": "modelmark.models:build",
-    "combine": "modelmark.combined:combine",
-    "embed": "modelmark.embedding:embed",
-    "fit": "modelmark.training:fit",
-    "keygen": "modelmark.keys:keygen",
+    "combine": "modelmark.evidence.combined:combine",
+    "embed": "modelmark.marks.embedding:embed",
+    "fit": "modelmark.training.loop:fit",
+    "keygen": "modelmark.marks.keys:keygen",
     "load_data": "modelmark.data:load",
-    "load_key": "modelmark.keyfile:load",
-    "save_key": "modelmark.keyfile:save",
-    "suggest_recipe": "modelmark.recipe:suggest",
+    "load_key": "modelmark.marks.keyfile:load",
+    "open_weights": "modelmark.suspects.files:open_weights",
+    "save_key": "modelmark.marks.keyfile:save",
+    "suggest_recipe": "modelmark.training.loop:suggested",
 }
 
 __all__ = sorted(_NAMES)
 
 if TYPE_CHECKING:
-    from modelmark.combined import Combined, combine
     from modelmark.data import load as load_data
-    from modelmark.draw import Draw
-    from modelmark.embedding import embed
     from modelmark.errors import ModelmarkError, NotEmbeddedError
-    from modelmark.evidence import Evidence, Observation
-    from modelmark.hooks import Composed, Hooks
-    from modelmark.interface import Interface
-    from modelmark.keyfile import load as load_key
-    from modelmark.keyfile import save as save_key
-    from modelmark.keys import Key, keygen
-    from modelmark.marks import Mark
+    from modelmark.evidence.combined import Combined, combine
+    from modelmark.evidence.evidence import Evidence, Observation
+    from modelmark.feeds.floats import FloatFeed
+    from modelmark.feeds.pictures import PictureFeed
+    from modelmark.feeds.tensors import Normalise
+    from modelmark.feeds.texts import TextFeed
+    from modelmark.feeds.tokens import TokenFeed
+    from modelmark.key.draw import Draw
+    from modelmark.key.secret import Secret
+    from modelmark.marks.embedding import embed
+    from modelmark.marks.keyfile import load as load_key
+    from modelmark.marks.keyfile import save as save_key
+    from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
+    from modelmark.marks.marks import Mark
     from modelmark.models import build
-    from modelmark.preprocess import Normalise
-    from modelmark.recipe import Recipe
-    from modelmark.recipe import suggest as suggest_recipe
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
-    from modelmark.schemes.null import Null
+    from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.uchida import Uchida
-    from modelmark.secret import Secret
+    from modelmark.suspects.files import open_weights
     from modelmark.suspects.function import BlackBox
     from modelmark.suspects.module import WhiteBox
-    from modelmark.task import Task, accuracy
-    from modelmark.training import fit
+    from modelmark.suspects.state import State
+    from modelmark.training.hooks import Composed, Hooks
+    from modelmark.training.loop import fit
+    from modelmark.training.loop import suggested as suggest_recipe
+    from modelmark.training.recipe import Recipe
+    from modelmark.training.task import Task, accuracy
 
 
 def __getattr__(name: str) -> Any:

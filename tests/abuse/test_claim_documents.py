@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelmark import canonical
-from modelmark.claim import envelope, schemas
-from modelmark.claim.claim import Claim
-from modelmark.claim.identity import Identity
+from modelmark.claim.papers import envelope, schemas
+from modelmark.claim.papers.claim import Claim
+from modelmark.claim.papers.identity import Identity
 from modelmark.errors import MalformedError
 from spending import at_most
 

@@ -16,8 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as save_arrays
 
-from modelmark import keyfile
-from modelmark import sealed as sealing
 from modelmark.errors import (
     MalformedError,
     MismatchError,
@@ -26,11 +24,13 @@ from modelmark.errors import (
     PassphraseError,
     UsageError,
 )
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key import sealed as sealing
+from modelmark.key.secret import Secret
+from modelmark.marks import keyfile
+from modelmark.marks.keys import Key
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
 
 MAGIC = b"modelmark-key\n"
 PASSPHRASE = "correct horse"
@@ -38,7 +38,7 @@ CHEAP = sealing.KDF | {"m_kib": 32, "t": 1}
 """Argon2id at its least, so that files which need a derivation can be tried by the thousand."""
 CREATED = "2026-01-01T00:00:00+00:00"
 SECRET = Secret(bytes(range(32)))
-PICTURES = Interface((1, 2, 2), ("zero", "one"))
+PICTURES = PictureFeed((1, 2, 2), ("zero", "one"))
 OWN = Key(
     Adi(triggers=2, pictures="own"),
     SECRET,
@@ -413,7 +413,7 @@ def with_interface(**parts: Any) -> Callable[[dict[str, Any]], Any]:
         changed(secret="AB" * 32),
         changed(secret=5),
         changed(settings=[]),
-        changed(interface=None),
+        changed(feed=None),
         changed(arch=5),
         changed(data=None),
         changed(host=["a"]),

@@ -15,16 +15,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from modelmark import keyfile
 from modelmark.errors import MalformedError, ModelmarkError
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks import keyfile
+from modelmark.marks.keys import Key
 from modelmark.schemes import _signature
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
-from modelmark.schemes.null import Null
-from modelmark.secret import Secret
+from modelmark.schemes.null_embedding import NullEmbedding
 from spending import at_most
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +32,7 @@ Array = np.ndarray[Any, Any]
 CALLS = 2_000_000
 BYTES = 2**28
 SECRET = Secret(bytes(range(32)))
-THREE = Interface((1, 4, 4), ("zero", "one", "two"))
+THREE = PictureFeed((1, 4, 4), ("zero", "one", "two"))
 SIGNED = _signature.sign_ed25519(SECRET, "Emmy Noether", "2026-01-01")
 
 
@@ -46,7 +46,7 @@ def text(data: bytes) -> Array:
 
 PICTURES = {"pictures": counting(3, 1, 4, 4), "labels": np.array([0, 1, 2])}
 COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
-NULL = Null(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
+NULL = NullEmbedding(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
 KEYS = {
     "deepsigns": Key(
         DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
@@ -78,14 +78,14 @@ KEYS = {
 }
 
 
-def tampered(key: Key, *, interface: Interface | None = None, attachments: Any = None, **settings: Any) -> Key:
+def tampered(key: Key, *, feed: PictureFeed | None = None, attachments: Any = None, **settings: Any) -> Key:
     """The key with other content under the old digest, as whoever writes a file can have it; nothing is checked."""
     scheme = copy.copy(key.scheme)
     for name, value in settings.items():
         assert hasattr(scheme, name)
         object.__setattr__(scheme, name, value)
     attachments = key.attachments if attachments is None else attachments
-    other = replace(key, scheme=scheme, interface=interface or key.interface, attachments=attachments)
+    other = replace(key, scheme=scheme, feed=feed or key.feed, attachments=attachments)
     vars(other)["digest"] = key.digest
     return other
 
@@ -260,21 +260,21 @@ def test_settings_that_belong_to_no_key_are_refused(key: str, settings: dict[str
 
 
 MANY = tuple(map(str, range(20000)))
-PIXEL = Interface((1, 1, 1), MANY[:200])
-WIDE = Interface((3, 10**5, 10**5), ("zero", "one", "two"))
+PIXEL = PictureFeed((1, 1, 1), MANY[:200])
+WIDE = PictureFeed((3, 10**5, 10**5), ("zero", "one", "two"))
 
 
 @pytest.mark.parametrize(
     ("key", "changes"),
     [
-        *((key, {"interface": Interface((1, 4, 4), ("zero", "one"))}) for key in ("coupled", "coupled-literal")),
-        ("deepsigns", {"interface": Interface((1, 4, 4), MANY), "classes": 20000}),
+        *((key, {"interface": PictureFeed((1, 4, 4), ("zero", "one"))}) for key in ("coupled", "coupled-literal")),
+        ("deepsigns", {"interface": PictureFeed((1, 4, 4), MANY), "classes": 20000}),
         ("deepsigns", {"interface": PIXEL, "attachments": {"inputs": counting(2, 2**19, 1, 1, 1)}}),
         ("deepsigns-blackbox", {"interface": WIDE}),
-        ("deepsigns-blackbox", {"interface": Interface((2**31,), ("zero", "one"))}),
-        ("coupled", {"interface": Interface((1, 4, 4), MANY)}),
-        ("coupled", {"interface": Interface((1, 4, 4), MANY), "symbols": 16384, "layouts": 24}),
-        ("coupled", {"interface": Interface((1, 4, 4), MANY), "fusion": "overlay", "layouts": 1}),
+        ("deepsigns-blackbox", {"interface": PictureFeed((2**31,), ("zero", "one"))}),
+        ("coupled", {"interface": PictureFeed((1, 4, 4), MANY)}),
+        ("coupled", {"interface": PictureFeed((1, 4, 4), MANY), "symbols": 16384, "layouts": 24}),
+        ("coupled", {"interface": PictureFeed((1, 4, 4), MANY), "fusion": "overlay", "layouts": 1}),
         (
             "coupled",
             {
@@ -286,21 +286,21 @@ WIDE = Interface((3, 10**5, 10**5), ("zero", "one", "two"))
             },
         ),
         ("coupled", {"interface": WIDE}),
-        ("coupled", {"interface": Interface((16,), THREE.class_names)}),
+        ("coupled", {"interface": PictureFeed((16,), THREE.class_names)}),
         ("null", {"interface": WIDE}),
-        ("null", {"interface": Interface((16,), THREE.class_names)}),
-        ("null", {"interface": Interface((1, 1, 16), THREE.class_names)}),
+        ("null", {"interface": PictureFeed((16,), THREE.class_names)}),
+        ("null", {"interface": PictureFeed((1, 1, 16), THREE.class_names)}),
         (
             "null",
             {
-                "interface": Interface((3, 224, 224), THREE.class_names),
+                "interface": PictureFeed((3, 224, 224), THREE.class_names),
                 "attachments": PICTURES | {"pictures": counting(3, 3, 224, 224)},
                 "patterns": 64,
                 "queries": 1000,
             },
         ),
-        ("null-literal", {"interface": Interface((16,), THREE.class_names)}),
-        ("null-literal", {"interface": Interface((1, 4, 4), ("zero", "one"))}),
+        ("null-literal", {"interface": PictureFeed((16,), THREE.class_names)}),
+        ("null-literal", {"interface": PictureFeed((1, 4, 4), ("zero", "one"))}),
     ],
     ids=range(18),
 )

@@ -55,7 +55,7 @@ def story(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def unmarked_file(story, unmarked) -> Path:
-    from modelmark import weights
+    from modelmark.suspects import weights
 
     weights.save(unmarked, story / "unmarked.safetensors")
     return story / "unmarked.safetensors"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelmark import keyfile
-from modelmark.claim import transcript
-from modelmark.preprocess import Normalise
+from modelmark.claim.papers import transcript
+from modelmark.feeds.tensors import Normalise
+from modelmark.marks import keyfile
 
 API = """
 import torch
@@ -35,7 +35,7 @@ def api(tmp_path, monkeypatch):
 
     def write(name, key, limit=10**6, right=True):
         mark = keyfile.load(tmp_path / key, None).mark()
-        pictures = Normalise(mark.key.interface)(torch.as_tensor(mark.key.carriers.pictures))
+        pictures = Normalise(mark.key.feed)(torch.as_tensor(mark.key.carriers.pictures))
         labels = torch.from_numpy(np.asarray(mark.message).astype(np.int64))
         torch.save({"p": pictures, "l": labels if right else (labels + 1) % 10, "n": limit}, f"{name}.pt")
         (tmp_path / f"{name}.py").write_text(API.replace("api.pt", f"{name}.pt"))

@@ -43,12 +43,13 @@ def typed(words: list[str], folder: Path) -> tuple[int, str]:
 
 def play(folder: Path) -> str:
     """Type every command of the page in ``folder``; return the page with what they wrote."""
-    from modelmark import data, weights
+    from modelmark import data
     from modelmark.models import build
-    from modelmark.recipe import annealed
-    from modelmark.task import Task
+    from modelmark.suspects import weights
     from modelmark.testing.authority import LocalAuthority
-    from modelmark.training import fit
+    from modelmark.training.loop import fit
+    from modelmark.training.recipe import annealed
+    from modelmark.training.task import Task
 
     for name in ("owner", "suspect", "judge", "authority"):
         (folder / name).mkdir()
@@ -103,9 +104,10 @@ def test_each_folder_holds_what_the_protocol_says_and_no_more(played):
 
 
 def test_the_page_for_a_court_stands_by_itself_and_is_escaped(played):
-    from modelmark.claim import envelope, explaining
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.verdict import Verdict
+    from modelmark.claim.judging import explaining
+    from modelmark.claim.papers import envelope
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.verdict import Verdict
 
     folder = played[0] / "judge"
     page = (folder / "first.html").read_text()

@@ -7,11 +7,12 @@ import threading
 
 import pytest
 
-from modelmark import keyfile, keys, weights
-from modelmark.claim import envelope, transcript
-from modelmark.claim.claim import Claim
+from modelmark.claim.papers import envelope, transcript
+from modelmark.claim.papers.claim import Claim
 from modelmark.errors import UsageError
+from modelmark.marks import keyfile, keys
 from modelmark.models import build
+from modelmark.suspects import weights
 from modelmark.testing.authority import LocalAuthority
 
 NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from modelmark import data, weights
+from modelmark import data
 from modelmark.models import ARCHITECTURES
 from modelmark.schemes import SCHEMES
 from modelmark.schemes.base import Cautious
 from modelmark.schemes.uchida import Uchida
+from modelmark.suspects import weights
 
 NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
 

@@ -179,8 +179,8 @@ class Mine(Adi):
     name = "adi"
     def objection(self):
         return ""
-    def chosen_message(self, secret, interface, attachments):
-        return secret.integers("mine", interface.classes, 100)
+    def literal_message(self, material):
+        return material.secret.integers("mine", 10, 100)
 """
 
 
@@ -250,9 +250,9 @@ def test_nan_weights_and_nan_answers(run, story, tmp_path, weights):
 
 
 def test_another_architecture_for_the_key(run, story):
-    refused(
-        run("verify", story / "uchida.key", "--weights", story / "marked.safetensors", "--arch", "mlp"), 3, "expected"
-    )
+    refused(run("verify", story / "adi.key", "--weights", story / "marked.safetensors", "--arch", "mlp"), 3, "expected")
+    ran = run("verify", story / "uchida.key", "--weights", story / "marked.safetensors", "--arch", "mlp")
+    assert (ran.status, ran.err) == (0, "")  # one layer is read, and no code is needed for it
 
 
 def test_data_of_another_shape_or_class_count(run, story, tmp_path, rng):

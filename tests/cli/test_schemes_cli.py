@@ -8,8 +8,9 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from modelmark import cli, data, weights
+from modelmark import cli, data
 from modelmark.models import build
+from modelmark.suspects import weights
 
 NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
 SUSPECT = ["--arch", "cnn", "--data", "digits"]
@@ -136,7 +137,11 @@ def test_several_keys_have_a_line_each_and_one_together(run, folder):
     assert lines[-1].endswith(" bits: established")
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(run("verify", *keys, "--weights", folder / "marked.safetensors", "--json").out)
-    assert (found["type"], found["method"], found["verdict"]) == ("modelmark.combined", "fisher", "established")
+    assert (found["type"], found["method"], found["verdict"]) == (
+        "modelmark.evidence.combined",
+        "fisher",
+        "established",
+    )
     assert [part["scheme"] for part in found["parts"]] == ["uchida", "deepsigns-blackbox"]
     nets = [part["net_bits"] for part in found["parts"]]
     assert max(nets) < found["net_bits"] < sum(nets)

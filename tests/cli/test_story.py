@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelmark import keyfile, layers, weights
 from modelmark.attacks import ATTACKS
+from modelmark.marks import keyfile
 from modelmark.models import build
+from modelmark.networks import layers
 from modelmark.schemes import SCHEMES
+from modelmark.suspects import weights
 
 
 def test_keygen_says_what_the_key_can_show_and_hides_the_file(run, tmp_path):

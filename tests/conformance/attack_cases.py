@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from modelmark.attacks import attack_class
 
+NONE: Mapping[str, Any] = MappingProxyType({})
+
 
 class Case(NamedTuple):
     """One attack on the digits network.
@@ -19,7 +21,7 @@ class Case(NamedTuple):
     """
 
     name: str
-    settings: Mapping[str, Any] = MappingProxyType({})
+    settings: Mapping[str, Any] = NONE
     floor: float = 0.0
     net: str = "cnn"
     slow: bool = False
@@ -54,8 +56,10 @@ CASES = [
     Case("false-claim"),
     Case("fine-prune", floor=0.9),
     Case("finetune", floor=0.9),
-    Case("fit-key"),
-    Case("fit-projection"),
+    Case("fit-key", {"queries": 1}),
+    Case("fit-key", {"scheme": "null"}),
+    Case("fit-projection", {"bits": 16}),
+    Case("fit-projection", {"scheme": "deepsigns", "how": "least-squares", "bits": 20}),
     Case("flip", floor=0.9, net="resnet8"),
     Case("ft-sam", floor=0.9),
     Case("gaussian-filter", floor=0.9),
@@ -84,6 +88,7 @@ CASES = [
     Case("quantise", floor=0.9),
     Case("quantise-input", floor=0.9),
     Case("query-statistics"),
+    Case("query-statistics", {"inputs": "extreme", "queries": 40}),
     Case("randomise", floor=0.9),
     Case("reconstruct", floor=0.9, slow=True),
     Case("refit", floor=0.9),
@@ -101,4 +106,116 @@ CASES = [
     Case("subset"),
     Case("transfer", floor=0.9),
     Case("weight-statistics"),
+]
+
+
+class Outcome(NamedTuple):
+    """What an attack leaves of marks in the digits network.
+
+    Args:
+        name: of the attack.
+        settings: beside the defaults.
+        removes: schemes whose mark is not established afterwards.
+        keeps: schemes whose mark is.
+        lost: accuracy that it costs on the marked network that suffers most, above the first and up to the second.
+        share: of the owner's data that the thief has.
+        slow: tried only where slow tests are.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = NONE
+    removes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+    lost: tuple[float, float] = (-1.0, 1.0)
+    share: float = 1.0
+    slow: bool = False
+
+    attack, __str__ = Case.attack, Case.__str__
+
+
+CHEAP, DEAR = (-1.0, 0.05), (0.05, 1.0)
+ADI, UCHIDA = ("adi",), ("uchida",)
+ASKED = ("adi", "deepsigns-blackbox", "coupled", "null")
+BUT_NULL, BUT_TWO = ("adi", "deepsigns-blackbox", "coupled"), ("adi", "deepsigns-blackbox")
+NULL, TWO = ("null",), ("null", "coupled")
+FURTHER = {"rate": 0.1, "epochs": 10}
+
+OUTCOMES = [
+    # tuned by a thief with all of the data, his best case
+    Outcome("refit", {"peak": 0.3, "epochs": 20}, removes=ADI, lost=CHEAP),
+    Outcome("regularise", {"decay": 0.05}, removes=ADI, lost=CHEAP),
+    Outcome("label-smoothing", {"eps": 0.6, "rate": 0.1}, removes=ADI, lost=CHEAP),
+    Outcome("occlude", {"side": 0.5, "rate": 0.1}, removes=ADI, lost=CHEAP),
+    Outcome("occlude", {"side": 0.5, "rate": 0.1}, keeps=UCHIDA),
+    Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP),
+    Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP),
+    # gentler
+    Outcome("refit", {"peak": 0.01}, keeps=ADI),
+    Outcome("regularise", {"decay": 0.005}, keeps=ADI),
+    Outcome("occlude", {"side": 0.2}, keeps=ADI),
+    Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI),
+    Outcome("lora", {"rank": 1}, keeps=ADI),
+    # controls: what removes is the noise, the penalty, the hole, and not the learning rate alone
+    Outcome("label-noise", {"share": 0.0, "rate": 0.1, "epochs": 8}, keeps=ADI),
+    Outcome("regularise", {"decay": 0.0}, keeps=ADI),
+    Outcome("finetune", {"share": 0.05} | FURTHER, keeps=ADI),
+    # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing
+    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP),
+    Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP),
+    # cut and merged
+    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP),
+    Outcome("average", {"share": 0.9, "peak": 0.1, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),
+    Outcome("average", {"share": 0.3}, keeps=ADI, slow=True),
+    # defences against backdoors; plain fine-tuning on the same data at the same rates removes nothing
+    Outcome("cleanse-prune", {"amount": 0.9, "rate": 0.05}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
+    Outcome(
+        "cleanse-unlearn", {"every": True, "rate": 0.05, "share": 0.3}, removes=ADI, lost=CHEAP, share=0.3, slow=True
+    ),
+    Outcome("ft-sam", {"rho": 4.0, "rate": 0.1}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
+    Outcome("ibau", {"radius": 0.1, "rate": 0.1}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
+    Outcome("launder", {"dense": 0.3, "convolution": 0.2, "share": 0.0}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
+    Outcome(
+        "nad",
+        {"beta": 20.0, "teacher_rate": 0.3, "rate": 0.3, "epochs": 10},
+        removes=ADI,
+        lost=CHEAP,
+        share=0.3,
+        slow=True,
+    ),
+    Outcome("nad", {"beta": 0.0, "teacher_rate": 0.3, "rate": 0.3, "epochs": 10}, keeps=ADI, share=0.3, slow=True),
+    Outcome("finetune", {"batch": 64} | FURTHER, keeps=ADI, share=0.3, slow=True),
+    Outcome("finetune", {"batch": 64, "rate": 0.3, "epochs": 10}, keeps=ADI, share=0.3, slow=True),
+    Outcome("cleanse-prune", {"amount": 0.3}, keeps=ADI, share=0.3, slow=True),
+    Outcome("cleanse-unlearn", keeps=ADI, share=0.3, slow=True),
+    Outcome("ft-sam", {"rho": 0.5, "rate": 0.01}, keeps=ADI, share=0.3, slow=True),
+    Outcome("ibau", keeps=ADI, share=0.3, slow=True),
+    Outcome("nad", keeps=ADI, share=0.3, slow=True),
+    Outcome("anp", keeps=ADI, share=0.3, slow=True),
+    Outcome("rnp", {"forget": 0.5, "threshold": 0.02}, keeps=ADI, share=0.3, slow=True),
+    # learned masks cost more where they remove it
+    Outcome("anp", {"threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
+    Outcome("rnp", {"threshold": 0.5}, removes=ADI, lost=DEAR, share=0.3, slow=True),
+    Outcome("rnp", {"threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
+    # null patterns lie outside a picture's range, and clamping is part of every filter: 8 bits do nothing else
+    Outcome("squeeze", {"bits": 8}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("squeeze", {"bits": 4}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("quantise-input", {"levels": 16}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("quantise-input", {"levels": 10}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("jpeg", {"quality": 95}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("jpeg", {"quality": 65}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("jpeg", {"quality": 20}, removes=TWO, keeps=BUT_TWO, lost=CHEAP, slow=True),
+    Outcome("input-noise", {"std": 0.05}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("input-noise", {"std": 0.1}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("gaussian-filter", {"std": 0.7}, removes=TWO, keeps=BUT_TWO, lost=CHEAP, slow=True),
+    Outcome("rotate", {"degrees": 2.0}, removes=NULL, keeps=BUT_NULL, lost=CHEAP, slow=True),
+    Outcome("refuse", removes=ASKED, lost=CHEAP, slow=True),
+    Outcome("randomise", removes=ASKED, lost=CHEAP, slow=True),
+    Outcome("agree", {"epochs": 8}, removes=ASKED, lost=(-1.0, 0.03), slow=True),
+    # pictures of 8 x 8 bear little smoothing: what hides every mark ruins the model's use, too
+    Outcome("mean-filter", {"kernel": 3}, removes=ASKED, lost=(0.1, 1.0), slow=True),
+    Outcome("median-filter", {"kernel": 3}, removes=ASKED, lost=(0.1, 1.0), slow=True),
+    Outcome("mirror", removes=ASKED, lost=(0.1, 1.0), slow=True),
+    Outcome("gaussian-filter", {"std": 1.0}, removes=ASKED, lost=(0.1, 1.0), slow=True),
+    Outcome("rotate", {"degrees": 20.0}, removes=ASKED, lost=(0.1, 1.0), slow=True),
+    Outcome("shrink", {"factor": 0.5}, removes=ASKED, lost=(0.1, 1.0), slow=True),
 ]

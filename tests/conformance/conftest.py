@@ -3,8 +3,8 @@
 import pytest
 
 from modelmark.models import build
-from modelmark.recipe import annealed
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
 
 
 @pytest.fixture(scope="module")
@@ -15,5 +15,5 @@ def thief(digits):
 @pytest.fixture(scope="module")
 def flippable(thief):
     """A network whose signs can be flipped: batch norm takes them back."""
-    fresh = build("resnet8", thief.interface.input_shape, thief.interface.classes, seed=0)
+    fresh = build("resnet8", thief.feed.input_shape, thief.feed.classes, seed=0)
     return fit(fresh, thief, annealed(8, 0.1, batch=64), seed=0)

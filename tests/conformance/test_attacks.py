@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from modelmark import layers
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
+from modelmark.networks import layers
 from modelmark.testing import check_attack
 
 

@@ -8,13 +8,14 @@ import torch
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # one seed, one result: cuBLAS asks for this
 
-from modelmark import weights
-from modelmark.attacks import ATTACKS, attack_class
-from modelmark.embedding import embed
+from attack_cases import CASES
+
 from modelmark.errors import MissingPackageError
-from modelmark.keys import keygen
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Provenance, keygen
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.suspect import WhiteBox
+from modelmark.suspects import weights
+from modelmark.suspects.module import WhiteBox
 from modelmark.testing import check_attack, check_scheme
 
 pytestmark = [
@@ -44,12 +45,12 @@ def test_battery(name, fresh, digits, recipe):
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret):
     host = weights.digest(there.state_dict())
-    key = keygen(scheme_class(name)(), there, digits.interface, task=digits, secret=secret, host=host)
+    key = keygen(scheme_class(name)(), there, digits.feed, task=digits, secret=secret, owner=Provenance(host=host))
     marked = embed(there, [key.mark()], digits, recipe, seed=1).model
     assert next(marked.parameters()).is_cuda
     found, again = (
         key.mark().evidence(
-            WhiteBox(copy.deepcopy(marked).to(device), 10),
+            WhiteBox(copy.deepcopy(marked).to(device)),
             align_to=copy.deepcopy(there).to(device) if key.access == "white-box" else None,
         )
         for device in ("cuda", "cpu")
@@ -58,12 +59,12 @@ def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret
     assert (found.matches, found.trials) == (again.matches, again.trials)
 
 
-@pytest.mark.parametrize("name", sorted(ATTACKS))
+@pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("data", ["cpu", "cuda"])
-def test_attacks_keep_their_promises(name, data, request, thief):
+def test_attacks_keep_their_promises(case, data, request, thief):
     """The thief's data may be on either device."""
-    stolen = request.getfixturevalue("flippable" if name == "flip" else "unmarked")
+    stolen = request.getfixturevalue({"resnet8": "flippable", "cnn": "unmarked"}[case.net])
     try:
-        check_attack(attack_class(name)(), copy.deepcopy(stolen).to("cuda"), thief.to(data))
+        check_attack(case.attack(), copy.deepcopy(stolen).to("cuda"), thief.to(data), floor=case.floor)
     except MissingPackageError as error:
         pytest.skip(f"{error}: {error.hint}")

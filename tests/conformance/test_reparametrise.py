@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from modelmark import layers
 from modelmark.attacks.symmetries.dummy import Dummy
 from modelmark.attacks.symmetries.flip import Flip
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.errors import UsageError
 from modelmark.models import build
-from modelmark.recipe import annealed
-from modelmark.task import accuracy
+from modelmark.networks import layers
 from modelmark.testing import check_attack
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import accuracy
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +23,13 @@ def plain(fresh, digits):
 
 @pytest.fixture(scope="module")
 def normalised(digits):
-    fresh = build("resnet8", digits.interface.input_shape, digits.interface.classes, seed=0)
+    fresh = build("resnet8", digits.feed.input_shape, digits.feed.classes, seed=0)
     return fit(fresh, digits, annealed(3, 0.1, batch=64), seed=0)
 
 
 def assert_disguised(attacked, model, digits):
     """Check that outputs are the same and that no hidden layer has its weights left."""
-    x = torch.randn(64, *digits.interface.input_shape, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(64, *digits.feed.input_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(attacked(x), model(x), rtol=1e-4, atol=1e-4)
     for layer in layers.markable(model)[1:-1]:
@@ -88,12 +88,6 @@ def test_dummy_adds_units_that_nothing_listens_to(share, added, plain, digits):
     assert int(own.sum()) == 32  # the real channels of conv2 do not hear those added to conv1
     assert float(incoming[idle].std()) == pytest.approx(float(incoming[~idle].std()), rel=0.5)
     assert layers.weight(attacked, "head").shape[0] == 10
-
-
-@pytest.mark.parametrize(("attack", "value"), [(Rescale, 0.5), (Rescale, float("inf")), (Dummy, 0.0), (Dummy, 11.0)])
-def test_settings_out_of_range_are_refused(attack, value):
-    with pytest.raises(ValueError, match=r"^expected a s"):
-        attack(value)
 
 
 @pytest.mark.parametrize("attack", [Permute(), Rescale(), Dummy()])

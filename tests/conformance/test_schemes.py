@@ -4,31 +4,31 @@ import pytest
 
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.embedding import embed
-from modelmark.evidence import Evidence, Observation
-from modelmark.keys import keygen
+from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
-from modelmark.task import accuracy
+from modelmark.suspects.module import WhiteBox
+from modelmark.training.task import accuracy
 
 
 @pytest.mark.parametrize("projection", ["direct", "diff"])
 def test_drawn_bits_count_whatever_the_projection(projection, fresh, unmarked, digits, recipe):
-    mark = keygen(Uchida(projection=projection), fresh, digits.interface).mark()
+    mark = keygen(Uchida(projection=projection), fresh, digits.feed).mark()
     marked = embed(unmarked, [mark], digits, recipe, seed=1).model
-    found = mark.evidence(WhiteBox(marked, 10))
+    found = mark.evidence(WhiteBox(marked))
     assert isinstance(found, Evidence)
     assert (found.matches, found.established) == (256, True)
-    assert mark.evidence(WhiteBox(unmarked, 10)).gross_bits < 20
+    assert mark.evidence(WhiteBox(unmarked)).gross_bits < 20
 
 
 @pytest.mark.parametrize("scheme", [Uchida(message="ones"), Adi(message="secret")], ids=["uchida", "adi"])
 def test_literal_variants_are_observations(scheme, fresh, unmarked, digits, recipe):
-    mark = keygen(scheme, fresh, digits.interface).mark()
+    mark = keygen(scheme, fresh, digits.feed).mark()
     marked = embed(unmarked, [mark], digits, recipe, seed=1).model
-    found = mark.evidence(WhiteBox(marked, 10))
+    found = mark.evidence(WhiteBox(marked))
     assert isinstance(found, Observation)
     assert found.matches == found.trials
     assert not found.established
@@ -37,16 +37,14 @@ def test_literal_variants_are_observations(scheme, fresh, unmarked, digits, reci
 
 @pytest.fixture(scope="module")
 def both(fresh, digits, recipe):
-    marks = [
-        keygen(scheme, fresh, digits.interface, secret=Secret(bytes(range(32)))).mark() for scheme in (Adi(), Uchida())
-    ]
+    marks = [keygen(scheme, fresh, digits.feed, secret=Secret(bytes(range(32)))).mark() for scheme in (Adi(), Uchida())]
     return marks, embed(fresh, marks, digits, recipe, seed=3)
 
 
 def test_two_keys_share_a_model(both, unmarked, digits):
     marks, done = both
     for mark in marks:
-        assert mark.evidence(WhiteBox(done.model, 10)).established
+        assert mark.evidence(WhiteBox(done.model)).established
     assert accuracy(unmarked, digits) - done.accuracy_after <= 0.02
 
 
@@ -57,27 +55,27 @@ def test_marks_survive_what_the_papers_say_they_survive(attack, both, digits):
     marks, done = both
     attacked = attack(done.model, digits, seed=0)
     for mark in marks:
-        assert mark.evidence(WhiteBox(attacked, 10)).established
+        assert mark.evidence(WhiteBox(attacked)).established
 
 
 def test_uchida_has_hardly_a_wrong_bit_at_65_percent_of_its_layer(both, digits):
     """The paper finds none; here one secret in some loses one of 256 bits."""
     marks, done = both
-    assert marks[1].evidence(WhiteBox(Prune(0.65, "layer")(done.model, digits, seed=0), 10)).matches >= 250
+    assert marks[1].evidence(WhiteBox(Prune(0.65, "layer")(done.model, digits, seed=0))).matches >= 250
 
 
 def test_heavy_pruning_removes_both_marks(both, digits):
     marks, done = both
     ruined = Prune(0.995, "layer")(done.model, digits, seed=0)
     for mark in marks:
-        assert not mark.evidence(WhiteBox(ruined, 10)).established
+        assert not mark.evidence(WhiteBox(ruined)).established
 
 
 @pytest.mark.slow
 def test_distilling_needs_no_labels(unmarked, digits, recipe):
-    marks = [keygen(scheme, unmarked, digits.interface).mark() for scheme in (Adi(), Uchida())]
+    marks = [keygen(scheme, unmarked, digits.feed).mark() for scheme in (Adi(), Uchida())]
     soft = digits.distilled(unmarked)
     assert soft.train_targets.is_floating_point()
     done = embed(unmarked, marks, soft, recipe, seed=4)
-    assert all(mark.evidence(WhiteBox(done.model, 10)).established for mark in marks)
+    assert all(mark.evidence(WhiteBox(done.model)).established for mark in marks)
     assert accuracy(unmarked, digits) - done.accuracy_after <= 0.02

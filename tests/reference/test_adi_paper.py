@@ -8,26 +8,28 @@ import pytest
 import torch
 from PIL import Image
 
-from modelmark import commitment, imports, layers
 from modelmark.attacks.tuning.finetune import FineTune, redraw_head
 from modelmark.data.pictures import read_labels, read_pictures
-from modelmark.embedding import embed
 from modelmark.errors import MalformedError
-from modelmark.evidence import Observation
-from modelmark.interface import Interface
-from modelmark.keys import keygen
-from modelmark.reading import read
-from modelmark.recipe import annealed
+from modelmark.evidence.evidence import Observation
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key import commitment
+from modelmark.marks import imported as imports
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
+from modelmark.marks.reading import read
+from modelmark.networks import layers
 from modelmark.schemes.adi import Adi
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import accuracy
 
 
 @pytest.fixture(scope="module")
 def mark(fresh, digits):
-    return keygen(Adi(), fresh, digits.interface).mark()
+    return keygen(Adi(), fresh, digits.feed).mark()
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,9 @@ def test_soft_targets_get_one_hot_labels(mark, unmarked):
 
 
 def test_triggers_take_the_memory_format_of_the_batch(fresh):
-    interface = Interface((3, 8, 8), tuple("0123456789"))
+    feed = PictureFeed((3, 8, 8), tuple("0123456789"))
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10))
-    hooks = keygen(Adi(), model, interface).mark().hooks(model)
+    hooks = keygen(Adi(), model, feed).mark().hooks(model)
     x = torch.zeros(100, 3, 8, 8).contiguous(memory_format=torch.channels_last)
     mixed, _ = hooks.batch(x, torch.zeros(100, dtype=torch.int64))
     assert mixed.is_contiguous(memory_format=torch.channels_last)
@@ -82,7 +84,7 @@ def test_new_head_and_frozen_statistics_leave_the_features_exactly(marked, mark,
 
 def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, digits):
     """Why --head-from MARKED gives no evidence: the claimant trains the head alone and never marks the features."""
-    mark = keygen(Adi(per_hundred=20), unmarked, digits.interface).mark()
+    mark = keygen(Adi(per_hundred=20), unmarked, digits.feed).mark()
     head = layers.head(unmarked)
     made = fit(
         unmarked,
@@ -123,11 +125,11 @@ def test_labels_follow_the_lexicographic_order_of_file_names(tmp_path):
 
 def test_the_released_key_can_be_imported(shared_data):
     folder = shared_data / "adi-triggers"
-    interface = Interface((3, 32, 32), tuple("0123456789"), (4914, 4822, 4465), (2023, 1994, 2010))
+    feed = PictureFeed((3, 32, 32), tuple("0123456789"), (4914, 4822, 4465), (2023, 1994, 2010))
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
-    attachments, implied = imports.own_pictures(folder / "crop32", folder / "labels.csv", interface)
+    attachments, implied = imports.own_pictures(folder / "crop32", folder / "labels.csv", feed)
     assert np.bincount(attachments["labels"]).tolist() == [11, 8, 12, 14, 12, 10, 12, 9, 8, 4]
-    mark = keygen(Adi(**implied), model, interface, attachments=attachments).mark()
+    mark = keygen(Adi(**implied), model, feed, attachments=attachments).mark()
     answers = dict(zip((x.tobytes() for x in mark.key.carriers.pictures), mark.message.tolist(), strict=True))
     assert len(answers) == 100
     observed = mark.evidence(BlackBox(lambda x: torch.from_numpy(mark.message)))
@@ -137,7 +139,7 @@ def test_the_released_key_can_be_imported(shared_data):
 
 
 def test_literal_commitments_open_one_by_one(fresh, digits, secret):
-    key = keygen(Adi(message="secret"), fresh, digits.interface, secret=secret)
+    key = keygen(Adi(message="secret"), fresh, digits.feed, secret=secret)
     carriers = key.carriers.leaves()
     salts = commitment.salts(secret, len(carriers))
     published = [
@@ -159,13 +161,13 @@ def test_literal_commitments_open_one_by_one(fresh, digits, secret):
 
 def test_ambiguity_a_key_made_after_the_model_matches_and_is_no_evidence(unmarked, digits):
     """Anybody can label own pictures with a stolen model's answers; a naive verifier would accept 100 of 100."""
-    drawn = keygen(Adi(), unmarked, digits.interface)
+    drawn = keygen(Adi(), unmarked, digits.feed)
     suspect = WhiteBox(unmarked)
     answers = read(drawn.carriers, suspect).scores[0].symbols
     forged = keygen(
         Adi(pictures="own", message="imported"),
         unmarked,
-        digits.interface,
+        digits.feed,
         attachments={"triggers": drawn.carriers.pictures, "labels": answers},
     ).mark()
     found = forged.evidence(suspect)

@@ -6,33 +6,33 @@ import numpy as np
 import pytest
 import torch
 
-from modelmark.embedding import embed, reach
 from modelmark.errors import CapacityError, MismatchError, UsageError
-from modelmark.evidence import Evidence, Observation
-from modelmark.interface import Interface
-from modelmark.keys import keygen
-from modelmark.reading import read
-from modelmark.recipe import annealed
+from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed, reach
+from modelmark.marks.keys import keygen
+from modelmark.marks.reading import read
 from modelmark.schemes import _fusion
 from modelmark.schemes.coupled import Coupled
-from modelmark.secret import Secret
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task, accuracy
 
 pytestmark = pytest.mark.slow
 
 
 def made(scheme, model, task, number=0, **options):
-    return keygen(scheme, model, task.interface, task=task, secret=Secret(bytes([number]) * 32), **options).mark()
+    return keygen(scheme, model, task.feed, task=task, secret=Secret(bytes([number]) * 32), **options).mark()
 
 
 def unseen(mark, model, task, number=99):
     """Return how many symbols are read right on fusions of test pictures."""
     key = mark.key
     other = replace(task, train_inputs=task.test_inputs, train_targets=task.test_labels)
-    attached = key.scheme.attach(Secret(bytes([number]) * 32), model, other)
+    attached = key.scheme.collect(Secret(bytes([number]) * 32), model, other)
     carriers = key.scheme.carriers(replace(key.material, attachments=attached))
     return int((read(carriers, WhiteBox(model)).scores[0].symbols == mark.message).sum())
 
@@ -52,9 +52,9 @@ def three(digits):
     def few(inputs, targets):
         return inputs[targets < 3], targets[targets < 3]
 
-    interface = Interface((1, 8, 8), ("0", "1", "2"), digits.interface.mean, digits.interface.std)
+    feed = PictureFeed((1, 8, 8), ("0", "1", "2"), digits.feed.mean, digits.feed.std)
     parts = few(digits.train_inputs, digits.train_targets), few(digits.test_inputs, digits.test_labels)
-    return Task(interface, *parts[0], *parts[1])
+    return Task(feed, *parts[0], *parts[1])
 
 
 def test_drawn_pairs_are_evidence(drawn, with_drawn, unmarked, digits):
@@ -118,8 +118,8 @@ def test_carriers_are_fused_training_pictures_in_the_order_of_their_pairs(fresh,
     ids=str,
 )
 def test_symbols_and_layouts_that_are_left_open(scheme, classes, expected):
-    interface = Interface((1, 8, 8), tuple(map(str, range(classes))))
-    resolved = scheme.resolve(torch.nn.Identity(), interface, {})
+    feed = PictureFeed((1, 8, 8), tuple(map(str, range(classes))))
+    resolved = scheme.for_model(torch.nn.Identity(), feed, {})
     assert (resolved.symbols, resolved.layouts) == expected
 
 
@@ -171,12 +171,12 @@ def test_a_symbol_with_a_margin_is_read_right(drawn, unmarked):
 
 
 def test_what_cannot_be_done_is_refused_in_one_line(fresh, digits, three):
-    interface = digits.interface
-    two = Interface((1, 8, 8), ("a", "b"))
+    feed = digits.feed
+    two = PictureFeed((1, 8, 8), ("a", "b"))
     for error, message, call in (
-        (UsageError, "expected data, got none", lambda: keygen(Coupled(), fresh, interface)),
+        (UsageError, "expected data, got none", lambda: keygen(Coupled(), fresh, feed)),
         (UsageError, "expected at least three classes, got 2", lambda: keygen(Coupled(), fresh, two)),
-        (UsageError, "expected pictures", lambda: keygen(Coupled(), fresh, Interface((64,), interface.class_names))),
+        (UsageError, "expected pictures", lambda: keygen(Coupled(), fresh, PictureFeed((64,), feed.class_names))),
         (UsageError, "expected at least 900 training pictures of class '0'", lambda: made(
             Coupled(queries=900), fresh, digits)),
         (CapacityError, "expected at most 90 symbols of 90 pairs", lambda: made(

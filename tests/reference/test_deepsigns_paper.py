@@ -9,19 +9,19 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from modelmark import stats
-from modelmark.embedding import embed
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, NotEmbeddedError, UsageError
-from modelmark.evidence import Evidence, Observation
-from modelmark.keys import keygen
-from modelmark.reading import read
-from modelmark.recipe import annealed
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
+from modelmark.marks.reading import read
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox, select
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ DEMO = DeepSigns(classes=1, bits=16, separation=0.01, norm=0.01, strength=0.01, 
 
 
 def make(scheme, model, task):
-    return keygen(scheme, model, task.interface, task=task)
+    return keygen(scheme, model, task.feed, task=task)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_refused(fresh, digits):
     with pytest.raises(CapacityError, match="12 units"):
         make(DeepSigns(), narrow, digits)
     with pytest.raises(UsageError, match="got none"):
-        keygen(DeepSigns(), fresh, digits.interface)
+        keygen(DeepSigns(), fresh, digits.feed)
     with pytest.raises(UsageError, match="picture itself"):
         make(DeepSigns(layer="conv1"), fresh, digits)
     with pytest.raises(UsageError, match="10 classes"):
@@ -169,8 +169,8 @@ def test_what_does_not_fit_is_refused(fresh, digits):
 
 def test_dense_regions_are_rejected(unmarked, digits):
     """Candidates that are training pictures must be told from noise by the density of their features."""
+    from modelmark.key.secret import Secret
     from modelmark.schemes._density import sparseness
-    from modelmark.secret import Secret
 
     pool = np.concatenate(
         [digits.train_inputs[:200].numpy(), np.random.default_rng(0).integers(0, 256, (200, 1, 8, 8), np.uint8)]

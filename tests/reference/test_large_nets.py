@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from modelmark.evidence import Evidence
-from modelmark.hooks import Composed
-from modelmark.interface import Interface
-from modelmark.keys import keygen
+from modelmark.evidence.evidence import Evidence
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.marks.keys import keygen
 from modelmark.models import build
-from modelmark.recipe import constant
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task
-from modelmark.training import fit
+from modelmark.training.hooks import Composed
+from modelmark.training.loop import fit
+from modelmark.training.recipe import constant
+from modelmark.training.task import Task
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ def test_a_few_steps_move_both_marks(arch, layer, width):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (24, 3, 32, 32), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (24,), generator=generator)
-    task = Task(Interface((3, 32, 32), tuple("0123456789"), (4914,), (2470,)), images, labels, images, labels)
+    task = Task(PictureFeed((3, 32, 32), tuple("0123456789"), (4914,), (2470,)), images, labels, images, labels)
     model = build(arch, (3, 32, 32), 10, seed=0)
-    marks = [keygen(scheme, model, task.interface).mark() for scheme in (Uchida(layer=layer), Adi(triggers=44))]
+    marks = [keygen(scheme, model, task.feed).mark() for scheme in (Uchida(layer=layer), Adi(triggers=44))]
     assert (marks[0].key.scheme.width, marks[0].key.scheme.bits) == (width, 256)
     hooks = Composed(mark.hooks(model) for mark in marks)
     moved = fit(model, task, constant(2, 0.05, batch=8, channels_last=True), seed=0, hooks=lambda model: hooks)

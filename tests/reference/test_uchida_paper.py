@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from modelmark.errors import CapacityWarning
-from modelmark.interface import Interface
-from modelmark.keys import keygen
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.schemes.uchida import Uchida, _EmbeddingLoss
-from modelmark.secret import Secret
 from modelmark.suspects.module import WhiteBox
 
-INTERFACE = Interface((64, 8, 8), tuple("0123456789"))
+INTERFACE = PictureFeed((64, 8, 8), tuple("0123456789"))
 FULL_SCHEDULE = 782 * (59 * 1 + 60 * 0.2 + 40 * 0.04 + 41 * 0.008)
 """Sum over the paper's steps of lr / (1 - momentum): 57,030. Plain descent with large steps covers the same path."""
 
@@ -25,7 +25,7 @@ def layer() -> nn.Module:
 def embedded(scheme: Uchida, seed: int, *, decay: float = 0.0, step: float = 10.0):
     """Train the layer on the regulariser alone from zero weights; return the mark and the layer."""
     model = layer()
-    mark = keygen(scheme, model, INTERFACE, secret=Secret(bytes([seed] * 32)), self_check=True).mark()
+    mark = keygen(scheme, model, INTERFACE, secret=Secret(bytes([seed] * 32)), policy=KeyPolicy(self_check=True)).mark()
     weight = model[0].weight
     nn.init.zeros_(weight)
     regulariser = mark.hooks(model)

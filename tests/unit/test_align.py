@@ -14,16 +14,16 @@ from modelmark.attacks.symmetries.flip import Flip
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.channels import trace
-from modelmark.embedding import embed
 from modelmark.errors import MismatchError, SuspectError, UsageError
-from modelmark.interface import Interface
-from modelmark.keys import keygen
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
 from modelmark.models import ARCHITECTURES, build
-from modelmark.recipe import annealed
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
 from modelmark.suspects.module import WhiteBox
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
 
 SIDES = {"lenet5": 12, "vgg16": 16}
 NEARLY_ALL = 250
@@ -81,11 +81,11 @@ class Marked:
     """An unmarked host, marks put into it and into a fresh copy, and a network that has nothing to do with either."""
 
     def __init__(self, arch, digits, recipe, *, strength):
-        shape, classes = digits.interface.input_shape, digits.interface.classes
+        shape, classes = digits.feed.input_shape, digits.feed.classes
         fresh = build(arch, shape, classes, seed=0)
-        self.arch, self.interface = arch, digits.interface
+        self.arch, self.feed = arch, digits.feed
         self.host = fit(fresh, digits, recipe, seed=0)
-        key = keygen(Uchida(strength=strength), fresh, self.interface, secret=Secret(bytes(range(32))))
+        key = keygen(Uchida(strength=strength), fresh, self.feed, secret=Secret(bytes(range(32))))
         self.mark = key.mark()
         self.tuned = embed(self.host, [self.mark], digits, recipe, seed=1).model
         self.scratch = embed(fresh, [self.mark], digits, recipe, seed=1).model
@@ -95,7 +95,7 @@ class Marked:
         return self.mark.evidence(WhiteBox(model))
 
     def aligned(self, model, host=None):
-        return self.read(align(model, host or self.host, self.interface))
+        return self.read(align(model, host or self.host, self.feed))
 
 
 @pytest.fixture(scope="module", params=["cnn", "mlp", "resnet8"])
@@ -111,11 +111,11 @@ def marked(request, digits):
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_reference_network_is_itself_again_after_all_disguises(arch):
     side = SIDES.get(arch, 8)
-    interface = Interface((1, side, side), tuple("0123456789"))
-    model = lived_in(build(arch, interface.input_shape, 10, seed=0), interface.input_shape)
+    feed = PictureFeed((1, side, side), tuple("0123456789"))
+    model = lived_in(build(arch, feed.input_shape, 10, seed=0), feed.input_shape)
     other = disguised(model, Permute(), Rescale(), Flip(), Dummy())
     before = copy.deepcopy(other.state_dict()), copy.deepcopy(model.state_dict())
-    aligned = align(other, model, interface)
+    aligned = align(other, model, feed)
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(aligned.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close((other.state_dict(), model.state_dict()), before, rtol=0, atol=0)
@@ -149,8 +149,8 @@ def test_a_mark_is_read_from_what_is_left_of_the_channels(amount, least, marked,
 def test_channels_that_were_cut_come_back_silent(marked, digits):
     pytest.importorskip("torch_pruning")
     thinner = PruneChannels(0.3, epochs=1)(marked.other, digits, seed=0)
-    aligned = align(thinner, marked.host, marked.interface)
-    x = torch.randn(16, *marked.interface.input_shape, generator=torch.Generator().manual_seed(0))
+    aligned = align(thinner, marked.host, marked.feed)
+    x = torch.randn(16, *marked.feed.input_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(aligned(x), thinner(x), rtol=1e-3, atol=1e-3)
     for name, tensor in aligned.state_dict().items():
@@ -163,10 +163,10 @@ def test_split_channels_and_groups_that_cancel_are_undone(marked):
         "mlp": ("fc1", None, "fc2"),
         "resnet8": ("res2.unit1.conv", "res2.unit1.bn", "res2.unit2.conv"),
     }[marked.arch]
-    x = torch.randn(16, *marked.interface.input_shape, generator=torch.Generator().manual_seed(0))
-    plain = align(marked.tuned, marked.host, marked.interface)
+    x = torch.randn(16, *marked.feed.input_shape, generator=torch.Generator().manual_seed(0))
+    plain = align(marked.tuned, marked.host, marked.feed)
     other = disguised(obfuscated(marked.tuned, *place), Permute(), Rescale(), Flip(), Dummy())
-    aligned = align(other, marked.host, marked.interface)
+    aligned = align(other, marked.host, marked.feed)
     with torch.no_grad():
         torch.testing.assert_close(other(x), marked.tuned(x), rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(aligned(x), marked.tuned(x), rtol=1e-3, atol=1e-3)
@@ -193,60 +193,60 @@ def test_aligning_to_the_marked_model_would_let_the_message_leak(marked):
 
 
 def test_the_function_is_the_suspects(marked):
-    x = torch.randn(32, *marked.interface.input_shape, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(32, *marked.feed.input_shape, generator=torch.Generator().manual_seed(0))
     for model in (marked.tuned, marked.scratch, marked.other):
         other = disguised(model, Permute(), Rescale(), Flip())
-        aligned = align(other, marked.host, marked.interface)
+        aligned = align(other, marked.host, marked.feed)
         assert not any(module.training for module in aligned.modules())
         with torch.no_grad():
             torch.testing.assert_close(aligned(x), model(x), rtol=1e-3, atol=1e-3)
 
 
 def test_the_result_does_not_depend_on_the_disguise(marked):
-    plain = align(marked.tuned, marked.host, marked.interface).state_dict()
+    plain = align(marked.tuned, marked.host, marked.feed).state_dict()
     for seed in (1, 2):
         other = disguised(marked.tuned, Rescale(spread=1e4), Permute(), Flip(), Dummy(), seed=seed)
-        for name, tensor in align(other, marked.host, marked.interface).state_dict().items():
+        for name, tensor in align(other, marked.host, marked.feed).state_dict().items():
             torch.testing.assert_close(tensor, plain[name], rtol=1e-3, atol=1e-4)
 
 
 def test_silent_channels_are_matched_by_their_weights():
-    interface = Interface((1, 8, 8), tuple("0123456789"))
+    feed = PictureFeed((1, 8, 8), tuple("0123456789"))
     model = build("mlp", (1, 8, 8), 10, seed=0).eval()
     with torch.no_grad():
         model.fc1.bias[::2] = -100.0  # never above zero, so fc2 hears nothing of them
         model.fc2.weight[:50] *= 0
         model.fc2.bias[:50] = 0
-    aligned = align(disguised(model, Permute(), Rescale()), model, interface)
+    aligned = align(disguised(model, Permute(), Rescale()), model, feed)
     torch.testing.assert_close(aligned.fc1.weight, model.fc1.weight, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(aligned.fc2.weight, model.fc2.weight, rtol=1e-3, atol=1e-5)
 
 
 def test_other_architectures_are_refused(digits):
-    interface = digits.interface
-    host = build("cnn", interface.input_shape, 10, seed=0)
+    feed = digits.feed
+    host = build("cnn", feed.input_shape, 10, seed=0)
     kernel = copy.deepcopy(host)
     kernel.conv2 = nn.Conv2d(32, 32, 5, padding=2)
     for suspect, ours, message in (
-        (build("mlp", interface.input_shape, 10, seed=0), host, "expected a suspect of the host's architecture"),
-        (build("resnet8", interface.input_shape, 10, seed=0), host, "got another at conv1"),
-        (build("cnn", interface.input_shape, 9, seed=0), host, "expected 10 channels at head, got 9"),
+        (build("mlp", feed.input_shape, 10, seed=0), host, "expected a suspect of the host's architecture"),
+        (build("resnet8", feed.input_shape, 10, seed=0), host, "got another at conv1"),
+        (build("cnn", feed.input_shape, 9, seed=0), host, "expected 10 channels at head, got 9"),
         (kernel, host, r"expected kernels of \(3, 3\) in conv2, got \(5, 5\)"),
     ):  # fmt: skip
         with pytest.raises(MismatchError, match=message):
-            align(suspect, ours, interface)
+            align(suspect, ours, feed)
 
 
 def test_weights_that_are_not_numbers_are_refused(digits):
-    host = build("mlp", digits.interface.input_shape, 10, seed=0)
+    host = build("mlp", digits.feed.input_shape, 10, seed=0)
     suspect = copy.deepcopy(host)
     suspect.fc1.weight.data[0, 0] = torch.nan
     with pytest.raises(SuspectError, match="finite"):
-        align(suspect, host, digits.interface)
+        align(suspect, host, digits.feed)
 
 
 def test_wider_weights_reach_alignment_through_resized(digits):
-    host = build("mlp", digits.interface.input_shape, 10, seed=0)
+    host = build("mlp", digits.feed.input_shape, 10, seed=0)
     wide = Dummy()(host, digits, seed=0)
-    aligned = align(resized(host, wide.state_dict()), host, digits.interface)
+    aligned = align(resized(host, wide.state_dict()), host, digits.feed)
     torch.testing.assert_close(aligned.fc2.weight, host.fc2.weight, rtol=1e-3, atol=1e-5)

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from modelmark.align import align
 from modelmark.channels import reparametrised, trace
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
 
-FACE = Interface((1, 6, 6), ("a", "b", "c"))
+FACE = PictureFeed((1, 6, 6), ("a", "b", "c"))
 
 
 class Residual(nn.Module):

@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from modelmark.asking import record
 from modelmark.carriers.pictures import Pictures
 from modelmark.carriers.rows import Rows
-from modelmark.claim import transcript
-from modelmark.claim.statement import Statement
-from modelmark.claim.transcript import ORDINARY, Head
+from modelmark.claim.judging.asking import record
+from modelmark.claim.papers import transcript
+from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.transcript import ORDINARY, Head
 from modelmark.errors import MalformedError, MismatchError, SuspectError
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Normalise
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
 from modelmark.models import build
-from modelmark.preprocess import Normalise
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
 from modelmark.suspects.base import Ask
 from modelmark.suspects.files import held
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.state import State
 
-FACE = Interface((1, 4, 4), tuple("0123456789"), mean=(1307,), std=(3081,))
+FACE = PictureFeed((1, 4, 4), tuple("0123456789"), mean=(1307,), std=(3081,))
 KEY = Key(Adi(triggers=80), Secret(bytes(32)), FACE)
 STATEMENT = Statement.of(KEY.statement)
 HEAD = Head("ab" * 32, 0, 0)
@@ -103,8 +103,8 @@ def test_a_file_about_something_else_is_not_added_to(tmp_path):
 
 def test_weights_are_read_only_with_what_was_revealed():
     model = build("cnn", (1, 8, 8), 10, seed=0)
-    face = Interface((1, 8, 8), tuple("0123456789"))
-    key = Key(Uchida().resolve(model, face, {}), Secret(bytes(32)), face)
+    face = PictureFeed((1, 8, 8), tuple("0123456789"))
+    key = Key(Uchida().for_model(model, face, {}), Secret(bytes(32)), face)
     statement = Statement.of(key.statement)
     shown = dict(enumerate(key.carriers.leaves()))
     state, layer = model.state_dict(), key.scheme.layer

@@ -12,25 +12,25 @@ from modelmark.carriers.base import complete, plurality
 from modelmark.carriers.filtered import Filters
 from modelmark.carriers.means import Means
 from modelmark.carriers.pictures import require_bytes
-from modelmark.claim import reading
-from modelmark.claim.statement import Statement
+from modelmark.claim.judging import reading
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import CapacityError, MalformedError, MismatchError
-from modelmark.interface import Interface
-from modelmark.keys import Key
-from modelmark.reading import read
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
+from modelmark.marks.reading import read
 from modelmark.schemes import SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
-from modelmark.schemes.null import Null
+from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
 from modelmark.suspects.base import ABSTAIN, MISSING
 from modelmark.suspects.module import WhiteBox
 
 SECRET = Secret(bytes(range(32)))
-FACE = Interface((1, 4, 4), ("0", "1", "2"), (1307,), (3081,))
+FACE = PictureFeed((1, 4, 4), ("0", "1", "2"), (1307,), (3081,))
 
 
 def counting(*shape: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def counting(*shape: int) -> np.ndarray:
 
 
 OWN = {"pictures": counting(3, 1, 4, 4), "labels": np.array([0, 1, 2])}
-NULL = Null(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
+NULL = NullEmbedding(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
 COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
@@ -219,8 +219,8 @@ def test_carriers_of_another_form_are_refused():
 
 
 def test_a_filter_needs_a_picture():
-    flat = dataclasses.replace(stated("null")[0].interface, input_shape=(16,))
-    statement, shown = stated("null", interface=flat)
+    flat = dataclasses.replace(stated("null")[0].feed, input_shape=(16,))
+    statement, shown = stated("null", feed=flat)
     with pytest.raises(MalformedError, match=r"expected pictures \(channels, height, width\)"):
         opened("null", statement, shown)
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 import pytest
 from scipy.stats import chi2
 
-from modelmark.combined import combine
 from modelmark.errors import UsageError
-from modelmark.evidence import Evidence
-from modelmark.stats import fisher_bits
+from modelmark.evidence.combined import combine
+from modelmark.evidence.evidence import Evidence
+from modelmark.evidence.stats import fisher_bits
 
 A = Evidence("adi", 60, 100, Fraction(1, 10), root="aa")
 B = Evidence("uchida", 250, 256, Fraction(1, 2), root="bb")

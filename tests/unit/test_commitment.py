@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmark import commitment
 from modelmark.errors import MalformedError
-from modelmark.secret import Secret
+from modelmark.key import commitment
+from modelmark.key.secret import Secret
 
 SECRET, OTHER = Secret(bytes(range(32))), Secret(bytes(32))
 CARRIERS = [b"first", b"second", b"third"]

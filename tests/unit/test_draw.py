@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modelmark import hashing
-from modelmark.draw import Draw
+from modelmark.key.draw import Draw
 
 STATEMENT = bytes(range(32))
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from modelmark import embedding
-from modelmark.embedding import embed
 from modelmark.errors import NotEmbeddedError, UsageError
+from modelmark.marks import embedding
+from modelmark.marks.embedding import embed
 
 TRIALS, NEEDED = 32, 0.5
 

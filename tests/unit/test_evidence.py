@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from modelmark.evidence import Charge, Evidence, Observation, charge_tries
+from modelmark.evidence.evidence import Charge, Evidence, Observation, charge_tries
 
 HALF = Fraction(1, 2)
 CHARGES = (Charge("offline draw", 80.0), Charge("8 suspects tried", 3.0))

@@ -5,22 +5,23 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import feeds, keyfile
-from modelmark.embedding import embed
+from modelmark import feeds
 from modelmark.errors import MalformedError, UsageError
 from modelmark.feeds.floats import FloatFeed
 from modelmark.feeds.pictures import PictureFeed, of_pictures
+from modelmark.feeds.tensors import Normalise
 from modelmark.feeds.texts import TextFeed
 from modelmark.feeds.tokens import TokenFeed
-from modelmark.keys import keygen
-from modelmark.preprocess import Normalise
-from modelmark.recipe import annealed
+from modelmark.marks import keyfile
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task
 
 NAMES = ("no", "yes", "both")
 FLOATS = FloatFeed((12,), NAMES)
@@ -107,7 +108,7 @@ def test_a_mark_goes_in_and_is_read_through_a_key_file(feed, scheme, tmp_path):
         "deepsigns": (DeepSigns(bits=8, inputs=10, margin=0.5), {}),
         "adi": (Adi(pictures="own", per_hundred=20), {"triggers": triggers}),
     }[scheme]
-    key = keygen(made, model, feed, task=task, attachments=given, self_check=scheme != "adi")
+    key = keygen(made, model, feed, task=task, attachments=given, policy=KeyPolicy(self_check=scheme != "adi"))
     keyfile.save(key, tmp_path / "k", None)
     loaded = keyfile.load(tmp_path / "k")
     assert loaded.digest == key.digest
@@ -123,7 +124,11 @@ def test_a_mark_goes_in_and_is_read_through_a_key_file(feed, scheme, tmp_path):
 def test_texts_are_asked_of_a_function(tmp_path):
     texts = np.array([[f"sentence {number}"] for number in range(100)], object)
     key = keygen(
-        Adi(pictures="own"), nn.Linear(1, 1), TEXTS, attachments={"triggers": TEXTS.packed(texts)}, self_check=True
+        Adi(pictures="own"),
+        nn.Linear(1, 1),
+        TEXTS,
+        attachments={"triggers": TEXTS.packed(texts)},
+        policy=KeyPolicy(self_check=True),
     )
     keyfile.save(key, tmp_path / "k", None)
     mark = keyfile.load(tmp_path / "k").mark()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Normalise
 from modelmark.models import build
-from modelmark.preprocess import Normalise
 from modelmark.schemes._fusion import LAYOUTS, Fuser, Fusing, fuse_bytes
 from modelmark.schemes.coupled import Coupled
 
@@ -79,14 +79,14 @@ def test_an_even_overlay_has_no_order_and_another_has(rng):
 
 @pytest.mark.parametrize("direct", [True, False], ids=["direct", "overlay"])
 def test_floats_agree_with_integers_within_rounding(direct, rng):
-    interface = Interface((3, 5, 8), TEN, (4914, 4822, 4465), (2023, 1994, 2010))
+    feed = PictureFeed((3, 5, 8), TEN, (4914, 4822, 4465), (2023, 1994, 2010))
     count = len(LAYOUTS)
-    first, second = pictures(rng, count, interface.input_shape)
+    first, second = pictures(rng, count, feed.input_shape)
     layouts = np.arange(count)
-    normalise = Normalise(interface)
+    normalise = Normalise(feed)
     expected = normalise(torch.from_numpy(fuse_bytes(first, second, layouts if direct else None, 0.3)))
     inputs = (normalise(torch.from_numpy(part)) for part in (first, second))
-    found = Fuser(interface, direct=direct, ratio=0.3)(*inputs, torch.from_numpy(layouts))
+    found = Fuser(feed, direct=direct, ratio=0.3)(*inputs, torch.from_numpy(layouts))
     step = 1 / 255 / 0.1994
     assert (found - expected).abs().max() <= 0.5 * step + 1e-5
 
@@ -95,7 +95,7 @@ def test_floats_agree_with_integers_within_rounding(direct, rng):
 def fusing():
     table = torch.arange(10)[:, None].expand(10, 10).clone()[:, :, None]  # the label is the first class
     table.diagonal().fill_(-1)
-    fuser = Fuser(Interface((1, 4, 4), TEN), direct=True, ratio=0.5)
+    fuser = Fuser(PictureFeed((1, 4, 4), TEN), direct=True, ratio=0.5)
     return lambda seed=0, labels=table: Fusing(fuser, labels, 16, seed)
 
 
@@ -144,7 +144,7 @@ def test_memory_format_and_state_go_on(fusing):
 
 @pytest.mark.parametrize(("arch", "given", "expected"), [("cnn", None, 16), ("mlp", None, 60), ("mlp", 16, 16)])
 def test_a_network_without_convolutions_is_shown_more_of_the_keys_own_pictures(arch, given, expected):
-    interface = Interface((1, 8, 8), TEN)
-    model = build(arch, interface.input_shape, 10, seed=0)
-    assert Coupled(repeats=given).resolve(model, interface, {}).repeats == expected
-    assert Coupled(message="literal").resolve(model, interface, {}).repeats == 8
+    feed = PictureFeed((1, 8, 8), TEN)
+    model = build(arch, feed.input_shape, 10, seed=0)
+    assert Coupled(repeats=given).for_model(model, feed, {}).repeats == expected
+    assert Coupled(message="literal").for_model(model, feed, {}).repeats == 8

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.hooks import Composed, Hooks, joined
+from modelmark.training.hooks import Composed, Hooks, joined
 
 
 class Shift(Hooks):

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from modelmark import canonical
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
 
-RGB = Interface((3, 32, 32), ("cat", "dog"), mean=(4914, 4822, 4465), std=(2470, 2435, 2616))
+RGB = PictureFeed((3, 32, 32), ("cat", "dog"), mean=(4914, 4822, 4465), std=(2470, 2435, 2616))
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ RGB = Interface((3, 32, 32), ("cat", "dog"), mean=(4914, 4822, 4465), std=(2470,
 )
 def test_a_senseless_interface_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        Interface(**{"input_shape": (3, 32, 32), "class_names": ("cat", "dog")} | wrong)
+        PictureFeed(**{"input_shape": (3, 32, 32), "class_names": ("cat", "dog")} | wrong)
 
 
-@pytest.mark.parametrize("interface", [RGB, Interface((16,), ("a", "b", "c"))])
-def test_an_interface_comes_back_from_a_key_file_as_it_was(interface: Interface) -> None:
-    written = canonical.encode(interface.to_json())
-    assert Interface.from_json(canonical.decode(written, what="an interface")) == interface
+@pytest.mark.parametrize("interface", [RGB, PictureFeed((16,), ("a", "b", "c"))])
+def test_an_interface_comes_back_from_a_key_file_as_it_was(feed: PictureFeed) -> None:
+    written = canonical.encode(feed.to_json())
+    assert PictureFeed.from_json(canonical.decode(written, what="an interface")) == feed
 
 
 def test_the_public_part_conceals_the_class_names_and_shows_the_rest() -> None:
@@ -47,5 +47,7 @@ def test_the_public_part_conceals_the_class_names_and_shows_the_rest() -> None:
 
 
 def test_the_class_map_binds_names_and_their_order() -> None:
-    maps = [Interface((1,), names).public()["class_map"] for names in (("a", "b"), ("b", "a"), ("ab", ""), ("a", "c"))]
+    maps = [
+        PictureFeed((1,), names).public()["class_map"] for names in (("a", "b"), ("b", "a"), ("ab", ""), ("a", "c"))
+    ]
     assert len(set(maps)) == 4

@@ -5,17 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import imports, keyfile
-from modelmark.draw import Draw
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
-from modelmark.interface import Interface
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.draw import Draw
+from modelmark.marks import imported as imports
+from modelmark.marks import keyfile
+from modelmark.marks.keys import KeyPolicy, Provenance, keygen
+from modelmark.marks.marks import Mark
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.module import WhiteBox
 
-INTERFACE = Interface((3, 8, 8), tuple("0123456789"))
+INTERFACE = PictureFeed((3, 8, 8), tuple("0123456789"))
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_uchida_takes_the_widest_layer_before_the_head_and_half_its_width(net):
 def test_a_key_that_cannot_reach_the_bar_is_refused_with_the_smallest_that_can(scheme, smallest, net):
     with pytest.raises(CapacityError, match=f"expected at least {smallest} symbols"):
         keygen(scheme, net, INTERFACE)
-    assert keygen(scheme, net, INTERFACE, self_check=True).self_check
+    assert keygen(scheme, net, INTERFACE, policy=KeyPolicy(self_check=True)).self_check
 
 
 def test_the_draw_binds_everything_public(net, secret):
@@ -51,10 +52,10 @@ def test_the_draw_binds_everything_public(net, secret):
     variants = [
         keygen(Adi(triggers=101), net, INTERFACE, secret=secret),
         keygen(Adi(per_hundred=3), net, INTERFACE, secret=secret),
-        keygen(Adi(), net, Interface((3, 8, 8), tuple("0123456798")), secret=secret),
-        keygen(Adi(), net, Interface((3, 8, 8), tuple("0123456789"), mean=(1,)), secret=secret),
-        keygen(Adi(), net, INTERFACE, secret=secret, host="0" * 64),
-        keygen(Adi(), net, INTERFACE, secret=secret, self_check=True),
+        keygen(Adi(), net, PictureFeed((3, 8, 8), tuple("0123456798")), secret=secret),
+        keygen(Adi(), net, PictureFeed((3, 8, 8), tuple("0123456789"), mean=(1,)), secret=secret),
+        keygen(Adi(), net, INTERFACE, secret=secret, owner=Provenance(host="0" * 64)),
+        keygen(Adi(), net, INTERFACE, secret=secret, policy=KeyPolicy(self_check=True)),
     ]
     assert len({key.digest for key in [base, *variants]}) == 7
     assert not np.array_equal(base.mark().message, variants[1].mark().message)
@@ -78,9 +79,9 @@ def test_a_mark_takes_the_draw_of_its_own_key_only(net):
 
 def test_a_model_of_another_shape_is_refused(net):
     with pytest.raises(MismatchError, match="expected a model that takes inputs"):
-        keygen(Adi(), net, Interface((3, 9, 9), tuple("0123456789")))
+        keygen(Adi(), net, PictureFeed((3, 9, 9), tuple("0123456789")))
     with pytest.raises(MismatchError, match="expected outputs for 7 classes"):
-        keygen(Adi(), net, Interface((3, 8, 8), tuple("0123456")))
+        keygen(Adi(), net, PictureFeed((3, 8, 8), tuple("0123456")))
 
 
 def test_own_pictures_travel_in_the_key(net, tmp_path, rng):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import layers
 from modelmark.errors import MismatchError, UsageError
+from modelmark.networks import layers
 
 
 @pytest.fixture

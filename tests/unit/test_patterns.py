@@ -6,15 +6,15 @@ import torch
 
 from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
-from modelmark.interface import Interface
-from modelmark.preprocess import Extremes, Normalise
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Extremes, Normalise
+from modelmark.key.secret import Secret
 from modelmark.schemes import _patterns
 from modelmark.schemes._patterns import Filtering
-from modelmark.secret import Secret
 
 SECRET = Secret(bytes(range(32)))
 TEN = tuple("0123456789")
-COLOUR = Interface((3, 32, 32), TEN, (4914, 4822, 4465), (2023, 1994, 2010))
+COLOUR = PictureFeed((3, 32, 32), TEN, (4914, 4822, 4465), (2023, 1994, 2010))
 CORNER = Filters(np.array([[[1, 0], [0, 1]]], np.uint8), np.array([[1, 2]]))
 
 
@@ -62,11 +62,11 @@ def test_the_batch_keeps_its_type_and_memory_format():
 
 @pytest.mark.parametrize(("shape", "side"), [((1, 8, 8), 3), ((3, 12, 40), 4), ((1, 28, 28), 6), ((3, 224, 224), 6)])
 def test_patterns_are_smaller_on_small_pictures(shape, side):
-    assert _patterns.default_side(Interface(shape, TEN)) == side
+    assert _patterns.default_side(PictureFeed(shape, TEN)) == side
 
 
 def test_drawn_filters_all_differ_and_use_every_place():
-    drawn = _patterns.draw(SECRET, 500, 2, Interface((1, 8, 8), TEN))
+    drawn = _patterns.draw(SECRET, 500, 2, PictureFeed((1, 8, 8), TEN))
     assert len({plane.tobytes() for plane in drawn.planes(8, 8)}) == 500
     assert set(drawn.places.ravel().tolist()) == set(range(7))
     assert abs(drawn.bits.mean() - 0.5) < 0.05
@@ -86,6 +86,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(CapacityError, match="expected a pattern side of at most 32, got 33"):
         _patterns.draw(SECRET, 1, 33, COLOUR)
     with pytest.raises(CapacityError, match="expected 65 different patterns of side 1 on 4 x 4 pixels, got 32"):
-        _patterns.draw(SECRET, 65, 1, Interface((1, 4, 4), TEN))
+        _patterns.draw(SECRET, 65, 1, PictureFeed((1, 4, 4), TEN))
     with pytest.raises(UsageError, match=r"expected pictures \(channels, height, width\), got inputs of shape \(64,\)"):
-        _patterns.draw(SECRET, 1, 2, Interface((64,), TEN))
+        _patterns.draw(SECRET, 1, 2, PictureFeed((64,), TEN))

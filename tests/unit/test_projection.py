@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from modelmark.key.secret import Secret
 from modelmark.schemes import _projection
 from modelmark.schemes._projection import UNIT
-from modelmark.secret import Secret
 
 SECRET = Secret(bytes(range(32)))
 

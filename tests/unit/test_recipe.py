@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from modelmark import recipe
 from modelmark.errors import UsageError
-from modelmark.recipe import Recipe, released
+from modelmark.training import recipe
+from modelmark.training.recipe import Recipe, released
 
 
 @pytest.mark.parametrize(

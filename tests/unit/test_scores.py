@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelmark import scores, stats
-from modelmark.scores import SCORE_MAX, Scores, tail_bits
-from modelmark.tails import bound_bits, exact_bits
+from modelmark.evidence import scores, stats
+from modelmark.evidence.scores import SCORE_MAX, Scores, tail_bits
+from modelmark.evidence.tails import bound_bits, exact_bits
 
 
 @st.composite

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from modelmark import hashing, secret
-from modelmark.secret import NORMAL_UNIT, Secret
+from modelmark import hashing
+from modelmark.key import secret
+from modelmark.key.secret import NORMAL_UNIT, Secret
 
 ONE, TWO = Secret(bytes(range(32))), Secret(bytes(32))
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from modelmark.sequential import FUTILE_AFTER, RATES, Walk, wealth_bits
+from modelmark.evidence.sequential import FUTILE_AFTER, RATES, Walk, wealth_bits
 
 TENTH = Fraction(1, 10)
 

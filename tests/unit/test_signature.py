@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.key.secret import Secret
 from modelmark.schemes import _signature
-from modelmark.secret import Secret
 
 SECRET = Secret(bytes(range(32)))
 
@@ -43,7 +43,7 @@ def test_a_pattern_as_large_as_the_picture_has_one_place():
 
 def test_another_process_derives_the_same(signed):
     code = (
-        "from modelmark.schemes import _signature as s; from modelmark.secret import Secret;"
+        "from modelmark.schemes import _signature as s; from modelmark.key.secret import Secret;"
         "signed = s.sign_ed25519(Secret(bytes(range(32))), 'alice@example.org', '2026-01-02T03:04:05+00:00');"
         "label, filters = s.derive(signed.signature, 10, 6, 28, 28);"
         "print(signed.signature.hex(), label, filters.leaves()[0].decode())"

@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmark import stats
+from modelmark.evidence import stats
 from spending import at_most
 
 HALF = Fraction(1, 2)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from modelmark.errors import MismatchError
-from modelmark.taps import Tap, activations
+from modelmark.networks.taps import Tap, activations
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import training
 from modelmark.errors import DivergedError
-from modelmark.hooks import Composed, Hooks
-from modelmark.keys import keygen
-from modelmark.recipe import annealed, constant
+from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.training import fit, run
+from modelmark.training import loop as training
+from modelmark.training.hooks import Composed, Hooks
+from modelmark.training.loop import fit, run
+from modelmark.training.recipe import annealed, constant
 
 
 @pytest.fixture
@@ -31,7 +31,10 @@ def small(digits):
     )
     torch.set_rng_state(torch_state)
     task = digits.subset(320, seed=0)
-    marks = [keygen(s, model, task.interface, self_check=True).mark() for s in (Adi(triggers=20), Uchida(bits=32))]
+    marks = [
+        keygen(s, model, task.feed, policy=KeyPolicy(self_check=True)).mark()
+        for s in (Adi(triggers=20), Uchida(bits=32))
+    ]
     return model, task, lambda: Composed(mark.hooks(model, seed=5) for mark in marks)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from modelmark.schemes._triggers import render
-from modelmark.secret import Secret
+from modelmark.key.secret import Secret
+from modelmark.rendering.triggers import render
 
 SECRET = Secret(bytes(range(32)))
 

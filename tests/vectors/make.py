@@ -11,13 +11,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from modelmark import commitment, keyfile
-from modelmark.draw import Draw
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key import commitment
+from modelmark.key.draw import Draw
+from modelmark.key.secret import Secret
+from modelmark.marks import keyfile
+from modelmark.marks.keys import Key
 from modelmark.options import make
-from modelmark.schemes import _fusion, _noise, _patterns, _projection, _signature, _triggers, scheme_class
-from modelmark.secret import Secret
+from modelmark.rendering.noise import render as render_noise
+from modelmark.rendering.triggers import render as render_triggers
+from modelmark.schemes import _fusion, _patterns, _projection, _signature, scheme_class
 
 HERE = Path(__file__).parent
 CREATED = "2026-01-01T00:00:00+00:00"
@@ -119,7 +122,7 @@ def merkle_root(secret: str, carriers: list[str]) -> str:
 
 def triggers(secret: str, count: int, shape: list[int]) -> str:
     """SHA-256 of the pixels in row-major order."""
-    return hashlib.sha256(_triggers.render(Secret(bytes.fromhex(secret)), count, shape).tobytes()).hexdigest()
+    return hashlib.sha256(render_triggers(Secret(bytes.fromhex(secret)), count, shape).tobytes()).hexdigest()
 
 
 def projection(secret: str, kind: str, rows: int, width: int) -> str:
@@ -130,13 +133,13 @@ def projection(secret: str, kind: str, rows: int, width: int) -> str:
 
 def statement(secret: str, scheme: str, settings: dict[str, Any], interface: dict[str, Any]) -> dict[str, Any]:
     """The public statement, its digest and the message of the offline draw."""
-    key = Key(make(scheme_class(scheme), settings), Secret(bytes.fromhex(secret)), Interface.from_json(interface))
+    key = Key(make(scheme_class(scheme), settings), Secret(bytes.fromhex(secret)), PictureFeed.from_json(interface))
     return {"statement": key.statement, "digest": key.fingerprint, "message": key.mark().message.tolist()}
 
 
 def noise(secret: str, indices: list[int], shape: list[int]) -> str:
     """SHA-256 of the pixels in row-major order."""
-    return hashlib.sha256(_noise.render(Secret(bytes.fromhex(secret)), np.array(indices), shape).tobytes()).hexdigest()
+    return hashlib.sha256(render_noise(Secret(bytes.fromhex(secret)), np.array(indices), shape).tobytes()).hexdigest()
 
 
 def fused(shape: list[int], layouts: list[int] | None, ratio: float) -> str:
@@ -148,7 +151,7 @@ def fused(shape: list[int], layouts: list[int] | None, ratio: float) -> str:
 
 def filters(secret: str, count: int, side: int, shape: list[int]) -> list[str]:
     """Each filter with its place and its bits."""
-    interface = Interface(tuple(shape), ("zero", "one"))
+    interface = PictureFeed(tuple(shape), ("zero", "one"))
     return [leaf.decode() for leaf in _patterns.draw(Secret(bytes.fromhex(secret)), count, side, interface).leaves()]
 
 
@@ -174,7 +177,7 @@ def attached_statement(
     """As ``statement``, of a key with attachments: type and values of each."""
     arrays = {name: np.array(values, kind) for name, (kind, values) in attachments.items()}
     made = make(scheme_class(scheme), settings)
-    key = Key(made, Secret(bytes.fromhex(secret)), Interface.from_json(interface), arrays)
+    key = Key(made, Secret(bytes.fromhex(secret)), PictureFeed.from_json(interface), arrays)
     return {"statement": key.statement, "digest": key.fingerprint, "message": key.mark().message.tolist()}
 
 
@@ -269,7 +272,7 @@ def answer(function: str, given: dict[str, Any]) -> Any:
 
 def write_keys() -> None:
     """Write both key files, with a fixed salt and nonce so that only a change of the format changes them."""
-    interface, secret = Interface.from_json(INTERFACE), Secret(bytes.fromhex(COUNTING))
+    interface, secret = PictureFeed.from_json(INTERFACE), Secret(bytes.fromhex(COUNTING))
     own = {"triggers": np.arange(48, dtype=np.uint8).reshape(3, 1, 4, 4)}
     adi = make(scheme_class("adi"), ADI | {"pictures": "own"})
     uchida = make(scheme_class("uchida"), UCHIDA)

@@ -10,26 +10,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from modelmark.claim import deposit, envelope, lots, opening, schemas, timestamp
-from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.cut_and_choose import half
-from modelmark.claim.deposit import Trust
-from modelmark.claim.dispute import Challenge, Frozen
-from modelmark.claim.envelope import Signed
-from modelmark.claim.identity import Identity
-from modelmark.claim.statement import Statement
-from modelmark.claim.timestamp import Authority
-from modelmark.claim.verdict import SENTENCES, Charged, Check, Revocation, Spent, Verdict, Weighed
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.claim.dates import deposit, timestamp
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.dates.timestamp import Authority
+from modelmark.claim.judging.cut_and_choose import half
+from modelmark.claim.papers import envelope, lots, opening, schemas
+from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
+from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.verdict import SENTENCES, Charged, Check, Revocation, Spent, Verdict, Weighed
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
 
 HERE = Path(__file__).parent
 FILE = HERE / "claims.json"
 SCHEMAS = HERE.parents[1] / "docs" / "spec" / "schemas"
 SECRET = Secret(bytes(range(32)))
-INTERFACE = Interface((1, 4, 4), ("zero", "one", "two"))
+INTERFACE = PictureFeed((1, 4, 4), ("zero", "one", "two"))
 OWNER = Identity((("ed25519", bytes(range(32))),))
 JUDGE = Identity((("ed25519", bytes(range(32, 64))),))
 LASTING = Identity(tuple((name, bytes(range(32))) for name in ("ed25519", "ml-dsa-65", "p256")))

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from modelmark.claim import deposit, envelope, lots, opening, records, schemas
-from modelmark.claim.claim import Claim
-from modelmark.claim.cut_and_choose import half
-from modelmark.claim.deposit import Trust
-from modelmark.claim.statement import Statement
-from modelmark.claim.timestamp import Authority
+from modelmark.claim.dates import deposit
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.dates.timestamp import Authority
+from modelmark.claim.judging.cut_and_choose import half
+from modelmark.claim.papers import envelope, lots, opening, records, schemas
+from modelmark.claim.papers.claim import Claim
+from modelmark.claim.papers.statement import Statement
 
 HERE = Path(__file__).parent
 KNOWN = json.loads((HERE / "claims.json").read_text(encoding="utf-8"))

@@ -15,13 +15,13 @@ from modelmark.align.responses import responses
 from modelmark.channels import Channels, resized, trace, transformed
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.base import Feed
-from modelmark.layers import unwrapped
+from modelmark.networks.layers import unwrapped
 
 _ROUNDS = 5
 """Of matching again by the weights of matched neighbours; two are usual."""
 
 
-def align(suspect: nn.Module, host: nn.Module, interface: Feed) -> nn.Module:
+def align(suspect: nn.Module, host: nn.Module, feed: Feed) -> nn.Module:
     """Return a copy of ``host`` that computes the suspect's function in the host's coordinates, on the CPU.
 
     The host must be the unmarked model that the suspect's owner committed before the draw: what the suspect was fine-tuned
@@ -34,7 +34,7 @@ def align(suspect: nn.Module, host: nn.Module, interface: Feed) -> nn.Module:
     Args:
         suspect: of the host's architecture, or wider, or narrower: see ``resized``.
         host: trained, unmarked.
-        interface: how both are fed; the pictures compared depend on nothing else.
+        feed: how both are fed; the pictures compared depend on nothing else.
 
     Raises:
         MismatchError: the suspect has another architecture.
@@ -48,7 +48,7 @@ def align(suspect: nn.Module, host: nn.Module, interface: Feed) -> nn.Module:
     _require_alike(channels, wider, host, suspect)
     suspect = condensed(filled(suspect, channels), channels)
     wider = trace(suspect)
-    alike = responses(channels, host, suspect, interface)
+    alike = responses(channels, host, suspect, feed)
     orders, scales = _coordinates(channels, host, wider, suspect, alike)
     for _ in range(_ROUNDS):
         weighed = alike + filters(channels, host, wider, suspect, orders=orders, scales=scales)

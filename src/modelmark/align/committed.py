@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from modelmark import weights
 from modelmark.align.alignment import align
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
+from modelmark.suspects import weights
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.module import HasNetwork, WhiteBox
 

@@ -12,10 +12,10 @@ from modelmark.align.matching import Likeness
 from modelmark.channels import Channels, Port
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
-from modelmark.preprocess import Normalise
-from modelmark.schemes._triggers import render
-from modelmark.secret import Secret
-from modelmark.taps import evaluating
+from modelmark.feeds.tensors import Normalise
+from modelmark.key.secret import Secret
+from modelmark.networks.taps import evaluating
+from modelmark.rendering.triggers import render
 
 _PICTURES = 256
 _BATCH = 32
@@ -34,7 +34,7 @@ class _Place:
     port: Port
 
 
-def responses(channels: Channels, host: nn.Module, suspect: nn.Module, interface: Feed) -> Likeness:
+def responses(channels: Channels, host: nn.Module, suspect: nn.Module, feed: Feed) -> Likeness:
     """Return the correlations between the channels of a host and of a suspect with the same graph.
 
     The pictures are rendered from a constant: nobody chooses them. Responses are taken after every layer and before
@@ -44,15 +44,15 @@ def responses(channels: Channels, host: nn.Module, suspect: nn.Module, interface
         channels: of the host.
         host: read only.
         suspect: read only; perhaps wider.
-        interface: how both are fed.
+        feed: how both are fed.
 
     Raises:
         MismatchError: maps of other sizes.
     """
     places = _places(channels)
     moments = {place: _Moments() for place in places}
-    pictures = render(Secret(hashing.digest("align")), _PICTURES, interface.input_shape)
-    inputs = Normalise(interface)(torch.from_numpy(pictures))
+    pictures = render(Secret(hashing.digest("align")), _PICTURES, feed.input_shape)
+    inputs = Normalise(feed)(torch.from_numpy(pictures))
     with _recording(host, places) as ours, _recording(suspect, places) as theirs:
         for start in range(0, _PICTURES, _BATCH):
             host(inputs[start : start + _BATCH])

@@ -27,9 +27,9 @@ from modelmark.attacks import fields
 from modelmark.attacks._tools.pictures import filtered, require_pictures
 from modelmark.attacks.fields import Strengths
 from modelmark.attacks.results import Answer, Finding, Forged
-from modelmark.recipe import Recipe, constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
+from modelmark.training.loop import Watch, fit
+from modelmark.training.recipe import Recipe, constant
+from modelmark.training.task import Task
 
 Kind = Literal["modification", "extraction", "collusion", "evasion", "forgery", "detection"]
 KINDS: tuple[Kind, ...] = ("modification", "extraction", "collusion", "evasion", "forgery", "detection")
@@ -115,7 +115,7 @@ class Attack(ABC):
 
     def _thief(self, task: Task, seed: int, watch: Watch | None) -> Thief:
         if self._pictures:
-            require_pictures(task.interface, self.name, hint=_ANY_SHAPE if self.kind == "evasion" else "")
+            require_pictures(task.feed, self.name, hint=_ANY_SHAPE if self.kind == "evasion" else "")
         return Thief(task, seed, watch)
 
 
@@ -200,7 +200,7 @@ class PictureFilter(Evasion, family="preprocessing", pictures=True):
     @final
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that is asked about changed pictures."""
-        return filtered(answer, thief.task.interface, self.change)
+        return filtered(answer, thief.task.feed, self.change)
 
     @abstractmethod
     def change(self, pictures: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks.results import Answer
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+from modelmark.training.task import Task
 
 
 def served(model: nn.Module) -> Answer:
@@ -20,6 +20,6 @@ def served(model: nn.Module) -> Answer:
 
 def answered(answer: Answer, task: Task) -> float:
     """Return the share of test inputs that an API answers as labelled."""
-    normalise = Normalise(task.interface)
+    normalise = Normalise(task.feed)
     given = torch.cat([answer(normalise(inputs)) for inputs in task.test_inputs.split(1024)])
     return float((given == task.test_labels).double().mean())

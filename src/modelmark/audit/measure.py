@@ -20,12 +20,12 @@ from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench, Marked
 from modelmark.audit.result import Accuracy, Cost, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
-from modelmark.evidence import Evidence, Observation
-from modelmark.marks import Mark
-from modelmark.reading import Unread
+from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import Unread
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
+from modelmark.training.task import Task, accuracy
 
 
 @runtime_checkable
@@ -182,8 +182,8 @@ class _Trial:
         forged, cost = self._run(self.model)
         # a transferable claim is tried on a model that the accuser never saw
         suspect = self.bench.host if self.attack.transfers else self.model
-        ours = drawn_evidence(forged, suspect, self.bench.thief.interface)
-        naive = {"naive": naive_rate(forged, suspect, self.bench.thief.interface), "tries": forged.tries}
+        ours = drawn_evidence(forged, suspect, self.bench.thief.feed)
+        naive = {"naive": naive_rate(forged, suspect, self.bench.thief.feed), "tries": forged.tries}
         return replace(self.row, forged=naive, after=_reading(ours), cost=cost)
 
     def _detection(self) -> Result:

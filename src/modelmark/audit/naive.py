@@ -10,16 +10,16 @@ from modelmark.carriers.base import Carriers
 from modelmark.carriers.filtered import Filtered, Filters
 from modelmark.carriers.means import Means
 from modelmark.errors import UsageError
-from modelmark.evidence import Evidence, Observation
+from modelmark.evidence.evidence import Evidence, Observation
 from modelmark.feeds.base import Feed
-from modelmark.keys import Key
-from modelmark.reading import read
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
+from modelmark.marks.reading import read
 from modelmark.schemes import scheme_class
-from modelmark.secret import Secret
 from modelmark.suspects.module import WhiteBox
 
 
-def naive_rate(forged: Forged, model: nn.Module, interface: Feed) -> float:
+def naive_rate(forged: Forged, model: nn.Module, feed: Feed) -> float:
     """Return the share of the forger's message that ``model`` answers, or shows, at the forger's carriers.
 
     Carriers and message are taken as they come, which is what a verifier does who asks for no commitment, or for one to
@@ -28,11 +28,11 @@ def naive_rate(forged: Forged, model: nn.Module, interface: Feed) -> float:
     Raises:
         UsageError: a claim of a scheme that no forger here makes claims of.
     """
-    scores = read(_carriers(forged, interface), WhiteBox(model)).scores[0]
+    scores = read(_carriers(forged, feed), WhiteBox(model)).scores[0]
     return scores.total(forged.message) / len(forged.message)
 
 
-def drawn_evidence(forged: Forged, model: nn.Module, interface: Feed) -> Evidence | Observation:
+def drawn_evidence(forged: Forged, model: nn.Module, feed: Feed) -> Evidence | Observation:
     """Return what our verifier makes of the same claim.
 
     The forger makes a key of what a key of the scheme takes: his pictures, fused pictures or inputs; projections and patterns
@@ -44,14 +44,12 @@ def drawn_evidence(forged: Forged, model: nn.Module, interface: Feed) -> Evidenc
     if forged.scheme == "adi":
         settings["message"] = "drawn"
         taken.pop("labels", None)
-    return _key(forged, settings, taken, interface).mark().evidence(WhiteBox(model))
+    return _key(forged, settings, taken, feed).mark().evidence(WhiteBox(model))
 
 
-def _key(
-    forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], interface: Feed
-) -> Key:
+def _key(forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], feed: Feed) -> Key:
     scheme = scheme_class(forged.scheme)(**settings)
-    return Key(scheme, Secret(hashing.digest("forger", forged.message.tobytes())), interface, attached)
+    return Key(scheme, Secret(hashing.digest("forger", forged.message.tobytes())), feed, attached)
 
 
 def _carriers(forged: Forged, feed: Feed) -> Carriers:

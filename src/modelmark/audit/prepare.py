@@ -11,18 +11,19 @@ from typing import Any
 
 from torch import nn
 
-from modelmark import data, files, hashing, layers, options, weights
+from modelmark import data, files, hashing, options
 from modelmark.audit.grid import Entry, Grid
-from modelmark.embedding import embed
 from modelmark.errors import ModelmarkError, OutputExistsError
-from modelmark.keys import keygen
-from modelmark.marks import Mark
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Provenance, keygen
+from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.recipe import Recipe, suggest
 from modelmark.schemes import scheme_class
-from modelmark.secret import Secret
-from modelmark.task import Task, accuracy
-from modelmark.training import fit
+from modelmark.suspects import weights
+from modelmark.training.loop import fit, suggested
+from modelmark.training.recipe import Recipe
+from modelmark.training.task import Task, accuracy
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,10 @@ class Bench:
         return keygen(
             options.make(scheme_class(entry.name, trusted=True), entry.strengths[0]),
             self.host,
-            self.owner.interface,
+            self.owner.feed,
             task=self.owner,
             secret=Secret(hashing.digest("audit", label.encode())),
-            host=weights.digest(self.host.state_dict()),
+            owner=Provenance(host=weights.digest(self.host.state_dict())),
         ).mark()
 
     def remembered(self, name: str, measure: Callable[[], Any]) -> Any:
@@ -141,18 +142,12 @@ class Bench:
             UsageError: the grid's architecture is none.
             MismatchError: it is not one for this data.
         """
-        interface = self.owner.interface
-        return build(self.grid.arch, interface.input_shape, interface.classes, seed=self.seed, trusted=True)
+        feed = self.owner.feed
+        return build(self.grid.arch, feed.input_shape, feed.classes, seed=self.seed, trusted=True)
 
     def _recipe(self, model: nn.Module, *, trained: bool) -> Recipe:
         """Return what ``embed`` on the command line would train with."""
-        return suggest(
-            samples=len(self.owner.train_inputs),
-            normalised=layers.is_normalised(model),
-            trained=trained,
-            picture=min(self.owner.interface.input_shape[-2:]) >= 32,
-            epochs=0 if trained else self.grid.epochs,
-        )
+        return suggested(model, self.owner, trained=trained, epochs=0 if trained else self.grid.epochs)
 
     def _kept(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
         path = self._path(name, ".safetensors")

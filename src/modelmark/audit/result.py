@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from modelmark import stats
 from modelmark.errors import MalformedError
+from modelmark.evidence import stats
 
 FIELD_LEVEL = 0.05
 """Level of the decision threshold in Lukas et al. 2022, from which the field's "no" is recomputed."""

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.errors import MismatchError
+from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Feed
-from modelmark.scores import Scores
 from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe
 
 MOST_CARRIERS = 2**20

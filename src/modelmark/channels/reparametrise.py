@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from modelmark.channels.description import Channels, Junction, Port
 from modelmark.errors import MismatchError
-from modelmark.layers import unwrapped
+from modelmark.networks.layers import unwrapped
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = nn.modules.batchnorm._BatchNorm

@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from modelmark.channels.description import Axis, Channels, Gauge, Junction, Kind, Port
 from modelmark.errors import MismatchError, UsageError
-from modelmark.layers import unwrapped
+from modelmark.networks.layers import unwrapped
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

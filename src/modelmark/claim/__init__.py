@@ -18,7 +18,7 @@ Loads without torch. From the bottom up:
 ``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
 ``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
 ``reading``             from an opening to what a suspect is asked (``modelmark.carriers``), and from its answers to symbols
-``transcript``          the record of queries and answers; ``modelmark.asking.record`` keeps one, and goes on with it
+``transcript``          the record of queries and answers; ``judging.asking.record`` keeps one and goes on with it
 ``challenging``         ``challenge(..., Terms(...))``: suspect, lot, test and bar, fixed before anything is shown
 ``order``               dates, revocations, spent lots
 ``checks, weighing``    the judge's single checks; the test, less the charges

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from modelmark.claim.claim import Claim, Entry
-    from modelmark.claim.deposit import Dated
-    from modelmark.claim.transcript import Head
+    from modelmark.claim.dates.deposit import Dated
+    from modelmark.claim.papers.claim import Claim, Entry
+    from modelmark.claim.papers.transcript import Head
 
 
 def run(
@@ -51,11 +51,12 @@ def run(
 
     challenge --transcript and judge --transcript take the record.
     """
-    from modelmark import asking, files
+    from modelmark import files
     from modelmark.carriers.pictures import Pictures
-    from modelmark.claim import deposit as deposits
-    from modelmark.claim import handed, lots, reading
-    from modelmark.claim.claim import Claim
+    from modelmark.claim.dates import deposit as deposits
+    from modelmark.claim.judging import asking, reading
+    from modelmark.claim.papers import handed, lots
+    from modelmark.claim.papers.claim import Claim
     from modelmark.cli import papers
     from modelmark.errors import MismatchError, UsageError
     from modelmark.naming import import_object
@@ -103,7 +104,8 @@ def _answering(api: "Callable[[Tensor], object]", output: Path) -> "Callable[[Te
 
 def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", head: "Head", bar: int) -> tuple[list[int], float]:
     """Return the drawn symbols of a lot's trials, and the gross bits at which the e-process is decided."""
-    from modelmark.claim import lots, weighing
+    from modelmark.claim.judging import weighing
+    from modelmark.claim.papers import lots
     from modelmark.errors import UsageError
 
     if bar and bar < claim.policy.bar:
@@ -123,7 +125,7 @@ def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "NDArray[np.u
     images = load_task(spec).test_inputs
     if tuple(images.shape[1:]) != entry.statement.interface.input_shape:
         raise MismatchError(
-            f"expected ordinary images of {entry.statement.interface.input_shape}, got {tuple(images.shape[1:])}"
+            f"expected ordinary images of {entry.statement.feed.input_shape}, got {tuple(images.shape[1:])}"
         )
     generator = torch.Generator().manual_seed(seed)
     return images[torch.randperm(len(images), generator=generator)[:count]].cpu().numpy()

@@ -23,11 +23,11 @@ def run(
 ) -> None:
     """Attack a model and write the result, with the accuracy it cost."""
     from modelmark import options
-    from modelmark import weights as weight_files
     from modelmark.attacks import attack_class
     from modelmark.cli.loading import build_model, load_task, load_weights, on_device, require_new
     from modelmark.errors import UsageError
-    from modelmark.task import accuracy
+    from modelmark.suspects import weights as weight_files
+    from modelmark.training.task import accuracy
 
     require_new(output)
     attack: Any = options.make(attack_class(name), dict(options.parse(settings or [])))
@@ -37,7 +37,7 @@ def run(
             hint="modelmark audit runs every kind",
         )
     task = load_task(data, mean, std).split({"thief": share}, seed=seed)["thief"]
-    model = on_device(load_weights(build_model(arch, "", task.interface), weights), device)
+    model = on_device(load_weights(build_model(arch, "", task.feed), weights), device)
     before = accuracy(model, task)
     with progress(f"{name} attack") as step:
         attacked = attack(model, task, seed=seed, watch=step)

@@ -24,9 +24,10 @@ def run(
     Whoever else sees them can refuse them or train them away: the file is as secret as the key.
     """
     from modelmark import files
-    from modelmark.claim import handed, lots, reading
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.transcript import Head
+    from modelmark.claim.judging import reading
+    from modelmark.claim.papers import handed, lots
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.transcript import Head
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_new
 

@@ -41,12 +41,12 @@ def run(
 ) -> None:
     """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
     from modelmark import files
-    from modelmark.claim import envelope
-    from modelmark.claim import transcript as records
-    from modelmark.claim.challenging import Known, Terms, challenge
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.dispute import MAX_TOKEN, Frozen
-    from modelmark.claim.verdict import Revocation, Verdict
+    from modelmark.claim.judging.challenging import Known, Terms, challenge
+    from modelmark.claim.papers import envelope
+    from modelmark.claim.papers import transcript as records
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import MAX_TOKEN, Frozen
+    from modelmark.claim.papers.verdict import Revocation, Verdict
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 

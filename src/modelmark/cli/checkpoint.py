@@ -9,7 +9,7 @@ from modelmark import files, hashing
 from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
-    from modelmark.training import Progress
+    from modelmark.training.loop import Progress
 
 
 class Checkpoint:

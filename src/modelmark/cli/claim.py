@@ -8,7 +8,7 @@ import typer
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, IdentityFile
 from modelmark.cli.terminal import say
-from modelmark.evidence import BAR
+from modelmark.evidence.evidence import BAR
 
 
 def run(
@@ -38,10 +38,10 @@ def run(
     """
     import secrets
 
-    from modelmark.claim import envelope
-    from modelmark.claim import lots as portions
-    from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
-    from modelmark.claim.statement import Statement
+    from modelmark.claim.papers import envelope
+    from modelmark.claim.papers import lots as portions
+    from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
+    from modelmark.claim.papers.statement import Statement
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_new
     from modelmark.errors import UsageError
@@ -60,8 +60,7 @@ def run(
     earlier = {papers.load(path, Claim).digest for path in prior or ()}
     try:
         entries = tuple(
-            Entry(Statement.of(key.statement), portions.split(key.scheme.size(key.interface)[0], lots))
-            for key in opened
+            Entry(Statement.of(key.statement), portions.split(key.scheme.size(key.feed)[0], lots)) for key in opened
         )
         document = Claim(
             signer.signers, claimant, papers.now(), secrets.token_hex(32), entries,

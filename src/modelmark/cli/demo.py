@@ -8,7 +8,7 @@ import typer
 from modelmark.cli.terminal import progress, say
 
 if TYPE_CHECKING:
-    from modelmark.evidence import Evidence, Observation
+    from modelmark.evidence.evidence import Evidence, Observation
 
 
 def run(
@@ -20,31 +20,31 @@ def run(
     seed: Annotated[int, typer.Option("--seed", help="of training; the keys are always new")] = 0,
 ) -> None:
     """Train a network, mark it with adi and uchida, and verify it, an unmarked one, a wrong key and two attacked copies."""
-    from modelmark import keyfile, layers, recipe, weights
     from modelmark.attacks.pruning.prune import Prune
     from modelmark.attacks.tuning.finetune import FineTune
     from modelmark.cli.loading import build_model, load_task, require_new
-    from modelmark.embedding import embed
-    from modelmark.keys import keygen
+    from modelmark.marks import keyfile
+    from modelmark.marks.embedding import embed
+    from modelmark.marks.keys import Provenance, keygen
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.base import Scheme
     from modelmark.schemes.uchida import Uchida
+    from modelmark.suspects import weights
     from modelmark.suspects.module import WhiteBox
-    from modelmark.task import accuracy
-    from modelmark.training import fit
+    from modelmark.training.loop import fit, suggested
+    from modelmark.training.task import accuracy
 
     require_new(output)
     task = load_task(data)
-    fresh = build_model(arch, "", task.interface, seed=seed)
-    plan = recipe.suggest(
-        samples=len(task.train_inputs), normalised=layers.is_normalised(fresh), trained=False,
-        picture=min(task.interface.input_shape[-2:]) >= 32,
-    )  # fmt: skip
+    fresh = build_model(arch, "", task.feed, seed=seed)
+    plan = suggested(fresh, task)
     say(f"{arch} on {data}: {len(task.train_inputs)} training samples")
     say(str(plan))
 
     schemes: dict[str, Scheme] = {"adi": Adi(), "uchida": Uchida(), "wrong-adi": Adi(), "wrong-uchida": Uchida()}
-    keys = {name: keygen(made, fresh, task.interface, arch=arch, data=data) for name, made in schemes.items()}
+    keys = {
+        name: keygen(made, fresh, task.feed, owner=Provenance(arch=arch, data=data)) for name, made in schemes.items()
+    }
     with progress("training an unmarked network") as step:
         unmarked = fit(fresh, task, plan, seed=seed, watch=step)
     with progress("training a marked network") as step:
@@ -87,7 +87,7 @@ def _table(rows: "list[tuple[str, float, Evidence | Observation]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from modelmark.evidence import shown
+    from modelmark.evidence.evidence import shown
 
     table = Table(title="What each model says (64 net bits establish a mark)")
     for column in ("model", "accuracy", "scheme", "matches", "net bits", "verdict"):

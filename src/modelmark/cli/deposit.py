@@ -11,9 +11,9 @@ from modelmark.cli.terminal import say
 from modelmark.errors import MalformedError, UsageError
 
 if TYPE_CHECKING:
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.envelope import Signed
-    from modelmark.claim.timestamp import Authority
+    from modelmark.claim.dates.timestamp import Authority
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.envelope import Signed
 
 _LIMIT = 2**20
 """Bytes of an authority's answer; real ones have some thousands."""
@@ -43,8 +43,8 @@ def run(
     A request may be sent by any means: curl -H 'Content-Type: application/timestamp-query' --data-binary @FILE URL.
     """
     from modelmark import files
-    from modelmark.claim import deposit as deposits
-    from modelmark.claim.claim import Claim
+    from modelmark.claim.dates import deposit as deposits
+    from modelmark.claim.papers.claim import Claim
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 
@@ -71,7 +71,7 @@ def run(
         )
     ordered = [tokens[named] for named in claimed.document.draw.authorities]
     signed = deposits.make(claimed, ordered, signer, trust, issued=papers.now())
-    from modelmark.claim import envelope
+    from modelmark.claim.papers import envelope
 
     envelope.save(signed, output)
     date = deposits.check(claimed, signed, trust).date
@@ -82,7 +82,7 @@ def _token(
     claimed: "Signed[Claim]", one: "Authority", number: int, urls: list[str], queries: list[Path], responses: list[Path]
 ) -> bytes:
     from modelmark import files
-    from modelmark.claim import deposit as deposits
+    from modelmark.claim.dates import deposit as deposits
 
     if number < len(urls):
         asked = deposits.request(claimed)

@@ -10,7 +10,7 @@ from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import progress, say
 
 if TYPE_CHECKING:
-    from modelmark.training import Progress
+    from modelmark.training.loop import Progress
 
 
 def run(
@@ -50,13 +50,14 @@ def run(
 
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
-    from modelmark import layers, recipe
-    from modelmark import weights as weight_files
     from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
-    from modelmark.embedding import check_together, embed
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
+    from modelmark.marks.embedding import check_together, embed
+    from modelmark.suspects import weights as weight_files
+    from modelmark.training import recipe
+    from modelmark.training.loop import suggested
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -69,8 +70,8 @@ def run(
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
     spec = data or opened[0].data
-    task = load_task(spec).fed_as(opened[0].interface)
-    model = build_model(arch, opened[0].arch, task.interface, seed=seed)
+    task = load_task(spec).fed_as(opened[0].feed)
+    model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
     model = on_device(model, device)
@@ -78,10 +79,9 @@ def run(
     if release:
         plan = recipe.released(release, epochs)
     else:
-        plan = recipe.suggest(
-            samples=len(task.train_inputs), normalised=layers.is_normalised(model), trained=weights is not None,
-            picture=min(task.interface.input_shape[-2:]) >= 32, epochs=epochs, peak=rate, batch=batch, augment=augment,
-        )  # fmt: skip
+        plan = suggested(
+            model, task, trained=weights is not None, epochs=epochs, peak=rate, batch=batch, augment=augment
+        )
     if distill:
         task = task.distilled(model)
     check_together(model, marks, task)
@@ -124,7 +124,7 @@ def run(
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after
-    if weights and before < 100 / task.interface.classes + 10:
+    if weights and before < 100 / task.feed.classes + 10:
         say("warning: the given model knew little of this data; was it trained on inputs fed as the key says?")
         say("hint: keygen --mean and --std say how")
     say(f"test accuracy {after:.2f} %" + (f", {before:.2f} % before" if weights else ""))

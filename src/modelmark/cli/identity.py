@@ -17,7 +17,7 @@ def run(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make an identity: who finds the watermark key cannot sign with it."""
-    from modelmark.claim import identity
+    from modelmark.claim.papers import identity
     from modelmark.cli.loading import require_new
 
     require_new(output)

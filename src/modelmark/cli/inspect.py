@@ -36,8 +36,9 @@ def run(
 def _read(path: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from modelmark import files, keyfile
-    from modelmark.claim import envelope, identity, records, schemas, transcript
+    from modelmark import files
+    from modelmark.claim.papers import envelope, identity, records, schemas, transcript
+    from modelmark.marks import keyfile
 
     with_magic = files.read(path, limit=keyfile.MAX_FILE, what="a file of modelmark")[:32]
     if with_magic.startswith(identity.MAGIC):

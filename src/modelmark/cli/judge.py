@@ -12,7 +12,7 @@ from modelmark.cli.terminal import say, show
 from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
-    from modelmark.claim.judging import Suspect
+    from modelmark.claim.judging.judge import Suspect
 
 STATUS = {"dependence-shown": 0, "no-evidence": 1, "not-decidable": 1, "invalid-claim": 3}
 
@@ -50,11 +50,12 @@ def run(
     Exit status 0 where dependence is shown, 1 for no evidence or not decidable, 3 for an invalid claim.
     """
     from modelmark import files
-    from modelmark.claim import envelope, explaining
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.dispute import Challenge, Opening
-    from modelmark.claim.judging import Papers, judge
-    from modelmark.claim.verdict import Revocation, Verdict
+    from modelmark.claim.judging import explaining
+    from modelmark.claim.judging.judge import Papers, judge
+    from modelmark.claim.papers import envelope
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import Challenge, Opening
+    from modelmark.claim.papers.verdict import Revocation, Verdict
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 
@@ -97,8 +98,8 @@ def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspe
     if (weights is None) == (transcript is None):
         raise UsageError("expected --weights or --transcript, one of them")
     if transcript is not None:
-        from modelmark.claim import transcript as records
-        from modelmark.claim.judging import Recorded
+        from modelmark.claim.judging.judge import Recorded
+        from modelmark.claim.papers import transcript as records
 
         return Recorded(records.load(transcript))
     from modelmark.suspects.files import open_weights

@@ -8,12 +8,12 @@ import typer
 from modelmark.cli.options import Arch, Bits, Data, Mean, Output, PassphraseFile, Settings, Std
 from modelmark.cli.terminal import passphrase, plain_warnings, say
 from modelmark.errors import UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence.evidence import BAR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from modelmark.keys import Key
+    from modelmark.marks.keys import Key, KeyPolicy, Provenance
 
 
 def run(
@@ -55,10 +55,14 @@ def run(
 
     Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, or module:factory of your own.
     """
-    from modelmark import imports, keyfile, keys, layers, options, weights
+    from modelmark import options
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
+    from modelmark.marks import imported as imports
+    from modelmark.marks import keyfile, keys
+    from modelmark.networks import layers
     from modelmark.schemes import scheme_class
     from modelmark.schemes.base import Cautious
+    from modelmark.suspects import weights
 
     require_new(output)
     require_bar(bits)
@@ -69,12 +73,12 @@ def run(
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
     task = load_task(data, mean, std)
-    interface = task.interface
-    model = build_model(arch, "", interface)
+    feed = task.feed
+    model = build_model(arch, "", feed)
     attachments: dict[str, NDArray[Any]] = {}
     implied: dict[str, object] = {}
     if images:
-        attachments, implied = imports.own_pictures(images, labels, interface, fit)
+        attachments, implied = imports.own_pictures(images, labels, feed, fit)
     elif matrix and message:
         if "layer" not in chosen:
             raise UsageError("expected the marked layer with --matrix, got none", hint="name it: --set layer=...")
@@ -88,17 +92,13 @@ def run(
         key = keys.keygen(
             options.make(cls, {**chosen, **implied}),
             model,
-            interface,
+            feed,
             task=task,
             attachments=attachments,
-            arch=arch,
-            data=data,
-            host=committed,
-            bar=bits,
-            self_check=self_check,
-            draw_kind=draw,
+            owner=Provenance(arch=arch, data=data, host=committed),
+            policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
         )
-    own = key.scheme.cautions(model, interface, host=bool(host)) if isinstance(key.scheme, Cautious) else []
+    own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
     for caution in (*own, *_slack(key, bits)):
         say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
@@ -125,10 +125,10 @@ def _require_pairs(
 def _describe(key: "Key", bar: float) -> str:
     from fractions import Fraction
 
-    from modelmark.draw import CHARGES
-    from modelmark.evidence import Charge, Evidence, shown
+    from modelmark.evidence.evidence import Charge, Evidence, shown
+    from modelmark.key.draw import CHARGES
 
-    trials, alphabet = key.scheme.size(key.interface)
+    trials, alphabet = key.scheme.size(key.feed)
     title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
     if key.scheme.objection():
         return f"{title}; no exact test: {key.scheme.objection()}"
@@ -143,10 +143,10 @@ def _fewest(key: "Key", bar: float) -> int | None:
     """Return how many matches establish a key, None if not even all do."""
     from fractions import Fraction
 
-    from modelmark import stats
-    from modelmark.draw import CHARGES
+    from modelmark.evidence import stats
+    from modelmark.key.draw import CHARGES
 
-    trials, alphabet = key.scheme.size(key.interface)
+    trials, alphabet = key.scheme.size(key.feed)
     return stats.minimum_matches(bar + CHARGES[key.draw_kind], trials, Fraction(1, alphabet))
 
 
@@ -154,7 +154,7 @@ def _slack(key: "Key", bar: float) -> list[str]:
     """Return that no symbol may be lost, where that is so; any scheme, any size."""
     if key.self_check or key.scheme.objection():
         return []
-    trials, _ = key.scheme.size(key.interface)
+    trials, _ = key.scheme.size(key.feed)
     if _fewest(key, bar) != trials:
         return []
     return [

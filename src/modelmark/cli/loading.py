@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from torch import nn
 
     from modelmark.feeds.base import Feed
-    from modelmark.keys import Key
+    from modelmark.marks.keys import Key
     from modelmark.suspects.files import WeightFile
-    from modelmark.task import Task
+    from modelmark.training.task import Task
 
 _UNDRAWN_SEED = 0
 
 
 def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "Key":
     """Return the key in a file, asking for its passphrase where it has one."""
-    from modelmark import keyfile
+    from modelmark.marks import keyfile
 
     locked = keyfile.read(path)
     if scheme and scheme != locked.header.scheme:
@@ -35,16 +35,16 @@ def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
     """Return the task over the data that ``spec`` names, fed with ``mean`` and ``std`` if they are given."""
     from dataclasses import replace
 
-    from modelmark.task import Task
+    from modelmark.training.task import Task
 
     if not spec:
         raise UsageError("expected data, got none", hint="name it: --data digits, --data idx:DIR, ...")
     task = Task.from_dataset(data.load(spec))
-    own = of_pictures(task.interface)
+    own = of_pictures(task.feed)
     means = _constants("mean", mean) if mean else own.mean
     stds = _constants("std", std) if std else own.std
     try:
-        return replace(task, interface=replace(own, mean=means, std=stds))
+        return replace(task, feed=replace(own, mean=means, std=stds))
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -63,20 +63,20 @@ def require_bar(bits: float) -> float:
     return bits
 
 
-def build_model(arch: str, known: str, interface: "Feed", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
+def build_model(arch: str, known: str, feed: "Feed", *, seed: int = _UNDRAWN_SEED) -> "nn.Module":
     """Return a fresh model.
 
     Args:
         arch: what was typed just now; trusted.
         known: what a key says, used where nothing was typed; never imported.
-        interface: of the data or key.
+        feed: of the data or key.
         seed: of the initial weights.
     """
     from modelmark import models
 
     if not (arch or known):
         raise UsageError("expected an architecture, got none", hint="name it: --arch lenet5, --arch module:factory")
-    return models.build(arch or known, interface.input_shape, interface.classes, seed=seed, trusted=bool(arch))
+    return models.build(arch or known, feed.input_shape, feed.classes, seed=seed, trusted=bool(arch))
 
 
 def on_device(model: "nn.Module", name: str) -> "nn.Module":
@@ -112,7 +112,7 @@ def load_weights(model: "nn.Module", given: "Path | WeightFile", *, said: set[st
         given: where the weights are, or the file that is open already.
         said: lines that were said before, and are not said again; they grow.
     """
-    from modelmark import weights
+    from modelmark.suspects import weights
     from modelmark.suspects.files import open_weights
 
     file = open_weights(given) if isinstance(given, Path) else given

@@ -27,9 +27,9 @@ def run(
     Whoever sees them can train them away: the lot is spent, for this claim and for good.
     """
     from modelmark import files
-    from modelmark.claim import envelope, opening
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.dispute import Challenge
+    from modelmark.claim.papers import envelope, opening
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import Challenge
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_new
     from modelmark.errors import UsageError

@@ -11,14 +11,14 @@ from modelmark.cli.terminal import passphrase
 from modelmark.errors import MalformedError, MismatchError, UsageError
 
 if TYPE_CHECKING:
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.deposit import Dated, Trust
-    from modelmark.claim.dispute import Deposit
-    from modelmark.claim.envelope import Signed
-    from modelmark.claim.identity import Identity
-    from modelmark.claim.reading import Kinds
-    from modelmark.keys import Key
-    from modelmark.marks import Mark
+    from modelmark.claim.dates.deposit import Dated, Trust
+    from modelmark.claim.judging.reading import Kinds
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import Deposit
+    from modelmark.claim.papers.envelope import Signed
+    from modelmark.claim.papers.identity import Identity
+    from modelmark.marks.keys import Key
+    from modelmark.marks.marks import Mark
 
 D = TypeVar("D")
 
@@ -49,14 +49,14 @@ Revocations = Annotated[
 
 def now() -> str:
     """Return this machine's clock, as documents write a time."""
-    from modelmark.claim.shapes import written
+    from modelmark.claim.papers.shapes import written
 
     return written(datetime.datetime.now(datetime.UTC))
 
 
 def later(days: float) -> str:
     """Return the time so many days from now."""
-    from modelmark.claim.shapes import written
+    from modelmark.claim.papers.shapes import written
 
     try:
         return written(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days))
@@ -66,7 +66,7 @@ def later(days: float) -> str:
 
 def moment(text: str, option: str) -> str:
     """Return a time that was typed, or refuse it; an empty text stays empty."""
-    from modelmark.claim.shapes import Moment
+    from modelmark.claim.papers.shapes import Moment
 
     try:
         Moment(optional=True).check(text)
@@ -77,7 +77,7 @@ def moment(text: str, option: str) -> str:
 
 def load_identity(path: Path, passphrase_file: Path | None) -> "Identity":
     """Return the identity in a file, asking for its passphrase where it has one."""
-    from modelmark.claim import identity
+    from modelmark.claim.papers import identity
 
     _, sealed = identity.inspect(path)
     return identity.load(path, passphrase(passphrase_file, confirm=False) if sealed else None)
@@ -85,15 +85,15 @@ def load_identity(path: Path, passphrase_file: Path | None) -> "Identity":
 
 def load_trust(paths: list[Path] | None) -> "Trust":
     """Return the pinned authorities."""
-    from modelmark.claim.deposit import Trust
-    from modelmark.claim.timestamp import Authority
+    from modelmark.claim.dates.deposit import Trust
+    from modelmark.claim.dates.timestamp import Authority
 
     return Trust([Authority.load(path) for path in paths or ()])
 
 
 def load(path: Path, cls: type[Any]) -> Any:
     """Return the signed document of one type in a file; what is wrong with it names the file."""
-    from modelmark.claim import envelope
+    from modelmark.claim.papers import envelope
 
     try:
         return envelope.load(path, cls)
@@ -109,7 +109,7 @@ def load_deposit(path: Path | None, claim: "Signed[Claim]") -> "Signed[Deposit] 
     Raises:
         UsageError: there must be one, and none was named.
     """
-    from modelmark.claim.dispute import Deposit
+    from modelmark.claim.papers.dispute import Deposit
 
     if path is None and claim.document.draw.kind != "offline":
         raise UsageError("expected the deposit of this claim, got none", hint="--deposit FILE")
@@ -136,9 +136,9 @@ def load_all(paths: list[Path] | None, cls: type[Any], claim: "Signed[Claim]") -
 
 def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | None) -> "Dated | None":
     """Return the dated claim that ``--claim``, ``--deposit`` and ``--authority`` name, or None where nothing was said."""
-    from modelmark.claim import deposit as deposits
-    from modelmark.claim.claim import Claim
-    from modelmark.claim.dispute import Deposit
+    from modelmark.claim.dates import deposit as deposits
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import Deposit
 
     if claim is None and deposit is None:
         if authorities:

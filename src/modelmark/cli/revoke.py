@@ -26,9 +26,9 @@ def run(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write the signed revocation. After key-leaked the claim still holds for suspects that were frozen before."""
-    from modelmark.claim import envelope, lots
-    from modelmark.claim.claim import Claim, require_claimant
-    from modelmark.claim.verdict import Revocation, Spent
+    from modelmark.claim.papers import envelope, lots
+    from modelmark.claim.papers.claim import Claim, require_claimant
+    from modelmark.claim.papers.verdict import Revocation, Spent
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 

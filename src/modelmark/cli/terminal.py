@@ -14,7 +14,7 @@ import typer
 from modelmark.errors import CapacityWarning, MalformedError, PassphraseError
 
 if TYPE_CHECKING:
-    from modelmark.training import Progress
+    from modelmark.training.loop import Progress
 
 ENVIRONMENT = "MODELMARK_PASSPHRASE"
 _LONGEST = 4000  # characters of a line

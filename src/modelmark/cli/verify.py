@@ -10,11 +10,11 @@ from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
 from modelmark.cli.views import View
 from modelmark.errors import UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence.evidence import BAR
 
 if TYPE_CHECKING:
-    from modelmark.keys import Key
-    from modelmark.marks import Mark
+    from modelmark.marks.keys import Key
+    from modelmark.marks.marks import Mark
 
 
 def run(
@@ -59,8 +59,9 @@ def run(
 
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
-    from modelmark.combined import combine
-    from modelmark.evidence import Evidence
+    from modelmark.evidence.combined import combine
+    from modelmark.evidence.evidence import Evidence
+    from modelmark.suspects.base import Read
     from modelmark.suspects.files import open_weights
 
     require_bar(bits)
@@ -83,7 +84,7 @@ def run(
     else:
         for part in (*found, together) if together else found:
             show(str(part))
-        if arch and any(arch != key.arch for key in opened):
+        if arch and any(arch != key.arch for key in opened if key.scheme.reads.probe is not Read):
             say(f"read with the code of {arch}, which is not what the key was made for ({opened[0].arch})")
         if unmarked and all(isinstance(part, Evidence) for part in found):
             say("--unmarked was not used: drawn messages have an exact test, which needs no models to compare with")

@@ -11,9 +11,9 @@ from modelmark.errors import MismatchError
 if TYPE_CHECKING:
     from torch import nn
 
-    from modelmark.keys import Key
-    from modelmark.marks import Mark
-    from modelmark.reading import Reading, Unread
+    from modelmark.marks.keys import Key
+    from modelmark.marks.marks import Mark
+    from modelmark.marks.reading import Reading, Unread
     from modelmark.suspects.files import WeightFile
     from modelmark.suspects.state import State
 
@@ -50,7 +50,7 @@ class View:
         Raises:
             MismatchError: suspect and key do not belong together; with a hint.
         """
-        from modelmark.reading import Unread
+        from modelmark.marks.reading import Unread
 
         suspect = self._suspect(mark.key, self.file)
         try:
@@ -84,13 +84,14 @@ class View:
 
     def _through(self, mark: "Mark", suspect: "State", head_from: Path) -> "Reading":
         """Return the reading through another head, with the objection to it unless it is the committed host's."""
-        from modelmark import layers, weights
+        from modelmark.networks import layers
+        from modelmark.suspects import weights
         from modelmark.suspects.files import open_weights
         from modelmark.suspects.module import WhiteBox
 
         key = mark.key
-        donor = self._suspect(key, open_weights(head_from)).network(key.interface).state_dict()
-        reading = mark.read(WhiteBox(layers.with_head(suspect.network(key.interface), donor)))
+        donor = self._suspect(key, open_weights(head_from)).network(key.feed).state_dict()
+        reading = mark.read(WhiteBox(layers.with_head(suspect.network(key.feed), donor)))
         return replace(reading, objection="" if key.host == weights.digest(donor) else _HEAD)
 
     def _explained(self, key: "Key", error: MismatchError) -> MismatchError:
@@ -111,7 +112,7 @@ def _host(key: "Key", path: Path, arch: str) -> "nn.Module":
 
     named = "" if key.arch and ":" not in key.arch else arch
     try:
-        host = State(open_weights(path), named or key.arch, trusted=bool(named)).network(key.interface)
+        host = State(open_weights(path), named or key.arch, trusted=bool(named)).network(key.feed)
     except MismatchError as error:
         raise MismatchError(f"{OTHER_HOST} in {path.name}", hint=str(error)) from None
     require(host, committed=key.host, scheme=key.scheme.name)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.errors import MalformedError
-from modelmark.interface import FULL_SCALE, UNIT
+from modelmark.feeds.pictures import FULL_SCALE, UNIT
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

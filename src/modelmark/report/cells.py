@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modelmark.audit.result import FIELD_LOSS, Reading
-from modelmark.evidence import BAR
+from modelmark.evidence.evidence import BAR
 from modelmark.report.rows import Row
 
 State = Literal["removed", "holds", "costly", "unmarked", "refused", "failed", "other"]

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from modelmark.evidence import shown
+from modelmark.evidence.evidence import shown
 
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
 

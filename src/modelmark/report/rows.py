@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from modelmark import files, stats
+from modelmark import files
 from modelmark.audit.result import Reading, Result, parse
 from modelmark.errors import MalformedError, UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 
 _MOST = 1 << 29
 _LONGEST = 1 << 20

@@ -14,7 +14,7 @@ SCHEMES = {
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
-    "null": "modelmark.schemes.null:Null",
+    "null": "modelmark.schemes.null_embedding:NullEmbedding",
     "uchida": "modelmark.schemes.uchida:Uchida",
 }
 

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelmark import taps
 from modelmark.carriers.means import Means
 from modelmark.carriers.rows import real
 from modelmark.errors import MismatchError
-from modelmark.hooks import Hooks
-from modelmark.preprocess import Normalise
-from modelmark.schemes._blackbox import hard
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import taps
+from modelmark.schemes.blackbox import hard
+from modelmark.training.hooks import Hooks
 
 _SAMPLES = 32
 """The batch of the authors' demo, whose centre term is a sum over it."""

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from modelmark import layers, taps
-from modelmark.preprocess import Normalise
-from modelmark.secret import Secret
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.key.secret import Secret
+from modelmark.networks import layers, taps
+from modelmark.training.task import Task
 
 _SAMPLES = 4000
 _COMPONENTS = 16
@@ -39,7 +39,7 @@ def sparseness(
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 
-    path, normalise = layers.head(model), Normalise(task.interface)
+    path, normalise = layers.head(model), Normalise(task.feed)
 
     def features(images: torch.Tensor) -> npt.NDArray[np.float64]:
         return taps.activations(model, path, normalise(images)).cpu().double().numpy()
@@ -48,7 +48,7 @@ def sparseness(
     found = features(task.train_inputs[torch.from_numpy(picked)])
     seed = int(secret.integers("density/seed", 2**31, 1)[0])
     reduce = PCA(min(_COMPONENTS, *found.shape), whiten=True, svd_solver="covariance_eigh").fit(found)
-    mixture = GaussianMixture(task.interface.classes, covariance_type="full", reg_covar=1e-3, random_state=seed)
+    mixture = GaussianMixture(task.feed.classes, covariance_type="full", reg_covar=1e-3, random_state=seed)
     known = np.sort(mixture.fit(reduce.transform(found)).score_samples(reduce.transform(found)))
     scores = [
         mixture.score_samples(reduce.transform(features(torch.from_numpy(candidates(slice(start, start + _CHUNK))))))

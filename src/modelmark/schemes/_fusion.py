@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from modelmark import layers
 from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import FULL_SCALE
-from modelmark.hooks import Hooks, Samples
-from modelmark.preprocess import Normalise
-from modelmark.schemes import _blackbox
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
+from modelmark.schemes import blackbox
+from modelmark.training.hooks import Hooks, Samples
 
 UNIT = 65536
 """The blend of an overlay is in fixed point, in parts of this."""
@@ -119,15 +119,15 @@ class Fuser:
     """Fuses inputs as ``forward`` takes them.
 
     Args:
-        interface: how they were normalised; white and black are those of each channel.
+        feed: how they were normalised; white and black are those of each channel.
         direct: two pictures side by side on a canvas; else an overlay.
         ratio: of the overlay.
     """
 
-    def __init__(self, interface: Feed, *, direct: bool, ratio: float) -> None:
+    def __init__(self, feed: Feed, *, direct: bool, ratio: float) -> None:
         layouts = np.array(LAYOUTS)
-        normalise = Normalise(interface)
-        channels = interface.input_shape[0]
+        normalise = Normalise(feed)
+        channels = feed.input_shape[0]
         self._direct, self._share = direct, weight(ratio) / UNIT
         self._places = torch.from_numpy(np.concatenate([layouts[:, :2], _others(layouts[:, :2])], axis=1))
         blanks = torch.from_numpy(layouts[:, 2:].astype(np.uint8)).flatten()
@@ -157,7 +157,7 @@ class Fusing(Hooks):
     Args:
         fuser: makes one input of two.
         labels: of each pair of classes in each layout, ``(classes, classes, layouts)``; -1 where there is no symbol.
-        per_hundred: fused inputs for every hundred samples of the batch; see ``_blackbox.share``.
+        per_hundred: fused inputs for every hundred samples of the batch; see ``blackbox.share``.
         seed: of the choice of pairs.
     """
 
@@ -179,9 +179,9 @@ class Fusing(Hooks):
         layouts = torch.randint(self.labels.shape[2], (count, count), generator=self._generator).to(x.device)
         scores = torch.rand(count, count, generator=self._generator).to(x.device)
         chosen = chosen.to(x.device)
-        classes = _blackbox.hard(y)[chosen]
+        classes = blackbox.hard(y)[chosen]
         labels = self.labels[classes[:, None], classes, layouts].flatten()
-        wanted = min(_blackbox.share(len(x), self._per_hundred), count * count)
+        wanted = min(blackbox.share(len(x), self._per_hundred), count * count)
         picked = scores.flatten().masked_fill(labels < 0, -1.0).topk(wanted).indices
         picked = picked[labels[picked] >= 0]
         first, second = x[chosen[picked // count]], x[chosen[picked % count]]

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
-from modelmark.hooks import Composed, Hooks
-from modelmark.schemes import _blackbox
+from modelmark.networks import layers
+from modelmark.schemes import blackbox
+from modelmark.training.hooks import Composed, Hooks
 
 
 class Masking(Hooks):
@@ -110,5 +110,5 @@ class Coupling(Composed):
 
         Above zero, more than half of the queries give the label, which is then their plurality.
         """
-        leads = _blackbox.lead(model, self._inputs, self._labels).view(-1, self._queries)
+        leads = blackbox.lead(model, self._inputs, self._labels).view(-1, self._queries)
         return leads.sort(dim=1, descending=True).values[:, self._queries // 2]

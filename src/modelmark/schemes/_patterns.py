@@ -16,44 +16,44 @@ from torch import Tensor, nn
 from modelmark.carriers.filtered import Filters
 from modelmark.errors import CapacityError, UsageError
 from modelmark.feeds.base import Feed
-from modelmark.hooks import Hooks, Samples, joined
-from modelmark.preprocess import Extremes
-from modelmark.secret import Secret
+from modelmark.feeds.tensors import Extremes
+from modelmark.key.secret import Secret
+from modelmark.training.hooks import Hooks, Samples, joined
 
 _SPARE = 4
 """Patterns drawn for each one kept, so that repeated ones can be left out."""
 
 
-def default_side(interface: Feed) -> int:
+def default_side(feed: Feed) -> int:
     """Return 6, the paper's, or three eighths of the shorter side of an input too small for that (3 on 8 x 8)."""
-    return min(6, max(2, min(plane(interface)) * 3 // 8))
+    return min(6, max(2, min(plane(feed)) * 3 // 8))
 
 
-def plane(interface: Feed) -> tuple[int, int]:
+def plane(feed: Feed) -> tuple[int, int]:
     """Return height and width of the inputs.
 
     Raises:
         UsageError: they are not pictures.
     """
-    if len(interface.input_shape) != 3:
-        raise UsageError(f"expected pictures (channels, height, width), got inputs of shape {interface.input_shape}")
-    return interface.input_shape[1:]  # type: ignore[return-value]
+    if len(feed.input_shape) != 3:
+        raise UsageError(f"expected pictures (channels, height, width), got inputs of shape {feed.input_shape}")
+    return feed.input_shape[1:]  # type: ignore[return-value]
 
 
-def check_side(side: int, interface: Feed) -> None:
+def check_side(side: int, feed: Feed) -> None:
     """Raise CapacityError where a pattern does not fit the picture."""
-    if side > min(plane(interface)):
-        raise CapacityError(f"expected a pattern side of at most {min(plane(interface))}, got {side}")
+    if side > min(plane(feed)):
+        raise CapacityError(f"expected a pattern side of at most {min(plane(feed))}, got {side}")
 
 
-def draw(secret: Secret, count: int, side: int, interface: Feed) -> Filters:
+def draw(secret: Secret, count: int, side: int, feed: Feed) -> Filters:
     """Return ``count`` filters from the secret, uniform over bits and places, no two alike.
 
     Raises:
         CapacityError: the pattern is larger than the picture, or there are not that many patterns.
     """
-    check_side(side, interface)
-    height, width = plane(interface)
+    check_side(side, feed)
+    height, width = plane(feed)
     tries = _SPARE * count
     bits = secret.integers("pattern/bits", 2, tries * side * side).astype(np.uint8)
     rows = secret.integers("pattern/row", height - side + 1, tries)

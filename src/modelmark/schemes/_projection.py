@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from modelmark.carriers.rows import UNIT
 from modelmark.errors import CapacityError
-from modelmark.secret import Secret
+from modelmark.key.secret import Secret
 
 MAX_ENTRIES = 2**28
 """Of a projection: 4,096 bits over 65,536 averaged weights fit, a key made to exhaust the memory does not."""

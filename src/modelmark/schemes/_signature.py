@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from modelmark.carriers.filtered import Filters
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.key.secret import Secret
 from modelmark.schemes.base import Attachments
-from modelmark.secret import Secret
 
 RSA_BITS = 3072
 """Of the modulus; the demonstrations of the paper's re-implementations use 512, which is broken."""

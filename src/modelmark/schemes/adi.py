@@ -15,18 +15,19 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from modelmark import stats
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
-from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.pictures import of_pictures
-from modelmark.hooks import Hooks
-from modelmark.schemes import _blackbox, _triggers
+from modelmark.key.draw import CHARGES
+from modelmark.key.secret import Secret
+from modelmark.rendering import triggers
+from modelmark.schemes import blackbox
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.secret import Secret
+from modelmark.training.hooks import Hooks
 
 _OBJECTIONS = {
     "drawn": "",
@@ -53,7 +54,7 @@ class Adi(Drawn):
     name: ClassVar[str] = "adi"
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
-    reading: ClassVar[str] = _blackbox.READING
+    reading: ClassVar[str] = blackbox.READING
 
     triggers: int | None = None
     per_hundred: int = 2
@@ -75,27 +76,25 @@ class Adi(Drawn):
             raise ValueError("expected a resolved scheme, got one whose number of triggers is left open")
         return self.triggers
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Adi":
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Adi":
         """Fill in the number of triggers and check what is attached."""
         if self.pictures == "own" and "triggers" not in attachments:
             raise UsageError("expected own pictures, got none: see --images")
         if self.message == "imported" and "labels" not in attachments:
             raise UsageError("expected imported labels, got none: see --labels")
-        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
-        default = (
-            len(interface.unpacked(attachments["triggers"])) if self.pictures == "own" else max(100, fewest * 3 // 2)
-        )
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
+        default = len(feed.unpacked(attachments["triggers"])) if self.pictures == "own" else max(100, fewest * 3 // 2)
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
-        resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
+        resolved.carriers(Material(Secret(bytes(32)), feed, attachments))
         return resolved
 
-    def check(self, model: nn.Module, interface: Feed) -> None:
+    def check(self, model: nn.Module, feed: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
-        _blackbox.check(model, interface)
+        blackbox.check(model, feed)
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
-        return self._count, interface.classes
+        return self._count, feed.classes
 
     def objection(self) -> str:
         """Return why the labels have no exact test, if they have none."""
@@ -103,17 +102,17 @@ class Adi(Drawn):
 
     def carriers(self, material: Material) -> Pictures:
         """Return the pictures, ``triggers`` of them; labels that were not drawn follow."""
-        feed, chosen = material.interface, self.chosen_message(material)
+        feed, chosen = material.feed, self.literal_message(material)
         require_bytes(self._count, feed.input_shape)
         if self.pictures == "synthetic":
             of_pictures(feed)
-            shown = _triggers.render(material.secret, self._count, feed.input_shape)
+            shown = triggers.render(material.secret, self._count, feed.input_shape)
         else:
             shown = self._own(material)
         return Pictures(feed, shown, chosen=() if chosen is None else label_leaves(chosen))
 
     def _own(self, material: Material) -> Array:
-        feed = material.interface
+        feed = material.feed
         own = feed.unpacked(material.attachments.get("triggers", np.empty(0)))
         try:
             feed.check(own, "own pictures")
@@ -127,9 +126,9 @@ class Adi(Drawn):
             raise UsageError(f"expected pictures that all differ, got {repeated} repeated")
         return chosen
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported labels, or None where the draw decides."""
-        classes = material.interface.classes
+        classes = material.feed.classes
         if self.message == "drawn":
             return None
         if self.message == "secret":
@@ -142,5 +141,5 @@ class Adi(Drawn):
     def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends triggers to every batch."""
         self.check(model, carriers.feed)
-        inputs = _blackbox.pictures(carriers.pictures, carriers.feed)
-        return _blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
+        inputs = blackbox.pictures(carriers.pictures, carriers.feed)
+        return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)

@@ -11,10 +11,10 @@ from torch import nn
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
 from modelmark.feeds.base import Feed
-from modelmark.hooks import Hooks
-from modelmark.secret import Secret
+from modelmark.key.secret import Secret
 from modelmark.suspects.base import Access, access
-from modelmark.task import Task
+from modelmark.training.hooks import Hooks
+from modelmark.training.task import Task
 
 Attachments = Mapping[str, npt.NDArray[Any]]
 
@@ -25,12 +25,12 @@ class Material:
 
     Args:
         secret: of the key.
-        interface: how the model is fed.
+        feed: how the model is fed.
         attachments: what the key holds beside its secret, by name.
     """
 
     secret: Secret
-    interface: Feed
+    feed: Feed
     attachments: Attachments = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ class Scheme(Protocol):
         """The margin every symbol needs before embedding is done."""
         ...
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Scheme":
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Scheme":
         """Return the scheme with every default that depends on the model filled in.
 
         Raises:
@@ -61,7 +61,7 @@ class Scheme(Protocol):
         """
         ...
 
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> Attachments:
+    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> Attachments:
         """Return what this resolved scheme's key must hold beside the secret, made once by ``keygen``.
 
         Args:
@@ -74,11 +74,11 @@ class Scheme(Protocol):
         """
         ...
 
-    def check(self, model: nn.Module, interface: Feed) -> None:
+    def check(self, model: nn.Module, feed: Feed) -> None:
         """Raise MismatchError unless ``model`` can carry or hold a mark of this resolved scheme."""
         ...
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return the number of symbols and the size of their alphabet."""
         ...
 
@@ -94,7 +94,7 @@ class Scheme(Protocol):
         """
         ...
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return a message that was chosen rather than drawn, or None where the draw decides."""
         ...
 
@@ -115,11 +115,11 @@ class Drawn:
 
     private: ClassVar[tuple[str, ...]] = ()
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> Self:
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> Self:
         """Return the scheme as it is."""
         return self
 
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return nothing."""
         return {}
 
@@ -127,7 +127,7 @@ class Drawn:
         """Return nothing: the test is exact."""
         return ""
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return nothing: the draw decides."""
         return None
 
@@ -136,12 +136,12 @@ class Drawn:
 class Cautious(Protocol):
     """A scheme that warns of keys that can be made and will be hard to embed."""
 
-    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
         """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
 
         Args:
             model: that ``keygen`` was given.
-            interface: of the key.
+            feed: of the key.
             host: whether that model was trained.
         """
         ...

@@ -16,20 +16,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from modelmark import stats
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
-from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
-from modelmark.hooks import Hooks
-from modelmark.schemes import _blackbox, _fusion
+from modelmark.key.draw import CHARGES
+from modelmark.key.secret import Secret
+from modelmark.schemes import _fusion, blackbox
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.secret import Secret
-from modelmark.task import Task
+from modelmark.training.hooks import Hooks
+from modelmark.training.task import Task
 
 _MOST = 128
 """Symbols, unless more are needed or asked for: a hundred classes have 9,900 pairs."""
@@ -77,7 +77,7 @@ class Coupled(Drawn):
     name: ClassVar[str] = "coupled"
     summary: ClassVar[str] = "two of the owner's pictures fused, a label per pair of classes (Wen et al. 2023)"
     reads: ClassVar[type[Carriers]] = Pictures
-    reading: ClassVar[str] = _blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
+    reading: ClassVar[str] = blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
 
     fusion: Literal["direct", "overlay", "autoencoder"] = "direct"
     ratio: float = 0.5
@@ -139,69 +139,69 @@ class Coupled(Drawn):
             self.fusion == "overlay" and 2 * _fusion.weight(self.ratio) == _fusion.UNIT
         )
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Coupled":
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Coupled":
         """Fill in the number of symbols and layouts, and check that so many different ones exist."""
-        if len(interface.input_shape) != 3:
-            raise UsageError(f"expected pictures (channels, height, width), got inputs {interface.input_shape}")
-        if interface.classes < 3:
-            raise UsageError(f"expected at least three classes, got {interface.classes}")
+        if len(feed.input_shape) != 3:
+            raise UsageError(f"expected pictures (channels, height, width), got inputs {feed.input_shape}")
+        if feed.classes < 3:
+            raise UsageError(f"expected at least three classes, got {feed.classes}")
         repeats = self.repeats or (8 if self._fixed else _fusion.default_repeats(model))
         if self._literal:
             return replace(self, symbols=self.triggers, layouts=1, repeats=repeats)
-        pairs = _fusion.combinations(interface.classes, symmetric=self._symmetric)
-        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
+        pairs = _fusion.combinations(feed.classes, symmetric=self._symmetric)
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
         wanted = self.symbols or fewest * 4 // 3
         enough = min(-(-wanted // pairs), len(_fusion.LAYOUTS)) if self.fusion == "direct" else 1
         layouts = self.layouts or enough
         symbols = self.symbols or min(layouts * pairs, max(_MOST, wanted))
         resolved = replace(self, symbols=symbols, layouts=layouts, repeats=repeats)
-        resolved._check_capacity(interface)
+        resolved._check_capacity(feed)
         return resolved
 
-    def _check_capacity(self, interface: Feed) -> None:
+    def _check_capacity(self, feed: Feed) -> None:
         symbols, layouts, _ = self._sizes
-        require_bytes(symbols * self._each, interface.input_shape)
+        require_bytes(symbols * self._each, feed.input_shape)
         if self._literal:
             return
-        pairs = _fusion.combinations(interface.classes, symmetric=self._symmetric)
+        pairs = _fusion.combinations(feed.classes, symmetric=self._symmetric)
         most = layouts * pairs
         if symbols > most:
             raise CapacityError(f"expected at most {most} symbols of {pairs} pairs of classes, got {symbols}")
         if most > _MOST_PAIRS:
             raise CapacityError(f"expected at most {_MOST_PAIRS} pairs of classes in all layouts, got {most}")
 
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return the pictures that are fused, picked by the secret, or those that an autoencoder made of them."""
         if task is None:
             raise UsageError("expected data, got none", hint="triggers are made of the owner's pictures: --data")
-        interface, targets = task.interface, _blackbox.hard(task.train_targets.cpu()).numpy()
+        feed, targets = task.feed, blackbox.hard(task.train_targets.cpu()).numpy()
         each = self.triggers if self._literal else self.queries
         picked = []
-        for number in self._classes(secret, interface):
+        for number in self._classes(secret, feed):
             own = np.flatnonzero(targets == number)
             if len(own) < each:
-                name = interface.class_names[number]
+                name = feed.class_names[number]
                 raise UsageError(f"expected at least {each} training pictures of class {name!r}, got {len(own)}")
             picked.append(own[secret.permutation(f"coupled/pictures/{number}", len(own))[:each]])
         inputs = task.train_inputs.cpu()
         sources = inputs.numpy()[np.stack(picked)]
         if self.fusion != "autoencoder":
             return {"sources": sources}
-        first, second, _ = self._paired(secret, interface, sources)
+        first, second, _ = self._paired(secret, feed, sources)
         seed = int(secret.integers("coupled/autoencoder", 2**31, 1)[0])
         return {"fused": fuse_latents(inputs, torch.from_numpy(first), torch.from_numpy(second), seed).numpy()}
 
-    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
         """Return that there are many layouts to learn, where that is so."""
-        return _fusion.cautions(interface.classes, self._sizes[1])
+        return _fusion.cautions(feed.classes, self._sizes[1])
 
-    def check(self, model: nn.Module, interface: Feed) -> None:
+    def check(self, model: nn.Module, feed: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
-        _blackbox.check(model, interface)
+        blackbox.check(model, feed)
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol per pair of classes and layout; in the literal variant one per trigger."""
-        return self._sizes[0], interface.classes
+        return self._sizes[0], feed.classes
 
     def objection(self) -> str:
         """Return why the literal variant has no exact test."""
@@ -213,65 +213,65 @@ class Coupled(Drawn):
         Raises:
             MismatchError: what is attached is not this key's.
         """
-        secret, feed, attached = material.secret, material.interface, material.attachments
+        secret, feed, attached = material.secret, material.feed, material.attachments
         self._check_capacity(feed)
-        pairs, chosen = self._pairs(secret, feed), self.chosen_message(material)
+        pairs, chosen = self._pairs(secret, feed), self.literal_message(material)
         if self.fusion == "autoencoder":
-            pictures = _blackbox.attached(attached, "fused", (len(pairs) * self._each,), feed)
+            pictures = blackbox.attached(attached, "fused", (len(pairs) * self._each,), feed)
         else:
             count = len(self._classes(secret, feed)), self.triggers if self._literal else self.queries
-            sources = _blackbox.attached(attached, "sources", count, feed)
+            sources = blackbox.attached(attached, "sources", count, feed)
             first, second, layouts = self._paired(secret, feed, sources)
             pictures = _fusion.fuse_bytes(first, second, layouts if self.fusion == "direct" else None, self.ratio)
         return Fused(feed, pictures, self._each, () if chosen is None else label_leaves(chosen[:1]), pairs=pairs)
 
-    def _pairs(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
+    def _pairs(self, secret: Secret, feed: Feed) -> npt.NDArray[np.int64]:
         """Return classes and layout of each symbol, ``(symbols, 3)``; a choice by the secret where there are more."""
         symbols, layouts, _ = self._sizes
         if self._literal:
-            first, second = secret.permutation("coupled/classes", interface.classes)[:2]
+            first, second = secret.permutation("coupled/classes", feed.classes)[:2]
             return np.tile(np.array([[first, second, 0]], np.int64), (symbols, 1))
-        grid = np.indices((interface.classes, interface.classes, layouts)).reshape(3, -1).T
+        grid = np.indices((feed.classes, feed.classes, layouts)).reshape(3, -1).T
         every = grid[grid[:, 0] < grid[:, 1]] if self._symmetric else grid[grid[:, 0] != grid[:, 1]]
         if symbols == len(every):
             return every
         return every[np.sort(secret.permutation("coupled/symbols", len(every))[:symbols])]
 
-    def _classes(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
+    def _classes(self, secret: Secret, feed: Feed) -> npt.NDArray[np.int64]:
         """Return the classes that pictures are needed of, in ascending order."""
-        return np.unique(self._pairs(secret, interface)[:, :2])
+        return np.unique(self._pairs(secret, feed)[:, :2])
 
     def _paired(
-        self, secret: Secret, interface: Feed, sources: npt.NDArray[np.uint8]
+        self, secret: Secret, feed: Feed, sources: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Return the two pictures and the layout of each fused one; the n-th of a class goes with the n-th of another."""
-        pairs = self._pairs(secret, interface)
-        rows = np.searchsorted(self._classes(secret, interface), pairs[:, :2])
+        pairs = self._pairs(secret, feed)
+        rows = np.searchsorted(self._classes(secret, feed), pairs[:, :2])
         if self._literal:
             return sources[rows[0, 0]], sources[rows[0, 1]], pairs[:, 2]
-        flat = (-1, *interface.input_shape)
+        flat = (-1, *feed.input_shape)
         first, second = (sources[rows[:, side]].reshape(flat) for side in (0, 1))
         return first, second, pairs[:, 2].repeat(self.queries)
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the target class of the literal variant for every trigger, or None where the draw decides."""
         if not self._literal:
             return None
-        return np.full(self.triggers, material.secret.permutation("coupled/classes", material.interface.classes)[2])
+        return np.full(self.triggers, material.secret.permutation("coupled/classes", material.feed.classes)[2])
 
     def hooks(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hooks that append fused pictures to every batch and mask weights."""
-        interface = carriers.feed
-        self.check(model, interface)
-        inputs = _blackbox.pictures(carriers.pictures, interface)
+        feed = carriers.feed
+        self.check(model, feed)
+        inputs = blackbox.pictures(carriers.pictures, feed)
         labels = torch.from_numpy(message).repeat_interleave(self._each)
-        repeated = _blackbox.Mixing(inputs, labels, self._sizes[2], seed)
+        repeated = blackbox.Mixing(inputs, labels, self._sizes[2], seed)
         parts: list[Hooks] = [repeated, Masking(self.mask_every, self.mask_ratio, seed)]
         if not self._fixed:
-            table = torch.full((interface.classes, interface.classes, self._sizes[1]), -1)
+            table = torch.full((feed.classes, feed.classes, self._sizes[1]), -1)
             first, second, layout = torch.from_numpy(carriers.pairs).T
             table[first, second, layout] = torch.from_numpy(message)
-            fuser = _fusion.Fuser(interface, direct=self.fusion == "direct", ratio=self.ratio)
+            fuser = _fusion.Fuser(feed, direct=self.fusion == "direct", ratio=self.ratio)
             if self._symmetric:
                 table[second, first, layout] = torch.from_numpy(message)
             parts.insert(0, _fusion.Fusing(fuser, table, self.per_hundred, seed))

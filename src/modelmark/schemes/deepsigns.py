@@ -18,21 +18,22 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from modelmark import layers, stats, taps
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.means import Means
 from modelmark.carriers.pictures import require_bytes
-from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
-from modelmark.hooks import Hooks
+from modelmark.key.draw import CHARGES
+from modelmark.key.secret import Secret
 from modelmark.naming import suggest
-from modelmark.schemes import _blackbox, _projection
+from modelmark.networks import layers, taps
+from modelmark.schemes import _projection, blackbox
 from modelmark.schemes._centres import Centres
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.secret import Secret
-from modelmark.task import Task
+from modelmark.training.hooks import Hooks
+from modelmark.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class DeepSigns(Drawn):
             raise ValueError("expected a resolved scheme, got one whose classes, bits or width are left open")
         return self.classes, self.bits
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "DeepSigns":
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "DeepSigns":
         """Choose the layer, the number of classes and of bits, and check that they fit."""
         layer = self.layer or layers.head(model)
         there = [path for path, _ in layers.unwrapped(model).named_modules(remove_duplicate=False)]
@@ -109,12 +110,12 @@ class DeepSigns(Drawn):
             if path not in there:
                 problem = f"expected a layer of the model, it has none of that name: {path!r}"
                 raise UsageError(problem, hint=suggest(path, there))
-        picture = _blackbox.pictures(interface.example(1), interface)
+        picture = blackbox.pictures(feed.example(1), feed)
         received = [taps.activations(model, path, picture) for path in layer.split(",")]
         width = tuple(found.shape[1] for found in received)
-        classes = min(10, interface.classes) if self.classes is None else self.classes
-        if classes > interface.classes:
-            raise UsageError(f"expected at most the data's {interface.classes} classes to carry bits, got {classes}")
+        classes = min(10, feed.classes) if self.classes is None else self.classes
+        if classes > feed.classes:
+            raise UsageError(f"expected at most the data's {feed.classes} classes to carry bits, got {classes}")
         trials = stats.minimum_trials(1.1 * (BAR + CHARGES["offline"]), Fraction(1, 2))
         enough = -(-trials // (classes * len(width)))
         bits = max(enough, min(20, min(width) // 16)) if self.bits is None else self.bits
@@ -141,37 +142,35 @@ class DeepSigns(Drawn):
             )
         _projection.require_size(bits, sum(self.width), bits=len(self.width) * classes * bits)
 
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return ``inputs``: training samples of the carrying classes, ``(s, n, *input_shape)``."""
         if task is None:
             raise UsageError("expected data for the key's inputs, got none")
-        labels = _blackbox.hard(task.train_targets).cpu().numpy()
-        places = [np.flatnonzero(labels == c) for c in self._classes(secret, task.interface)]
+        labels = blackbox.hard(task.train_targets).cpu().numpy()
+        places = [np.flatnonzero(labels == c) for c in self._classes(secret, task.feed)]
         count = min(self.inputs, min(len(place) for place in places))
         if count == 0:
-            empty = next(
-                c for c, place in zip(self._classes(secret, task.interface), places, strict=True) if not len(place)
-            )
+            empty = next(c for c, place in zip(self._classes(secret, task.feed), places, strict=True) if not len(place))
             raise UsageError(f"expected training samples of every carrying class, class {empty} has none")
         images = task.train_inputs.cpu().numpy()
         chosen = [place[secret.permutation(f"inputs/{i}", len(place))[:count]] for i, place in enumerate(places)]
         return {"inputs": np.stack([images[places] for places in chosen])}
 
-    def _classes(self, secret: Secret, interface: Feed) -> npt.NDArray[np.int64]:
-        return np.sort(secret.permutation("classes", interface.classes)[: self._size[0]])
+    def _classes(self, secret: Secret, feed: Feed) -> npt.NDArray[np.int64]:
+        return np.sort(secret.permutation("classes", feed.classes)[: self._size[0]])
 
-    def check(self, model: nn.Module, interface: Feed) -> None:
+    def check(self, model: nn.Module, feed: Feed) -> None:
         """Raise MismatchError unless the model has the marked layers, and they receive M units each."""
-        blank = _blackbox.pictures(interface.example(1), interface)
+        blank = blackbox.pictures(feed.example(1), feed)
         try:
             found = tuple(taps.activations(model, path, blank).shape[1] for path in self._paths)
         except (RuntimeError, ValueError) as error:
             problem = str(error).splitlines()[0][:120]
-            raise MismatchError(f"expected a model that takes inputs {interface.input_shape}, got: {problem}") from None
+            raise MismatchError(f"expected a model that takes inputs {feed.input_shape}, got: {problem}") from None
         if found != self.width:
             raise MismatchError(f"expected the marked layer to receive {self.width} units, got {found}")
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol per layer, class and bit, in that order, of alphabet 2."""
         classes, bits = self._size
         return len(self.width) * classes * bits, 2
@@ -191,7 +190,7 @@ class DeepSigns(Drawn):
             MismatchError: the attached inputs are not this key's.
         """
         classes, bits = self._size
-        feed, inputs = material.interface, material.attachments.get("inputs", np.empty(0))
+        feed, inputs = material.feed, material.attachments.get("inputs", np.empty(0))
         self._check_capacity()
         if inputs.dtype != feed.dtype or inputs.shape[:1] + inputs.shape[2:] != (classes, *feed.input_shape):
             raise MismatchError(f"expected inputs {feed.dtype} of {classes} classes, got {inputs.dtype} {inputs.shape}")
@@ -204,11 +203,11 @@ class DeepSigns(Drawn):
         )
         return Means(feed, self._classes(material.secret, feed), inputs, projections, tuple(self._paths))
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal bits, or None where the draw decides."""
         if self.message == "drawn":
             return None
-        return material.secret.integers("message", 2, self.size(material.interface)[0])
+        return material.secret.integers("message", 2, self.size(material.feed)[0])
 
     def hooks(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the centres with their terms, tapped into ``model``: the very module that is trained."""

@@ -16,19 +16,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from modelmark import stats
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
-from modelmark.draw import CHARGES
 from modelmark.errors import CapacityError, MismatchError, UsageError
-from modelmark.evidence import BAR
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
-from modelmark.hooks import Hooks
-from modelmark.schemes import _blackbox, _density, _noise
+from modelmark.key.draw import CHARGES
+from modelmark.key.secret import Secret
+from modelmark.rendering import noise
+from modelmark.schemes import _density, blackbox
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.secret import Secret
 from modelmark.suspects.base import Array
-from modelmark.task import Task
+from modelmark.training.hooks import Hooks
+from modelmark.training.task import Task
 
 ACCEPT = Fraction(1, 1000)
 """Of the paper's rule: how often an independent model may be accepted."""
@@ -74,7 +75,7 @@ class DeepSignsBlackBox(Drawn):
     name: ClassVar[str] = "deepsigns-blackbox"
     summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
-    reading: ClassVar[str] = _blackbox.READING
+    reading: ClassVar[str] = blackbox.READING
 
     keys: int | None = None
     pool: int = 20
@@ -97,24 +98,24 @@ class DeepSignsBlackBox(Drawn):
             raise ValueError("expected a resolved scheme, got one whose number of keys is left open")
         return self.keys
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "DeepSignsBlackBox":
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "DeepSignsBlackBox":
         """Fill in the number of keys."""
-        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, interface.classes))
+        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
         return replace(self, keys=max(100, fewest * 3 // 2) if self.keys is None else self.keys)
 
-    def attach(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return ``kept``: the indices of the candidates in the sparsest regions, int64 ``(keys,)``, ascending.
 
         ``model`` should be trained: an untrained one has no regions to speak of.
         """
         if task is None:
             raise UsageError("expected data to tell which regions are rarely explored, got none")
-        require_bytes(self._count, task.interface.input_shape)
+        require_bytes(self._count, task.feed.input_shape)
         indices = np.arange(self._count * self.pool)
         depth = _density.sparseness(
             model,
             task,
-            lambda part: _noise.render(secret, indices[part], task.interface.input_shape),
+            lambda part: noise.render(secret, indices[part], task.feed.input_shape),
             len(indices),
             secret,
         )
@@ -127,7 +128,7 @@ class DeepSignsBlackBox(Drawn):
         order = sparse[np.argsort(depth[sparse], kind="stable")]
         return {"kept": np.sort(order[: self._count]).astype(np.int64)}
 
-    def cautions(self, model: nn.Module, interface: Feed, *, host: bool) -> list[str]:
+    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
         """Return that nothing is rare to an untrained model, where it was one."""
         if host:
             return []
@@ -135,13 +136,13 @@ class DeepSignsBlackBox(Drawn):
             "regions were looked for in an untrained network, where rare means little; name a trained one with --host"
         ]
 
-    def check(self, model: nn.Module, interface: Feed) -> None:
+    def check(self, model: nn.Module, feed: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
-        _blackbox.check(model, interface)
+        blackbox.check(model, feed)
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
-        return self._count, interface.classes
+        return self._count, feed.classes
 
     def objection(self) -> str:
         """Return why the labels have no exact test, if they have none."""
@@ -149,9 +150,9 @@ class DeepSignsBlackBox(Drawn):
 
     def carriers(self, material: Material) -> Pictures:
         """Return the kept pictures, with their literal labels if the draw does not decide."""
-        feed, chosen = material.interface, self.chosen_message(material)
+        feed, chosen = material.feed, self.literal_message(material)
         require_bytes(self._count, feed.input_shape)
-        pictures = _noise.render(material.secret, self._kept(material.attachments), feed.input_shape)
+        pictures = noise.render(material.secret, self._kept(material.attachments), feed.input_shape)
         if chosen is None:
             return Pictures(feed, pictures)
         return Selected(feed, pictures, chosen=label_leaves(chosen), labels=chosen)
@@ -164,18 +165,18 @@ class DeepSignsBlackBox(Drawn):
             raise MismatchError("expected kept candidates in ascending order, each once, got another order")
         return kept
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal labels, or None where the draw decides."""
         if self.message == "drawn":
             return None
         kept = self._kept(material.attachments)
-        return material.secret.integers("labels", material.interface.classes, int(kept.max()) + 1)[kept]
+        return material.secret.integers("labels", material.feed.classes, int(kept.max()) + 1)[kept]
 
     def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends pictures to every batch."""
         self.check(model, carriers.feed)
-        inputs = _blackbox.pictures(carriers.pictures, carriers.feed)
-        return _blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
+        inputs = blackbox.pictures(carriers.pictures, carriers.feed)
+        return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
 
 
 def select(

@@ -15,15 +15,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.rows import Rows, real
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.feeds.base import Feed
-from modelmark.hooks import Hooks
+from modelmark.key.secret import Secret
+from modelmark.networks import layers
 from modelmark.schemes import _projection
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.secret import Secret
+from modelmark.training.hooks import Hooks
 
 _OBJECTIONS = {
     "drawn": "",
@@ -70,7 +70,7 @@ class Uchida(Drawn):
         if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
 
-    def resolve(self, model: nn.Module, interface: Feed, attachments: Attachments) -> "Uchida":
+    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
         layer = layers.find(model, self.layer) if self.layer else _widest(model)
         bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
@@ -84,7 +84,7 @@ class Uchida(Drawn):
         resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
         resolved._check_capacity()
         if self.message == "imported":
-            resolved.carriers(Material(Secret(bytes(32)), interface, attachments))
+            resolved.carriers(Material(Secret(bytes(32)), feed, attachments))
         return resolved
 
     @property
@@ -112,7 +112,7 @@ class Uchida(Drawn):
                 stacklevel=4,
             )
 
-    def check(self, model: nn.Module, interface: Feed) -> None:
+    def check(self, model: nn.Module, feed: Feed) -> None:
         """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
         self._found(model)
 
@@ -127,7 +127,7 @@ class Uchida(Drawn):
             )
         return layer
 
-    def size(self, interface: Feed) -> tuple[int, int]:
+    def size(self, feed: Feed) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""
         return self._size[0], 2
 
@@ -148,7 +148,7 @@ class Uchida(Drawn):
         make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
         return Rows(make[self.projection](material.secret, bits, width), self.layer)
 
-    def chosen_message(self, material: Material) -> npt.NDArray[np.int64] | None:
+    def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal or imported bits, or None where the draw decides."""
         if self.message == "ones":
             return np.ones(self._size[0], np.int64)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from modelmark.errors import MismatchError
 from modelmark.feeds.pictures import PictureFeed
-from modelmark.preprocess import Extremes, Normalise
+from modelmark.feeds.tensors import Extremes, Normalise
 from modelmark.suspects.base import Ask, AskBeyond, Sense
 
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, taps
 from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
+from modelmark.networks import layers, taps
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import fed
 

@@ -7,15 +7,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, models, taps, weights
+from modelmark import models
 from modelmark.channels import resized
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.base import Feed
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.suspects import weights
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
 from modelmark.suspects.files.factors import multiplied
-from modelmark.suspects.module import WhiteBox, finite
+from modelmark.suspects.module import WhiteBox, finite, logits
 from modelmark.suspects.places import Layout, Place, chosen, guessed
 
 
@@ -81,23 +84,26 @@ class State:
         known = feed.input_shape, feed.classes
         if like is None and known in self._networks:
             return self._networks[known]
-        network = self._loaded(self._fresh(feed), like)
+        network = self._loaded(self._fresh(feed), feed, like)
         if like is None:
             self._networks[known] = network
         return network
 
-    def _loaded(self, plain: nn.Module, like: nn.Module | None) -> nn.Module:
+    def _loaded(self, plain: nn.Module, feed: Feed, like: nn.Module | None) -> nn.Module:
         fit = self._fitted(plain)
-        if fit.lacks or not fit.unfit:
-            weights.apply(plain, self._file, what=f"weights in {self._file.path.name}")
-            return plain.eval()
-        state = plain.state_dict() | fit.any_shape
-        if like is not None:
-            state |= _other_head(fit, like)
-        for name, tensor in state.items():
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise SuspectError(f"expected finite numbers in {self._file.path.name}, got NaN or infinity in {name}")
-        return resized(plain, state).eval()
+        if fit.unfit and not fit.lacks:
+            state = plain.state_dict() | fit.any_shape | (_other_head(fit, like) if like is not None else {})
+            for name, tensor in state.items():
+                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                    raise SuspectError(
+                        f"expected finite numbers in {self._file.path.name}, got NaN or infinity in {name}"
+                    )
+            with contextlib.suppress(MismatchError, RuntimeError):  # no network either: what loading says is clearer
+                network = resized(plain, state).eval()
+                logits(network, Normalise(feed)(torch.from_numpy(feed.example(1))))
+                return network
+        weights.apply(plain, self._file, what=f"weights in {self._file.path.name}")
+        return plain.eval()
 
     def _weights(self, place: Place) -> list[Array]:
         found = None

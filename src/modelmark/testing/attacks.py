@@ -14,11 +14,11 @@ from modelmark.attacks import fields
 from modelmark.attacks.base import KINDS
 from modelmark.attacks.results import Finding, Forged
 from modelmark.attacks.serving import answered, served
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
 from modelmark.suspects.base import ABSTAIN
 from modelmark.suspects.module import logits
-from modelmark.task import Task, accuracy
 from modelmark.testing.generators import global_state
+from modelmark.training.task import Task, accuracy
 
 
 def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float = 0.0) -> Any:
@@ -30,8 +30,7 @@ def check_attack(attack: Any, model: nn.Module, task: Task, *, floor: float = 0.
         task: small data.
         floor: share of right answers that the attacked model, or the filtered API, must keep.
     """
-    if "__call__" not in vars(type(attack)):
-        check_description(type(attack))
+    check_description(type(attack))
     before, state = copy.deepcopy(model.state_dict()), global_state()
     modes = [module.training for module in model.modules()]
     gradients = [parameter.requires_grad for parameter in model.parameters()]
@@ -100,8 +99,8 @@ def _check_model(result: Any, again: Any, model: nn.Module, task: Task) -> None:
     assert all(parameter.requires_grad for parameter in result.parameters()), "the result is left frozen"
     assert not result.training, "the result is left in training mode"
     assert _equal(result.state_dict(), again.state_dict()), "one seed gave two results"
-    inputs = Normalise(task.interface)(task.test_inputs[:2])
-    assert logits(result, inputs).shape == (2, task.interface.classes), "the result has another interface"
+    inputs = Normalise(task.feed)(task.test_inputs[:2])
+    assert logits(result, inputs).shape == (2, task.feed.classes), "the result has another interface"
 
 
 def _check_changed(result: Any, again: Any, model: nn.Module, task: Task) -> None:
@@ -110,14 +109,14 @@ def _check_changed(result: Any, again: Any, model: nn.Module, task: Task) -> Non
 
 
 def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None:
-    inputs = Normalise(task.interface)(task.test_inputs[:64])
+    inputs = Normalise(task.feed)(task.test_inputs[:64])
     kept = inputs.clone()
     given = result(inputs)
     assert torch.equal(inputs, kept), "the API changed the inputs it was given"
-    assert given.shape == (64,), "the API does not answer one label an input"
+    assert given.shape == inputs.shape[:1], "the API does not answer one label an input"
     assert given.dtype == torch.int64, "the API does not answer int64 labels"
     assert given.min() >= ABSTAIN, "an answer is no label"
-    assert given.max() < task.interface.classes, "an answer is no label"
+    assert given.max() < task.feed.classes, "an answer is no label"
     assert torch.equal(given, again(inputs)), "one seed gave two results"
 
 

@@ -13,24 +13,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark import hashing, keyfile
-from modelmark.draw import Draw
-from modelmark.embedding import embed
-from modelmark.evidence import Evidence
-from modelmark.hooks import Composed, Hooks, Samples, joined
-from modelmark.keys import Key, keygen
-from modelmark.marks import Mark
-from modelmark.preprocess import Normalise
-from modelmark.reading import read
-from modelmark.recipe import Recipe
+from modelmark import hashing
+from modelmark.evidence.evidence import Evidence
+from modelmark.feeds.tensors import Normalise
+from modelmark.key.draw import Draw
+from modelmark.key.secret import Secret
+from modelmark.marks import keyfile
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import Key, keygen
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import read
 from modelmark.schemes.base import Scheme
-from modelmark.secret import Secret
 from modelmark.seeding import seeded
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import Task, accuracy
 from modelmark.testing.generators import global_state
-from modelmark.training import Progress, fit
+from modelmark.training.hooks import Composed, Hooks, Samples, joined
+from modelmark.training.loop import Progress, fit
+from modelmark.training.recipe import Recipe
+from modelmark.training.task import Task, accuracy
 
 _SECRET = Secret(bytes(range(32)))
 
@@ -54,7 +55,7 @@ def check_scheme(
         most_lost: accuracy that the mark may cost.
         unmarked: ``fresh`` after training under ``recipe`` without a mark, where there is one; else it is trained.
     """
-    key = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
+    key = keygen(scheme, fresh, task.feed, task=task, secret=_SECRET)
     other = _deterministic(scheme, fresh, task, key).mark()
     _round_trip(key)
     _composes([key.mark(), other], fresh, task)
@@ -76,9 +77,9 @@ def check_scheme(
 
 
 def _deterministic(scheme: Scheme, fresh: nn.Module, task: Task, key: Key) -> Key:
-    again = keygen(scheme, fresh, task.interface, task=task, secret=_SECRET)
+    again = keygen(scheme, fresh, task.feed, task=task, secret=_SECRET)
     assert again.digest == key.digest, "one secret gave two keys"
-    other = keygen(scheme, fresh, task.interface, task=task, secret=Secret(bytes(32)))
+    other = keygen(scheme, fresh, task.feed, task=task, secret=Secret(bytes(32)))
     assert other.digest != key.digest, "two secrets gave one key"
     assert len(np.unique(key.mark().message)) > 1, "a drawn message of one symbol only"
     return other
@@ -156,7 +157,7 @@ def _compiles(mark: Mark, fresh: nn.Module, task: Task) -> None:
 def _samples(task: Task, number: int) -> Samples:
     """Return 16 training samples as the loop feeds them, other ones for other numbers."""
     chosen = slice(16 * number, 16 * (number + 1))
-    return Normalise(task.interface)(task.train_inputs[chosen]), task.train_targets[chosen]
+    return Normalise(task.feed)(task.train_inputs[chosen]), task.train_targets[chosen]
 
 
 def _resumes(marks: Sequence[Mark], fresh: nn.Module, task: Task, recipe: Recipe) -> None:
@@ -181,7 +182,7 @@ def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) ->
     found = mark.evidence(WhiteBox(marked))
     assert isinstance(found, Evidence), "the default variant has no exact test"
     assert found.established, f"the marked model is {found}"
-    wrong = keygen(mark.key.scheme, marked, task.interface, task=task).mark()
+    wrong = keygen(mark.key.scheme, marked, task.feed, task=task).mark()
     for what, other in (
         ("an unmarked model", mark.evidence(WhiteBox(unmarked))),
         ("a wrong key", wrong.evidence(WhiteBox(marked))),
@@ -208,7 +209,7 @@ def _queries(mark: Mark, marked: nn.Module) -> None:
 def _other_draws(mark: Mark, unmarked: nn.Module, *, draws: int = 400) -> None:
     """Draw other messages against the fixed answers of an unmarked model; their mean must be the binomial's."""
     key = mark.key
-    trials, alphabet = key.scheme.size(key.interface)
+    trials, alphabet = key.scheme.size(key.feed)
     symbols = read(key.carriers, WhiteBox(unmarked)).scores[0].symbols
     total = sum(
         int(

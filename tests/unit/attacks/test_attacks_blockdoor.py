@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from modelmark.attacks import attack_class
 from modelmark.attacks._tools import pictures as _pictures
 from modelmark.attacks._tools.targeted import targeted
 from modelmark.attacks.evasion.blockdoor_adversarial import BlockdoorAdversarial
 from modelmark.attacks.evasion.blockdoor_labels import BlockdoorLabels
 from modelmark.attacks.evasion.blockdoor_ood import BlockdoorOod
 from modelmark.attacks.serving import answered, served
-from modelmark.preprocess import Normalise
-from modelmark.suspect import ABSTAIN, BlackBox
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.base import ABSTAIN
+from modelmark.suspects.function import BlackBox
 
 MARKS = ("adi", "deepsigns-blackbox", "coupled", "null")
 
@@ -42,7 +42,7 @@ def hidden(wrap, stolen, digits, names=MARKS):
         api = served(model)
         filtered = wrap(api)
         losses.append(answered(api, digits) - answered(filtered, digits))
-        if not mark.evidence(BlackBox(filtered, 10)).established:
+        if not mark.evidence(BlackBox(filtered)).established:
             removed.add(name)
     return removed, max(losses)
 
@@ -54,8 +54,8 @@ def test_adversarial_pictures_are_repaired_in_part_and_noise_marks_hidden_but_no
     api = served(unmarked)
     make(api)
     clean, labels = digits.test_inputs[:150], digits.test_labels[:150]
-    spoilt = targeted([unmarked], clean, (labels + 1) % 10, digits.interface, epsilon=48, steps=10)
-    inputs = Normalise(digits.interface)(spoilt)
+    spoilt = targeted([unmarked], clean, (labels + 1) % 10, digits.feed, epsilon=48, steps=10)
+    inputs = Normalise(digits.feed)(spoilt)
     assert (api(inputs) == labels).float().mean() < 0.3
     # 0.21 before, 0.42 after: a code this small repairs part of so strong a change
     assert (through(api)(inputs) == labels).float().mean() > (api(inputs) == labels).float().mean() + 0.1
@@ -75,9 +75,9 @@ def test_out_of_distribution_triggers_are_refused(stolen, digits):
 
 def test_the_ood_wrapper_refuses_noise_or_answers_it_at_random(unmarked, digits):
     api = served(unmarked)
-    noise = _pictures.fed(torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0)), digits.interface)
+    noise = _pictures.fed(torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0)), digits.feed)
     refused = BlockdoorOod(epochs=8)(api, digits, seed=3)(noise)
-    clean = BlockdoorOod(epochs=8)(api, digits, seed=3)(Normalise(digits.interface)(digits.test_inputs))
+    clean = BlockdoorOod(epochs=8)(api, digits, seed=3)(Normalise(digits.feed)(digits.test_inputs))
     assert (clean == ABSTAIN).float().mean() < 0.03
     assert (refused == ABSTAIN).float().mean() > 0.3  # 0.44: features see white noise badly, pixels (refuse) all of it
     answer = BlockdoorOod("random", epochs=8)(api, digits, seed=3)
@@ -96,7 +96,7 @@ def test_wrong_labels_are_answered_at_random(stolen, digits):
 
 
 def test_the_label_wrapper_never_gives_the_answer_it_doubts(unmarked, digits):
-    inputs, right = Normalise(digits.interface)(digits.test_inputs), served(unmarked)
+    inputs, right = Normalise(digits.feed)(digits.test_inputs), served(unmarked)
 
     def wrong(x):
         return (right(x) + 1) % 10
@@ -114,25 +114,6 @@ def test_the_label_wrapper_never_gives_the_answer_it_doubts(unmarked, digits):
 def test_soft_targets_do_for_labels(unmarked, digits):
     few = digits.subset(200, seed=0)
     soft = replace(few, train_targets=torch.nn.functional.one_hot(few.train_targets, 10).float())
-    api, inputs = served(unmarked), Normalise(digits.interface)(digits.test_inputs)
+    api, inputs = served(unmarked), Normalise(digits.feed)(digits.test_inputs)
     for attack in (BlockdoorLabels(epochs=2), BlockdoorOod(epochs=2)):
         assert torch.equal(attack(api, soft, seed=3)(inputs), attack(api, few, seed=3)(inputs))
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("blockdoor-adversarial", {"epsilon": 0.0}),
-        ("blockdoor-adversarial", {"epsilon": float("nan")}),
-        ("blockdoor-adversarial", {"descents": 0}),
-        ("blockdoor-adversarial", {"steps": 0}),
-        ("blockdoor-adversarial", {"loss": 2.0}),
-        ("blockdoor-ood", {"components": 0.0}),
-        ("blockdoor-ood", {"loss": -1.0}),
-        ("blockdoor-labels", {"epochs": -1}),
-        ("blockdoor-labels", {"loss": float("inf")}),
-    ],
-)
-def test_bad_settings_are_refused(name, settings):
-    with pytest.raises(ValueError, match=r"^expected .*, got "):
-        attack_class(name)(**settings)

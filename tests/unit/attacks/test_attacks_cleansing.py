@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from modelmark import layers
+from modelmark.attacks._tools.activity import activity
 from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Thief
 from modelmark.attacks.cleansing._masks import Masks, below, learned, prune, units
@@ -19,14 +19,14 @@ from modelmark.attacks.cleansing.ibau import Ibau, Universal
 from modelmark.attacks.cleansing.launder import Launder, excited
 from modelmark.attacks.cleansing.nad import Attention, Nad
 from modelmark.attacks.cleansing.rnp import Rnp
-from modelmark.attacks.pruning._activity import activity
-from modelmark.hooks import Hooks
+from modelmark.feeds.tensors import Normalise
 from modelmark.models import build
-from modelmark.preprocess import Normalise
-from modelmark.recipe import annealed, constant
-from modelmark.suspect import logits
-from modelmark.task import accuracy
-from modelmark.training import fit
+from modelmark.networks import layers
+from modelmark.suspects.module import logits
+from modelmark.training.hooks import Hooks
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed, constant
+from modelmark.training.task import accuracy
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def triggers(backdoored, thief):
 @pytest.fixture
 def success(digits):
     """Return the share of other classes' test inputs that a patch of four pixels sends to the target."""
-    x = patched(Normalise(digits.interface)(digits.test_inputs[digits.test_labels != TARGET]))
+    x = patched(Normalise(digits.feed)(digits.test_inputs[digits.test_labels != TARGET]))
     return lambda model: float((logits(model, x).argmax(dim=1) == TARGET).float().mean())
 
 
@@ -74,10 +74,10 @@ def test_reconstruction_finds_the_class_and_the_place_of_a_planted_patch(trigger
     assert triggers.suspicious().tolist() == [TARGET]
     mask = triggers.masks[TARGET, 0]
     assert mask[-2:, -2:].sum() > 0.5 * mask.sum()
-    x = Normalise(digits.interface)(digits.test_inputs)
+    x = Normalise(digits.feed)(digits.test_inputs)
     stamped = triggers.stamped(x, torch.zeros(len(x), dtype=torch.int64))
     assert (logits(backdoored, stamped).argmax(dim=1) == TARGET).float().mean() > 0.9
-    low, high = ends(digits.interface, x.device)
+    low, high = ends(digits.feed, x.device)
     assert (triggers.patterns >= low).all()
     assert (triggers.patterns <= high).all()
 
@@ -114,14 +114,14 @@ def test_features_that_the_trigger_raises_are_cut_from_the_head(backdoored, thie
     weight = layers.weight(cut, layers.head(cut))
     silent = (weight == 0).all(dim=0)
     assert silent.sum() == round(0.25 * weight.shape[1])
-    x = Normalise(thief.interface)(thief.train_inputs)
+    x = Normalise(thief.feed)(thief.train_inputs)
     stamped = triggers.stamped(x, torch.zeros(len(x), dtype=torch.int64))
     raised = features(backdoored, stamped) - features(backdoored, x)
     assert raised[silent].mean() > raised[~silent].mean()
 
 
 def test_laundering_resets_what_a_trigger_excites(backdoored, thief, triggers):
-    x = Normalise(thief.interface)(thief.train_inputs)
+    x = Normalise(thief.feed)(thief.train_inputs)
     resting, raised = activity(backdoored, units(backdoored), x), excited(backdoored, x, triggers)
     assert list(resting) == list(raised) == units(backdoored)
     stamped = triggers.stamped(x, torch.zeros(len(x), dtype=torch.int64))
@@ -135,7 +135,7 @@ def test_laundering_resets_what_a_trigger_excites(backdoored, thief, triggers):
 
 
 def test_activity_is_the_mean_positive_part_of_a_channel(unmarked, thief):
-    x = Normalise(thief.interface)(thief.train_inputs[:300])
+    x = Normalise(thief.feed)(thief.train_inputs[:300])
     with torch.no_grad():
         expected = unmarked.conv1(x).clamp(min=0).mean(dim=(0, 2, 3))
     assert torch.allclose(activity(unmarked, ["conv1"], x)["conv1"], expected, atol=1e-5)
@@ -158,7 +158,7 @@ def test_pruning_zeroes_channels_and_changes_nothing_else(attack, unmarked, thie
 
 @pytest.mark.parametrize("arch", ["cnn", "resnet8"])
 def test_folding_a_mask_gives_the_outputs_that_it_gave(arch, digits):
-    model = build(arch, digits.interface.input_shape, digits.interface.classes, seed=0)
+    model = build(arch, digits.feed.input_shape, digits.feed.classes, seed=0)
     _shift_biases(model)
     hooked = copy.deepcopy(model)
     masks = Masks(hooked)
@@ -166,7 +166,7 @@ def test_folding_a_mask_gives_the_outputs_that_it_gave(arch, digits):
     with torch.no_grad():
         for path, mask in zip(masks.paths, masks.masks, strict=True):
             mask[cuts[path]] = 0
-    x = Normalise(digits.interface)(digits.test_inputs[:16])
+    x = Normalise(digits.feed)(digits.test_inputs[:16])
     expected = logits(hooked, x)
     assert not torch.allclose(logits(model, x), expected, atol=1e-2)
     assert torch.allclose(logits(prune(model, cuts), x), expected, atol=1e-4)
@@ -181,11 +181,11 @@ def _shift_biases(model):
 
 
 def test_norms_are_units_in_place_of_the_convolutions_before_them(digits):
-    resnet = build("resnet8", digits.interface.input_shape, digits.interface.classes, seed=0)
+    resnet = build("resnet8", digits.feed.input_shape, digits.feed.classes, seed=0)
     modules = [layers.unwrapped(resnet).get_submodule(path) for path in units(resnet)]
     assert all(isinstance(module, torch.nn.BatchNorm2d) for module in modules)
     assert len(modules) == sum(isinstance(module, torch.nn.BatchNorm2d) for module in resnet.modules())
-    cnn = build("cnn", digits.interface.input_shape, digits.interface.classes, seed=0)
+    cnn = build("cnn", digits.feed.input_shape, digits.feed.classes, seed=0)
     assert [*units(cnn), layers.head(cnn)] == [layer.path for layer in layers.markable(cnn)]
 
 
@@ -209,7 +209,7 @@ def test_unlearning_loses_the_task(unmarked, thief):
 
 
 def test_attention_is_drawn_to_the_teachers(unmarked, thief):
-    x = Normalise(thief.interface)(thief.test_inputs)
+    x = Normalise(thief.feed)(thief.test_inputs)
     teacher = fit(unmarked, thief, constant(3, 0.3, batch=64, clip=1.0), seed=0)
 
     def maps(network):
@@ -227,7 +227,7 @@ def test_attention_is_drawn_to_the_teachers(unmarked, thief):
 
 
 def test_attention_is_the_sum_of_squares_at_length_one(unmarked, thief):
-    x = Normalise(thief.interface)(thief.test_inputs[:20])
+    x = Normalise(thief.feed)(thief.test_inputs[:20])
     attention = Attention(unmarked)
     with torch.no_grad():
         unmarked(x)
@@ -238,9 +238,9 @@ def test_attention_is_the_sum_of_squares_at_length_one(unmarked, thief):
 
 
 def test_the_perturbation_stays_small_and_hurts(unmarked, thief):
-    low, high = ends(thief.interface, torch.device("cpu"))
+    low, high = ends(thief.feed, torch.device("cpu"))
     universal = Universal(unmarked.forward, low, high, 0.1, 3)
-    x, y = Normalise(thief.interface)(thief.test_inputs), thief.test_labels
+    x, y = Normalise(thief.feed)(thief.test_inputs), thief.test_labels
     for _ in range(5):
         mixed, labels = universal.batch(x, y)
     assert universal.delta.square().mean().sqrt() <= 0.1 + 1e-6
@@ -255,7 +255,7 @@ def test_the_perturbation_stays_small_and_hurts(unmarked, thief):
 def test_sharpness_moves_uphill_and_back(unmarked, thief):
     model = copy.deepcopy(unmarked)
     before = copy.deepcopy(model.state_dict())
-    x, y = Normalise(thief.interface)(thief.train_inputs), thief.train_targets
+    x, y = Normalise(thief.feed)(thief.train_inputs), thief.train_targets
     with torch.no_grad():
         plain = cross_entropy(model(x), y)
     hooks = Sharpness(model, 0.5)

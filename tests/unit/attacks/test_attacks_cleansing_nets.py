@@ -36,9 +36,9 @@ pytestmark = pytest.mark.slow
 )
 def test_networks_with_and_without_normalisation(attack, arch, digits):
     small = digits.split({"thief": 0.1}, seed=0)["thief"]
-    wide = replace(small.interface, input_shape=(1, 12, 12))
+    wide = replace(small.feed, input_shape=(1, 12, 12))
     small = replace(
-        small, interface=wide, train_inputs=pad(small.train_inputs, (2,) * 4), test_inputs=pad(small.test_inputs, (2,) * 4)
+        small, feed=wide, train_inputs=pad(small.train_inputs, (2,) * 4), test_inputs=pad(small.test_inputs, (2,) * 4)
     )  # fmt: skip
     model = build(arch, wide.input_shape, wide.classes, seed=0)
     result = attack(model, small, seed=0)

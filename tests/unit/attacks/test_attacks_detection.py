@@ -6,16 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.attacks import attack_class
 from modelmark.attacks.detection._odd import FAMILIES, made
 from modelmark.attacks.detection.activation_statistics import ActivationStatistics
 from modelmark.attacks.detection.query_statistics import QueryStatistics
 from modelmark.attacks.detection.weight_statistics import WeightStatistics, statistics
 from modelmark.errors import UsageError
 from modelmark.models import build
-from modelmark.recipe import constant
-from modelmark.testing import check_attack
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import constant
 
 
 @pytest.fixture(scope="module")
@@ -94,28 +92,8 @@ def test_odd_inputs(family, digits):
         assert ((first.abs() > 5).flatten(1).sum(dim=1) == 9).all()
 
 
-@pytest.mark.parametrize("attack", [WeightStatistics(), ActivationStatistics(), QueryStatistics(queries=40)], ids=str)
-def test_promises(attack, unmarked, digits):
-    check_attack(attack, unmarked, digits)
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("weight-statistics", {"by": "kurtosis"}),
-        ("weight-statistics", {"reach": 0.0}),
-        ("activation-statistics", {"samples": 1}),
-        ("query-statistics", {"inputs": "cats"}),
-        ("query-statistics", {"queries": 3}),
-    ],
-)
-def test_bad_settings_are_refused(name, settings):
-    with pytest.raises(ValueError, match=r"^expected .* got "):
-        attack_class(name)(**settings)
-
-
 def test_a_network_of_one_layer_has_nothing_to_compare(digits):
     with pytest.raises(UsageError, match="expected at least two layers"):
         WeightStatistics()(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), digits, seed=0)
-    flat = build("mlp", digits.interface.input_shape, 10, seed=0)
+    flat = build("mlp", digits.feed.input_shape, 10, seed=0)
     assert WeightStatistics()(flat, digits, seed=0).score > 0

@@ -11,8 +11,8 @@ from modelmark.attacks.evasion.agree import Agree
 from modelmark.attacks.evasion.randomise import Randomise
 from modelmark.attacks.evasion.refuse import Refuse
 from modelmark.attacks.serving import answered, served
-from modelmark.preprocess import Normalise
-from modelmark.suspect import ABSTAIN
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.base import ABSTAIN
 
 
 def test_random_labels_are_even_and_others_are_others():
@@ -52,8 +52,8 @@ def test_the_threshold_costs_no_more_than_said(loss):
 
 def test_refuse_and_randomise_act_outside_only(unmarked, digits):
     api = served(unmarked)
-    inputs = Normalise(digits.interface)(digits.test_inputs)
-    noise = _pictures.fed(torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0)), digits.interface)
+    inputs = Normalise(digits.feed)(digits.test_inputs)
+    noise = _pictures.fed(torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0)), digits.feed)
     plain = api(inputs)
     refuse, randomise = Refuse()(api, digits, seed=0), Randomise()(api, digits, seed=0)
     assert (refuse(noise) == ABSTAIN).all()
@@ -74,7 +74,7 @@ def test_refuse_and_randomise_act_outside_only(unmarked, digits):
 
 
 def test_agree_refuses_or_overrules_where_a_second_model_disagrees(unmarked, digits):
-    inputs = Normalise(digits.interface)(digits.test_inputs)
+    inputs = Normalise(digits.feed)(digits.test_inputs)
     right = served(unmarked)
 
     def wrong(x):  # what is dark on the whole is answered wrongly

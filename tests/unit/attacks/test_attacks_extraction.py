@@ -22,11 +22,11 @@ from modelmark.attacks.extraction.retrain_noisy import RetrainNoisy
 from modelmark.attacks.extraction.retrain_soft import RetrainSoft
 from modelmark.attacks.extraction.transfer import Transfer
 from modelmark.errors import MismatchError, UsageError
+from modelmark.feeds.tensors import Normalise
 from modelmark.models import build
 from modelmark.models.resnet_small import resnet8
-from modelmark.preprocess import Normalise
-from modelmark.suspect import WhiteBox, logits
-from modelmark.task import accuracy
+from modelmark.suspects.module import WhiteBox, logits
+from modelmark.training.task import accuracy
 
 pytestmark = pytest.mark.slow
 
@@ -73,15 +73,15 @@ def test_adis_mark_is_gone_from_a_student_that_answers_alike(attack, lost, stole
     student = attack(marked, thief, seed=3)
     assert accuracy(marked, thief) - accuracy(student, thief) <= lost
     assert agreement(marked, student, thief) >= 0.98 - lost
-    assert mark.evidence(WhiteBox(marked, 10)).established
-    found = mark.evidence(WhiteBox(student, 10))
+    assert mark.evidence(WhiteBox(marked)).established
+    found = mark.evidence(WhiteBox(student))
     assert not found.established
     assert found.matches <= 25  # of 100; chance gives 10
 
 
 def test_bits_read_from_new_weights_are_at_chance(stolen, thief):
     mark, marked = stolen("uchida")
-    found = mark.evidence(WhiteBox(RetrainSoft(epochs=3)(marked, thief, seed=3), 10))
+    found = mark.evidence(WhiteBox(RetrainSoft(epochs=3)(marked, thief, seed=3)))
     assert not found.established
     assert abs(found.matches - 128) <= 40  # of 256: five standard deviations
 
@@ -90,7 +90,7 @@ def test_bits_cannot_be_looked_for_in_another_architecture(stolen, tiny):
     mark, marked = stolen("uchida")
     other = CrossArchitecture(epochs=1)(marked, tiny, seed=3)
     with pytest.raises(MismatchError, match="layer that the key marks"):
-        mark.evidence(WhiteBox(other, 10))
+        mark.evidence(WhiteBox(other))
 
 
 def test_foreign_queries_copy_more_of_adis_triggers_than_the_thiefs_own_inputs(stolen, thief):
@@ -98,7 +98,7 @@ def test_foreign_queries_copy_more_of_adis_triggers_than_the_thiefs_own_inputs(s
     mark, marked = stolen("adi")
     student = Knockoff()(marked, thief, seed=3)
     assert agreement(marked, student, thief) >= 0.6  # 2,000 pictures are too few to copy the task
-    found = mark.evidence(WhiteBox(student, 10))
+    found = mark.evidence(WhiteBox(student))
     assert not found.established
     assert found.matches >= 30  # of 100; students of the thief's own inputs keep 11 to 19
 
@@ -107,13 +107,13 @@ def test_enough_foreign_queries_copy_the_mark_with_the_task(stolen, thief):
     mark, marked = stolen("adi")
     student = Knockoff(queries=16000)(marked, thief, seed=3)
     assert accuracy(student, thief) >= 0.85
-    assert mark.evidence(WhiteBox(student, 10)).matches >= 60
+    assert mark.evidence(WhiteBox(student)).matches >= 60
 
 
 @pytest.mark.parametrize("attack", [Retrain(), Distil(), Knockoff()], ids=lambda attack: attack.name)
 def test_coupled_triggers_are_not_copied(attack, stolen, thief):
     mark, marked = stolen("coupled")
-    assert not mark.evidence(WhiteBox(attack(marked, thief, seed=3), 10)).established
+    assert not mark.evidence(WhiteBox(attack(marked, thief, seed=3))).established
 
 
 # --- answers and students ------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_agreement_asks_for_no_label(unmarked, fresh, digits):
 
 def test_answers_are_the_stolen_models(unmarked, tiny):
     given = labelled(unmarked, tiny)
-    assert torch.equal(given.train_targets, logits(unmarked, Normalise(tiny.interface)(tiny.train_inputs)).argmax(1))
+    assert torch.equal(given.train_targets, logits(unmarked, Normalise(tiny.feed)(tiny.train_inputs)).argmax(1))
     soft = softened(unmarked, tiny, temperature=2.0).train_targets
     torch.testing.assert_close(soft, (scores(unmarked, tiny.train_inputs, tiny) / 2).softmax(1))
 

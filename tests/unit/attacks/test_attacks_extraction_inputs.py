@@ -15,9 +15,9 @@ from modelmark.attacks.extraction._students import with_head
 from modelmark.attacks.extraction.knockoff import Knockoff
 from modelmark.attacks.extraction.transfer import pretrained, turned
 from modelmark.errors import UsageError
-from modelmark.interface import Interface
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def tiny(digits):
 def linear(task, seed=0):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.Sequential(nn.Flatten(), nn.Linear(task.train_inputs[0].numel(), task.interface.classes))
+        return nn.Sequential(nn.Flatten(), nn.Linear(task.train_inputs[0].numel(), task.feed.classes))
 
 
 def same(a, b):
@@ -45,8 +45,8 @@ def same(a, b):
 
 
 def test_pictures_are_of_every_family_and_any_shape():
-    interface = Interface((3, 12, 20), ("a", "b"))
-    images, kinds = pictures(interface, 500, family="mixed", seed=0)
+    feed = PictureFeed((3, 12, 20), ("a", "b"))
+    images, kinds = pictures(feed, 500, family="mixed", seed=0)
     assert images.dtype == torch.uint8
     assert images.shape == (500, 3, 12, 20)
     assert torch.bincount(kinds).tolist() == [100] * len(FAMILIES)
@@ -54,10 +54,10 @@ def test_pictures_are_of_every_family_and_any_shape():
         chosen = images[kinds == kind].float()
         assert len(chosen.flatten(1).unique(dim=0)) == 100
         assert (chosen.flatten(1).std(dim=1) > 2).float().mean() > 0.9  # hardly any is blank
-    again, _ = pictures(interface, 500, family="mixed", seed=0)
+    again, _ = pictures(feed, 500, family="mixed", seed=0)
     assert torch.equal(images, again)
     with pytest.raises(UsageError, match="to draw pictures"):
-        pictures(Interface((64,), ("a", "b")), 5, family="mixed", seed=0)
+        pictures(PictureFeed((64,), ("a", "b")), 5, family="mixed", seed=0)
 
 
 def test_knockoff_uses_no_input_of_the_thief(unmarked, tiny):
@@ -82,7 +82,7 @@ def test_the_first_task_of_a_transfer_is_learnt(fresh, thief, pretext, least):
     if pretext == "rotation":
         images, kinds = turned(thief.test_inputs)
     else:
-        images, kinds = pictures(thief.interface, 300, family="mixed", seed=9)
+        images, kinds = pictures(thief.feed, 300, family="mixed", seed=9)
     right = (labels(before, images, thief) == kinds).float().mean()
     assert right >= least
 
@@ -98,7 +98,7 @@ def test_a_new_head_has_the_classes_asked_for(fresh):
 def test_the_jacobian_of_a_linear_network_is_its_weights(tiny):
     model = linear(tiny)
     asked = labels(model, tiny.train_inputs, tiny)
-    signs = jacobian_signs(model, tiny.train_inputs, asked, tiny.interface)
+    signs = jacobian_signs(model, tiny.train_inputs, asked, tiny.feed)
     assert torch.equal(signs.flatten(1), model[1].weight[asked].sign().to(torch.int8))
     grown = moved(tiny.train_inputs, signs, 0.1)
     change = grown.int() - tiny.train_inputs.int()
@@ -111,13 +111,13 @@ def test_examples_are_near_in_range_and_worse(unmarked, tiny):
     hooks = Adversarial(
         unmarked,
         lambda x, y: logits(unmarked, x).argmax(1),
-        tiny.interface,
+        tiny.feed,
         share=0.5,
         eps=0.1,
         step=0.025,
         iterations=7,
     )
-    normalise = Normalise(tiny.interface)
+    normalise = Normalise(tiny.feed)
     x, y = normalise(tiny.train_inputs), tiny.train_targets
     with torch.random.fork_rng(devices=[]):
         mixed, targets = hooks.batch(x, y)

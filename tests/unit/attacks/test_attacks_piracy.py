@@ -3,28 +3,28 @@
 import pytest
 import torch
 
-from modelmark import layers
 from modelmark.attacks import ATTACKS
 from modelmark.attacks.piracy.chain import PRESETS, Chain, parsed
 from modelmark.attacks.piracy.collude import Collude
 from modelmark.attacks.piracy.overwrite import Overwrite
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
-from modelmark.embedding import embed
 from modelmark.errors import UsageError
-from modelmark.keys import keygen
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import keygen
 from modelmark.models import build
+from modelmark.networks import layers
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
-from modelmark.suspect import WhiteBox
-from modelmark.task import accuracy
+from modelmark.suspects.module import WhiteBox
 from modelmark.testing import check_attack
+from modelmark.training.task import accuracy
 
 pytestmark = pytest.mark.slow
 
 
 def read(mark, model):
-    return mark.evidence(WhiteBox(model, 10))
+    return mark.evidence(WhiteBox(model))
 
 
 # Epochs after which the thief's mark is established and the owner's is not, all of the owner's data in the thief's hands.
@@ -67,7 +67,7 @@ def test_overwriting_another_scheme_is_deterministic_and_keeps_promises(unmarked
 
 
 def test_collusion_takes_mean_median_and_single_weights(fresh, digits):
-    copies = [build("cnn", digits.interface.input_shape, 10, seed=seed) for seed in range(3)]
+    copies = [build("cnn", digits.feed.input_shape, 10, seed=seed) for seed in range(3)]
     stacked = torch.stack([layers.weight(copy, "conv2") for copy in copies])
     expected = {"mean": stacked.mean(dim=0), "median": stacked.median(dim=0).values}
     for how, value in expected.items():
@@ -81,7 +81,7 @@ def test_collusion_takes_mean_median_and_single_weights(fresh, digits):
 
 
 def test_two_buyers_average_their_marks_away(unmarked, digits, recipe):
-    marks = [keygen(Adi(), unmarked, digits.interface, secret=Secret(bytes([i] * 32))).mark() for i in range(2)]
+    marks = [keygen(Adi(), unmarked, digits.feed, secret=Secret(bytes([i] * 32))).mark() for i in range(2)]
     copies = [embed(unmarked, [mark], digits, recipe, seed=1).model for mark in marks]
     mixed = Collude()(copies, digits, seed=0)
     for mark, copy in zip(marks, copies, strict=True):
@@ -99,7 +99,7 @@ def test_collusion_needs_copies_of_one_architecture(unmarked, digits):
     with pytest.raises(UsageError, match="expected at least two copies, got 1"):
         Collude()([unmarked], digits, seed=0)
     with pytest.raises(UsageError, match="expected copies of one architecture"):
-        Collude()([unmarked, build("mlp", digits.interface.input_shape, 10, seed=0)], digits, seed=0)
+        Collude()([unmarked, build("mlp", digits.feed.input_shape, 10, seed=0)], digits, seed=0)
 
 
 @pytest.mark.parametrize(("peak", "survivor"), [(0.003, "owner"), (0.05, "thief")])

@@ -9,74 +9,32 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from modelmark import layers
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.tuning.adversarial import AdversarialTraining
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.tuning.label_noise import LabelNoise
 from modelmark.attacks.tuning.label_smoothing import LabelSmoothing
 from modelmark.attacks.tuning.lora import Lora
-from modelmark.attacks.tuning.occlude import Occlude, _Holes
-from modelmark.attacks.tuning.refit import Refit
+from modelmark.attacks.tuning.occlude import _Holes
 from modelmark.attacks.tuning.regularise import Regularise
 from modelmark.errors import DivergedError, UsageError
-from modelmark.preprocess import Normalise
-from modelmark.suspect import WhiteBox, logits
-from modelmark.task import accuracy
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
+from modelmark.suspects.module import WhiteBox, logits
+from modelmark.training.task import accuracy
 
 
 def left(attack, stolen, task, scheme="adi"):
     """Return whether the mark is still established after the attack, and the accuracy lost."""
     mark, model = stolen(scheme)
     attacked = attack(model, task, seed=0)
-    return mark.evidence(WhiteBox(attacked, 10)).established, accuracy(model, task) - accuracy(attacked, task)
-
-
-@pytest.mark.parametrize(
-    "attack",
-    [
-        Refit(0.3, 20),
-        Regularise(0.05),
-        LabelSmoothing(0.6, 0.1),
-        Occlude(0.5, 0.1),
-        AdversarialTraining(0.25, 0.06, rate=0.05),
-        LabelNoise(0.3, 0.1),
-    ],
-    ids=str,
-)
-def test_it_removes_the_triggers_at_no_more_than_five_points(attack, stolen, digits):
-    established, lost = left(attack, stolen, digits)
-    assert not established
-    assert lost <= 0.05
-
-
-@pytest.mark.parametrize(
-    "attack", [Refit(0.01), Regularise(0.005), Occlude(0.2), AdversarialTraining(0.01, 0.005), Lora(1)], ids=str
-)
-def test_its_gentle_form_does_not(attack, stolen, digits):
-    assert left(attack, stolen, digits)[0]
-
-
-@pytest.mark.parametrize(
-    "attack", [LabelNoise(0.0, 0.1, 8), Regularise(0.0), FineTune(rate=0.1, epochs=10, share=0.05)], ids=str
-)
-def test_plain_tuning_at_the_same_rates_does_not_either(attack, stolen, digits):
-    """The control: what removes is the noise, the penalty, the hole, and not the learning rate alone."""
-    assert left(attack, stolen, digits)[0]
+    return mark.evidence(WhiteBox(attacked)).established, accuracy(model, task) - accuracy(attacked, task)
 
 
 def test_low_rank_tuning_removes_nothing_here_before_the_model_is_ruined(stolen, digits):
-    """The fiercest ruins it; up to a fifth of that rate nothing is lost, neither triggers nor accuracy."""
-    for attack in (Lora(16, 0.1), Lora(32, 1.0)):
-        established, lost = left(attack, stolen, digits)
-        assert established
-        assert lost <= 0.05
+    """The fiercest ruins it; a fifth of that rate is among the outcomes of the conformance tests."""
     with contextlib.suppress(DivergedError):
         assert left(Lora(64, 5.0, 5), stolen, digits)[1] > 0.05
-
-
-def test_weights_with_bits_survive_what_triggers_do_not(stolen, digits):
-    assert left(Occlude(0.5, 0.1), stolen, digits, "uchida")[0]
 
 
 def test_a_thief_with_little_data_uses_no_more_of_it(stolen, digits):
@@ -120,11 +78,11 @@ def test_holes_are_squares_of_the_mean_elsewhere_in_each_picture():
 
 def test_a_hardened_model_holds_out_longer(stolen, digits):
     _, model = stolen("adi")
-    x, y = Normalise(digits.interface)(digits.test_inputs), digits.test_labels
+    x, y = Normalise(digits.feed)(digits.test_inputs), digits.test_labels
 
     def fooled(network):
         craft = Adversarial(
-            network, lambda x, y: y, digits.interface, share=1.0, eps=0.1, step=0.03, iterations=7
+            network, lambda x, y: y, digits.feed, share=1.0, eps=0.1, step=0.03, iterations=7
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -136,7 +94,7 @@ def test_a_hardened_model_holds_out_longer(stolen, digits):
 
 def test_smoothed_labels_make_answers_less_sure(stolen, digits):
     _, model = stolen("adi")
-    x = Normalise(digits.interface)(digits.test_inputs)
+    x = Normalise(digits.feed)(digits.test_inputs)
     smooth = LabelSmoothing(0.5)(model, digits, seed=0)
     sure = [float(logits(network, x).softmax(dim=1).amax(dim=1).mean()) for network in (model, smooth)]
     assert sure[1] < sure[0] - 0.2
@@ -151,6 +109,6 @@ def test_a_strong_penalty_shrinks_the_weights(stolen, digits):
 
 def test_noisy_labels_are_learned_worse(stolen, digits):
     _, model = stolen("adi")
-    x, y = Normalise(digits.interface)(digits.train_inputs), digits.train_targets
+    x, y = Normalise(digits.feed)(digits.train_inputs), digits.train_targets
     losses = [float(cross_entropy(logits(LabelNoise(share)(model, digits, seed=0), x), y)) for share in (0.0, 0.3)]
     assert losses[1] > 2 * losses[0]

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from modelmark import layers
 from modelmark.attacks.weights.average import Average
 from modelmark.attacks.weights.low_rank import LowRank
 from modelmark.attacks.weights.noise import Noise
 from modelmark.attacks.weights.quantise import Quantise
 from modelmark.attacks.weights.shift import Shift
-from modelmark.suspect import WhiteBox
-from modelmark.task import accuracy
+from modelmark.networks import layers
+from modelmark.suspects.module import WhiteBox
+from modelmark.training.task import accuracy
 
 
 def weights(model):
@@ -21,7 +21,7 @@ def removed(attack, stolen, task, scheme):
     """Return whether the mark is gone, and the accuracy lost."""
     mark, model = stolen(scheme)
     attacked = attack(model, task, seed=0)
-    return not mark.evidence(WhiteBox(attacked, 10)).established, accuracy(model, task) - accuracy(attacked, task)
+    return not mark.evidence(WhiteBox(attacked)).established, accuracy(model, task) - accuracy(attacked, task)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -80,7 +80,7 @@ def test_shifting_by_the_mean_filter_erases_bits_and_beyond_turns_them_around(st
     """At 1.0 what is left is chance, four deviations about a half of 256; else one bit in 16 may go its own way."""
     mark, model = stolen("uchida")
     attacked = Shift(strength)(model, digits, seed=0)
-    evidence = mark.evidence(WhiteBox(attacked, 10))
+    evidence = mark.evidence(WhiteBox(attacked))
     assert least <= evidence.matches <= most
     assert evidence.established is (strength < 1)
     assert accuracy(model, digits) - accuracy(attacked, digits) <= 0.05
@@ -103,14 +103,6 @@ def test_an_average_lies_between_its_two_models(stolen, digits):
     assert not torch.equal(none, other)
 
 
-@pytest.mark.slow
-def test_averaging_with_a_copy_gone_far_removes_triggers(stolen, digits):
-    gone, lost = removed(Average(0.9, 0.1, 40), stolen, digits, "adi")
-    assert gone
-    assert lost <= 0.05
-    assert not removed(Average(0.3), stolen, digits, "adi")[0]
-
-
 def test_eight_bits_change_nothing_that_is_read(stolen, digits):
     pytest.importorskip("torchao", reason="needs the extra 'attacks'")
     from modelmark.attacks.weights.int8 import Int8
@@ -122,19 +114,4 @@ def test_eight_bits_change_nothing_that_is_read(stolen, digits):
     step = model.fc1.weight.abs().amax(dim=1) / 127
     assert (change.amax(dim=1) <= step / 2 * (1 + 1e-4)).all()
     assert torch.equal(attacked.conv1.weight, model.conv1.weight)
-    assert mark.evidence(WhiteBox(attacked, 10)).matches >= 250  # of 256: bits near their margin may turn
-
-
-@pytest.mark.parametrize(
-    ("cls", "settings"),
-    [
-        (Quantise, {"bits": 0}),
-        (Noise, {"share": -0.1}),
-        (LowRank, {"rank": 0.0}),
-        (Shift, {"strength": -1.0}),
-        (Average, {"share": 2.0}),
-    ],
-)
-def test_bad_settings_are_refused(cls, settings):
-    with pytest.raises(ValueError, match="expected"):
-        cls(**settings)
+    assert mark.evidence(WhiteBox(attacked)).matches >= 250  # of 256: bits near their margin may turn

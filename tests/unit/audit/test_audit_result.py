@@ -7,7 +7,7 @@ import pytest
 
 from modelmark.audit.result import Accuracy, Cost, Result, parse, read
 from modelmark.errors import MalformedError
-from modelmark.evidence import Charge, Evidence
+from modelmark.evidence.evidence import Charge, Evidence
 
 CHARGES = (Charge("offline draw", 80.0),)
 

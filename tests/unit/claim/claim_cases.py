@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from modelmark import commitment
-from modelmark.claim import envelope, lots, opening, reading
-from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.deposit import Trust
-from modelmark.claim.dispute import Challenge, Frozen
-from modelmark.claim.envelope import Signed
-from modelmark.claim.identity import Identity
-from modelmark.claim.judging import Judgement, Papers, judge
-from modelmark.claim.statement import Statement
-from modelmark.keys import Key
-from modelmark.secret import Secret
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.judging import reading
+from modelmark.claim.judging.judge import Judgement, Papers, judge
+from modelmark.claim.papers import envelope, lots, opening
+from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
+from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.statement import Statement
+from modelmark.key import commitment
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
 from modelmark.suspects.base import Ask
 from modelmark.suspects.files import held
 from modelmark.suspects.state import State

@@ -1,6 +1,6 @@
 """Timestamp tokens spelled anew by somebody who has no key: what every holder of a token can do."""
 
-from modelmark.claim import der
+from modelmark.claim.dates import der
 
 P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 

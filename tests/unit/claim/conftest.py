@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from modelmark.claim.timestamp import Authority
+from modelmark.claim.dates.timestamp import Authority
 from modelmark.testing.authority import LocalAuthority
 
 MAKE = Path(__file__).resolve().parents[2] / "vectors" / "make_claims.py"

@@ -25,26 +25,29 @@ from claim_cases import (
 )
 from scipy.optimize import linear_sum_assignment
 
-from modelmark import canonical, commitment, hashing, stats
+from modelmark import canonical, hashing
 from modelmark.attacks.forgery.false_claim import FalseClaim
 from modelmark.attacks.forgery.fit_key import FitKey
 from modelmark.attacks.forgery.fit_projection import FitProjection
 from modelmark.attacks.forgery.grind import Grind
 from modelmark.attacks.forgery.subset import Subset
 from modelmark.audit.naive import naive_rate
-from modelmark.claim import deposit, envelope, merkle, opening, records
-from modelmark.claim.claim import DrawRule
-from modelmark.claim.deposit import Trust
-from modelmark.claim.dispute import Frozen, Leaf, Opening
-from modelmark.claim.statement import Statement
-from modelmark.draw import Draw
+from modelmark.claim.dates import deposit
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.papers import envelope, merkle, opening, records
+from modelmark.claim.papers.claim import DrawRule
+from modelmark.claim.papers.dispute import Frozen, Leaf, Opening
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MismatchError, UsageError
-from modelmark.keys import Key, keygen
-from modelmark.recipe import annealed
+from modelmark.evidence import stats
+from modelmark.key import commitment
+from modelmark.key.draw import Draw
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key, Provenance, keygen
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
-from modelmark.training import fit
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
 
 TENTH = Fraction(1, 10)
 SECRET = Secret(bytes(range(1, 33)))
@@ -65,7 +68,7 @@ def noise(seed: int, count: int) -> np.ndarray:
 def over(pictures: np.ndarray, digits, *, host: str = "") -> tuple[Key, Statement, list[bytes]]:
     """Return what a cheat claims over pictures of his own, with the message left to the draw, as there is no other way."""
     scheme = Adi(triggers=len(pictures), pictures="own")
-    key = Key(scheme, SECRET, digits.interface, {"triggers": pictures}, arch="cnn", host=host)
+    key = Key(scheme, SECRET, digits.feed, {"triggers": pictures}, arch="cnn", host=host)
     return key, Statement.of(key.statement), leaves(key)
 
 
@@ -79,7 +82,7 @@ def judged_over(pictures, digits, suspect, **changes):
 
 def test_a_key_made_after_the_model(unmarked, digits):
     forged = FitKey()(unmarked, digits, seed=1)
-    assert naive_rate(forged, unmarked, digits.interface) > 0.95
+    assert naive_rate(forged, unmarked, digits.feed) > 0.95
     pictures = noise(1, 100)
     answers = of(unmarked)
     key, statement, carriers = over(pictures, digits)
@@ -91,9 +94,9 @@ def test_a_key_made_after_the_model(unmarked, digits):
 
 def test_a_projection_whose_signs_were_fitted(unmarked, digits):
     forged = FitProjection()(unmarked, digits, seed=1)
-    assert naive_rate(forged, unmarked, digits.interface) == 1
+    assert naive_rate(forged, unmarked, digits.feed) == 1
     suspect = of(unmarked)
-    honest = keygen(Uchida(layer=forged.settings["layer"]), unmarked, digits.interface, secret=SECRET)
+    honest = keygen(Uchida(layer=forged.settings["layer"]), unmarked, digits.feed, secret=SECRET)
     rows = np.round(forged.attachments["matrix"] * 65536).astype(">i4")
     shown, carriers = cases.concealed(honest), [row.tobytes() for row in rows]
     chosen = Statement.of(honest.statement)
@@ -111,7 +114,7 @@ def test_a_projection_whose_signs_were_fitted(unmarked, digits):
 def test_transferable_adversarial_triggers_with_chosen_labels(unmarked, other, digits):
     """Naively: by this many of the chosen labels, on a model that the accuser never saw."""
     forged = FalseClaim()(unmarked, digits, seed=2)
-    rate = naive_rate(forged, other, digits.interface)
+    rate = naive_rate(forged, other, digits.feed)
     assert stats.tail_bits(round(100 * rate), 100, TENTH) > 80 + 64
     judgement = judged_over(forged.attachments["triggers"], digits, of(other))
     assert judgement.verdict.document.decision == "no-evidence"
@@ -120,16 +123,16 @@ def test_transferable_adversarial_triggers_with_chosen_labels(unmarked, other, d
 
 def test_triggers_ground_one_by_one(unmarked, digits):
     forged = Grind()(unmarked, digits, seed=3)
-    assert naive_rate(forged, unmarked, digits.interface) == 1
+    assert naive_rate(forged, unmarked, digits.feed) == 1
     assert forged.tries < 3000
     assert net(judged_over(forged.attachments["triggers"], digits, of(unmarked))) == 0
 
 
 def test_a_subset_picked_by_the_claimant(unmarked, digits):
     forged = Subset()(unmarked, digits, seed=4)
-    assert naive_rate(forged, unmarked, digits.interface) == 1
+    assert naive_rate(forged, unmarked, digits.feed) == 1
     assert len(forged.message) == 40
-    key = keygen(Adi(triggers=1000), unmarked, digits.interface, secret=SECRET, arch="cnn")
+    key = keygen(Adi(triggers=1000), unmarked, digits.feed, secret=SECRET, owner=Provenance(arch="cnn"))
     carriers, suspect = leaves(key), of(unmarked)
     found = answered(suspect, Statement.of(key.statement), dict(enumerate(carriers)), cases.concealed(key))
     matching = [i for i, label in enumerate(key.mark().message) if found[i] == label][:40]
@@ -253,11 +256,11 @@ def test_a_class_map_chosen_afterwards(other, digits):
     rows, columns = linear_sum_assignment(-table)
     assert stats.tail_bits(int(table[rows, columns].sum()), 100, TENTH) > 10
     assert net(judged_over(pictures, digits, of(other))) == 0
-    swapped = dataclasses.replace(digits.interface, class_names=tuple(digits.interface.class_names[c] for c in columns))
+    swapped = dataclasses.replace(digits.feed, class_names=tuple(digits.feed.class_names[c] for c in columns))
     again = Key(key.scheme, SECRET, swapped, key.attachments)
     assert again.digest != key.digest  # another class map is another statement, whose message is drawn anew
     papers, suspect = honest(digits)
-    names = digits.interface.class_names
+    names = digits.feed.class_names
     assert decided(papers, suspect, class_names=names) == "dependence-shown"
     assert decided(papers, suspect, class_names=names[::-1]) == "not-decidable"
 
@@ -269,7 +272,7 @@ def test_preprocessing_chosen_afterwards(other, digits):
     message, best, keys = key.mark().message, 0, set()
     for mean, std in itertools.product(range(0, 10000, 1000), (500, 1000, 2000, 4000, 8000)):
         face = dataclasses.replace(statement.interface, mean=(mean,), std=(std,))
-        fed = dataclasses.replace(statement, interface=face)
+        fed = dataclasses.replace(statement, feed=face)
         found = answered(of(other), fed, dict(enumerate(carriers)), {"arch": "cnn"})
         best = max(best, sum(found[i] == label for i, label in enumerate(message)))
         keys.add(fed.digest)

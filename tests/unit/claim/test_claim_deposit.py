@@ -7,16 +7,17 @@ import claim_tokens
 import numpy as np
 import pytest
 
-from modelmark.claim import deposit, envelope, timestamp
-from modelmark.claim.claim import Claim, DrawRule, Entry
-from modelmark.claim.deposit import Trust
-from modelmark.claim.dispute import Deposit
-from modelmark.claim.statement import Statement
-from modelmark.draw import Draw
+from modelmark.claim.dates import deposit, timestamp
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.papers import envelope
+from modelmark.claim.papers.claim import Claim, DrawRule, Entry
+from modelmark.claim.papers.dispute import Deposit
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError, UsageError
-from modelmark.keys import Key
+from modelmark.key.draw import Draw
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
 from spending import at_most
 
 NOW = datetime.datetime.now(datetime.UTC)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from modelmark.claim import envelope, schemas
-from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.dispute import Deposit
-from modelmark.claim.identity import Identity
-from modelmark.claim.statement import Statement
-from modelmark.claim.verdict import Charged, Revocation, Spent, Weighed
+from modelmark.claim.papers import envelope, schemas
+from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
+from modelmark.claim.papers.dispute import Deposit
+from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.verdict import Charged, Revocation, Spent, Weighed
 from modelmark.errors import MalformedError, MismatchError, OutputExistsError
 
 

@@ -6,19 +6,19 @@ import claim_cases as cases
 import pytest
 from claim_cases import at, challenged, claimed, concealed, decided, laid, leaves, net, of, tried
 
-from modelmark import weights
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.weights.quantise import Quantise
-from modelmark.claim import envelope, opening
-from modelmark.claim.statement import Statement
+from modelmark.claim.papers import envelope, opening
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.keys import Key, keygen
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key, Provenance, keygen
 from modelmark.schemes import scheme_class
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
+from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
-from modelmark.task import accuracy
+from modelmark.training.task import accuracy
 
 ARCH = "cnn"
 
@@ -36,7 +36,12 @@ def made(scheme: str, model, digits) -> Key:
     """Return a key that was made for a model and not put into it."""
     host = weights.digest(model.state_dict())
     return keygen(
-        scheme_class(scheme)(), model, digits.interface, task=digits, secret=Secret(bytes(32)), host=host, arch=ARCH
+        scheme_class(scheme)(),
+        model,
+        digits.feed,
+        task=digits,
+        secret=Secret(bytes(32)),
+        owner=Provenance(host=host, arch=ARCH),
     )
 
 
@@ -60,7 +65,7 @@ def test_marks_whose_queries_need_several_carriers_are_shown_too(stolen, scheme)
 
 def test_several_layers_are_read_in_the_order_of_the_key(unmarked, digits):
     scheme = scheme_class("deepsigns")(layer="head,fc1", bits=10)
-    key = keygen(scheme, unmarked, digits.interface, task=digits, secret=Secret(bytes(32)), arch=ARCH)
+    key = keygen(scheme, unmarked, digits.feed, task=digits, secret=Secret(bytes(32)), owner=Provenance(arch=ARCH))
     found, evidence = tried(key, of(unmarked, "")).verdict.document, key.mark().evidence(WhiteBox(unmarked))
     assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, 200)
 
@@ -91,7 +96,7 @@ def test_unforgeability_without_the_secret_there_is_no_opening(stolen):
     own = Secret(bytes(32))
     with pytest.raises(MismatchError, match="expected the key that was claimed"):
         opening.make(
-            claim, second, cases.THIEF, own, leaves(keygen(Adi(100), model, key.interface, secret=own)), issued=at(3)
+            claim, second, cases.THIEF, own, leaves(keygen(Adi(100), model, key.feed, secret=own)), issued=at(3)
         )
     paper = seen.opening.document
     resigned = envelope.sign(
@@ -109,7 +114,9 @@ def test_non_trivial_ownership_a_key_that_was_not_embedded_finds_nothing(stolen,
     _, model = stolen("adi")
     nets = []
     for number in range(12):
-        key = keygen(scheme_class("adi")(), model, digits.interface, secret=Secret(bytes([number]) * 32), arch=ARCH)
+        key = keygen(
+            scheme_class("adi")(), model, digits.feed, secret=Secret(bytes([number]) * 32), owner=Provenance(arch=ARCH)
+        )
         judgement = tried(key, of(model))
         assert judgement.verdict.document.decision == "no-evidence"
         nets.append(net(judgement))

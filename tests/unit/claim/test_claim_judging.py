@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 from claim_cases import NOBODY, Fixed, at, challenged, claimed, decided, laid, leaves, verdict
 
-from modelmark import sequential, stats
-from modelmark.claim import envelope, explaining, rival, transcript, weighing
-from modelmark.claim.challenging import Known, Terms, challenge
-from modelmark.claim.dispute import Frozen
-from modelmark.claim.judging import Recorded
-from modelmark.claim.statement import Statement
-from modelmark.claim.transcript import ORDINARY, Asked, Head, Transcript
-from modelmark.claim.verdict import SENTENCES, Revocation, Spent
+from modelmark.claim.judging import explaining, rival, weighing
+from modelmark.claim.judging.challenging import Known, Terms, challenge
+from modelmark.claim.judging.judge import Recorded
+from modelmark.claim.papers import envelope, transcript
+from modelmark.claim.papers.dispute import Frozen
+from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.transcript import ORDINARY, Asked, Head, Transcript
+from modelmark.claim.papers.verdict import SENTENCES, Revocation, Spent
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.evidence import sequential, stats
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
 from spending import at_most
 
-FACE = Interface((1, 4, 4), tuple("0123456789"))
+FACE = PictureFeed((1, 4, 4), tuple("0123456789"))
 TENTH = Fraction(1, 10)
 SUSPECT = Frozen("weights", "cd" * 32)
 
@@ -275,8 +276,8 @@ def test_who_was_first_among_rivals(claim, key, marked):
 
 
 def test_dates_of_the_suspect_come_from_its_tokens_too(authorities, claim, key, marked):
-    from modelmark.claim import timestamp
-    from modelmark.claim.deposit import Trust
+    from modelmark.claim.dates import timestamp
+    from modelmark.claim.dates.deposit import Trust
 
     local, authority = authorities()
     raw = bytes.fromhex(marked.digest)

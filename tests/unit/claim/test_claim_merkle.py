@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmark import commitment
-from modelmark.claim import merkle
+from modelmark.claim.papers import merkle
 from modelmark.errors import MalformedError
+from modelmark.key import commitment
 
 LEAVES = [hashlib.sha256(bytes([i])).digest() for i in range(70)]
 

@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from modelmark.claim import envelope, lots, opening
-from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.dispute import Challenge, Frozen
-from modelmark.claim.statement import Statement
+from modelmark.claim.papers import envelope, lots, opening
+from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
+from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
-from modelmark.secret import Secret
+from modelmark.key.secret import Secret
 
 
 def challenge(case, claimed, /, **changes):

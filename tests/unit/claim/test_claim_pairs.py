@@ -5,13 +5,14 @@ from fractions import Fraction
 
 import pytest
 
-from modelmark import commitment
-from modelmark.claim import cut_and_choose, pairs
+from modelmark.claim.judging import cut_and_choose
+from modelmark.claim.papers import pairs
 from modelmark.errors import MalformedError
-from modelmark.interface import Interface
-from modelmark.keys import Key
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.key import commitment
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key
 from modelmark.schemes.adi import Adi
-from modelmark.secret import Secret
 
 SECRET = Secret(bytes(range(32)))
 MODEL, BEACON = bytes(range(32)), b"public and later"
@@ -29,7 +30,7 @@ def test_image_and_label_open_apart() -> None:
 
 
 def test_the_root_is_that_of_the_literal_key() -> None:
-    key = Key(Adi(triggers=8, message="secret"), SECRET, Interface((1, 4, 4), ("zero", "one", "two")))
+    key = Key(Adi(triggers=8, message="secret"), SECRET, PictureFeed((1, 4, 4), ("zero", "one", "two")))
     leaves = key.carriers.leaves()
     root = pairs.commit(SECRET, leaves[:8], key.mark().message.tolist())
     assert root.hex() == key.statement["root"] == commitment.commit(SECRET, leaves).hex()

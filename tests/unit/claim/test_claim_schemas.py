@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelmark.claim import schemas
+from modelmark.claim.papers import schemas
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = ROOT / "docs" / "spec" / "schemas"

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
 
-from modelmark.claim import envelope, transcript
-from modelmark.claim.judging import Recorded
-from modelmark.claim.statement import Statement
-from modelmark.claim.transcript import Asked, Transcript
-from modelmark.claim.verdict import SENTENCES
-from modelmark.keys import Key, keygen
+from modelmark.claim.judging.judge import Recorded
+from modelmark.claim.papers import envelope, transcript
+from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.transcript import Asked, Transcript
+from modelmark.claim.papers.verdict import SENTENCES
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import Key, Provenance, keygen
 from modelmark.schemes import scheme_class
-from modelmark.secret import Secret
 
 SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
 SCHEMES = ["adi", "coupled", "deepsigns", "deepsigns-blackbox", "null", "uchida"]
@@ -49,7 +49,14 @@ def each(key: Key) -> int:
 @pytest.fixture(scope="module")
 def keys(fresh, digits):
     return {
-        name: keygen(scheme_class(name)(), fresh, digits.interface, task=digits, secret=Secret(bytes(32)), arch="cnn")
+        name: keygen(
+            scheme_class(name)(),
+            fresh,
+            digits.feed,
+            task=digits,
+            secret=Secret(bytes(32)),
+            owner=Provenance(arch="cnn"),
+        )
         for name in SCHEMES
     }
 
@@ -107,7 +114,7 @@ def test_it_agrees_on_a_lot_and_on_a_part_of_one(keys, tmp_path, capsys, scheme,
 
 def test_it_agrees_on_several_layers(fresh, digits, tmp_path, capsys):
     scheme = scheme_class("deepsigns")(layer="head,fc1", bits=10)
-    key = keygen(scheme, fresh, digits.interface, task=digits, secret=Secret(bytes(32)), arch="cnn")
+    key = keygen(scheme, fresh, digits.feed, task=digits, secret=Secret(bytes(32)), owner=Provenance(arch="cnn"))
     made = dispute(tmp_path, key, cases.of(fresh, ""))
     assert made.verdict.weighed[0].trials == 200
     assert recomputed(made, capsys) == words(made)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmark.claim import records, shapes
-from modelmark.claim.records import Record
-from modelmark.claim.shapes import Base64, Choice, Hex, Integer, Listed, Moment, Named, Text
-from modelmark.claim.statement import Scalar
+from modelmark.claim.papers import records, shapes
+from modelmark.claim.papers.records import Record
+from modelmark.claim.papers.shapes import Base64, Choice, Hex, Integer, Listed, Moment, Named, Text
+from modelmark.claim.papers.statement import Scalar
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa, utils
 
-from modelmark import sealed
-from modelmark.claim import identity, signing
-from modelmark.claim.identity import Identity
-from modelmark.claim.signing import ALGORITHMS, Signer
+from modelmark.claim.papers import identity, signing
+from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.signing import ALGORITHMS, Signer
 from modelmark.errors import MalformedError, OutputExistsError, PassphraseError, UsageError
+from modelmark.key import sealed
 
 EVERYTHING = Identity(tuple((name, bytes(range(32))) for name in ALGORITHMS))
 

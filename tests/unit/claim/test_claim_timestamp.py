@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from modelmark.claim import der, timestamp
-from modelmark.claim.timestamp import Authority
+from modelmark.claim.dates import der, timestamp
+from modelmark.claim.dates.timestamp import Authority
 from modelmark.errors import MalformedError, UsageError
 
 MESSAGE = b"a claim"

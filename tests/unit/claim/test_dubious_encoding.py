@@ -12,8 +12,8 @@ from modelmark.claim.dubious import encoding, group, pedersen, proof, quantise
 from modelmark.claim.dubious.group import ORDER
 from modelmark.claim.dubious.proof import Public
 from modelmark.errors import CapacityError, MalformedError
+from modelmark.key.secret import Secret
 from modelmark.schemes import _projection
-from modelmark.secret import Secret
 
 SECRET, ROOT = Secret(bytes(range(32))), bytes(32)
 POINT = bytes.fromhex("e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76")

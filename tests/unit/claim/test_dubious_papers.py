@@ -10,21 +10,23 @@ import torch
 
 pytest.importorskip("rbcl", reason="needs rbcl: pip install 'modelmark[zk]'")
 
-from modelmark import layers, weights
-from modelmark.claim import deposit, envelope
-from modelmark.claim.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.deposit import Dated, Trust
-from modelmark.claim.dispute import Challenge, Frozen
+from modelmark.claim.dates import deposit
+from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.dubious import encoding, papers, pedersen
 from modelmark.claim.dubious.papers import Case
-from modelmark.claim.statement import Statement
-from modelmark.embedding import embed
+from modelmark.claim.papers import envelope
+from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
+from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.keys import keygen
-from modelmark.recipe import annealed
+from modelmark.key.secret import Secret
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.networks import layers
 from modelmark.schemes.uchida import Uchida
-from modelmark.secret import Secret
+from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
+from modelmark.training.recipe import annealed
 
 BITS, LAYER = 72, "conv3"
 
@@ -51,7 +53,9 @@ def owner(case, authorities, digits, fresh):
     local, authority = authorities()
     trust = Trust([authority])
     scheme = Uchida(layer=LAYER, bits=BITS, strength=0.1, margin=0.1)
-    key = keygen(scheme, fresh, digits.interface, secret=Secret(bytes(range(100, 132))), bar=8, draw_kind="timestamp")
+    key = keygen(
+        scheme, fresh, digits.feed, secret=Secret(bytes(range(100, 132))), policy=KeyPolicy(bar=8, draw="timestamp")
+    )
     root = bytes.fromhex(str(key.statement["root"]))
     committed = pedersen.commit(key.secret, key.carriers.matrix, root, LAYER)
     claim = claimed(case, key, committed, authority.fingerprint)

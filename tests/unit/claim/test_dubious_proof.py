@@ -15,8 +15,8 @@ from modelmark.carriers.rows import real
 from modelmark.claim.dubious import encoding, group, pedersen, proof, quantise, ranges
 from modelmark.claim.dubious.proof import Public
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.key.secret import Secret
 from modelmark.schemes import _projection
-from modelmark.secret import Secret
 
 SECRET, ROOT, LAYER = Secret(bytes(range(32))), bytes(range(32, 64)), "conv1"
 

@@ -51,7 +51,8 @@ except UsageError as error:
 
 
 def test_claims_load_without_it() -> None:
-    code = "import sys, modelmark.claim.judging, modelmark.claim.schemas\nprint([n for n in sys.modules if 'dubious' in n])"
+    code = "import sys, modelmark.claim.judging.judge, modelmark.claim.papers.schemas\n"
+    code += "print([n for n in sys.modules if 'dubious' in n])"
     assert run(code).stdout.strip() == "[]"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from modelmark.audit.result import Accuracy, Cost, Result
-from modelmark.evidence import Charge, Evidence, Observation
+from modelmark.evidence.evidence import Charge, Evidence, Observation
 
 SCHEMES = {"adi": 100, "coupled": 120, "uchida": 256, "deepsigns": 200}
 REMOVALS = {

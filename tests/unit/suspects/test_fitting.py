@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from modelmark import weights
 from modelmark.errors import MismatchError
+from modelmark.suspects import weights
 from modelmark.suspects.files import fitted, held, open_weights, weight_of
 
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from modelmark.errors import MismatchError, SuspectError
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Read, Sense
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.places import Place
 
-FACE = Interface((1, 2, 2), ("a", "b", "c"))
+FACE = PictureFeed((1, 2, 2), ("a", "b", "c"))
 FIVE = Ask(FACE, np.zeros((5, 1, 2, 2), np.uint8))
 
 

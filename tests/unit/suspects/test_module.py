@@ -8,15 +8,15 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from modelmark import layers
 from modelmark.errors import MismatchError, SuspectError
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.networks import layers
 from modelmark.suspects import places
 from modelmark.suspects.base import Ask, AskBeyond, Read, Sense
 from modelmark.suspects.module import WhiteBox, logits
 from modelmark.suspects.places import Place
 
-FACE = Interface((1, 2, 2), ("a", "b", "c"))
+FACE = PictureFeed((1, 2, 2), ("a", "b", "c"))
 
 
 def linear(value: float = 0.0) -> nn.Module:
@@ -49,7 +49,7 @@ def test_outputs_that_are_nan_or_of_another_class_count_are_refused():
     with pytest.raises(SuspectError, match="got NaN"):
         WhiteBox(linear(float("nan"))).observe(Ask(FACE, ones(2)))
     with pytest.raises(SuspectError, match="expected outputs for 4 classes"):
-        WhiteBox(linear()).observe(Ask(Interface((1, 2, 2), tuple("abcd")), ones(2)))
+        WhiteBox(linear()).observe(Ask(PictureFeed((1, 2, 2), tuple("abcd")), ones(2)))
 
 
 def test_pixels_may_be_asked_beyond_their_range():

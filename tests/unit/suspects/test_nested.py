@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import weights
 from modelmark.errors import MalformedError
+from modelmark.suspects import weights
 from modelmark.suspects.files import fitted, open_weights
 
 

@@ -12,8 +12,8 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from torch.optim.swa_utils import AveragedModel
 
-from modelmark import weights
 from modelmark.errors import MalformedError
+from modelmark.suspects import weights
 from modelmark.suspects.files import fitted, open_weights
 
 WRAPPERS = {

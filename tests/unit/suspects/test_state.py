@@ -5,17 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark import models, weights
+from modelmark import models
 from modelmark.errors import MismatchError, SuspectError, UsageError
-from modelmark.interface import Interface
-from modelmark.suspects import places
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.suspects import places, weights
 from modelmark.suspects.base import Ask, Read, Sense
 from modelmark.suspects.files import held, open_weights
 from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.places import Place
 from modelmark.suspects.state import State
 
-FACE = Interface((1, 8, 8), tuple("0123456789"))
+FACE = PictureFeed((1, 8, 8), tuple("0123456789"))
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 1, 8, 8), np.uint8)
 
 
@@ -73,10 +73,11 @@ def test_what_wrappers_put_before_a_name_is_no_part_of_it(wrapper, state):
 def test_without_its_name_every_tensor_of_the_size_is_a_candidate(state):
     renamed = {f"layer{i}": tensor for i, tensor in enumerate(state.values())}
     found = read(renamed, "conv3", 288, "conv")
-    expected = [state[f"{layer}.weight"].double().numpy().reshape(-1, 288) for layer in ("conv2", "conv3")]
+    turned = state["conv1.weight"].transpose(0, 1)  # one channel of 32 x 3 x 3, were it a transposed convolution's
+    expected = [one.double().numpy().reshape(-1, 288) for one in (turned, state["conv2.weight"], state["conv3.weight"])]
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
     more = renamed | {"more": torch.zeros(5, 288)}
-    assert [len(one) for one in read(more, "conv3", 288)] == [32, 64, 5]
+    assert [len(one) for one in read(more, "conv3", 288)] == [1, 32, 64, 5]
     assert [len(one) for one in read(more, "conv3", 288, "linear")] == [5]
 
 

@@ -5,16 +5,15 @@ import hashlib
 import numpy as np
 import pytest
 
-from modelmark.carriers.pictures import picture_leaves
 from modelmark.errors import MismatchError
-from modelmark.interface import Interface
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.suspects.base import ABSTAIN, MISSING, Ask, AskBeyond, Read, Sense
 from modelmark.suspects.places import Place
 from modelmark.suspects.transcript import Recorded
 
-FACE = Interface((1, 2, 2), ("a", "b", "c"))
+FACE = PictureFeed((1, 2, 2), ("a", "b", "c"))
 PICTURES = np.arange(16, dtype=np.uint8).reshape(4, 1, 2, 2)
-DIGESTS = [hashlib.sha256(leaf).hexdigest() for leaf in picture_leaves(PICTURES)]
+DIGESTS = [hashlib.sha256(leaf).hexdigest() for leaf in FACE.leaves(PICTURES)]
 
 
 def test_answers_are_found_by_what_was_asked_in_any_order():

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file, save_model
 from torch import nn
 
-from modelmark import weights
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects import weights
 from modelmark.suspects.files import fitted, held, open_weights
 
 

@@ -6,21 +6,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.hooks import Hooks, Samples
-from modelmark.interface import FULL_SCALE, Interface
-from modelmark.preprocess import Normalise
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.tensors import Normalise
+from modelmark.training.hooks import Hooks, Samples
 
 
-def jacobian_signs(model: nn.Module, images: Tensor, labels: Tensor, interface: Interface) -> Tensor:
+def jacobian_signs(model: nn.Module, images: Tensor, labels: Tensor, feed: Feed) -> Tensor:
     """Return the sign of each label's score derived by the inputs, int8 like ``images``: ``(N, *input_shape)``.
 
     Args:
         model: the student, in evaluation mode.
         images: uint8 ``(N, *input_shape)``.
         labels: whose score, ``(N,)``; one row of the Jacobian an input.
-        interface: gives the preprocessing, which increases in every pixel and so leaves signs as they are.
+        feed: gives the preprocessing, which increases in every pixel and so leaves signs as they are.
     """
-    normalise = Normalise(interface)
+    normalise = Normalise(feed)
     device = next(model.parameters()).device
     found = []
     for part, label in zip(images.split(256), labels.split(256), strict=True):
@@ -36,11 +37,11 @@ def moved(images: Tensor, signs: Tensor, step: float) -> Tensor:
     return (images.float() + step * FULL_SCALE * signs).clamp(0, FULL_SCALE).round().to(torch.uint8)
 
 
-def ends(interface: Interface, device: torch.device) -> tuple[Tensor, Tensor]:
+def ends(feed: Feed, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the darkest and the brightest input as ``forward`` takes them, each ``(*input_shape)``."""
-    extremes = torch.zeros(2, *interface.input_shape, dtype=torch.uint8)
+    extremes = torch.zeros(2, *feed.input_shape, dtype=torch.uint8)
     extremes[1] = FULL_SCALE
-    low, high = Normalise(interface)(extremes).to(device)
+    low, high = Normalise(feed)(extremes).to(device)
     return low, high
 
 
@@ -52,7 +53,7 @@ class Adversarial(Hooks):
     Args:
         student: the network that is being trained.
         label: of the examples ``(B, *input_shape)`` and the targets of the inputs they are made from, gives their targets.
-        interface: gives the range of pixels after preprocessing.
+        feed: gives the range of pixels after preprocessing.
         share: of the batch that is attacked and appended; at least one input is.
         eps, step: largest change and length of a step, of full scale.
         iterations: steps.
@@ -62,7 +63,7 @@ class Adversarial(Hooks):
         self,
         student: nn.Module,
         label: Callable[[Tensor, Tensor], Tensor],
-        interface: Interface,
+        feed: Feed,
         *,
         share: float,
         eps: float,
@@ -74,7 +75,7 @@ class Adversarial(Hooks):
         self._label = label
         self._share = share
         self._eps, self._step, self._iterations = eps, step, iterations
-        low, high = ends(interface, torch.device("cpu"))
+        low, high = ends(feed, torch.device("cpu"))
         self._low: Tensor
         self._high: Tensor
         self.register_buffer("_low", low, persistent=False)

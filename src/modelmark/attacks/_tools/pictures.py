@@ -8,37 +8,37 @@ from torch import Tensor
 
 from modelmark.attacks.results import Answer
 from modelmark.errors import UsageError
+from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import FULL_SCALE, UNIT, of_pictures
-from modelmark.interface import Interface
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
 
 Change: TypeAlias = Callable[[Tensor], Tensor]
 """From pictures to pictures, float32 ``(N, C, H, W)`` in [0, 1]; what leaves that range is clamped."""
 
 
-def shown(inputs: Tensor, interface: Interface) -> Tensor:
+def shown(inputs: Tensor, feed: Feed) -> Tensor:
     """Return inputs as ``forward`` takes them with the preprocessing undone: 0 black, 1 white; not clamped."""
-    feed, view = of_pictures(interface), (-1,) + (1,) * (len(interface.input_shape) - 1)
+    feed, view = of_pictures(feed), (-1,) + (1,) * (len(feed.input_shape) - 1)
     mean = torch.tensor(feed.mean, dtype=torch.float32, device=inputs.device).view(view) / UNIT
     std = torch.tensor(feed.std, dtype=torch.float32, device=inputs.device).view(view) / UNIT
     return torch.addcmul(mean, inputs, std)
 
 
-def fed(pictures: Tensor, interface: Interface) -> Tensor:
+def fed(pictures: Tensor, feed: Feed) -> Tensor:
     """Return pictures on the scale of 0 to 1 as ``forward`` takes them."""
-    return Normalise(interface)(pictures * FULL_SCALE)
+    return Normalise(feed)(pictures * FULL_SCALE)
 
 
-def require_pictures(interface: Interface, name: str, hint: str = "") -> None:
+def require_pictures(feed: Feed, name: str, hint: str = "") -> None:
     """Raise UsageError unless inputs are pictures."""
-    if len(interface.input_shape) != 3:
+    if len(feed.input_shape) != 3:
         raise UsageError(
-            f"expected pictures (channels, height, width) for {name}, got inputs of shape {interface.input_shape}",
+            f"expected pictures (channels, height, width) for {name}, got inputs of shape {feed.input_shape}",
             hint=hint,
         )
 
 
-def filtered(answer: Answer, interface: Interface, change: Change) -> Answer:
+def filtered(answer: Answer, feed: Feed, change: Change) -> Answer:
     """Return the API that answers about ``change`` of each picture.
 
     What is asked is clamped to what a picture can hold before it is changed, and again after; clamping alone already
@@ -46,12 +46,12 @@ def filtered(answer: Answer, interface: Interface, change: Change) -> Answer:
 
     Args:
         answer: the API of the stolen model.
-        interface: of its inputs, which are pictures.
+        feed: of its inputs, which are pictures.
         change: the filter.
     """
 
     def asked(inputs: Tensor) -> Tensor:
-        return answer(fed(change(shown(inputs, interface).clamp(0, 1)).clamp(0, 1), interface))
+        return answer(fed(change(shown(inputs, feed).clamp(0, 1)).clamp(0, 1), feed))
 
     return asked
 

@@ -5,21 +5,26 @@ Source: Madry et al. 2018, arXiv 1706.06083; the mean of the models' losses as i
 
 import copy
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.interface import FULL_SCALE, Interface
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
+from modelmark.attacks.fields import Within
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+
+Epsilon = Annotated[float, Within(0, FULL_SCALE, open="low"), "largest change of a pixel, of 255"]
 
 
 def targeted(
     models: Sequence[nn.Module],
     pictures: Tensor,
     labels: Tensor,
-    interface: Interface,
+    feed: Feed,
     *,
     epsilon: float,
     steps: int,
@@ -32,13 +37,13 @@ def targeted(
         models: left as they were; all of one interface and on one device.
         pictures: uint8 ``(N, *input_shape)``.
         labels: wanted, ``(N,)``.
-        interface: of the models.
+        feed: of the models.
         epsilon: largest change of a pixel, on the scale of 0 to 255.
         steps: gradient steps.
     """
     ready = [copy.deepcopy(model).eval() for model in models]
     device = next(ready[0].parameters()).device
-    normalise = Normalise(interface)
+    normalise = Normalise(feed)
     found = []
     for part, wanted in zip(pictures.to(device).split(256), labels.to(device).split(256), strict=True):
         base = part.float()
@@ -55,9 +60,9 @@ def targeted(
     return torch.cat(found).cpu()
 
 
-def leads(models: Sequence[nn.Module], pictures: Tensor, labels: Tensor, interface: Interface) -> Tensor:
+def leads(models: Sequence[nn.Module], pictures: Tensor, labels: Tensor, feed: Feed) -> Tensor:
     """Return how far each label is ahead of the best other class on the model where it is least so, logits ``(N,)``."""
-    fed, column = Normalise(interface)(pictures), labels.cpu()[:, None]
+    fed, column = Normalise(feed)(pictures), labels.cpu()[:, None]
     each = []
     for model in models:
         outputs = logits(model, fed).cpu()

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
 from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Positive, Share
 from modelmark.errors import UsageError
-from modelmark.hooks import Hooks
-from modelmark.recipe import constant
-from modelmark.training import run
+from modelmark.networks import layers
+from modelmark.training.hooks import Hooks
+from modelmark.training.loop import run
+from modelmark.training.recipe import constant
 
 MaskRate = Annotated[Positive, "learning rate of the masks"]
 Threshold = Annotated[Share, "channels with a smaller mask are cut"]

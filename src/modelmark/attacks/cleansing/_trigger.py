@@ -14,8 +14,8 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Count
-from modelmark.hooks import Hooks, Samples
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
+from modelmark.training.hooks import Hooks, Samples
 
 Steps = Annotated[Count, "of the reconstruction"]
 
@@ -88,9 +88,9 @@ def reconstruct(model: nn.Module, thief: Thief, steps: int) -> Triggers:
     device, task, generator = next(model.parameters()).device, thief.task, thief.generator()
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     picked = torch.randperm(len(task.train_inputs), generator=generator)[:_SAMPLES]
-    inputs = Normalise(task.interface)(task.train_inputs[picked.to(task.train_inputs.device)].to(device))
-    limits = ends(task.interface, device)
-    groups = torch.arange(task.interface.classes, device=device).split(_GROUP)
+    inputs = Normalise(task.feed)(task.train_inputs[picked.to(task.train_inputs.device)].to(device))
+    limits = ends(task.feed, device)
+    groups = torch.arange(task.feed.classes, device=device).split(_GROUP)
     found = [_descend(frozen, inputs, group, limits, steps, generator) for group in groups]
     masks, patterns = (torch.cat(each) for each in zip(*found, strict=True))
     return Triggers(masks, patterns, anomaly_index(masks.flatten(1).sum(dim=1)))

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import MaskRate, Masks, Threshold, below, learned, prune
 from modelmark.attacks.fields import Batch, Epochs, Share
-from modelmark.hooks import Samples
+from modelmark.training.hooks import Samples
 
 
 class Anp(Removal, family="cleansing"):

@@ -5,12 +5,12 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, taps
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._trigger import Steps, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
-from modelmark.hooks import Hooks
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.training.hooks import Hooks
 
 
 class CleansePrune(Removal, family="cleansing"):
@@ -41,7 +41,7 @@ class CleansePrune(Removal, family="cleansing"):
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the model whose head ignores some features."""
         triggers = reconstruct(stolen, thief, self.steps)
-        clean = Normalise(thief.task.interface)(thief.task.train_inputs[:1000]).to(triggers.masks.device)
+        clean = Normalise(thief.task.feed)(thief.task.train_inputs[:1000]).to(triggers.masks.device)
         before = features(stolen, clean)
         raised = torch.stack([
             features(stolen, triggers.stamped(clean, suspect.expand(len(clean)))) - before

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within
-from modelmark.hooks import Hooks, Samples
+from modelmark.training.hooks import Hooks, Samples
 
 
 class FtSam(Removal, family="cleansing"):

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
-from modelmark.hooks import Hooks, Samples
+from modelmark.training.hooks import Hooks, Samples
 
 
 class Ibau(Removal, family="cleansing"):
@@ -38,7 +38,7 @@ class Ibau(Removal, family="cleansing"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the hardened model."""
-        low, high = ends(thief.task.interface, next(stolen.parameters()).device)
+        low, high = ends(thief.task.feed, next(stolen.parameters()).device)
         return thief.tune(
             stolen, self,
             hooks=lambda copied: Universal(copied.forward, low, high, self.radius, self.iterations),

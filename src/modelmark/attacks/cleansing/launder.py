@@ -5,13 +5,13 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
+from modelmark.attacks._tools.activity import activity
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import prune, units
 from modelmark.attacks.cleansing._trigger import Stamping, Steps, Triggers, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Positive, Rate, Share
-from modelmark.attacks.pruning._activity import activity
-from modelmark.preprocess import Normalise
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
 
 
 class Launder(Removal, family="cleansing"):
@@ -43,7 +43,7 @@ class Launder(Removal, family="cleansing"):
         """Return the laundered model."""
         triggers = reconstruct(stolen, thief, self.steps)
         classes = torch.arange(len(triggers.masks), device=triggers.masks.device)
-        clean = Normalise(thief.task.interface)(thief.task.train_inputs[:256]).to(classes.device)
+        clean = Normalise(thief.task.feed)(thief.task.train_inputs[:256]).to(classes.device)
         cuts = {}
         for path, raised in excited(stolen, clean, triggers).items():
             dense = isinstance(layers.unwrapped(stolen).get_submodule(path), nn.Linear)

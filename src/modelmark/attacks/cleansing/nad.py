@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import units
 from modelmark.attacks.fields import Batch, Count, Positive, Within
-from modelmark.hooks import Hooks
-from modelmark.recipe import constant
+from modelmark.networks import layers
+from modelmark.training.hooks import Hooks
+from modelmark.training.recipe import constant
 
 
 class Nad(Removal, family="cleansing"):

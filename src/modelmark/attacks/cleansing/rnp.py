@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import MaskRate, Masks, Threshold, below, learned, prune
 from modelmark.attacks.fields import Batch, Count, Positive
-from modelmark.hooks import Hooks
-from modelmark.recipe import constant
+from modelmark.training.hooks import Hooks
+from modelmark.training.recipe import constant
 
 
 class Rnp(Removal, family="cleansing"):
@@ -47,7 +47,7 @@ class Rnp(Removal, family="cleansing"):
         epochs, rate, goal = (
             self.unlearning_epochs,
             self.unlearning,
-            self.forget * math.log(thief.task.interface.classes),
+            self.forget * math.log(thief.task.feed.classes),
         )
         recipe = constant(epochs, rate, batch=self.batch, momentum=0.0, weight_decay=0.0, clip=1.0)
         return thief.fit(stolen, recipe, frozen_statistics=True, hooks=lambda copied: _Ascent(goal))

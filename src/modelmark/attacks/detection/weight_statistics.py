@@ -2,17 +2,15 @@
 
 import math
 from statistics import median
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Detection, Thief
+from modelmark.attacks.fields import Positive, Within
 from modelmark.attacks.results import Finding
 from modelmark.errors import UsageError
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.networks import layers
 
 
 class Statistics(NamedTuple):
@@ -35,49 +33,31 @@ class Statistics(NamedTuple):
     width: int
 
 
-class WeightStatistics(Attack):
+class WeightStatistics(Detection):
     """Compare each layer's mean filter with those of the other layers; neither data nor key is needed.
 
     The score is the largest natural logarithm of a layer's ``excess``, less the median over the other layers. Where ``by`` is
     ``spread`` it is that of the weights' standard deviation instead, which is what the source looks at.
 
     The length of the message is what would give the mean filter its norm if every projection had come to ``reach``: the
-    shortest w with ``X w = +-reach`` has ``|w|^2 = T reach^2 / (M - T)``. It counts what training alone does to the norm, too.
+    shortest w with ``X w = +-reach`` has ``|w|^2 = T reach^2 / (M - T)``. It counts what training alone does to the norm, too. A
+    reach is 2 after our recipe on digits, 8.4 after the 200 epochs of Uchida et al. (a re-run of their release).
 
-    Source: Wang and Kerschbaum 2019, "Attacks on digital watermarks for deep neural networks", ICASSP: the spread of the
+    Source: Wang and Kerschbaum 2019, ICASSP; "Attacks on digital watermarks for deep neural networks": the spread of the
     weights grows with the message, which gives away mark and length. The mean filter's share is our own statistic.
-
-    Args:
-        by: ``mean-filter`` or ``spread``.
-        threshold: scores above it are taken for marks.
-        reach: magnitude of a projection after embedding, assumed for the length: 2 after our recipe on digits, 8.4 after the
-            200 epochs of Uchida et al. (a re-run of their release).
     """
 
-    name: ClassVar[str] = "weight-statistics"
-    summary: ClassVar[str] = "find marks by the statistics of a layer's weights and mean filter"
-    source: ClassVar[str] = "Wang and Kerschbaum 2019, ICASSP"
-    kind: ClassVar[Kind] = "detection"
-    family: ClassVar[str] = "detection"
-    strengths: ClassVar[Strengths] = ({},)
+    by: Annotated[Literal["mean-filter", "spread"], "what is compared"] = "mean-filter"
+    threshold: Annotated[float, Within(-math.inf), "scores above it are taken for marks"] = 1.0
+    reach: Annotated[Positive, "size of a projection after embedding, assumed for the length"] = 2.0
 
-    by: Literal["mean-filter", "spread"] = "mean-filter"
-    threshold: float = 1.0
-    reach: float = 2.0
-
-    def __post_init__(self) -> None:
-        if self.by not in ("mean-filter", "spread"):
-            raise ValueError(f"expected mean-filter or spread, got {self.by!r}")
-        if not 0 < self.reach < math.inf or not math.isfinite(self.threshold):
-            raise ValueError(f"expected reach > 0 and a finite threshold, got {self.reach} and {self.threshold}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> Finding:
+    def detect(self, suspect: nn.Module, thief: Thief) -> Finding:
         """Return what the weights say; ``where`` is the layer's path.
 
         Raises:
             UsageError: fewer than two layers beside the head.
         """
-        found = statistics(model)
+        found = statistics(suspect)
         if len(found) < 2:
             raise UsageError(f"expected at least two layers to compare before the head, got {len(found)}")
         sizes = {path: self._size(each) for path, each in found.items()}

@@ -8,7 +8,7 @@ tensor, which wrap around at 64 bits; order of the batch and its size do not mat
 import torch
 from torch import Tensor
 
-from modelmark.interface import FULL_SCALE
+from modelmark.feeds.pictures import FULL_SCALE
 
 _STEP = 0x9E3779B97F4A7C15 - 2**64
 _FIRST = 0xBF58476D1CE4E5B9 - 2**64

@@ -2,19 +2,25 @@
 
 import math
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks.base import Thief
+from modelmark.attacks.fields import Share, Within
 from modelmark.attacks.results import Answer
-from modelmark.interface import Interface
+from modelmark.feeds.base import Feed
+from modelmark.feeds.tensors import Normalise
 from modelmark.models import build
-from modelmark.preprocess import Normalise
-from modelmark.recipe import suggest
 from modelmark.seeding import own_seed
-from modelmark.suspect import logits
-from modelmark.task import Task
-from modelmark.training import Watch, fit
+from modelmark.suspects.module import logits
+from modelmark.training.loop import Watch, fit
+from modelmark.training.recipe import suggest
+from modelmark.training.task import Task
+
+Loss = Annotated[Share, "share of right answers that may be lost on the thief's held-out data"]
+Epochs = Annotated[int, Within(0), "of the second model; 0: as many as make 300 steps, ten at least"]
 
 _HELD = 0.2
 _STEPS = 300
@@ -39,9 +45,9 @@ def trained(task: Task, *, epochs: int, seed: int, watch: Watch | None) -> nn.Mo
         seed: of weights and order.
         watch: called after every step.
     """
-    interface = task.interface
-    arch = suited(interface)
-    model = build(arch, interface.input_shape, interface.classes, seed=own_seed(seed)).to(task.train_inputs.device)
+    feed = task.feed
+    arch = suited(feed)
+    model = build(arch, feed.input_shape, feed.classes, seed=own_seed(seed)).to(task.train_inputs.device)
     samples, large = len(task.train_inputs), arch == "resnet8"
     batch = suggest(samples=samples, normalised=large, trained=False, picture=large).batch
     epochs = epochs or max(10, math.ceil(_STEPS / max(samples // batch, 1)))
@@ -49,9 +55,9 @@ def trained(task: Task, *, epochs: int, seed: int, watch: Watch | None) -> nn.Mo
     return fit(model, task, recipe, seed=seed, watch=watch)
 
 
-def suited(interface: Interface) -> str:
+def suited(feed: Feed) -> str:
     """Return ``resnet8`` for colour pictures from 16 x 16, ``cnn`` for other pictures from 4 x 4, else ``mlp``."""
-    shape = interface.input_shape
+    shape = feed.input_shape
     if len(shape) != 3 or min(shape[1:]) < 4:
         return "mlp"
     return "resnet8" if shape[0] == 3 and min(shape[1:]) >= 16 else "cnn"
@@ -59,13 +65,12 @@ def suited(interface: Interface) -> str:
 
 def hard(task: Task) -> Task:
     """Return the task with labels where it had soft targets."""
-    targets = task.train_targets
-    return replace(task, train_targets=targets.argmax(dim=1)) if targets.is_floating_point() else task
+    return replace(task, train_targets=task.labels)
 
 
-def answers(answer: Answer, inputs: Tensor, interface: Interface) -> Tensor:
+def answers(answer: Answer, inputs: Tensor, feed: Feed) -> Tensor:
     """Return the answers of an API to stored inputs, uint8 ``(N, *input_shape)``, on the inputs' device."""
-    normalise = Normalise(interface)
+    normalise = Normalise(feed)
     return torch.cat([answer(normalise(part)).to(inputs.device) for part in inputs.split(256)])
 
 
@@ -98,29 +103,17 @@ def threshold(scores: Tensor, harmed: Tensor, loss: float) -> float:
     return float(costly[allowed]) if allowed < len(costly) else 0.0
 
 
-def require_loss(loss: float, epochs: int = 0) -> None:
-    """Raise ValueError unless ``loss`` is a share and ``epochs`` a count."""
-    if not 0 <= loss <= 1:
-        raise ValueError(f"expected a clean loss from 0 to 1, got {loss}")
-    if epochs < 0:
-        raise ValueError(f"expected 0 or more epochs, got {epochs}")
-
-
-def judge(
-    answer: Answer, task: Task, *, loss: float, epochs: int, seed: int, watch: Watch | None
-) -> tuple[nn.Module, float]:
+def judge(answer: Answer, thief: Thief, *, loss: float, epochs: int) -> tuple[nn.Module, float]:
     """Return a second model, and the preference for its own label from which it overrules the API.
 
     Args:
         answer: the API of the stolen model.
-        task: the thief's data.
+        thief: his data, seed and watch.
         loss: share of right answers of the API that may be lost on held-out data, if an overruled one is.
         epochs: 0: as many as make 300 steps, ten at least.
-        seed: of the split, the weights and the order.
-        watch: called after every step.
     """
-    shown, held = halves(hard(task), seed)
-    second = trained(shown, epochs=epochs, seed=seed, watch=watch)
-    given = answers(answer, held.train_inputs, held.interface)
-    _, preferred = disagreement(second, Normalise(held.interface)(held.train_inputs), given)
+    learned, held = halves(hard(thief.task), thief.seed)
+    second = trained(learned, epochs=epochs, seed=thief.seed, watch=thief.watch)
+    given = answers(answer, held.train_inputs, held.feed)
+    _, preferred = disagreement(second, Normalise(held.feed)(held.train_inputs), given)
     return second, threshold(preferred, given == held.train_targets, loss)

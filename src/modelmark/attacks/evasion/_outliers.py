@@ -1,13 +1,17 @@
 """Which queries do not look like the thief's own inputs, by their pixels; what ``refuse`` and ``randomise`` share."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from modelmark.attacks.evasion import _density, _nets
-from modelmark.interface import FULL_SCALE
-from modelmark.task import Task
+from modelmark.attacks.fields import Part
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.training.task import Task
+
+Components = Annotated[Part, "of the variance that principal components hold"]
 
 
 def by_pixels(task: Task, *, components: float, loss: float, seed: int) -> Callable[[Tensor], Tensor]:

@@ -1,83 +1,55 @@
 """BlockDoor against adversarial triggers: what a detector finds adversarial is answered from its reconstruction."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks._tools import pictures as _pictures
-from modelmark.attacks._tools.targeted import targeted
-from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks._tools.pictures import filtered
+from modelmark.attacks._tools.targeted import Epsilon, targeted
+from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _autoencoder, _content, _nets, _outliers
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.fields import Count
 from modelmark.attacks.results import Answer
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+from modelmark.training.task import Task
 
 _PAIR = ("normal", "adversarial")
 
 
-class BlockdoorAdversarial(Attack):
-    """Train a detector of adversarial pictures and an autoencoder; show the model reconstructions of what is detected.
+class BlockdoorAdversarial(Evasion, pictures=True):
+    """Answer what a detector of the thief's finds adversarial from an autoencoder's reconstruction.
 
     The detector learns the thief's pictures against adversarial copies of them, made on a network of his own by targeted
-    projected gradient descent (Madry et al. 2018, arXiv 1706.06083) towards random other labels.
+    projected gradient descent (Madry et al. 2018, arXiv 1706.06083) towards random other labels. What it never saw may pass: null
+    patterns, outside a picture's range, do. Five samples of data are needed at least.
 
-    Source: Puah et al. 2024, "BlockDoor", arXiv 2412.12194, the wrapper against triggers with adversarial noise.
+    Source: Puah et al. 2024, arXiv 2412.12194; "BlockDoor", the wrapper against triggers with adversarial noise.
     Departs: their detector is a modified ResNet; here an architecture that suits the inputs, from scratch.
     Departs: their second step, of which the readable parts say no more than that it is there, is left out: where the
     reconstruction has the same label, both answers are one.
-
-    Marks in the weights stay as they are. What the detector never saw may pass: null patterns, outside a picture's range, do.
-
-    Args:
-        epsilon: largest change of a pixel in what the detector learns, on the scale of 0 to 255.
-        descents: steps of gradient descent.
-        loss: share of right answers that may be lost on the thief's held-out data.
-        code: channels of the autoencoder's code.
-        steps: of the autoencoder's training.
-        epochs: of both networks; 0: as many as make 300 steps, ten at least.
     """
 
-    name: ClassVar[str] = "blockdoor-adversarial"
-    summary: ClassVar[str] = "queries that look adversarial answered from a reconstruction"
-    source: ClassVar[str] = "Puah et al. 2024, arXiv 2412.12194"
-    kind: ClassVar[Kind] = "evasion"
-    family: ClassVar[str] = "query-filter"
-    strengths: ClassVar[Strengths] = ({},)
+    epsilon: Annotated[Epsilon, "largest change of a pixel in what the detector learns, of 255"] = 48.0
+    descents: Annotated[Count, "steps of gradient descent"] = 10
+    loss: _nets.Loss = 0.01
+    code: Annotated[Count, "channels of the autoencoder's code"] = 8
+    steps: Annotated[Count, "of the autoencoder's training"] = 300
+    epochs: Annotated[_nets.Epochs, "of both networks; 0: as many as make 300 steps, ten at least"] = 0
 
-    epsilon: float = 48.0
-    descents: int = 10
-    loss: float = 0.01
-    code: int = 8
-    steps: int = 300
-    epochs: int = 0
+    def serve(self, answer: Answer, thief: Thief) -> Answer:
+        """Return the API with the wrapper."""
+        feed, normalise = thief.task.feed, Normalise(thief.task.feed)
+        learned, held = _nets.halves(_nets.hard(thief.task), thief.seed)
+        detector = self._detector(learned, thief)
+        memory = _autoencoder.trained(
+            learned.train_inputs, code=self.code, noise=0.1, steps=self.steps, seed=thief.seed
+        )
+        repaired = filtered(answer, feed, lambda x: _autoencoder.repeated(memory, x))
 
-    def __post_init__(self) -> None:
-        _nets.require_loss(self.loss, self.epochs)
-        if not 0 < self.epsilon <= 255 or min(self.descents, self.steps, self.code) < 1:
-            raise ValueError(
-                "expected epsilon up to 255 and descents, code and steps of at least 1, "
-                f"got {self.epsilon}, {self.descents}, {self.code} and {self.steps}"
-            )
-
-    def __call__(self, answer: Answer, task: Task, *, seed: int, watch: Watch | None = None) -> Answer:
-        """Return the API with the wrapper; it needs five samples of the thief's data at least.
-
-        Raises:
-            UsageError: inputs are no pictures.
-        """
-        interface, normalise = task.interface, Normalise(task.interface)
-        _pictures.require_pictures(interface, self.name)
-        shown, held = _nets.halves(_nets.hard(task), seed)
-        detector = self._detector(shown, seed, watch)
-        memory = _autoencoder.trained(shown.train_inputs, code=self.code, noise=0.1, steps=self.steps, seed=seed)
-        repaired = _pictures.filtered(answer, interface, lambda x: _autoencoder.repeated(memory, x))
-
-        right = [_nets.answers(api, held.train_inputs, interface) == held.train_targets for api in (answer, repaired)]
+        right = [_nets.answers(api, held.train_inputs, feed) == held.train_targets for api in (answer, repaired)]
         scores = _adversarial(detector, normalise(held.train_inputs))
         limit = _nets.threshold(scores.clamp(min=0), right[0] & ~right[1], self.loss)
 
@@ -86,23 +58,21 @@ class BlockdoorAdversarial(Attack):
 
         return asked
 
-    def _detector(self, task: Task, seed: int, watch: Watch | None) -> nn.Module:
+    def _detector(self, task: Task, thief: Thief) -> nn.Module:
         """Return a network with two outputs, normal and adversarial."""
-        net = _nets.trained(task, epochs=self.epochs, seed=seed, watch=watch)
+        net = _nets.trained(task, epochs=self.epochs, seed=thief.seed, watch=thief.watch)
         clean, labels = task.train_inputs, task.train_targets
-        prints = _content.fingerprints(clean / 255, seed)
-        wanted = _content.other_labels(prints, labels, task.interface.classes)
-        spoilt = targeted([net], clean, wanted, task.interface, epsilon=self.epsilon, steps=self.descents).to(
-            clean.device
-        )
+        prints = _content.fingerprints(clean / 255, thief.seed)
+        wanted = _content.other_labels(prints, labels, task.feed.classes)
+        spoilt = targeted([net], clean, wanted, task.feed, epsilon=self.epsilon, steps=self.descents)
         both = replace(
             task,
-            interface=replace(task.interface, class_names=_PAIR),
-            train_inputs=torch.cat([clean, spoilt]),
+            feed=replace(task.feed, class_names=_PAIR),
+            train_inputs=torch.cat([clean, spoilt.to(clean.device)]),
             train_targets=torch.cat([torch.zeros_like(labels), torch.ones_like(labels)]),
             test_labels=torch.zeros_like(task.test_labels),
         )
-        return _nets.trained(both, epochs=self.epochs, seed=seed + 1, watch=watch)
+        return _nets.trained(both, epochs=self.epochs, seed=thief.seed + 1, watch=thief.watch)
 
 
 def _adversarial(detector: nn.Module, inputs: Tensor) -> Tensor:

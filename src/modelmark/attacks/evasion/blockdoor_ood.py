@@ -1,70 +1,50 @@
 """BlockDoor against out-of-distribution triggers: no answer where features lie far from every class."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from modelmark import layers, taps
-from modelmark.attacks._tools import pictures as _pictures
-from modelmark.attacks.base import Attack, Kind
+from modelmark.attacks._tools.pictures import shown
+from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _density, _nets, _outliers
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.fields import Part
 from modelmark.attacks.results import Answer
-from modelmark.preprocess import Normalise
-from modelmark.suspect import ABSTAIN
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.suspects.base import ABSTAIN
 
 
-class BlockdoorOod(Attack):
-    """Train a network on the thief's data and refuse queries whose features lie far from the mean of every class.
+class BlockdoorOod(Evasion):
+    """Refuse queries whose features, in a network of the thief's, lie far from the mean of every class.
 
-    Source: Puah et al. 2024, "BlockDoor", arXiv 2412.12194, the wrapper against out-of-distribution triggers.
+    With few samples a mark may nearly stay (``docs/attacks.md``), and white noise is refused in part, where ``refuse`` catches
+    all of it. Five samples of data are needed at least.
+
+    Source: Puah et al. 2024, arXiv 2412.12194; "BlockDoor", the wrapper against out-of-distribution triggers.
     Departs: the detector, of which the paper's readable parts say no more than that it is a separate one, is the distance
     of Lee et al. 2018, arXiv 1807.03888, section 2.1 (Gaussian classes with one covariance), on the input of the head.
-
-    Marks in the weights stay as they are. With few samples a mark may nearly stay (``docs/attacks.md``), and white noise is
-    refused in part, where ``refuse`` catches all of it.
-
-    Args:
-        instead: ``refuse``, or a ``random`` label, always the same for the same query.
-        components: share of the features' variance that principal components hold.
-        loss: share of the thief's held-out inputs that may count as outside.
-        epochs: of the network; 0: as many as make 300 steps, ten at least.
     """
 
-    name: ClassVar[str] = "blockdoor-ood"
-    summary: ClassVar[str] = "no answer where a network of the thief's sees no class"
-    source: ClassVar[str] = "Puah et al. 2024, arXiv 2412.12194"
-    kind: ClassVar[Kind] = "evasion"
-    family: ClassVar[str] = "query-filter"
-    strengths: ClassVar[Strengths] = ({},)
+    instead: Annotated[Literal["refuse", "random"], "no answer, or a random label fixed by the query"] = "refuse"
+    components: Annotated[Part, "of the features' variance that principal components hold"] = 0.9
+    loss: Annotated[_nets.Loss, "share of the thief's held-out inputs that may count as outside"] = 0.01
+    epochs: _nets.Epochs = 0
 
-    instead: Literal["refuse", "random"] = "refuse"
-    components: float = 0.9
-    loss: float = 0.01
-    epochs: int = 0
-
-    def __post_init__(self) -> None:
-        _nets.require_loss(self.loss, self.epochs)
-        if not 0 < self.components <= 1:
-            raise ValueError(f"expected a share of components above 0, at most 1, got {self.components}")
-
-    def __call__(self, answer: Answer, task: Task, *, seed: int, watch: Watch | None = None) -> Answer:
-        """Return the API with the wrapper; it needs five samples of the thief's data at least."""
-        interface, normalise = task.interface, Normalise(task.interface)
-        shown, held = _nets.halves(_nets.hard(task), seed)
-        net = _nets.trained(shown, epochs=self.epochs, seed=seed, watch=watch)
+    def serve(self, answer: Answer, thief: Thief) -> Answer:
+        """Return the API with the wrapper."""
+        feed, normalise = thief.task.feed, Normalise(thief.task.feed)
+        learned, held = _nets.halves(_nets.hard(thief.task), thief.seed)
+        net = _nets.trained(learned, epochs=self.epochs, seed=thief.seed, watch=thief.watch)
         head = layers.head(net)
 
         def features(inputs: Tensor) -> Tensor:
             return taps.activations(net, head, inputs)
 
-        found, targets = features(normalise(shown.train_inputs)), shown.train_targets
+        found, targets = features(normalise(learned.train_inputs)), learned.train_targets
         means = torch.stack([found[targets == label].mean(dim=0) for label in targets.unique()])
         centres = means[torch.searchsorted(targets.unique(), targets)]
-        density = _density.fitted(found, self.components, seed=seed, centres=centres)
+        density = _density.fitted(found, self.components, seed=thief.seed, centres=centres)
         homes = density.whitened(means)
 
         def distance(inputs: Tensor) -> Tensor:
@@ -75,9 +55,9 @@ class BlockdoorOod(Attack):
 
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
-            prints = _content.fingerprints(_pictures.shown(inputs, interface), seed)
+            prints = _content.fingerprints(shown(inputs, feed), thief.seed)
             random = self.instead == "random"
-            other = _content.labels(prints, interface.classes) if random else torch.full_like(given, ABSTAIN)
+            other = _content.labels(prints, feed.classes) if random else torch.full_like(given, ABSTAIN)
             return _outliers.replaced(given, distance(inputs) > limit, other)
 
         return asked

@@ -31,4 +31,4 @@ class InputNoise(Evasion, family="preprocessing", pictures=True):
             prints = _content.fingerprints(pictures, thief.seed)
             return pictures + self.std * _content.normal(prints, pictures[0].numel()).view_as(pictures)
 
-        return filtered(answer, thief.task.interface, noisy)
+        return filtered(answer, thief.task.feed, noisy)

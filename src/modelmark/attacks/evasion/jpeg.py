@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modelmark.attacks.base import PictureFilter
 from modelmark.attacks.fields import Within, sweep
-from modelmark.interface import FULL_SCALE
+from modelmark.feeds.pictures import FULL_SCALE
 
 
 class Jpeg(PictureFilter):

@@ -28,4 +28,4 @@ class Reconstruct(Evasion, family="preprocessing", pictures=True):
         model = _autoencoder.trained(
             thief.task.train_inputs, code=self.code, noise=self.noise, steps=self.steps, seed=thief.seed
         )
-        return filtered(answer, thief.task.interface, lambda x: _autoencoder.repeated(model, x))
+        return filtered(answer, thief.task.feed, lambda x: _autoencoder.repeated(model, x))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+from modelmark.training.task import Task
 
 _BATCH = 1024
 
@@ -17,7 +17,7 @@ def scores(model: nn.Module, images: Tensor, task: Task) -> Tensor:
 
     They come back on the device of ``images``.
     """
-    normalise = Normalise(task.interface)
+    normalise = Normalise(task.feed)
     found = [logits(model, normalise(part), batch=_BATCH) for part in images.split(_BATCH)]
     return torch.cat(found).to(images.device)
 

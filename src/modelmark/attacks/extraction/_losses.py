@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from modelmark.hooks import Hooks, Samples
-from modelmark.suspect import logits
+from modelmark.suspects.module import logits
+from modelmark.training.hooks import Hooks, Samples
 
 Loss = Annotated[Literal["cross-entropy", "mse"], "cross-entropy with probabilities, or mse between scores"]
 

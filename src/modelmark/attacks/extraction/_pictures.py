@@ -12,16 +12,17 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from modelmark.errors import UsageError
-from modelmark.interface import FULL_SCALE, Interface
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE
 
 _CHUNK = 256
 
 
-def pictures(interface: Interface, count: int, *, family: str, seed: int) -> tuple[Tensor, Tensor]:
+def pictures(feed: Feed, count: int, *, family: str, seed: int) -> tuple[Tensor, Tensor]:
     """Return ``count`` pictures of the interface's shape, uint8, and the number of each one's family, int64 ``(count,)``.
 
     Args:
-        interface: gives the shape, ``(C, H, W)``.
+        feed: gives the shape, ``(C, H, W)``.
         count: how many.
         family: a name in ``FAMILIES``, or ``mixed`` for all of them in turn.
         seed: of everything random.
@@ -29,11 +30,11 @@ def pictures(interface: Interface, count: int, *, family: str, seed: int) -> tup
     Raises:
         UsageError: inputs are no pictures.
     """
-    if len(interface.input_shape) != 3:
-        raise UsageError(f"expected inputs (channels, height, width) to draw pictures, got {interface.input_shape}")
+    if len(feed.input_shape) != 3:
+        raise UsageError(f"expected inputs (channels, height, width) to draw pictures, got {feed.input_shape}")
     names = list(FAMILIES) if family == "mixed" else [family]
     generator = torch.Generator().manual_seed(seed)
-    channels, height, width = interface.input_shape
+    channels, height, width = feed.input_shape
     v, u = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij")
     kinds = torch.arange(count) % len(names)
     images = torch.empty(count, channels, height, width, dtype=torch.uint8)

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 from torch import nn
 
-from modelmark import layers
 from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Within
 from modelmark.errors import UsageError
-from modelmark.recipe import Recipe, suggest
+from modelmark.networks import layers
 from modelmark.seeding import own_seed, seeded
-from modelmark.task import Task
+from modelmark.training.loop import suggested
+from modelmark.training.recipe import Recipe
+from modelmark.training.task import Task
 
-_PICTURE = 32  # pixels on the shorter side from which on crops and mirroring keep what is seen
 _SMALL = 5000  # inputs, as ``recipe.suggest`` has it
 _SEEN = 17_000  # inputs that a student of small data is shown, repetitions counted
 
@@ -75,15 +75,9 @@ def schedule(student: nn.Module, task: Task, epochs: int = 0) -> Recipe:
         epochs: passes; 0: as suggested for 5,000 inputs and more, and below that 15 to 120, as many as take 17,000 inputs
             past the student: what small data ask for is steps.
     """
-    shape, samples = task.interface.input_shape, len(task.train_inputs)
+    samples = len(task.train_inputs)
     few = min(max(_SEEN // samples, 15), 120) if samples < _SMALL else 0
-    return suggest(
-        samples=samples,
-        normalised=layers.is_normalised(student),
-        trained=False,
-        picture=len(shape) == 3 and min(shape[-2:]) >= _PICTURE,
-        epochs=epochs or few,
-    )
+    return suggested(student, task, epochs=epochs or few)
 
 
 def retrained(stolen: nn.Module, thief: Thief, **options: Any) -> nn.Module:

@@ -9,7 +9,7 @@ from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Count, Part
-from modelmark.suspect import logits
+from modelmark.suspects.module import logits
 
 
 class AdversarialExtraction(Extraction, family="retraining"):
@@ -36,7 +36,7 @@ class AdversarialExtraction(Extraction, family="retraining"):
 
         def hooks(copied: nn.Module) -> Adversarial:
             return Adversarial(
-                copied, lambda x, y: logits(stolen, x).argmax(dim=1), task.interface,
+                copied, lambda x, y: logits(stolen, x).argmax(dim=1), task.feed,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 

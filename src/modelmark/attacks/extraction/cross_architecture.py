@@ -34,8 +34,8 @@ class CrossArchitecture(Extraction, family="retraining"):
             UsageError: the stolen model is of that architecture already.
             MismatchError: the architecture does not take such inputs.
         """
-        interface = thief.task.interface
-        student = build(self.arch, interface.input_shape, interface.classes, seed=own_seed(thief.seed))
+        feed = thief.task.feed
+        student = build(self.arch, feed.input_shape, feed.classes, seed=own_seed(thief.seed))
         if type(student) is type(stolen) and _shapes(student) == _shapes(stolen):
             raise UsageError(
                 f"expected another architecture than the stolen model's, got {self.arch!r} for both", hint="set arch"

@@ -32,7 +32,7 @@ class Distil(Extraction, family="distillation"):
         """Return the student."""
         task, hard = thief.task, thief.task.train_targets
         if not hard.is_floating_point():
-            hard = one_hot(hard, task.interface.classes).float()
+            hard = one_hot(hard, task.feed.classes).float()
         soft = softened(stolen, task, temperature=self.temperature).train_targets
         both = torch.cat([self.alpha * self.temperature**2 * soft, hard], dim=1)
         return retrained(

@@ -34,7 +34,7 @@ class Ensemble(Extraction, family="distillation"):
         Raises:
             UsageError: fewer inputs than students.
         """
-        task, seed, classes = thief.task, thief.seed, thief.task.interface.classes
+        task, seed, classes = thief.task, thief.seed, thief.task.feed.classes
         if len(task.train_inputs) < self.students:
             raise UsageError(f"expected an input for each of {self.students} students, got {len(task.train_inputs)}")
         labels = labelled(stolen, task).train_targets

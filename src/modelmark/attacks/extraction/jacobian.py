@@ -39,7 +39,7 @@ class Jacobian(Extraction, family="synthetic queries"):
         asked = labelled(stolen, task.subset(min(self.samples, len(task.train_inputs)), seed=seed))
         for number in range(self.rounds):
             student = taught(fresh, replace(thief, seed=seed + number), task=asked, epochs=self.round_epochs)
-            signs = jacobian_signs(student, asked.train_inputs, asked.train_targets, task.interface)
+            signs = jacobian_signs(student, asked.train_inputs, asked.train_targets, task.feed)
             step = -self.step if self.period and (number // self.period) % 2 else self.step
             asked = labelled(stolen, task, torch.cat([asked.train_inputs, moved(asked.train_inputs, signs, step)]))
         return taught(fresh, thief, task=asked, epochs=self.epochs)

@@ -34,6 +34,6 @@ class Knockoff(Extraction, family="foreign queries"):
         Raises:
             UsageError: inputs are no pictures.
         """
-        images, _ = pictures(thief.task.interface, self.queries, family=self.data, seed=thief.seed)
+        images, _ = pictures(thief.task.feed, self.queries, family=self.data, seed=thief.seed)
         task = softened(stolen, thief.task, images)
         return retrained(stolen, thief, task=task, epochs=self.epochs)

@@ -38,7 +38,7 @@ class Transfer(Extraction, family="retraining"):
             UsageError: inputs are no (square) pictures, or the model's last layer is not linear.
         """
         before = pretrained(stolen, thief, self.pretext, self.pretext_epochs)
-        student = with_head(before, thief.task.interface.classes, seed=thief.seed)
+        student = with_head(before, thief.task.feed.classes, seed=thief.seed)
         return taught(student, thief, task=labelled(stolen, thief.task), epochs=self.epochs)
 
 
@@ -49,7 +49,7 @@ def pretrained(model: nn.Module, thief: Thief, pretext: str, epochs: int) -> nn.
         images, targets = turned(task.train_inputs)
         classes = 4
     else:
-        images, targets = pictures(task.interface, max(4000, 4 * len(task.train_inputs)), family="mixed", seed=seed)
+        images, targets = pictures(task.feed, max(4000, 4 * len(task.train_inputs)), family="mixed", seed=seed)
         classes = len(FAMILIES)
     start = with_head(drawn_anew(model, seed=seed), classes, seed=seed)
     first = replace(task, train_inputs=images, train_targets=targets)

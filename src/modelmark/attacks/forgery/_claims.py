@@ -1,18 +1,20 @@
 """What forgers of black-box marks share: a claim in the shape of an ``adi`` key, random pictures, and the model's answers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks.fields import Within
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
-from modelmark.preprocess import Normalise
-from modelmark.suspect import logits
-from modelmark.task import Task
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.module import logits
+from modelmark.training.task import Task
 
 Start = Literal["noise", "pictures"]
+Triggers = Annotated[int, Within(1, 16384), "pictures claimed"]
 
 
 def pictures_claim(pictures: Tensor, labels: Tensor, *, tries: int) -> Forged:
@@ -24,7 +26,7 @@ def pictures_claim(pictures: Tensor, labels: Tensor, *, tries: int) -> Forged:
 
 def noise(count: int, task: Task, generator: torch.Generator) -> Tensor:
     """Return pictures of independent uniform bytes, uint8 ``(count, *input_shape)``."""
-    return torch.randint(0, 256, (count, *task.interface.input_shape), dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (count, *task.feed.input_shape), dtype=torch.uint8, generator=generator)
 
 
 def started(start: Start, count: int, task: Task, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -41,9 +43,7 @@ def started(start: Start, count: int, task: Task, generator: torch.Generator) ->
             hint="start from noise, or use fewer",
         )
     picked = torch.randperm(len(task.train_inputs), generator=generator)[:count].to(task.train_inputs.device)
-    targets = task.train_targets[picked]
-    labels = targets.argmax(dim=1) if targets.is_floating_point() else targets
-    return task.train_inputs[picked].cpu(), labels.cpu()
+    return task.train_inputs[picked].cpu(), task.labels[picked].cpu()
 
 
 def other_labels(own: Tensor, classes: int, generator: torch.Generator) -> Tensor:
@@ -54,4 +54,4 @@ def other_labels(own: Tensor, classes: int, generator: torch.Generator) -> Tenso
 
 def answers(model: nn.Module, pictures: Tensor, task: Task) -> Tensor:
     """Return the model's answer to each uint8 picture, int64 ``(N,)``, on the CPU."""
-    return logits(model, Normalise(task.interface)(pictures)).argmax(dim=1).cpu()
+    return logits(model, Normalise(task.feed)(pictures)).argmax(dim=1).cpu()

@@ -1,87 +1,68 @@
 """Ambiguity for white-box marks: a projection fitted to the model, so that any message reads perfectly."""
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers, taps
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Forgery, Thief
+from modelmark.attacks.fields import Count, Within
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
-from modelmark.preprocess import Normalise
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers, taps
+from modelmark.training.task import Task
 
 
-class FitProjection(Attack):
-    """Choose a message and a random projection, then turn the projection until the model's own numbers give the message.
+class FitProjection(Forgery):
+    """Choose a message, then turn a random projection until the model's own numbers give it.
 
     ``sign`` flips the rows whose bit is wrong. ``least-squares`` makes the smallest change after which every bit is read with
     the margin one would get by embedding; it also fits several classes at once, as DeepSigns with s classes needs.
 
-    Source: Fan et al. 2019, arXiv 1909.07830, call such attacks ambiguity; flipping rows or columns is in FedMark's lemma 1
+    Source: Fan et al. 2019, arXiv 1909.07830; they call such attacks ambiguity. Flipping rows or columns is in FedMark's lemma 1
     for Uchida's projections, and the same holds for those of DeepSigns.
-
-    Args:
-        scheme: whose mark is claimed: ``uchida`` or ``deepsigns``.
-        how: see above; ``sign`` fits one class of DeepSigns.
-        layer: state-dict path; empty: the widest before the head (Uchida), or the head, whose input counts (DeepSigns).
-        bits: T, or N a class.
-        classes: s, which carry the message of DeepSigns; with ``sign`` one.
-        inputs: of each class, from the thief's data.
-        claims: the message is the SHAKE-256 of this text: proof that it was free to choose.
     """
 
-    name: ClassVar[str] = "fit-projection"
-    summary: ClassVar[str] = "claim a projection fitted to weights or activations (white-box ambiguity)"
-    source: ClassVar[str] = "Fan et al. 2019, arXiv 1909.07830"
-    kind: ClassVar[Kind] = "forgery"
-    forges: ClassVar[tuple[str, ...]] = ("uchida", "deepsigns")
-    schemes: ClassVar[tuple[str, ...]] = ("uchida", "deepsigns")
-    transfers: ClassVar[bool] = False
-    family: ClassVar[str] = "forgery"
-    strengths: ClassVar[Strengths] = ({"scheme": "uchida"}, {"scheme": "deepsigns", "how": "least-squares", "bits": 20})
+    forges = ("uchida", "deepsigns")
+    schemes = ("uchida", "deepsigns")
+    strengths = ({"scheme": "uchida"}, {"scheme": "deepsigns", "how": "least-squares", "bits": 20})
 
-    scheme: Literal["uchida", "deepsigns"] = "uchida"
-    how: Literal["sign", "least-squares"] = "sign"
-    layer: str = ""
-    bits: int = 256
-    classes: int = 0
-    inputs: int = 20
-    claims: str = "this model is mine"
+    scheme: Annotated[Literal["uchida", "deepsigns"], "whose mark is claimed"] = "uchida"
+    how: Annotated[Literal["sign", "least-squares"], "how the projection is turned; sign fits one class"] = "sign"
+    layer: Annotated[str, "path; empty: the widest before the head (Uchida), or the head, whose input counts"] = ""
+    bits: Annotated[Count, "T, or N a class"] = 256
+    classes: Annotated[int, Within(0), "s, which carry the message of DeepSigns; 0: ten at most"] = 0
+    inputs: Annotated[Count, "of each class, from the thief's data"] = 20
+    claims: Annotated[str, "the message is its SHAKE-256: proof that it was free to choose"] = "this model is mine"
 
-    def __post_init__(self) -> None:
-        if self.bits < 1 or self.inputs < 1 or self.classes < 0:
-            raise ValueError(
-                f"expected at least one bit and input, got {self.bits} and {self.inputs}, and classes {self.classes}"
-            )
+    def check(self) -> None:
+        """Raise ValueError if several classes of DeepSigns are to be fitted by sign."""
         if self.how == "sign" and self.scheme == "deepsigns" and self.classes > 1:
             raise ValueError(f"expected one class to fit by sign, got {self.classes}: least-squares fits several")
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> Forged:
+    def forge(self, claimed: nn.Module, forger: Thief) -> Forged:
         """Return the claim, with the fitted ``(bits, M)`` matrix attached as float32.
 
         Raises:
             UsageError: no such layer, more classes than units to fit, or a class without inputs.
         """
-        generator = torch.Generator().manual_seed(seed)
+        generator, task = forger.generator(), forger.task
         if self.scheme == "uchida":
-            path = layers.find(model, self.layer).path if self.layer else _widest(model)
+            path = layers.find(claimed, self.layer).path if self.layer else _widest(claimed)
             wanted = self._wanted(1)
-            values = layers.weight(model, path).detach().mean(dim=0).flatten()[None].cpu().double()
+            values = layers.weight(claimed, path).detach().mean(dim=0).flatten()[None].cpu().double()
             matrix = self._fitted(values, wanted, generator)
             settings = {"layer": path, "bits": self.bits, "width": values.shape[1], "message": "imported"}
             bits = wanted.flatten().numpy()
             return Forged("uchida", bits, settings, {"matrix": matrix.numpy(), "bits": bits.astype(np.uint8)})
-        path = self.layer or layers.head(model)
-        count = 1 if self.how == "sign" else self.classes or min(10, task.interface.classes)
+        path = self.layer or layers.head(claimed)
+        count = 1 if self.how == "sign" else self.classes or min(10, task.feed.classes)
         inputs = self._inputs(task, count)
-        fed = Normalise(task.interface)(inputs.flatten(0, 1))
-        values = taps.activations(model, path, fed).cpu().double().unflatten(0, inputs.shape[:2]).mean(dim=1)
+        fed = Normalise(task.feed)(inputs.flatten(0, 1))
+        values = taps.activations(claimed, path, fed).cpu().double().unflatten(0, inputs.shape[:2]).mean(dim=1)
         wanted = self._wanted(count)
         matrix = self._fitted(values, wanted, generator)
         settings = {"layer": path, "classes": count, "bits": self.bits, "width": (values.shape[1],)}
@@ -107,10 +88,9 @@ class FitProjection(Attack):
         return (matrix + (goal - read) @ torch.linalg.pinv(values.t())).float()
 
     def _inputs(self, task: Task, count: int) -> Tensor:
-        targets = task.train_targets.argmax(dim=1) if task.train_targets.is_floating_point() else task.train_targets
-        each = [task.train_inputs[targets == label].cpu() for label in range(count)]
+        each = [task.train_inputs[task.labels == label].cpu() for label in range(count)]
         fewest = min((len(own) for own in each), default=0)
-        if not fewest or count > task.interface.classes:
+        if not fewest or count > task.feed.classes:
             raise UsageError(f"expected inputs of {count} classes in the thief's data, got fewer")
         return torch.stack([own[: min(self.inputs, fewest)] for own in each])
 

@@ -1,70 +1,56 @@
 """Grinding one trigger at a time against labels that are a function of the trigger alone."""
 
 import hashlib
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Forgery, Thief
+from modelmark.attacks.fields import Count
 from modelmark.attacks.forgery import _claims
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.training.task import Task
 
 
-class Grind(Attack):
-    """Keep the pictures whose own label, a pseudo-random function of their pixels, is what the stolen model answers.
+class Grind(Forgery):
+    """Keep the pictures whose label, a hash of their pixels, is what the stolen model answers.
 
     Labels that nobody can choose stop nobody who can choose the pictures: of C candidates one fits. What stops it is a label
     that depends on the whole set, so that a change of one picture draws all labels again.
 
-    Source: own construction, against labels of the form ``PRF(secret, trigger)`` that are proposed for Adi et al. 2018
-    (protocol.md, section 0, item 2); see ``prf_labels``.
-
-    Args:
-        start: ``noise``, a new picture for each candidate, or the thief's ``pictures`` with their lowest bits drawn anew.
-        triggers: how many are claimed.
-        limit: most candidates.
+    Source: own construction; against labels of the form ``PRF(secret, trigger)``, see ``prf_labels``.
     """
 
-    name: ClassVar[str] = "grind"
-    summary: ClassVar[str] = "try pictures until each one's hashed label is what the model answers"
-    source: ClassVar[str] = "own construction"
-    kind: ClassVar[Kind] = "forgery"
-    forges: ClassVar[tuple[str, ...]] = ("adi",)
-    transfers: ClassVar[bool] = False
-    family: ClassVar[str] = "forgery"
-    strengths: ClassVar[Strengths] = ({},)
+    forges = ("adi",)
 
-    start: _claims.Start = "noise"
-    triggers: int = 100
-    limit: int = 100_000
+    start: Annotated[_claims.Start, "new for each candidate, or the thief's pictures with new lowest bits"] = "noise"
+    triggers: _claims.Triggers = 100
+    limit: Annotated[Count, "candidates at most"] = 100_000
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.triggers <= 16384 or self.limit < self.triggers:
-            raise ValueError(
-                f"expected 1 to 16384 triggers and a limit of at least as many, got {self.triggers} and {self.limit}"
-            )
+    def check(self) -> None:
+        """Raise ValueError if there are more triggers than candidates."""
+        if self.limit < self.triggers:
+            raise ValueError(f"expected limit from triggers, {self.triggers}, on, got {self.limit}")
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> Forged:
+    def forge(self, claimed: nn.Module, forger: Thief) -> Forged:
         """Return the claim; ``tries`` counts the candidates up to the last one that is kept.
 
         Raises:
             UsageError: too few pictures fit within the limit.
         """
-        generator = torch.Generator().manual_seed(seed)
+        task, generator = forger.task, forger.generator()
         base, _ = _claims.started(self.start, self.triggers, task, generator)
+        key = prf_key(forger.seed)
         kept: dict[int, tuple[Tensor, int]] = {}
         tried = 0
         while len(kept) < self.triggers and tried < self.limit:
             open_places = [place for place in range(self.triggers) if place not in kept]
             open_places = open_places[: self.limit - tried]
             candidates = self._candidates(base[open_places], task, generator)
-            labels = prf_labels(prf_key(seed), candidates, task.interface.classes)
-            fits = (labels == _claims.answers(model, candidates, task)).tolist()
+            labels = prf_labels(key, candidates, task.feed.classes)
+            fits = (labels == _claims.answers(claimed, candidates, task)).tolist()
             for place, picture, label, fit in zip(open_places, candidates, labels.tolist(), fits, strict=True):
                 if fit:
                     kept[place] = picture, label

@@ -11,13 +11,13 @@ from torch import nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Positive
-from modelmark.hooks import Hooks
-from modelmark.keys import keygen
-from modelmark.marks import Mark
-from modelmark.recipe import annealed
+from modelmark.key.secret import Secret
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
 from modelmark.schemes import SCHEMES, scheme_class
-from modelmark.secret import Secret
-from modelmark.task import Task
+from modelmark.training.hooks import Hooks
+from modelmark.training.recipe import annealed
+from modelmark.training.task import Task
 
 
 class Overwrite(Removal, family="piracy"):
@@ -60,7 +60,7 @@ class Overwrite(Removal, family="piracy"):
     def mark(self, model: nn.Module, task: Task, *, seed: int) -> Mark:
         """Return the mark that the attack with these arguments embeds, to read whose mark the result shows."""
         own = Secret(hashlib.sha256(f"overwrite/{self.scheme}/{seed}".encode()).digest())
-        return keygen(scheme_class(self.scheme)(), model, task.interface, task=task, secret=own).mark()
+        return keygen(scheme_class(self.scheme)(), model, task.feed, task=task, secret=own).mark()
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the model with two marks, or with the thief's alone.

@@ -1,59 +1,41 @@
 """Channel Lipschitz pruning: channels that magnify their input most are cut, without any data."""
 
-import copy
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
-from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Positive, sweep
+from modelmark.networks import layers
 
 
-class Clp(Attack):
+class Clp(Removal, family="pruning"):
     """Zero every channel whose largest singular value stands out in its layer.
 
     A channel's bound is the largest singular value of its kernel, ``in x (height width)``, times the factor of the batch
     norm that follows; it is cut if it lies more than ``deviations`` standard deviations above the layer's mean.
 
-    Source: Zheng et al. 2022, "Data-free backdoor removal based on channel Lipschitzness", arXiv 2208.03111.
+    Source: Zheng et al. 2022, arXiv 2208.03111; "Data-free backdoor removal based on channel Lipschitzness".
     Departs: hidden linear layers are cut as convolutions are, each unit by the norm of its row.
-
-    Args:
-        deviations: their u, above 0; 3 in the paper.
-
     """
 
-    name: ClassVar[str] = "clp"
-    summary: ClassVar[str] = "cut the channels with the largest Lipschitz bound, no data needed"
-    source: ClassVar[str] = "Zheng et al. 2022, arXiv 2208.03111"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "pruning"
-    strengths: ClassVar[Strengths] = tuple({"deviations": u} for u in (4.0, 3.0, 2.0, 1.5, 1.0))
+    strengths = sweep(deviations=(4.0, 3.0, 2.0, 1.5, 1.0))
 
-    deviations: float = 3.0
+    deviations: Annotated[Positive, "above the mean from which a channel is cut; their u"] = 3.0
 
-    def __post_init__(self) -> None:
-        if not 0 < self.deviations < float("inf"):
-            raise ValueError(f"expected deviations above 0, got {self.deviations}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the pruned copy; neither data nor chance takes part."""
-        model = copy.deepcopy(model)
-        head = layers.head(model)
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the pruned model; neither data nor chance takes part."""
+        head, inner = layers.head(stolen), layers.unwrapped(stolen)
         with torch.no_grad():
-            for path, norm in _followed(layers.unwrapped(model)):
+            for path, norm in _followed(inner):
                 if path == head:
                     continue
-                module = layers.unwrapped(model).get_submodule(path)
-                bounds = bound(layers.weight(model, path), norm)
+                bounds = bound(layers.weight(stolen, path), norm)
                 cut = bounds > bounds.mean() + self.deviations * bounds.std(correction=min(1, len(bounds) - 1))
-                for parameter in (*module.parameters(), *(norm.parameters() if norm else ())):
+                for parameter in (*inner.get_submodule(path).parameters(), *(norm.parameters() if norm else ())):
                     parameter[cut] = 0
-        return model.eval()
+        return stolen
 
 
 def bound(weight: Tensor, norm: Any) -> Tensor:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from torch import nn
 from torch.nn.utils import prune
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Share, sweep
+from modelmark.networks import layers
 
 
 class Prune(Removal, family="pruning"):

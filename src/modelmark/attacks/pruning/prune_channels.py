@@ -1,58 +1,36 @@
 """Structured pruning: whole channels go, and the network becomes smaller."""
 
-import copy
 import warnings
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import nn
 
-from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Epochs, Rate, Within, sweep
 from modelmark.errors import MissingPackageError
-from modelmark.preprocess import Normalise
-from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
+from modelmark.feeds.tensors import Normalise
+from modelmark.networks import layers
 
 
-class PruneChannels(Attack):
-    """Remove the channels with the smallest weights from every layer, through everything that shares them, then fine-tune.
+class PruneChannels(Removal, family="pruning"):
+    """Remove the channels with the smallest weights from every layer, then fine-tune a smaller network.
 
-    The result has other shapes: the published white-box readings find no place to read from. Alignment to the host puts
-    silent channels where some were cut, and loses only what those carried.
+    A channel goes from everything that shares it. The result has other shapes: the published white-box readings find no place
+    to read from. Alignment to the host puts silent channels where some were cut, and loses only what those carried.
 
-    Source: Li et al. 2017, "Pruning filters for efficient ConvNets", arXiv 1608.08710; dependencies by torch-pruning (Fang et
+    Source: Li et al. 2017, arXiv 1608.08710; "Pruning filters for efficient ConvNets". Dependencies by torch-pruning (Fang et
     al. 2023, arXiv 2301.12900).
-
-    Args:
-        amount: share of the channels of every layer to remove, below 1.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
-
     """
 
-    name: ClassVar[str] = "prune-channels"
-    summary: ClassVar[str] = "remove whole channels, then fine-tune a smaller network"
-    source: ClassVar[str] = "Li et al. 2017, arXiv 1608.08710"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "pruning"
-    strengths: ClassVar[Strengths] = tuple({"amount": amount} for amount in (0.1, 0.2, 0.3, 0.5, 0.7))
+    strengths = sweep(amount=(0.1, 0.2, 0.3, 0.5, 0.7))
 
-    amount: float = 0.3
-    rate: float = 0.02
-    epochs: int = 8
-    batch: int = 64
+    amount: Annotated[float, Within(0, 1, open="high"), "of the channels of every layer to remove"] = 0.3
+    rate: Rate = 0.02
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
-        if not 0 <= self.amount < 1:
-            raise ValueError(f"expected an amount from 0 to below 1, got {self.amount}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the smaller network.
 
         Raises:
@@ -64,8 +42,8 @@ class PruneChannels(Attack):
             raise MissingPackageError(
                 "expected torch-pruning to be installed", hint="pip install 'modelmark[attacks]'"
             ) from None
-        small = copy.deepcopy(layers.unwrapped(model)).eval()
-        example = Normalise(task.interface)(task.train_inputs[:2].to(next(small.parameters()).device))
+        small = layers.unwrapped(stolen)
+        example = Normalise(thief.task.feed)(thief.task.train_inputs[:2].to(next(small.parameters()).device))
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
             torch_pruning.pruner.BasePruner(
@@ -75,5 +53,4 @@ class PruneChannels(Attack):
                 pruning_ratio=self.amount,
                 ignored_layers=[small.get_submodule(layers.head(small))],
             ).step()
-        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
-        return fit(small, task, recipe, seed=seed, watch=watch)
+        return thief.tune(small, self)

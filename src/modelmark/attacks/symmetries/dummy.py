@@ -2,58 +2,44 @@
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Within, sweep
 from modelmark.channels import Channels, Junction, reparametrised, resized, trace
 from modelmark.errors import UsageError
-from modelmark.layers import unwrapped
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.networks.layers import unwrapped
 
 
-class Dummy(Attack):
+class Dummy(Removal, family="symmetry"):
     """Add channels with random incoming and zero outgoing weights to every hidden layer, in random places.
 
     The result has wider layers: it loads into ``channels.resized``, not into the plain architecture.
 
-    Source: Yan et al., "Rethinking white-box watermarks on deep learning models under neural structural obfuscation",
-    USENIX Security 2023.
+    Source: Yan et al. 2023, USENIX Security; "Rethinking white-box watermarks on deep learning models under neural structural
+    obfuscation".
     Departs: only their simplest dummy, whose outgoing weights are zero, and none that cancel in groups.
-
-    Args:
-        share: channels to add, as a share of those there; at least one is added.
     """
 
-    name: ClassVar[str] = "dummy"
-    summary: ClassVar[str] = "idle channels added in random places, same function"
-    source: ClassVar[str] = "Yan et al. 2023, USENIX Security"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "symmetry"
-    strengths: ClassVar[Strengths] = tuple({"share": share} for share in (0.02, 0.05, 0.1, 0.3, 1.0))
+    strengths = sweep(share=(0.02, 0.05, 0.1, 0.3, 1.0))
 
-    share: float = 0.1
+    share: Annotated[float, Within(0, 10, open="low"), "channels to add, of those there; at least one is added"] = 0.1
 
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 10:
-            raise ValueError(f"expected a share above 0 and at most 10, got {self.share}")
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the wider copy; no data takes part.
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the wider model; no data takes part.
 
         Raises:
             UsageError: the model has no hidden channels, or they cannot be followed.
         """
-        channels = trace(model)
+        channels = trace(stolen)
         if not channels.movable:
             raise UsageError("expected a model with hidden channels, got one without")
         extra = {axis: math.ceil(self.share * channels.axes[axis].size) for axis in channels.movable}
-        generator = torch.Generator().manual_seed(seed)
-        wider = resized(model, _grown(unwrapped(model).state_dict(), channels, extra, generator))
+        generator = thief.generator()
+        wider = resized(stolen, _grown(unwrapped(stolen).state_dict(), channels, extra, generator))
         channels = trace(wider)
         orders = {axis: torch.randperm(channels.axes[axis].size, generator=generator) for axis in channels.movable}
         return reparametrised(wider, channels, orders=orders)

@@ -37,7 +37,7 @@ class AdversarialTraining(Removal, name="adversarial", family="fine-tuning"):
 
         def hooks(copied: nn.Module) -> Adversarial:
             return Adversarial(
-                copied, lambda x, y: y, thief.task.interface,
+                copied, lambda x, y: y, thief.task.feed,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Part, Rate
-from modelmark.recipe import constant
+from modelmark.networks import layers
 from modelmark.seeding import seeded
+from modelmark.training.recipe import constant
 
 
 class FineTune(Removal, name="finetune", family="fine-tuning"):

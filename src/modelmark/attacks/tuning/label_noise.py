@@ -28,5 +28,5 @@ class LabelNoise(Removal, family="fine-tuning"):
         task, generator = thief.task, thief.generator()
         labels = task.labels.clone()
         wrong = torch.randperm(len(labels), generator=generator)[: round(self.share * len(labels))].to(labels.device)
-        labels[wrong] = torch.randint(task.interface.classes, wrong.shape, generator=generator).to(labels.device)
+        labels[wrong] = torch.randint(task.feed.classes, wrong.shape, generator=generator).to(labels.device)
         return thief.tune(stolen, self, task=replace(task, train_targets=labels))

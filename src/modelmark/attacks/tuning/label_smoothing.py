@@ -25,7 +25,7 @@ class LabelSmoothing(Removal, family="fine-tuning"):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the fine-tuned model."""
-        targets, classes = thief.task.train_targets, thief.task.interface.classes
+        targets, classes = thief.task.train_targets, thief.task.feed.classes
         sure = targets if targets.is_floating_point() else one_hot(targets, classes).float()
         smooth = replace(thief.task, train_targets=(1 - self.eps) * sure + self.eps / classes)
         return thief.tune(stolen, self, task=smooth)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from modelmark import layers
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate
-from modelmark.recipe import constant
+from modelmark.networks import layers
+from modelmark.training.recipe import constant
 
 
 class Lora(Removal, family="fine-tuning"):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
-from modelmark.hooks import Hooks, Samples
+from modelmark.training.hooks import Hooks, Samples
 
 
 class Occlude(Removal, family="fine-tuning", pictures=True):

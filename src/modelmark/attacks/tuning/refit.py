@@ -6,7 +6,7 @@ from torch import nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Positive
-from modelmark.recipe import Recipe
+from modelmark.training.recipe import Recipe
 
 
 class Refit(Removal, family="fine-tuning"):

@@ -6,7 +6,7 @@ from torch import nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Positive, Within, sweep
-from modelmark.recipe import constant
+from modelmark.training.recipe import constant
 
 
 class Regularise(Removal, family="fine-tuning"):

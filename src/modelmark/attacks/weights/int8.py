@@ -6,38 +6,26 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from typing import ClassVar
 
 import torch
 from torch import nn
 
-from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
+from modelmark.attacks.base import Removal, Thief
 from modelmark.errors import MissingPackageError
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.networks import layers
 
 
-class Int8(Attack):
-    """Store the weights of linear layers as int8 (torchao, weight only), and read them back as floating-point numbers.
+class Int8(Removal, family="compression"):
+    """Store the weights of linear layers as int8, through torchao, and read them back as floats.
 
     What a suspect that was deployed in eight bits looks like to a verifier who turns it back. Convolutions stay as they
     are: torchao's weight-only form covers linear layers.
 
-    Source: torchao, Int8WeightOnlyConfig.
-
+    Source: torchao, pytorch.org/ao; Int8WeightOnlyConfig.
     """
 
-    name: ClassVar[str] = "int8"
-    summary: ClassVar[str] = "weights of linear layers as int8, through torchao"
-    source: ClassVar[str] = "torchao, pytorch.org/ao"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "compression"
-    strengths: ClassVar[Strengths] = ({},)
-
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the copy after the round trip; neither data nor chance takes part.
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the model after the round trip; neither data nor chance takes part.
 
         Raises:
             MissingPackageError: torchao is not installed.
@@ -49,12 +37,12 @@ class Int8(Attack):
                 raise MissingPackageError(
                     "expected torchao to be installed", hint="pip install 'modelmark[attacks]'"
                 ) from None
-            stored, result = copy.deepcopy(model), copy.deepcopy(model)
+            stored = copy.deepcopy(stolen)
             quantize_(stored, Int8WeightOnlyConfig())
         with torch.no_grad():
-            for layer in layers.markable(result):
-                layers.weight(result, layer.path).copy_(layers.weight(stored, layer.path).dequantize())
-        return result.eval()
+            for layer in layers.markable(stolen):
+                layers.weight(stolen, layer.path).copy_(layers.weight(stored, layer.path).dequantize())
+        return stolen
 
 
 @contextmanager

@@ -1,52 +1,33 @@
 """Quantisation: weights on a grid of few values, kept as floating-point numbers."""
 
-import copy
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.task import Task
-from modelmark.training import Watch
+from modelmark.attacks._tools.weights import rewritten
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Within, sweep
 
 
-class Quantise(Attack):
-    """Round the weights of all convolution and linear layers to ``2**bits`` values, evenly spaced from smallest to largest.
+class Quantise(Removal, family="compression"):
+    """Round each layer's weights to ``2**bits`` values, evenly spaced from smallest to largest.
 
-    Source: Lukas et al. 2022, arXiv 2108.04974 (weight quantisation).
+    Source: Lukas et al. 2022, arXiv 2108.04974; weight quantisation.
     Departs: nothing is trained afterwards; they add one epoch.
-
-    Args:
-        bits: from 1 to 16.
-        scope: one grid for a ``layer``, or one for every output ``channel``.
-
     """
 
-    name: ClassVar[str] = "quantise"
-    summary: ClassVar[str] = "round the weights to few values"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "compression"
-    strengths: ClassVar[Strengths] = tuple({"bits": bits} for bits in (8, 6, 4, 3, 2))
+    strengths = sweep(bits=(8, 6, 4, 3, 2))
 
-    bits: int = 4
-    scope: Literal["layer", "channel"] = "channel"
+    bits: Annotated[int, Within(1, 16), "a weight"] = 4
+    scope: Annotated[Literal["layer", "channel"], "what has a grid of its own"] = "channel"
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 16:
-            raise ValueError(f"expected 1 to 16 bits, got {self.bits}")
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the quantised model; neither data nor chance takes part."""
+        return rewritten(stolen, self._rounded)
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the quantised copy; neither data nor chance takes part."""
-        model = copy.deepcopy(model)
-        with torch.no_grad():
-            for layer in layers.markable(model):
-                weight = layers.weight(model, layer.path)
-                rows = weight.flatten(1) if self.scope == "channel" else weight.reshape(1, -1)
-                low, high = rows.aminmax(dim=1, keepdim=True)
-                step = ((high - low) / (2**self.bits - 1)).clamp(min=torch.finfo(weight.dtype).tiny)
-                weight.copy_((((rows - low) / step).round() * step + low).view_as(weight))
-        return model.eval()
+    def _rounded(self, weight: Tensor) -> Tensor:
+        rows = weight.flatten(1) if self.scope == "channel" else weight.reshape(1, -1)
+        low, high = rows.aminmax(dim=1, keepdim=True)
+        step = ((high - low) / (2**self.bits - 1)).clamp(min=torch.finfo(weight.dtype).tiny)
+        return (((rows - low) / step).round() * step + low).view_as(weight)

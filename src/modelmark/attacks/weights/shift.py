@@ -1,45 +1,27 @@
 """Weight shifting: filters lose what they have in common, which is what an average over them reads."""
 
-import copy
-from typing import ClassVar
+from typing import Annotated
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from modelmark import layers
-from modelmark.attacks.base import Attack, Kind
-from modelmark.attacks.fields import Strengths
-from modelmark.attacks.tuning._settings import require
-from modelmark.recipe import constant
-from modelmark.task import Task
-from modelmark.training import Watch, fit
+from modelmark.attacks._tools.weights import rewritten
+from modelmark.attacks.base import Removal, Thief
+from modelmark.attacks.fields import Batch, Epochs, Rate, Within
+from modelmark.training.recipe import constant
 
 
-class Shift(Attack):
+class Shift(Removal, family="noise"):
     """Subtract from every convolution and linear layer a multiple of its mean filter, add noise, then fine-tune.
 
     Aimed at ``uchida``, which reads the mean over output filters. A strength of 1 erases what is read there; above it the mean
-    comes back with the other sign, and so does every bit: on digits 1.5 leaves 0 of 256 matches, which is no mark to a
-    verifier, but no accident either.
+    comes back with the other sign, and so does every bit, which no draw explains and no mark either.
 
-    Source: Lukas et al. 2022, arXiv 2108.04974 (weight shifting); noise and tuning from their toolbox.
+    Source: Lukas et al. 2022, arXiv 2108.04974; weight shifting, with the noise and the tuning of their toolbox.
     Departs: the noise is a setting, and gentler by default than theirs, a whole standard deviation.
-
-    Args:
-        strength: how many times the mean filter is subtracted.
-        noise: standard deviation of the noise, as a share of that of the layer's weights.
-        rate: learning rate.
-        epochs: passes over the thief's data.
-        batch: samples a step.
-
     """
 
-    name: ClassVar[str] = "shift"
-    summary: ClassVar[str] = "subtract the mean filter, add noise, fine-tune"
-    source: ClassVar[str] = "Lukas et al. 2022, arXiv 2108.04974"
-    kind: ClassVar[Kind] = "modification"
-    family: ClassVar[str] = "noise"
-    strengths: ClassVar[Strengths] = (
+    strengths = (
         {"strength": 0.5},
         {"strength": 1.0},
         {"strength": 1.5},
@@ -47,25 +29,20 @@ class Shift(Attack):
         {"strength": 2.5, "noise": 0.5, "rate": 0.05},
     )
 
-    strength: float = 1.5
-    noise: float = 0.2
-    rate: float = 0.02
-    epochs: int = 8
-    batch: int = 64
+    strength: Annotated[float, Within(0), "how many times the mean filter is subtracted"] = 1.5
+    noise: Annotated[float, Within(0), "deviation of the noise, as a share of that of the layer's weights"] = 0.2
+    rate: Rate = 0.02
+    epochs: Epochs = 8
+    batch: Batch = 64
 
-    def __post_init__(self) -> None:
-        require(epochs=self.epochs, batch=self.batch, rate=self.rate)
-        if not 0 <= self.strength < float("inf") or not 0 <= self.noise < float("inf"):
-            raise ValueError(f"expected strength and noise from 0 on, got {self.strength} and {self.noise}")
+    def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
+        """Return the shifted and fine-tuned model."""
+        generator = thief.generator()
 
-    def __call__(self, model: nn.Module, task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:
-        """Return the shifted and fine-tuned copy."""
-        model = copy.deepcopy(model)
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for layer in layers.markable(model):
-                weight = layers.weight(model, layer.path)
-                noise = torch.randn(weight.shape, generator=generator).to(weight)
-                shifted = weight - self.strength * weight.mean(dim=0, keepdim=True)
-                weight.copy_(shifted + self.noise * weight.std() * noise)
-        return fit(model, task, constant(self.epochs, self.rate, batch=self.batch, clip=1.0), seed=seed, watch=watch)
+        def shifted(weight: Tensor) -> Tensor:
+            noise = torch.randn(weight.shape, generator=generator).to(weight)
+            centred = weight - self.strength * weight.mean(dim=0, keepdim=True)
+            return centred + self.noise * weight.std() * noise
+
+        recipe = constant(self.epochs, self.rate, batch=self.batch, clip=1.0)
+        return thief.fit(rewritten(stolen, shifted), recipe)

@@ -11,18 +11,18 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from modelmark import stats
-from modelmark.claim import weighing
-from modelmark.claim.claim import Entry
-from modelmark.claim.deposit import Dated
-from modelmark.claim.dispute import Challenge
+from modelmark.claim.dates.deposit import Dated
 from modelmark.claim.dubious import encoding, proof
 from modelmark.claim.dubious.pedersen import Commitment, Witness
 from modelmark.claim.dubious.proof import Public
-from modelmark.claim.envelope import Signed
-from modelmark.claim.shapes import instant
-from modelmark.claim.verdict import Weighed
+from modelmark.claim.judging import weighing
+from modelmark.claim.papers.claim import Entry
+from modelmark.claim.papers.dispute import Challenge
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.shapes import instant
+from modelmark.claim.papers.verdict import Weighed
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.evidence import stats
 
 
 @dataclass(frozen=True)

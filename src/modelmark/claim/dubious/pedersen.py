@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from modelmark import hashing
 from modelmark.claim.dubious import group, quantise
-from modelmark.claim.shapes import Text
+from modelmark.claim.papers.shapes import Text
 from modelmark.errors import CapacityError
-from modelmark.secret import Secret
+from modelmark.key.secret import Secret
 
 MOST_ROWS = 2**12
 """T: bits of a message; a proof of 4,096 has 12.9 MB and takes half a minute to check."""

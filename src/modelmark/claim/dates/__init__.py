@@ -1,0 +1,1 @@
+"""When a claim was there: timestamps, deposits, and the order of events."""

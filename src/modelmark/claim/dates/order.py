@@ -1,0 +1,95 @@
+"""Order in time: when the suspect is first known, whether the claim is older, and what a revocation leaves of a claim."""
+
+import datetime
+from collections.abc import Sequence
+
+from modelmark.claim.dates import timestamp
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.papers.claim import Claim
+from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.shapes import instant, written
+from modelmark.claim.papers.verdict import Revocation, Verdict
+from modelmark.errors import MalformedError, MismatchError
+
+
+def first_seen(suspect: Frozen, trust: Trust, known: str) -> str:
+    """Return when the suspect is first known: by its tokens or by what the judge knows, whichever is earlier.
+
+    Args:
+        suspect: with its timestamp tokens, if it has any.
+        trust: the pinned authorities; each token must be one's of them.
+        known: a release or another public trace, as documents write a time; may be empty.
+
+    Raises:
+        MalformedError: a token is nobody's whom the judge trusts, or of something else.
+    """
+    moments = [instant(known)] if known else []
+    for token in suspect.tokens:
+        stamp = _stamp(token, bytes.fromhex(suspect.digest), trust)
+        moments.append(stamp.time - stamp.accuracy)
+    return written(min(moments)) if moments else ""
+
+
+def order(claimed: datetime.datetime | None, suspect: str) -> str:
+    """Return ``claim-first``, ``suspect-first`` or, where a date is lacking, ``unknown``; the same second is not earlier."""
+    if claimed is None or not suspect:
+        return "unknown"
+    return "claim-first" if claimed < instant(suspect) else "suspect-first"
+
+
+def require_standing(claim: Signed[Claim], challenge: Challenge, revocations: Sequence[Signed[Revocation]]) -> str:
+    """Return a word on the revocations of a claim, none of which touches this challenge.
+
+    ``superseded`` and ``mistake`` take the claim back whole; ``key-leaked`` and ``lots-burned`` from ``effective`` on: what was
+    challenged before stays. A revocation that somebody else signed is none.
+
+    Raises:
+        MismatchError: the claim, or the challenged lot, was taken back.
+    """
+    signers = claim.document.signers
+    own = [one.document for one in revocations if (one.document.claim, one.document.signers) == (claim.digest, signers)]
+    for one in own:
+        lot = (challenge.key, challenge.lot)
+        late = instant(one.effective) <= instant(challenge.issued)
+        if one.reason in ("superseded", "mistake"):
+            raise MismatchError(f"expected a claim that stands, this one was taken back as {one.reason}")
+        if late and (one.reason == "key-leaked" or lot in [(spent.key, spent.lot) for spent in one.lots]):
+            raise MismatchError(
+                f"expected a claim that stands, it was taken back ({one.reason}) from {one.effective} on"
+            )
+    return f"{len(own)} revocations, none of which touches this challenge" if own else "none is known"
+
+
+def require_unspent(claim: str, challenge: Challenge, suspects: int, verdicts: Sequence[Signed[Verdict]]) -> str:
+    """Return a word on earlier verdicts about a claim: they spent other lots, and leave room for this suspect.
+
+    Args:
+        claim: its digest.
+        challenge: names the lot.
+        suspects: how many the claim pays for.
+        verdicts: all that are known, of judges that the reader believes: anybody can sign one. Only those count that were
+            issued when the challenge was, or before.
+
+    Raises:
+        MismatchError: the lot is spent, or more suspects would be tried than the claim says.
+    """
+    own = [one.document for one in verdicts if one.document.claim == claim]
+    before = [one for one in own if instant(one.issued) <= instant(challenge.issued)]  # later ones take nothing back
+    if any((spent.key, spent.lot) == (challenge.key, challenge.lot) for one in before for spent in one.spent):
+        raise MismatchError(f"expected an unspent lot, lot {challenge.lot} of key {challenge.key} was opened before")
+    tried = {one.suspect.digest for one in before} | {challenge.suspect.digest}
+    if len(tried) > suspects:
+        raise MismatchError(
+            f"expected at most {suspects} suspects, as the claim says, this would be number {len(tried)}"
+        )
+    return f"{len(before)} earlier verdicts, other lots" if before else "no earlier verdict is known"
+
+
+def _stamp(token: bytes, message: bytes, trust: Trust) -> timestamp.Stamp:
+    for authority in trust.authorities:
+        try:
+            return timestamp.verify(token, message, authority)
+        except MalformedError:
+            continue
+    raise MalformedError("expected the suspect's token from a pinned authority, got another's or one of something else")

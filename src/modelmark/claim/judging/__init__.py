@@ -1,0 +1,1 @@
+"""What a judge does: challenges, checks, the test, the verdict and its reasons."""

@@ -1,0 +1,124 @@
+"""``challenge``: the judge fixes suspect, lot, test and bar before anything is shown."""
+
+import secrets as os_random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelmark.carriers.base import complete, plurality
+from modelmark.claim.dates import deposit, order
+from modelmark.claim.dates.deposit import Dated, Trust
+from modelmark.claim.judging import reading, weighing
+from modelmark.claim.judging.reading import Kinds
+from modelmark.claim.papers import envelope, lots
+from modelmark.claim.papers.claim import Claim, Entry
+from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.transcript import Head, Transcript
+from modelmark.claim.papers.verdict import Revocation, Verdict
+from modelmark.errors import MismatchError, UsageError
+from modelmark.suspects.base import MISSING
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the judge asks for.
+
+    Args:
+        issued: the judge's clock.
+        expires: no opening counts after it.
+        case: a name, for people.
+        key: number of the key in the claim.
+        lot: number of its lot, which must be unspent.
+        draws: trials of the lot to be drawn, 0 for all; a transcript, which is older than the nonce, has whole lots only.
+        test: ``exact`` or ``e-process``.
+        bar: net bits; the claim's own unless higher.
+        nonce: 32 bytes from the operating system unless given.
+    """
+
+    issued: str
+    expires: str
+    case: str = ""
+    key: int = 0
+    lot: int = 0
+    draws: int = 0
+    test: str = "exact"
+    bar: int | None = None
+    nonce: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """All verdicts on a claim, and all revocations of it, that the judge knows."""
+
+    verdicts: Sequence[Signed[Verdict]] = ()
+    revocations: Sequence[Signed[Revocation]] = ()
+
+
+def challenge(
+    claim: Signed[Claim],
+    paper: Signed[Deposit] | None,
+    suspect: Frozen,
+    identity: Identity,
+    trust: Trust,
+    terms: Terms,
+    *,
+    known: Known = Known(),
+    record: Transcript | None = None,
+    kinds: Kinds | None = None,
+) -> Signed[Challenge]:
+    """Return the signed challenge to a claim.
+
+    Args:
+        claim: the claim.
+        paper: its deposit; None for an offline claim.
+        suspect: frozen; nothing may have been shown before.
+        identity: the judge.
+        trust: whom the judge believes.
+        terms: what is asked for.
+        known: about the claim.
+        record: of a suspect that was recorded; looked through, so that nothing is opened for one that decides nothing.
+        kinds: of carriers, for schemes outside the table.
+
+    Raises:
+        UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
+        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent, the
+            claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
+        MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
+    """
+    dated = deposit.check(claim, paper, trust)
+    order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
+    bar = claim.document.policy.bar if terms.bar is None else terms.bar
+    if bar < claim.document.policy.bar:
+        raise UsageError(f"expected a bar of at least the claim's {claim.document.policy.bar} bits, got {bar}")
+    if terms.draws and suspect.kind == "transcript":
+        raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {terms.draws}")
+    entry = lots.require(claim.document, terms.key, terms.lot)
+    asked = Challenge(
+        identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
+        (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test, bar,
+    )  # fmt: skip
+    order.require_unspent(claim.digest, asked, claim.document.policy.suspects, known.verdicts)
+    order.require_standing(claim, asked, known.revocations)
+    kind = reading.kind(entry.statement, kinds, recorded=record is not None)
+    weighing.require_reach(claim.document, asked, entry)
+    if record is not None:
+        _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
+    return envelope.sign(asked, identity)
+
+
+def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:
+    if record.head != Head(asked.claim, asked.key, asked.lot):
+        whose = "this claim" if record.head.claim == asked.claim else "another claim"
+        raise MismatchError(
+            f"expected a transcript about this claim, key {asked.key} and lot {asked.lot}, "
+            f"got one about {whose}, key {record.head.key} and lot {record.head.lot}"
+        )
+    trials, alphabet = lots.drawn(asked, entry), entry.statement.alphabet
+    given = {one.carrier: one.answer for one in record.asked}
+    answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
+    found = plurality(answers[: complete(answers, each)], alphabet).tolist()
+    message = dated.draw(asked.key).message(alphabet, entry.statement.trials)
+    weighing.weigh(dated.claim.document, asked, entry, [int(message[i]) for i in trials], found)

@@ -1,0 +1,256 @@
+"""The judge's single checks: each returns what it found with a word about it, or refuses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from modelmark import canonical, hashing
+from modelmark.carriers.base import Carriers
+from modelmark.claim.dates import deposit, order
+from modelmark.claim.dates.deposit import Dated, Trust
+from modelmark.claim.judging import reading, weighing
+from modelmark.claim.judging.reading import Answered, Kinds
+from modelmark.claim.papers import envelope, opening
+from modelmark.claim.papers.claim import Claim
+from modelmark.claim.papers.dispute import Challenge, Deposit, Opening
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.opening import Opened
+from modelmark.claim.papers.shapes import instant, written
+from modelmark.claim.papers.transcript import ORDINARY, Head, Transcript
+from modelmark.claim.papers.verdict import Revocation, Verdict, Weighed
+from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects import base as suspects
+from modelmark.suspects import transcript
+from modelmark.suspects.base import MISSING, access
+
+
+class Suspect(Protocol):
+    """What is judged: it has a digest that was frozen. ``suspects.state`` makes one of a weight file."""
+
+    @property
+    def kind(self) -> str:
+        """``weights`` or ``transcript``."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """What was frozen, hex."""
+        ...
+
+    def told(self, revealed: Mapping[str, str]) -> suspects.Suspect:
+        """Return who answers probes, now that concealed values were revealed, such as the architecture."""
+        ...
+
+
+class Recorded(transcript.Recorded):
+    """A suspect of which only a transcript is at hand."""
+
+    kind = "transcript"
+
+    def __init__(self, record: Transcript) -> None:
+        super().__init__({one.query: one.answer for one in record.asked if one.carrier != ORDINARY})
+        self.record = record
+
+    @property
+    def digest(self) -> str:
+        """The transcript's."""
+        return self.record.digest
+
+    def told(self, revealed: Mapping[str, str]) -> "Recorded":
+        """Return the record: nothing that is revealed changes it."""
+        return self
+
+
+@dataclass(frozen=True)
+class Papers:
+    """What lies before the judge.
+
+    Args:
+        claim, deposit, challenge, opening: the deposit is None for an offline claim, the opening where none came.
+        beside: the carriers that travelled beside the opening.
+        verdicts: all that are known of the claim, of judges that this one believes.
+        revocations: all that are known; those that the claimant did not sign count for nothing.
+    """
+
+    claim: Signed[Claim]
+    deposit: Signed[Deposit] | None
+    challenge: Signed[Challenge]
+    opening: Signed[Opening] | None
+    beside: bytes = b""
+    verdicts: Sequence[Signed[Verdict]] = ()
+    revocations: Sequence[Signed[Revocation]] = ()
+
+
+def signatures(papers: Papers) -> tuple[bool, str]:
+    """Verify every envelope again, whoever read it before."""
+    whole: list[Signed[Any]] = [papers.claim, papers.challenge, *papers.verdicts, *papers.revocations]
+    whole += [paper for paper in (papers.deposit, papers.opening) if paper is not None]
+    for paper in whole:
+        again = envelope.parse(paper.data, type(paper.document))
+        if (again.document, again.payload) != (paper.document, paper.payload):
+            raise MalformedError(f"expected the {paper.document.kind} that was signed, got another")
+    return True, f"all {len(whole)} documents are signed by everyone they name"
+
+
+def together(papers: Papers) -> tuple[bool, str]:
+    """Check that the challenge names these papers and asks for no more than it may."""
+    asked = papers.challenge.document
+    if asked.claim != papers.claim.digest or asked.deposit != (papers.deposit.digest if papers.deposit else ""):
+        raise MismatchError("expected a challenge that names this claim and this deposit, got one that names others")
+    if asked.bar < papers.claim.document.policy.bar:
+        raise MismatchError(
+            f"expected a bar of at least the claim's {papers.claim.document.policy.bar}, got {asked.bar}"
+        )
+    if asked.draws and asked.suspect.kind == "transcript":
+        raise MismatchError("expected a whole lot where answers were recorded before the nonce, got a part of it")
+    return (
+        True,
+        f"the challenge names them; {asked.test} test, bar {asked.bar} bits, lot {asked.lot} of key {asked.key}",
+    )
+
+
+def dated(papers: Papers, trust: Trust) -> tuple[Dated, str]:
+    """Verify the deposit's tokens."""
+    dated = deposit.check(papers.claim, papers.deposit, trust)
+    if dated.date is None:
+        return dated, "none: an offline claim has no date, and pays 80 bits for it"
+    return dated, f"valid timestamps: {len(dated.stamps)}; the claim existed on {date(dated)}"
+
+
+def said(text: str) -> tuple[bool, str]:
+    """Return what a check without a result says."""
+    return True, text
+
+
+def present(papers: Papers) -> tuple[bool, str]:
+    """Check that an opening came."""
+    if papers.opening is None:
+        raise MismatchError(f"expected an opening before {papers.challenge.document.expires}, none came")
+    return True, "there is one"
+
+
+def in_time(papers: Papers, received: str) -> tuple[bool, str]:
+    """Check that it came in time, by the judge's clock."""
+    asked = papers.challenge.document
+    if instant(received) > instant(asked.expires):
+        raise MismatchError(f"expected an opening before {asked.expires}, this one came at {received}")
+    if instant(received) < instant(asked.issued):
+        raise MismatchError(f"expected an opening after the challenge of {asked.issued}, this one came at {received}")
+    return True, f"it came at {received}, before {asked.expires}"
+
+
+def opened(papers: Papers) -> tuple[Opened, str]:
+    """Check that the opening shows what was asked for, out of what was committed to."""
+    assert papers.opening is not None
+    opened = opening.check(papers.claim, papers.challenge, papers.opening)
+    return opened, f"{len(opened.leaves)} carriers are those of the claim, and those that were asked for"
+
+
+def unpacked(opened: Opened | None, beside: bytes) -> tuple[dict[int, bytes], str]:
+    """Return the opened carriers by number."""
+    assert opened is not None
+    unpacked = opening.unpack(opened.leaves, beside)
+    return {
+        leaf.index: carrier for leaf, carrier in zip(opened.leaves, unpacked, strict=True)
+    }, "the bytes fit the opening"
+
+
+def frozen(suspect: Suspect, papers: Papers) -> tuple[bool, str]:
+    """Check that the suspect is the one that was frozen."""
+    asked = papers.challenge.document
+    if (suspect.kind, suspect.digest) != (asked.suspect.kind, asked.suspect.digest):
+        raise MismatchError(
+            f"expected the suspect that was frozen, {asked.suspect.digest[:16]}, got {suspect.digest[:16]}"
+        )
+    if isinstance(suspect, Recorded) and suspect.record.head != head(papers):
+        raise MismatchError("expected a transcript about this claim, key and lot, got one about others")
+    return True, f"{suspect.kind} {suspect.digest[:16]}, frozen at {asked.issued}"
+
+
+def seen(asked: Challenge, trust: Trust, known: str) -> tuple[str | None, str]:
+    """Return when the suspect is first known: at the freeze at the latest."""
+    if known and instant(known) > instant(asked.issued):
+        raise MismatchError(f"expected a suspect known before it was frozen at {asked.issued}, got {known}")
+    seen = order.first_seen(asked.suspect, trust, known)
+    return (seen, f"first known at {seen}") if seen else (None, "nothing shows it")
+
+
+def in_order(dated: Dated | None, seen: str | None) -> tuple[bool | None, str]:
+    """Check that the claim is older than the suspect, where both dates are known."""
+    assert dated is not None
+    found = order.order(dated.date, seen or "")
+    if found == "suspect-first":
+        raise MismatchError(
+            f"expected a claim older than the suspect, the claim is of {date(dated)}, the suspect of {seen}"
+        )
+    if found == "unknown":
+        return None, "a date is lacking: the verdict is about dependence, not about who was first"
+    return True, f"the claim, of {date(dated)}, is older"
+
+
+def class_map(opened: Opened | None, names: Sequence[str]) -> tuple[bool | None, str]:
+    """Check the suspect's class map, where it is known."""
+    assert opened is not None
+    if not names:
+        return None, "the suspect's own class map is not known; its outputs are read in the claim's order"
+    if hashing.digest("class-map", canonical.encode(list(names))).hex() != opened.entry.statement.interface.class_map:
+        raise MismatchError("expected a suspect with the claim's class map, its own differs")
+    return True, "the suspect's is the claim's"
+
+
+def readable(opened: Opened | None, asked: Challenge, kinds: Kinds | None) -> tuple[type[Carriers], str]:
+    """Check that a suspect can be read from an opening of this scheme, and from what was revealed."""
+    assert opened is not None
+    statement = opened.entry.statement
+    kind = reading.kind(statement, kinds, recorded=asked.suspect.kind == "transcript")
+    lacking = [name for name in kind.reveals if name not in opened.revealed]
+    if lacking:
+        raise MismatchError(f"expected the {lacking[0]} to be revealed, without which the suspect cannot be read")
+    word = "its weights" if access(kind.probe) == "white-box" else "asking"
+    return kind, f"{statement.scheme}, read by {word}: {statement.reading}"
+
+
+def formed(
+    kind: type[Carriers] | None, opened: Opened | None, shown: Mapping[int, bytes] | None
+) -> tuple[Carriers, str]:
+    """Return the carriers, checking that their bytes are what the scheme's carriers are."""
+    assert kind is not None and opened is not None and shown is not None  # noqa: PT018
+    made = kind.opened(opened.entry.statement, shown, opened.revealed)
+    return made, f"{len(shown)} carriers of the scheme's form, {len(made.queries())} queries"
+
+
+def answered(
+    papers: Papers, suspect: Suspect, dated: Dated | None, opened: Opened | None, made: Carriers | None
+) -> tuple[Answered, str]:
+    """Ask the suspect, or read it: the one step that may need torch."""
+    assert dated is not None and opened is not None and made is not None  # noqa: PT018
+    expected, most = _expected(papers, dated, opened), papers.claim.document.policy.readings
+    found = reading.answered(suspect.told(opened.revealed), made, opened.trials, expected, most)
+    return found, f"{int((found.answers != MISSING).sum())} queries were answered"
+
+
+def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: Answered | None) -> tuple[Weighed, str]:
+    """Compare with the drawn message and subtract charges."""
+    assert dated is not None and opened is not None and answers is not None  # noqa: PT018
+    asked, expected = papers.challenge.document, _expected(papers, dated, opened)
+    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols)
+    return weighed, (
+        f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {weighed.gross / 1000:.1f} bits, "
+        f"{weighed.net / 1000:.1f} after charges, {weighed.bar} needed"
+    )
+
+
+def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
+    statement = opened.entry.statement
+    message = dated.draw(papers.challenge.document.key).message(statement.alphabet, statement.trials)
+    return [int(message[i]) for i in opened.trials]
+
+
+def head(papers: Papers) -> Head:
+    """Return what a record in this dispute is about."""
+    return Head(papers.claim.digest, papers.challenge.document.key, papers.challenge.document.lot)
+
+
+def date(dated: Dated | None) -> str:
+    """Return a claim's date as documents write it, or nothing."""
+    return written(dated.date) if dated and dated.date else ""

@@ -1,0 +1,112 @@
+"""From an opening to what a suspect is asked, and from its answers to the symbols of the trials that are judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product, takewhile
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark import carriers
+from modelmark.carriers.base import Carriers, complete
+from modelmark.claim.papers.statement import Statement
+from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects.base import Suspect
+from modelmark.suspects.transcript import Recorded
+
+Kinds = Mapping[str, type[Carriers]]
+"""Kinds of carriers of schemes outside the table, by their name in statements."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a suspect gave.
+
+    Args:
+        queries: what stands for each query in a record, by number.
+        answers: of each, in the same order; ``MISSING`` where nobody asked.
+        symbols: of the trials that are judged, in order, up to the first whose queries have not all been answered.
+    """
+
+    queries: Mapping[int, bytes]
+    answers: npt.NDArray[np.int64]
+    symbols: tuple[int, ...]
+
+
+def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = False) -> type[Carriers]:
+    """Return how a suspect of this key is read.
+
+    Args:
+        statement: of the key.
+        kinds: of schemes outside the table.
+        recorded: whether a record of answers is all there is.
+
+    Raises:
+        MismatchError: the scheme is not known, its message was chosen, its numbers do not fit together, or no record of
+            answers can hold its queries.
+    """
+    found = carriers.kind(statement.scheme) or (kinds or {}).get(statement.scheme)
+    if found is None:
+        raise MismatchError(
+            f"expected one of {', '.join(carriers.KINDS)}, the carriers of {statement.scheme} are not known here",
+            hint="a scheme elsewhere is judged with its code: name it as module:Class",
+        )
+    if statement.parameters.get("message", "drawn") != "drawn":
+        raise MismatchError("expected a message that was drawn, this key's was chosen: there is no exact test")
+    found.check(statement)
+    if recorded and found.probe not in Recorded.answers:
+        raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
+    return found
+
+
+def answered(suspect: Suspect, opened: Carriers, trials: Sequence[int], expected: Sequence[int], most: int) -> Answered:
+    """Ask the suspect, or read it.
+
+    Args:
+        suspect: answers the carriers' probes.
+        opened: the carriers.
+        trials: that are judged, ascending.
+        expected: the drawn symbol of each.
+        most: readings that the claim may try and pays for; where several places fit, the best counts.
+
+    Raises:
+        RefusedError: the suspect cannot be asked, or does not answer as a classifier does, or more places fit.
+    """
+    probed = [suspect.observe(probe) for probe in opened.probes()]
+    count = int(np.prod([len(found) for found in probed]))
+    if count > max(most, 1):
+        raise MismatchError(
+            f"expected the layer that the claimant revealed, {count} others fit and the claim pays for {most} readings"
+        )
+    read = [opened.answers(choice) for choice in product(*probed)]
+    found = [Answered(opened.queries(), answers, symbols(opened, answers, trials)) for answers in read]
+    return max(found, key=lambda one: sum(a == b for a, b in zip(one.symbols, expected, strict=False)))
+
+
+def symbols(opened: Carriers, answers: npt.NDArray[np.int64], trials: Sequence[int]) -> tuple[int, ...]:
+    """Return the symbol of each trial, up to the first whose queries have not all been answered.
+
+    Raises:
+        MismatchError: the scheme gives scores and not symbols.
+    """
+    whole, scores = complete(answers, opened.each), opened.scores(answers)
+    if not scores.is_counting:
+        raise MismatchError("expected a scheme that reads symbols, a verdict cannot hold graded scores")
+    found = scores.symbols.tolist()
+    rows = {trial: row for row, trial in enumerate(opened.trials)}
+    return tuple(found[rows[trial]] for trial in takewhile(lambda trial: rows[trial] < whole, trials))
+
+
+def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Return pictures that stand one after the other, by their numbers.
+
+    Raises:
+        MismatchError: a scheme that is not read by asking.
+        MalformedError: more or fewer of them, or something else.
+    """
+    size, rest = divmod(len(data), len(numbers))
+    if rest:
+        raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")
+    found = {number: data[size * i : size * (i + 1)] for i, number in enumerate(numbers)}
+    kind(statement, recorded=True).opened(statement, found, {})
+    return found

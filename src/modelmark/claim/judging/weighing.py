@@ -1,0 +1,65 @@
+"""From symbols to bits: the test that the challenge named, less what the claim's freedom costs."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from modelmark.claim.papers import lots
+from modelmark.claim.papers.claim import Claim, Entry
+from modelmark.claim.papers.dispute import Challenge
+from modelmark.claim.papers.verdict import Charged, Weighed
+from modelmark.errors import CapacityError, MismatchError
+from modelmark.evidence import stats
+from modelmark.evidence.sequential import Walk, wealth_bits
+
+
+def charged(claim: Claim) -> tuple[Charged, ...]:
+    """Return a claim's charges in thousandths of a bit, rounded up."""
+    return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in lots.charges(claim))
+
+
+def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[int], found: Sequence[int]) -> Weighed:
+    """Return the numbers of the test that the challenge named.
+
+    Args:
+        claim: whose freedom is charged.
+        challenge: names test and bar.
+        entry: of the challenged key.
+        expected: the drawn symbol of every trial that was asked for.
+        found: the suspect's symbols, in the same order; the e-process may end before all are answered.
+
+    Raises:
+        MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
+    """
+    charges, alphabet = charged(claim), entry.statement.alphabet
+    chance, due = Fraction(1, alphabet), sum(charge.millibits for charge in charges)
+    if challenge.test == "exact":
+        if len(found) != len(expected):
+            raise MismatchError(f"expected answers to all {len(expected)} trials for the exact test, got {len(found)}")
+        trials, matches = len(expected), sum(a == b for a, b in zip(expected, found, strict=True))
+        bits = stats.tail_bits(matches, trials, chance)
+    else:
+        walk = Walk(chance, challenge.bar + due / 1000, most=len(expected))
+        for a, b in zip(expected, found, strict=False):
+            if walk.stand != "open":
+                break
+            walk = walk.after(a == b)
+        if walk.stand == "open" and walk.trials < len(expected):
+            raise MismatchError(
+                f"expected answers until the e-process is decided, got {walk.trials} of {len(expected)}"
+            )
+        trials, matches, bits = walk.trials, walk.matches, walk.bits
+    gross = math.floor(1000 * bits)
+    return Weighed(challenge.test, trials, matches, alphabet, gross, charges, max(gross - due, 0), challenge.bar)
+
+
+def require_reach(claim: Claim, challenge: Challenge, entry: Entry) -> None:
+    """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges."""
+    trials, chance = len(lots.drawn(challenge, entry)), Fraction(1, entry.statement.alphabet)
+    most = stats.tail_bits(trials, trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
+    due = sum(charge.millibits for charge in charged(claim)) / 1000
+    if most < challenge.bar + due:
+        raise CapacityError(
+            f"expected trials enough for {challenge.bar} bits and {due:.1f} of charges, {trials} give at most {most:.1f}",
+            hint="ask for the whole lot; an e-process needs a few trials more than an exact test",
+        )

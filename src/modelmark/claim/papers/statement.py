@@ -1,0 +1,99 @@
+"""The public statement of a key as a claim carries it: everything that was fixed before the draw."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+from modelmark import canonical, hashing
+from modelmark.canonical import Json
+from modelmark.carriers.base import MOST_CARRIERS
+from modelmark.claim.papers import records
+from modelmark.claim.papers.records import Digest, MaybeDigest, Record
+from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Named, Text
+from modelmark.feeds.pictures import PictureFeed
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A setting: text, integer or boolean, or a list of them."""
+
+    depth: int = 1
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError unless it is."""
+        if isinstance(value, tuple) and self.depth:
+            Listed(Scalar(0), 0, 256).check(value)
+        elif isinstance(value, str):
+            Text(256).check(value)
+        elif not isinstance(value, bool):
+            Integer(-(2**53), 2**53).check(value)
+
+    def load(self, value: Json) -> Any:
+        """Return the value, a list as a tuple."""
+        return tuple(value) if isinstance(value, list) else value
+
+    def dump(self, value: Any) -> Json:
+        """Return the value, a tuple as a list."""
+        return list(value) if isinstance(value, tuple) else value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        plain: list[dict[str, Any]] = [Text(256).schema(), Integer(-(2**53), 2**53).schema(), {"type": "boolean"}]
+        return {"anyOf": plain + ([Listed(Scalar(0), 0, 256).schema()] if self.depth else [])}
+
+
+@dataclass(frozen=True)
+class PublicInterface:
+    """How the model is fed; ``Interface.public()``."""
+
+    input_shape: Annotated[tuple[int, ...], Listed(Integer(1, 2**24), 1, 8)]
+    classes: Annotated[int, Integer(2, 2**20)]
+    class_map: Digest
+    mean: Annotated[tuple[int, ...], Listed(Integer(-(2**31), 2**31), 1, 4096)]
+    std: Annotated[tuple[int, ...], Listed(Integer(1, 2**31), 1, 4096)]
+    full_scale: Annotated[int, Integer(1, 2**16)]
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What ``Key.statement`` says; ``docs/spec/statement.md`` explains the fields."""
+
+    type: Annotated[str, Choice(("modelmark.statement",))]
+    v: Annotated[int, Choice((1,))]
+    scheme: Annotated[str, Text(200, least=1)]
+    parameters: Annotated[dict[str, Any], Named(Scalar(), 64)]
+    concealed: Annotated[dict[str, str], Named(Hex(32), 16)]
+    root: Digest
+    carriers: Annotated[int, Integer(1, MOST_CARRIERS)]
+    trials: Annotated[int, Integer(1, MOST_CARRIERS)]
+    alphabet: Annotated[int, Integer(2, 2**20)]
+    interface: Annotated[PublicInterface, Record(PublicInterface)]
+    reading: Annotated[str, Text(200, least=1)]
+    host: MaybeDigest
+    self_check: Annotated[bool, Choice((True, False))]
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+    @classmethod
+    def of(cls, statement: dict[str, Json]) -> "Statement":
+        """Return what ``Key.statement`` says.
+
+        Raises:
+            ValueError: it is not a public statement of version 1.
+        """
+        return records.load(cls, statement)
+
+    @cached_property
+    def feed(self) -> PictureFeed:
+        """How a suspect is fed by the claim's word; classes are known by number alone."""
+        public = self.interface
+        return PictureFeed(public.input_shape, tuple(map(str, range(public.classes))), public.mean, public.std)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The key's fingerprint; the draw binds it."""
+        return hashing.digest("statement", canonical.encode(records.dump(self)))

@@ -1,0 +1,191 @@
+"""How a dispute ends: the verdict; and how a claim ends: the revocation."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from modelmark.carriers.base import MOST_CARRIERS
+from modelmark.claim.papers import records, signing
+from modelmark.claim.papers.claim import MOST_LOTS
+from modelmark.claim.papers.dispute import Frozen, Party
+from modelmark.claim.papers.records import Digest, MaybeDigest, MaybeTime, Record, Subject, Time
+from modelmark.claim.papers.shapes import Choice, Integer, Listed, Text
+
+SENTENCES = {
+    "dependence-shown": (
+        "Shows that the suspect depends on data drawn for this claim; does not by itself show copying of a particular model."
+    ),
+    "no-evidence": "Shows no dependence on data drawn for this claim; does not show that there is none.",
+    "invalid-claim": "The claim or its papers do not hold; says nothing about the suspect.",
+    "not-decidable": "The papers hold but their order in time or the access given does not allow a decision.",
+}
+"""What each decision shows and does not show, in fixed words."""
+
+_BITS = Integer(0, 2**40)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing the judge checked.
+
+    Args:
+        name: what.
+        outcome: ``pass``, ``fail`` or ``skipped``.
+        detail: why, in one line.
+    """
+
+    name: Annotated[str, Text(100, least=1)]
+    outcome: Annotated[str, Choice(("pass", "fail", "skipped"))]
+    detail: Annotated[str, Text(1000)] = ""
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+
+@dataclass(frozen=True)
+class Charged:
+    """Bits subtracted, in thousandths, rounded up."""
+
+    reason: Annotated[str, Text(100, least=1)]
+    millibits: Annotated[int, _BITS]
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The test's numbers.
+
+    Args:
+        test: ``exact`` or ``e-process``.
+        trials: symbols that were asked for.
+        matches: answered as drawn.
+        alphabet: chance of a match is one in this many.
+        gross: thousandths of a bit, rounded down.
+        charges: what is subtracted.
+        net: gross less charges, at least 0.
+        bar: bits.
+    """
+
+    test: Annotated[str, Choice(("exact", "e-process"))]
+    trials: Annotated[int, Integer(0, MOST_CARRIERS)]
+    matches: Annotated[int, Integer(0, MOST_CARRIERS)]
+    alphabet: Annotated[int, Integer(2, 2**20)]
+    gross: Annotated[int, _BITS]
+    charges: Annotated[tuple[Charged, ...], Listed(Record(Charged), 0, 16)]
+    net: Annotated[int, _BITS]
+    bar: Annotated[int, Integer(1, 2**16)]
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        if self.matches > self.trials:
+            raise ValueError(f"expected at most {self.trials} matches, got {self.matches}")
+        if self.net != max(self.gross - sum(charge.millibits for charge in self.charges), 0):
+            raise ValueError(f"expected net bits as gross less charges, got {self.net} of {self.gross}")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A lot whose opening somebody has seen."""
+
+    key: Annotated[int, Integer(0, 63)]
+    lot: Annotated[int, Integer(0, MOST_LOTS - 1)]
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+
+_Spent = Annotated[tuple[Spent, ...], Listed(Record(Spent), 0, 64 * MOST_LOTS)]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge found, check by check.
+
+    Args:
+        signers: the judge's keys.
+        issued: the judge's clock.
+        claim, deposit, challenge, opening: digests; empty where there is none.
+        suspect: what was judged.
+        transcript: SHA-256 of the record of queries and answers, or empty.
+        claim_date: when the claim is proven to have existed, or empty.
+        suspect_date: when the suspect is first known, or empty.
+        order: ``claim-first``, ``suspect-first`` or ``unknown``.
+        checks: in the order they were made.
+        weighed: at most one; none where nothing was tested.
+        decision: one of ``SENTENCES``.
+        sentence: the words that belong to the decision.
+        spent: lots that this dispute has used up.
+        software: name and version.
+    """
+
+    signers: Party
+    issued: Time
+    claim: Digest
+    deposit: MaybeDigest
+    challenge: Digest
+    opening: MaybeDigest
+    suspect: Annotated[Frozen, Record(Frozen)]
+    transcript: MaybeDigest
+    claim_date: MaybeTime
+    suspect_date: MaybeTime
+    order: Annotated[str, Choice(("claim-first", "suspect-first", "unknown"))]
+    checks: Annotated[tuple[Check, ...], Listed(Record(Check), 1, 100)]
+    weighed: Annotated[tuple[Weighed, ...], Listed(Record(Weighed), 0, 1)]
+    decision: Annotated[str, Choice(tuple(SENTENCES))]
+    sentence: Annotated[str, Choice(tuple(SENTENCES.values()))]
+    spent: _Spent
+    software: Annotated[str, Text(100, least=1)]
+
+    kind: ClassVar[str] = "verdict"
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        signing.require_party(self.signers)
+        if self.sentence != SENTENCES[self.decision]:
+            raise ValueError(f"expected the sentence of {self.decision!r}, got another")
+        if self.decision == "dependence-shown":
+            short = not self.weighed or self.weighed[0].net < 1000 * self.weighed[0].bar
+            if short or any(check.outcome == "fail" for check in self.checks):
+                raise ValueError("expected 'dependence-shown' only at the bar and with no failed check")
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The suspect, the claim and the challenge."""
+        return (self.suspect.subject, ("claim", "sha256", self.claim), ("challenge", "sha256", self.challenge))
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """The claimant takes a claim back, or says which lots are burned.
+
+    Args:
+        signers: the claimant's keys, those of the claim.
+        issued: the claimant's clock.
+        claim: digest of the claim.
+        reason: after ``key-leaked`` the claim holds for suspects frozen before ``effective``.
+        effective: from when on.
+        successor: digest of the claim that takes its place, or empty.
+        lots: burned lots; some exactly for ``lots-burned``.
+    """
+
+    signers: Party
+    issued: Time
+    claim: Digest
+    reason: Annotated[str, Choice(("key-leaked", "superseded", "mistake", "lots-burned"))]
+    effective: Time
+    successor: MaybeDigest = ""
+    lots: _Spent = ()
+
+    kind: ClassVar[str] = "revocation"
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        signing.require_party(self.signers)
+        if bool(self.lots) != (self.reason == "lots-burned"):
+            raise ValueError(f"expected lots exactly for 'lots-burned', got {len(self.lots)} and {self.reason!r}")
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The claim."""
+        return (("claim", "sha256", self.claim),)

@@ -1,0 +1,1 @@
+"""What a measurement says: exact tails, scores, evidence of one key and of several, tests that may stop early."""

@@ -1,0 +1,67 @@
+"""The tail of a sum of independent rows in bits: counted in integers, or bounded from outside where sums are too many.
+
+``table`` is int64 ``(trials, alphabet)``, entries from 0; one entry of each row is picked, all with the same chance, and ``S``
+is the sum of those picked. Both functions return at most ``-log2 P(S >= total)``: rounding only makes the evidence smaller.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark.evidence.stats import log2_integer
+
+Table = npt.NDArray[np.int64]
+
+
+def exact_bits(table: Table, total: int) -> float:
+    """Return ``-log2 P(S >= total)``; what is counted is the tail or the rest, whichever has fewer sums."""
+    most, whole = table.max(axis=1, keepdims=True), table.shape[1] ** len(table)
+    missing = int(most.sum()) - total
+    ways = _ways(most - table, missing) if missing < total else whole - _ways(table, total - 1)
+    return max(log2_integer(whole) - log2_integer(ways) - 4 * math.ulp(log2_integer(whole)), 0.0)
+
+
+def exact_work(table: Table) -> int:
+    """Return the bits that ``exact_bits`` moves at most, about; 2**34 are two seconds. It holds 1/256 of them at a time."""
+    trials, alphabet = table.shape
+    distinct = trials + int((np.diff(np.sort(table, axis=1), axis=1) > 0).sum())
+    sums, width = int(table.max(axis=1).sum()) // 2 + 1, trials * alphabet.bit_length() + 1
+    return int(max(distinct, 256) * sums * width)
+
+
+def _ways(table: Table, most: int) -> int:
+    """Return in how many ways the sum is at most ``most``: the coefficients of ``prod_i sum_a x**s_ia`` up to there, summed.
+
+    The polynomial is one integer, a coefficient every ``width`` bits (Kronecker's substitution); its remainder by
+    ``2**width - 1`` is their sum.
+    """
+    width = (table.shape[1] ** len(table)).bit_length() + 1
+    kept, product = (1 << width * (most + 1)) - 1, 1
+    for row in table:
+        values, counts = (found.tolist() for found in np.unique(row[row <= most], return_counts=True))
+        product = kept & sum(n * (product << width * value) for value, n in zip(values, counts, strict=True))
+    return int(product % ((1 << width) - 1))
+
+
+def bound_bits(table: Table, total: int) -> float:
+    """Return the exponential bound: ``P(S >= t) <= exp(-theta * t) * prod_i mean_a exp(theta * s_ia)`` for every theta >= 0.
+
+    It is Markov's inequality for ``exp(theta * S)``; the best theta is looked for, and any is valid. Scores count from the
+    largest of their row, so each mean is at least ``1 / alphabet`` and nothing overflows. Rounding moves a row by less than
+    ``alphabet * 2**-49`` bits and the other terms by less than that part of them; twice as much is taken off.
+
+    Source: Chernoff, Annals of Mathematical Statistics 23 (1952); Hoeffding, JASA 58 (1963), section 4, for rows that differ.
+    """
+    from scipy.optimize import minimize_scalar  # slow to import, and most tables are counted
+
+    below = table.max(axis=1, keepdims=True) - table
+    missing = int(table.max(axis=1).sum()) - total
+
+    def bits(theta: float) -> float:
+        won, paid = -math.fsum(np.log2(np.exp(-theta * below).mean(axis=1))), theta * missing / math.log(2)
+        return won - paid - 2.0**-48 * (won + paid + table.size)
+
+    flattest = -10 - math.log2(below.max(initial=1)) - math.log2(len(table)) / 2
+    found = minimize_scalar(lambda exponent: -bits(2.0**exponent), bounds=(flattest, 10), method="bounded")
+    return max(bits(float(2.0**found.x)), 0.0)

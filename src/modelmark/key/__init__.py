@@ -1,0 +1,1 @@
+"""A secret and what follows from it: commitments, the draw of a message, and how a secret is kept in a file."""

@@ -1,0 +1,1 @@
+"""Keys and their marks: made, kept in files, embedded, read and weighed."""

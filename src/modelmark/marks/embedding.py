@@ -1,0 +1,155 @@
+"""Embedding: the reference loop with the hooks of one or several marks, and a refusal to fail in silence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
+from modelmark.marks.marks import Mark
+from modelmark.training.hooks import Composed
+from modelmark.training.loop import Progress, fit
+from modelmark.training.recipe import Recipe
+from modelmark.training.task import Task, accuracy
+
+_FEW = 16
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a mark got into a model.
+
+    Args:
+        scheme: the mark's scheme.
+        matches: symbols read as expected.
+        trials: symbols in all.
+        margin: of the weakest symbol.
+        needed: the margin the scheme asks for.
+        short: symbols below that margin, the wrong ones among them.
+    """
+
+    scheme: str
+    matches: int
+    trials: int
+    margin: float
+    needed: float
+    short: int
+
+    @property
+    def done(self) -> bool:
+        """Whether the weakest symbol has the margin it needs."""
+        return self.margin >= self.needed
+
+    @property
+    def near(self) -> bool:
+        """Whether at most one symbol in ``_FEW`` lacks its margin."""
+        return self.short * _FEW <= self.trials
+
+    def __str__(self) -> str:
+        lacking = f", {self.short} short of it" if self.short else ""
+        return f"{self.scheme} {self.matches}/{self.trials} (weakest margin {self.margin:.3g}, needs {self.needed:g}{lacking})"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A marked model with what it cost.
+
+    Args:
+        model: the marked copy.
+        reached: one entry per mark.
+        accuracy_before: of the model given, on the test data.
+        accuracy_after: of the marked model.
+        rounds: how many times the recipe was run.
+    """
+
+    model: nn.Module
+    reached: tuple[Reach, ...]
+    accuracy_before: float
+    accuracy_after: float
+    rounds: int
+
+
+def reach(mark: Mark, model: nn.Module) -> Reach:
+    """Measure how far ``mark`` is in ``model``."""
+    margins = mark.margins(model)
+    right = int((margins >= 0).sum())
+    needed = float(mark.key.scheme.margin)
+    short = int((margins.double() < needed).sum())
+    return Reach(mark.key.scheme.name, right, len(margins), float(margins.min()), needed, short)
+
+
+def embed(
+    model: nn.Module,
+    marks: Sequence[Mark],
+    task: Task,
+    recipe: Recipe,
+    *,
+    seed: int,
+    rounds: int = 3,
+    resume: dict[str, Any] | None = None,
+    watch: Callable[[int, Progress], None] | None = None,
+) -> Embedded:
+    """Return a copy of ``model`` that carries all ``marks``.
+
+    The recipe is run to its end, since a mark that is right at a high learning rate need not be at zero; if a mark then
+    lacks its margin, the recipe is run again from there, up to ``rounds`` times. Where a few symbols are still short of it then
+    (one in 16 at most), up to ``rounds`` more are run: rounding differs between processors and training magnifies it, so that
+    what is full after the last round on one may lack a symbol on another.
+
+    Args:
+        model: fresh (train-to-embed) or trained (fine-tune-to-embed; with ``task.distilled``, distill-to-embed).
+        marks: of different keys.
+        task: the owner's data, with the interface of the keys.
+        recipe: one round.
+        seed: of order, augmentation and dropout.
+        rounds: rounds to run before giving up on a mark that is not nearly in.
+        resume: what ``watch`` last saved: ``{"round": ..., "fit": progress.snapshot()}``.
+        watch: called with the round's number (from 0) and the progress within it.
+
+    Raises:
+        NotEmbeddedError: a mark lacks its margin after the last round.
+        UsageError: no mark, or the same key twice.
+        MismatchError: keys, model and data do not belong together.
+    """
+    check_together(model, marks, task)
+    first = int(resume["round"]) if resume else 0
+    if first >= 2 * rounds:
+        raise UsageError(f"expected more than {first // 2} rounds to go on from round {first + 1}, got {rounds}")
+    before = accuracy(model, task)
+    for number in range(first, 2 * rounds):
+        state = resume["fit"] if resume and number == first else None
+        model = fit(
+            model,
+            task,
+            recipe,
+            seed=seed + number,
+            hooks=lambda copied, number=number: Composed(  # type: ignore[misc]
+                mark.hooks(copied, seed=seed + 1000 * number) for mark in marks
+            ),
+            resume=state,
+            watch=(lambda progress, number=number: watch(number, progress)) if watch else None,  # type: ignore[misc]
+        )
+        reached = tuple(reach(mark, model) for mark in marks)
+        if all(entry.done for entry in reached):
+            return Embedded(model, reached, before, accuracy(model, task), number + 1)
+        if number + 1 >= rounds and not all(entry.near for entry in reached):
+            break
+    raise NotEmbeddedError(
+        f"expected every symbol with its margin after {number + 1} rounds of {recipe.epochs} epochs, "
+        f"got {'; '.join(map(str, reached))}",
+        hint="train longer or at a higher rate, or embed fewer symbols",
+    )
+
+
+def check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:
+    """Raise UsageError or MismatchError unless ``marks`` can go into ``model`` with the data of ``task``."""
+    if not marks:
+        raise UsageError("expected at least one key, got none")
+    if len({mark.key.digest for mark in marks}) < len(marks):
+        raise UsageError("expected different keys, got the same one twice")
+    for mark in marks:
+        feed = mark.key.feed
+        if task.fed_as(feed).feed != task.feed:
+            raise MismatchError("expected data preprocessed as the key says, got other constants: see Task.fed_as")
+        mark.key.scheme.check(model, feed)

@@ -1,0 +1,155 @@
+"""Marks: a key with its draw; what embeds, reads and weighs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from modelmark.errors import MismatchError
+from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_tries
+from modelmark.evidence.scores import tail_bits
+from modelmark.key.draw import Draw
+from modelmark.marks.reading import Reading, Unread, read, tried
+from modelmark.schemes import reference
+from modelmark.suspects.base import Suspect
+from modelmark.training.hooks import Hooks
+
+if TYPE_CHECKING:
+    from modelmark.marks.keys import Key
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A key with its draw; only it can embed, read and weigh.
+
+    Args:
+        key: the key.
+        draw: bound to this key's statement.
+    """
+
+    key: "Key"
+    draw: Draw
+
+    def __post_init__(self) -> None:
+        if self.draw.statement != self.key.digest:
+            raise MismatchError("expected the draw of this key, got the draw of another statement")
+
+    @cached_property
+    def message(self) -> npt.NDArray[np.int64]:
+        """The expected symbols, ``(trials,)``."""
+        chosen = self._chosen
+        trials, alphabet = self.key.scheme.size(self.key.feed)
+        return self.draw.message(alphabet, trials) if chosen is None else chosen
+
+    @cached_property
+    def _chosen(self) -> npt.NDArray[np.int64] | None:
+        return self.key.scheme.literal_message(self.key.material)
+
+    def hooks(self, model: nn.Module, *, seed: int = 0) -> Hooks:
+        """Return the hooks that embed this mark into ``model`` in any training loop."""
+        return self.key.scheme.hooks(self.key.carriers, self.message, model, seed=seed)
+
+    def margins(self, model: nn.Module) -> Tensor:
+        """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
+        return self.hooks(model).margins(model)
+
+    def read(self, suspect: Suspect) -> Reading:
+        """Return what a suspect shows, whatever the message is.
+
+        Raises:
+            MismatchError: suspect and scheme do not belong together.
+            SuspectError: what the suspect answers is no answer.
+        """
+        return read(self.key.carriers, suspect)
+
+    def readings(self, suspect: Suspect, *, align_to: nn.Module | None = None) -> list[Reading | Unread]:
+        """Return the reading of a suspect as it is, and with its channels in a host's order.
+
+        Args:
+            suspect: that is read.
+            align_to: the unmarked host whose digest the key committed to; with it a suspect that cannot be read as it is, because
+                its layers have other widths, is read aligned all the same.
+
+        Raises:
+            MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
+        """
+        if align_to is None:
+            return [self.read(suspect)]
+        from modelmark.align.committed import aligned  # loads scipy's optimisers and torch's tracer
+
+        key = self.key
+        seen = aligned(suspect, align_to, committed=key.host, scheme=key.scheme.name, feed=key.feed)
+        return [tried(lambda: self.read(suspect)), self.read(seen)]
+
+    def weigh(
+        self,
+        readings: Sequence[Reading | Unread],
+        *,
+        bar: float = BAR,
+        suspects: int = 1,
+        references: Sequence[Suspect] = (),
+    ) -> Evidence | Observation:
+        """Return what the readings of one suspect say: the best of them counts, and all that were tried are charged.
+
+        Args:
+            readings: all that were tried, at least one; each candidate of each is one.
+            bar: net bits named beforehand.
+            suspects: how many suspects were tried with this key; charged.
+            references: models known to be unmarked, whose match rates an Observation shows.
+
+        Returns:
+            Evidence, or an Observation where no exact test exists.
+        """
+        found = [reading for reading in readings if isinstance(reading, Reading)]
+        tables = [(table, reading) for reading in found for table in reading.scores]
+        count = len(tables) + len(readings) - len(found)
+        table, best = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
+        total = 0 if table is None else table.total(self.message)
+        reasons = [reading.reason for reading in readings if isinstance(reading, Unread)]
+        note = best.note if best else f"not readable: {reasons[0]}"
+        queries = sum(reading.queries for reading in found)
+        scheme, trials = reference(self.key.scheme), len(self.message)
+        if objection := self._objection(found):
+            rates = tuple(self._rate(other) for other in references)
+            return Observation(scheme, total, trials, objection, queries, rates, note)
+        charges = (
+            Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
+            *charge_tries("suspects tried", suspects),
+            *charge_tries("readings tried", count),
+        )
+        chance = Fraction(1, self.key.scheme.size(self.key.feed)[1])
+        weighed = Evidence(
+            scheme,
+            total,
+            trials,
+            chance,
+            charges,
+            queries,
+            bar,
+            self.key.self_check,
+            str(self.key.statement["root"]),
+            note,
+        )
+        if table is None or table.is_counting:
+            return weighed
+        return Graded(**vars(weighed) | {"trials": table.most}, tail=tail_bits(table, total))
+
+    def evidence(
+        self, suspect: Suspect, *, align_to: nn.Module | None = None, bar: float = BAR, suspects: int = 1
+    ) -> Evidence | Observation:
+        """Read a suspect and weigh what was read; see ``readings`` and ``weigh``."""
+        return self.weigh(self.readings(suspect, align_to=align_to), bar=bar, suspects=suspects)
+
+    def _objection(self, readings: Sequence[Reading]) -> str:
+        own = self.key.scheme.objection() or ("the message was chosen, not drawn" if self._chosen is not None else "")
+        return own or next((reading.objection for reading in readings if reading.objection), "")
+
+    def _rate(self, suspect: Suspect) -> float:
+        """Return the share of its highest score that a suspect reaches."""
+        table = self.read(suspect).scores[0]
+        return table.total(self.message) / (len(self.message) if table.is_counting else table.most)

@@ -1,0 +1,64 @@
+"""What was read from a suspect, whatever the message is; ``Mark.weigh`` turns it into evidence."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelmark.carriers.base import Carriers
+from modelmark.errors import MismatchError
+from modelmark.evidence.scores import Scores
+from modelmark.suspects.base import Suspect
+from modelmark.suspects.places import MOST
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way of reading a suspect.
+
+    Args:
+        scores: a table for every candidate, the likeliest first; one unless a place is not certain.
+        queries: inputs the suspect was asked for it.
+        note: what else it says, for people.
+        objection: why it has no exact test, where it depends on something that was not fixed before the draw.
+    """
+
+    scores: tuple[Scores, ...]
+    queries: int = 0
+    note: str = ""
+    objection: str = ""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A way of reading that was tried and gave nothing; it counts as a reading that matches nowhere.
+
+    Args:
+        reason: why.
+    """
+
+    reason: str
+
+
+def read(carriers: Carriers, suspect: Suspect) -> Reading:
+    """Return what a suspect shows at these carriers.
+
+    Raises:
+        MismatchError: suspect and carriers do not belong together, or so many places fit that none can be meant.
+        SuspectError: what the suspect answers is no answer.
+    """
+    before = suspect.queries
+    probed = [suspect.observe(probe) for probe in carriers.probes()]
+    count = math.prod(map(len, probed))
+    if count > MOST:
+        raise MismatchError(f"expected at most {MOST} ways to read the suspect, got {count}")
+    tables = tuple(carriers.scores(carriers.answers(chosen)) for chosen in itertools.product(*probed))
+    return Reading(tables, suspect.queries - before, carriers.note([found[0] for found in probed]))
+
+
+def tried(reading: Callable[[], Reading]) -> Reading | Unread:
+    """Return a reading, or why there is none, where there is no place to read from."""
+    try:
+        return reading()
+    except MismatchError as error:
+        return Unread(str(error))

@@ -1,0 +1,136 @@
+"""What a layer receives, recorded while the model runs: its ``forward`` needs no change and the model no wrapper."""
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modelmark.errors import MismatchError
+from modelmark.networks import layers
+from modelmark.suspects.places import Place, Role, chosen
+
+
+class Reached(Exception):  # noqa: N818
+    """A forward pass came to the layer that it was made for."""
+
+
+class Tap:
+    """The input of one layer at the model's latest forward pass; detached from the model when it is no longer used.
+
+    Args:
+        model: left as it is, but for the hook.
+        path: state-dict path of a module that is called once a forward pass; its first floating tensor is what it receives.
+        last: whether the forward pass ends there, with ``Reached``; what comes after is not computed.
+
+    Raises:
+        MismatchError: the model has no such module.
+    """
+
+    def __init__(self, model: nn.Module, path: str, *, last: bool = False) -> None:
+        try:
+            module = layers.unwrapped(model).get_submodule(path)
+        except AttributeError:
+            raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
+        self._value: Tensor | None = None
+        self._last = last
+        handle = module.register_forward_pre_hook(_Recorder(self), prepend=last, with_kwargs=True)
+        weakref.finalize(self, handle.remove)
+
+    def take(self) -> Tensor:
+        """Return what the layer received last, ``(N, M)`` with everything but the first axis flattened, once.
+
+        Raises:
+            MismatchError: the model has not run since, or does not use the layer.
+        """
+        value, self._value = self._value, None
+        if value is None:
+            raise MismatchError("expected a forward pass through the marked layer, the model made none")
+        return value.flatten(1)
+
+    def clear(self) -> None:
+        """Forget what the layer received."""
+        self._value = None
+
+    def record(self, value: Tensor) -> None:
+        """Keep what the layer just received.
+
+        Raises:
+            Reached: nothing after it is wanted.
+        """
+        self._value = value
+        if self._last:
+            raise Reached
+
+
+class _Recorder:
+    """The hook. A copy of the model, deep or pickled, carries one that records nothing."""
+
+    def __init__(self, tap: Tap | None = None) -> None:
+        self._tap = None if tap is None else weakref.ref(tap)
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        tap = None if self._tap is None else self._tap()
+        given = (value for value in (*args, *named.values()) if isinstance(value, Tensor) and value.is_floating_point())
+        if tap is not None and (value := next(given, None)) is not None:
+            tap.record(value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Recorder":
+        return _Recorder()
+
+    def __reduce__(self) -> tuple[type["_Recorder"], tuple[()]]:
+        return _Recorder, ()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Put every module in evaluation mode without gradients, and back into the mode it was in."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def activations(model: nn.Module, path: str, inputs: Tensor, *, batch: int = 256, last: bool = False) -> Tensor:
+    """Return what the layer at ``path`` receives for each input in evaluation mode, ``(N, M)``, on the model's device.
+
+    Args:
+        model: left as it was.
+        path: state-dict path of the layer.
+        inputs: as ``forward`` takes them, ``(N, *input_shape)``.
+        batch: inputs a pass.
+        last: whether to leave out what the model computes after it.
+    """
+    device = next(model.parameters()).device
+    tap = Tap(model, path, last=last)
+    found = []
+    with evaluating(model):
+        for part in inputs.split(batch):
+            with suppress(Reached):
+                model(part.to(device))
+            found.append(tap.take())
+    return torch.cat(found)
+
+
+def received(model: nn.Module, place: Place, inputs: Tensor, *, last: bool = False) -> list[Tensor]:
+    """Return what the module at the place's path receives, ``(N, M)``; without one, what each layer receives that has that M.
+
+    Raises:
+        MismatchError: there is none, or the one at the path receives another number of units.
+    """
+    if place.path in dict(layers.unwrapped(model).named_modules(remove_duplicate=False)):
+        found = activations(model, place.path, inputs, last=last)
+        if found.shape[1] != place.width:
+            raise MismatchError(f"expected the marked layer to receive {place.width} units, got {found.shape[1]}")
+        return [found]
+    sizes: dict[str, tuple[int, Role]] = {}
+    for layer in layers.places(model):
+        with suppress(MismatchError):  # a layer that is not run, or no module of its own
+            sizes[layer.path] = activations(model, layer.path, inputs[:1], last=last).shape[1], layer.layout.role
+    return [activations(model, path, inputs, last=last) for path in chosen(sizes, place)]

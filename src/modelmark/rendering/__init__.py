@@ -1,0 +1,1 @@
+"""Pictures from a secret, in integers: the same bytes on every machine."""
