@@ -67,15 +67,6 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Keep other processes out while the block runs; nobody, where there is no such lock."""
-    with path.open("w") as stream:
-        if fcntl is not None:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
 def made_once(fresh, tmp_path_factory):
     """Return a function that trains a network like ``fresh``, or takes what another process of this run has trained."""
