@@ -30,6 +30,11 @@ try:
 except ImportError:  # on Windows
     fcntl = None
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
