@@ -193,12 +193,14 @@ def test_lists(run):
     assert {row["name"] for row in json.loads(run("attacks", "--json").out)} == set(ATTACKS)
 
 
+@pytest.mark.slow
 def test_distilling_embeds_without_labels(run, story, unmarked_file, tmp_path):
     out = tmp_path / "distilled.safetensors"
     assert run("embed", story / "uchida.key", "--weights", unmarked_file, "--distill", "-o", out).status == 0
     assert run("verify", story / "uchida.key", "--weights", out).status == 0
 
 
+@pytest.mark.slow
 def test_a_model_fed_otherwise_than_it_was_trained_is_noticed_a_good_one_is_not(
     run, story, unmarked_file, tmp_path, fresh
 ):

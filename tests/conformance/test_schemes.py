@@ -15,6 +15,7 @@ from modelmark.training.task import accuracy
 
 
 @pytest.mark.parametrize("projection", ["direct", "diff"])
+@pytest.mark.slow
 def test_drawn_bits_count_whatever_the_projection(projection, fresh, unmarked, digits, recipe):
     mark = keygen(Uchida(projection=projection), fresh, digits.feed).mark()
     marked = embed(unmarked, [mark], digits, recipe, seed=1).model
@@ -25,6 +26,7 @@ def test_drawn_bits_count_whatever_the_projection(projection, fresh, unmarked, d
 
 
 @pytest.mark.parametrize("scheme", [Uchida(message="ones"), Adi(message="secret")], ids=["uchida", "adi"])
+@pytest.mark.slow
 def test_literal_variants_are_observations(scheme, fresh, unmarked, digits, recipe):
     mark = keygen(scheme, fresh, digits.feed).mark()
     marked = embed(unmarked, [mark], digits, recipe, seed=1).model

@@ -47,6 +47,7 @@ def hidden(wrap, stolen, digits, names=MARKS):
     return removed, max(losses)
 
 
+@pytest.mark.slow
 def test_adversarial_pictures_are_repaired_in_part_and_noise_marks_hidden_but_not_null(
     adversarial, unmarked, stolen, digits
 ):

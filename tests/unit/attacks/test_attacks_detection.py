@@ -75,6 +75,7 @@ def test_activation_scatter_is_what_it_says(unmarked, digits):
     assert found.where == str(int(within.argmin()))
 
 
+@pytest.mark.slow
 def test_fused_queries_rank_coupled_above_unmarked_networks(unmarked, trained_on, stolen, digits):
     detect = QueryStatistics("fused")
     found = detect(stolen("coupled")[1], digits, seed=0)

@@ -135,6 +135,7 @@ def test_a_network_whose_training_dies_fails_its_own_cells_alone(tmp_path, monke
     assert len(rows) == 4
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_goes_on(tmp_path):
     """Each start gets a little further; nothing that was in the file is lost or measured twice."""
     output, grid = tmp_path / "rows.jsonl", tmp_path / "grid.toml"

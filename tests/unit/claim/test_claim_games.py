@@ -55,6 +55,7 @@ def test_a_judge_reads_from_the_opening_what_the_owner_reads_with_the_key(unmark
 
 
 @pytest.mark.parametrize("scheme", ["deepsigns", "null"])
+@pytest.mark.slow
 def test_marks_whose_queries_need_several_carriers_are_shown_too(stolen, scheme):
     mark, model = stolen(scheme)
     found = tried(mark.key, of(model)).verdict.document
