@@ -122,7 +122,7 @@ class Attack(ABC):
 _ANY_SHAPE = "refuse, randomise, agree, blockdoor-ood and blockdoor-labels take inputs of any shape"
 
 
-class Removal(Attack):
+class Removal(Attack, family="modification"):
     """A way to remove marks from a model."""
 
     kind: ClassVar[Kind] = "modification"
@@ -149,13 +149,13 @@ class Removal(Attack):
         """Return the attacked model, which may be ``stolen`` itself: a copy, and the thief's."""
 
 
-class Extraction(Removal):
+class Extraction(Removal, family="extraction"):
     """A way to train a model without the marks of the stolen one, which is only asked."""
 
     kind: ClassVar[Kind] = "extraction"
 
 
-class Collusion(Attack):
+class Collusion(Attack, family="collusion"):
     """A way to remove marks with several copies that carry different ones."""
 
     kind: ClassVar[Kind] = "collusion"

@@ -22,7 +22,7 @@ class Rows(Symbols):
 
     Args:
         matrix: int32 in parts of ``UNIT``, or float32 as it was imported, ``(T, M)``.
-        layer: path of the place.
+        layer: of the place; see ``Place.named``.
         numbers: of the rows; left out: all, from 0.
     """
 
@@ -46,7 +46,7 @@ class Rows(Symbols):
 
     def probes(self) -> list[Read]:
         """Return one question: the weights of the marked layer."""
-        return [Read(Place(self.layer, self.matrix.shape[1]))]
+        return [Read(Place.named(self.layer, self.matrix.shape[1]))]
 
     def queries(self) -> dict[int, bytes]:
         """Return each row's leaf by its number."""

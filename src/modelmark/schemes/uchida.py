@@ -72,7 +72,7 @@ class Uchida(Drawn):
 
     def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
-        layer = layers.find(model, self.layer) if self.layer else _widest(model)
+        layer = layers.find(model, self.layer.partition("@")[0]) if self.layer else _widest(model)
         bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
         if self.message == "imported":
             given = len(attachments.get("bits", ()))
@@ -81,7 +81,9 @@ class Uchida(Drawn):
                     f"expected an imported message of {self.bits or 'some'} bits, got {given}: see --matrix"
                 )
             bits = given
-        resolved = replace(self, layer=layer.path, bits=bits, width=layer.width)
+        turned = layer.layout.stacked or layer.layout.axis
+        named = f"{layer.path}@{layer.layout.stacked}.{layer.layout.axis}" if turned else layer.path
+        resolved = replace(self, layer=named, bits=bits, width=layer.width)
         resolved._check_capacity()
         if self.message == "imported":
             resolved.carriers(Material(Secret(bytes(32)), feed, attachments))
@@ -118,7 +120,7 @@ class Uchida(Drawn):
 
     def _found(self, model: nn.Module) -> layers.Layer:
         try:
-            layer = layers.find(model, self.layer)
+            layer = layers.find(model, self.layer.partition("@")[0])
         except UsageError:
             raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
         if layer.width != self._size[1]:

@@ -4,6 +4,7 @@ A place is found by its path where the path is there, else by its size, its role
 candidate, every candidate is a reading, and readings are charged by their number.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -25,11 +26,19 @@ class Place:
         path: state-dict path of the layer, such as ``stage1.0.conv2``; a hint, which exporters and wrappers may have changed.
         width: M: weights of one filter, or units that the layer receives.
         role: what kind of layer it is; empty: any.
+        layout: leading axes that are stacked, and the axis of the filters, where those are not rows.
     """
 
     path: str
     width: int
     role: Role | Literal[""] = ""
+    layout: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def named(cls, layer: str, width: int) -> "Place":
+        """Return the place that a key names: a path, and after ``@`` the layout of a layer whose filters are not its rows."""
+        found = re.fullmatch(r"(.*)@([0-9])\.([0-9])", layer, re.DOTALL)
+        return cls(found[1], width, layout=(int(found[2]), int(found[3]))) if found else cls(layer, width)
 
 
 @dataclass(frozen=True)
@@ -112,12 +121,19 @@ def chosen(sizes: Mapping[str, tuple[int, Role]], place: Place) -> list[str]:
     return found
 
 
-def guessed(shape: Sequence[int], width: int) -> Layout | None:
-    """Return how a tensor of which only the shape is known holds filters of ``width``; rows first, None if it holds none."""
-    if len(shape) < 2 or 0 in shape:
+def guessed(shape: Sequence[int], width: int, known: tuple[int, int] = (0, 0)) -> Layout | None:
+    """Return how a tensor of which only the shape is known holds filters of ``width``; None if it holds none.
+
+    Args:
+        shape: of the tensor.
+        width: M.
+        known: stacked axes and the filters' axis that the key names, tried first; rows unless it does.
+    """
+    stacked, axis = known
+    if len(shape) < max(2, stacked + axis + 1) or 0 in shape:
         return None
     role: Role = "linear" if len(shape) == 2 else "conv"
-    layouts = [Layout("weight", role), Layout("weight", role, axis=1)]
+    layouts = [Layout("weight", role, axis, stacked), Layout("weight", role), Layout("weight", role, axis=1)]
     if len(shape) == 3:
         layouts += [Layout("weight", "expert", stacked=1), Layout("weight", "expert", axis=1, stacked=1)]
     return next((layout for layout in layouts if prod(layout.size(shape)[1]) == width), None)

@@ -110,13 +110,17 @@ class State:
         with contextlib.suppress(MismatchError):
             found = weight_of(self._file, place.path)
         if found is not None:
-            layout = guessed(tuple(found.shape), place.width)
+            layout = guessed(tuple(found.shape), place.width, place.layout)
             if layout is None:
                 width = found.numel() // max(len(found), 1)
                 raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
             return [finite(_rows(found, layout), "weights")]
         whole, _ = multiplied(self._file)
-        layouts = {name: layout for name, shape in whole.shapes.items() if (layout := guessed(shape, place.width))}
+        layouts = {
+            name: layout
+            for name, shape in whole.shapes.items()
+            if (layout := guessed(shape, place.width, place.layout))
+        }
         names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
         return [finite(_rows(whole.tensor(name), layouts[name]), "weights") for name in names]
 

@@ -49,7 +49,7 @@ def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = F
     if found is None:
         raise MismatchError(
             f"expected one of {', '.join(carriers.KINDS)}, the carriers of {statement.scheme} are not known here",
-            hint="a scheme elsewhere is judged with its code: name it as module:Class",
+            hint=f"a scheme elsewhere is judged with its code; if you trust it: --scheme {statement.scheme}",
         )
     if statement.parameters.get("message", "drawn") != "drawn":
         raise MismatchError("expected a message that was drawn, this key's was chosen: there is no exact test")
