@@ -122,6 +122,7 @@ class State:
             if (layout := guessed(shape, place.width, place.layout))
         }
         names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
+        self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
         return [finite(_rows(whole.tensor(name), layouts[name]), "weights") for name in names]
 
     def _fresh(self, feed: Feed) -> nn.Module:

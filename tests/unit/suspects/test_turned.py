@@ -41,3 +41,16 @@ def test_a_file_is_read_as_the_network_it_belongs_to(layer, named):
 def test_other_names_are_paths_as_they_stand():
     assert Place.named("a@b", 3) == Place("a@b", 3)
     assert Place.named("experts.down_proj@1.1", 3) == Place("experts.down_proj", 3, layout=(1, 1))
+
+
+def test_a_layer_that_was_found_by_its_size_is_said():
+    model = Up()
+    scheme = Uchida(layer="flat", bits=40).for_model(model, FEED, {})
+    carriers = Key(scheme, Secret(bytes(32)), FEED).carriers
+    named, renamed = (
+        State(held({f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()})) for prefix in ("", "x_")
+    )
+    read(carriers, named)
+    read(carriers, renamed)
+    assert not named.notes
+    assert any("read where the size fits" in note and "x_flat.weight" in note for note in renamed.notes)
