@@ -3,7 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
+from modelmark.attacks.extraction._losses import Distilling, Imitating
 from modelmark.training.hooks import Composed, Hooks, joined
 
 
@@ -96,6 +98,27 @@ def test_losses_go_from_one_to_the_next_and_see_the_loops_own_samples():
         assert x is X
         assert y is Y
         assert len(seen) == 3 + 5
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("kind", ["labels", "answers"])
+def test_a_loss_put_in_place_of_the_loops_own_keeps_what_others_appended_and_added(kind, first):
+    torch.manual_seed(0)
+    model, x, y = nn.Linear(1, 10), torch.rand(4, 1), torch.rand(4, 10).softmax(1)
+    student, y = (Distilling(1.0, 0.5), torch.cat([y, y.flip(1)], 1)) if kind == "labels" else (Imitating(model), y)
+    others = [Append(2, label=3), Term(0.25)]
+    hooks = Composed([student, *others] if first else [*others, student])
+    inputs, targets = hooks.batch(x, y)
+    scores = model(inputs) ** 2
+    own = scores[:4]
+    told = cross_entropy(own, model(x).softmax(1))
+    if kind == "labels":
+        told = cross_entropy(own, y[:, :10]) + 0.5 * cross_entropy(own, y[:, 10:])
+    expected = 4 / 6 * told + 2 / 6 * cross_entropy(scores[4:], torch.tensor([3, 3])) + 0.25
+    found = hooks.loss(cross_entropy(scores, targets), model, *student.change(x, y), scores)
+    torch.testing.assert_close(found, expected)
+    alone = student.loss(cross_entropy(own, student.change(x, y)[1]), model, *student.change(x, y), own)
+    assert torch.equal(alone, told)
 
 
 def test_steps_ends_parameters_and_margins_of_all_parts():

@@ -190,7 +190,8 @@ def keygen(
 
     Raises:
         CapacityError: full evidence of this key would stay below the bar, or the message does not fit the layer.
-        UsageError: the model has no place for the mark, or the scheme needs data and was given none.
+        UsageError: the model has no place for the mark, the scheme needs data and was given none, or its reading needs something
+            revealed that it does not conceal.
         MismatchError: model, interface and data do not belong together.
     """
     if policy.draw not in CHARGES:
@@ -199,6 +200,10 @@ def keygen(
     secret = secret or Secret.generate()
     resolved = scheme.for_model(model, feed, attachments)
     resolved.check(model, feed)
+    if lacking := [name for name in type(resolved).reads.reveals if name not in (*resolved.private, "arch")]:
+        raise UsageError(
+            f"expected {lacking[0]} among the private fields of {scheme.name}: its reading needs it revealed"
+        )
     if not policy.self_check and not resolved.objection():
         _require_reach(resolved, feed, policy)
     if task is not None:

@@ -124,6 +124,21 @@ class Composed(Hooks):
         return torch.cat([part.margins(model) for part in self.parts])
 
 
+def replaced(loss: Tensor, old: Tensor, new: Tensor, x: Tensor, scores: Tensor) -> Tensor:
+    """Return a batch's loss with other costs for the loop's own samples; what was appended and what was added stay.
+
+    Args:
+        loss: as ``Hooks.loss`` is given it.
+        old: what the loop's own samples cost in it, their mean.
+        new: what they are to cost instead.
+        x: the loop's own samples.
+        scores: of the whole batch.
+    """
+    share = len(x) / len(scores)
+    rest = loss - share * old
+    return share * new + rest if share < 1 or rest.detach().any() else new
+
+
 def joined(parts: Sequence[Samples]) -> Samples:
     """Return samples one after another, in the type and memory format of the first inputs.
 

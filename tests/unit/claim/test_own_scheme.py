@@ -14,6 +14,7 @@ from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
 from modelmark.marks.embedding import embed
 from modelmark.marks.keys import Provenance, keygen
+from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.recipe import annealed
@@ -111,3 +112,11 @@ def test_graded_scores_are_evidence_and_no_verdict(fresh, digits, unmarked):
 def test_the_owner_of_another_key_finds_nothing(marked, digits):
     other = keygen(Parity(triggers=150), marked, digits.feed, secret=Secret(bytes(32)), owner=Provenance(arch="cnn"))
     assert cases.net(judged(other, of(marked), KINDS)) == 0
+
+
+def test_a_scheme_whose_reading_needs_what_it_does_not_conceal_makes_no_key(fresh, digits):
+    class Open(Uchida):
+        private = ()
+
+    with pytest.raises(UsageError, match="expected layer among the private fields of uchida"):
+        keygen(Open(), fresh, digits.feed, secret=SECRET)

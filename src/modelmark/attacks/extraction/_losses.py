@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from modelmark.suspects.module import logits
-from modelmark.training.hooks import Hooks, Samples
+from modelmark.training.hooks import Hooks, Samples, replaced
 
 Loss = Annotated[Literal["cross-entropy", "mse"], "cross-entropy with probabilities, or mse between scores"]
 
@@ -35,10 +35,12 @@ class Distilling(Hooks):
         return x, soft
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
-        """Return both cross-entropies in place of the loop's."""
+        """Return both cross-entropies in place of that of the loop's own samples."""
         own = scores[: len(x)]
-        soft = cross_entropy(own / self._temperature, y)
-        return soft + self._hard * cross_entropy(own, self._labels) if self._hard else soft
+        new = cross_entropy(own / self._temperature, y)
+        if self._hard:
+            new = new + self._hard * cross_entropy(own, self._labels)
+        return replaced(loss, cross_entropy(own, y), new, x, scores)
 
 
 class Imitating(Hooks):
@@ -63,6 +65,7 @@ class Imitating(Hooks):
         return (x + self._noise * torch.randn_like(x) if self._noise else x), y
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
-        """Return the distance from what the stolen model answers, in place of the loop's loss."""
+        """Return the distance from what the stolen model answers, in place of the loop's own samples' loss."""
         own, wanted = scores[: len(x)], self._ask(x)
-        return mse_loss(own, wanted) if self._squares else cross_entropy(own, wanted.softmax(dim=1))
+        new = mse_loss(own, wanted) if self._squares else cross_entropy(own, wanted.softmax(dim=1))
+        return replaced(loss, cross_entropy(own, y), new, x, scores)
