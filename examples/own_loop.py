@@ -18,7 +18,7 @@ def main() -> None:
 
     hooks = modelmark.Composed(mark.hooks(model) for mark in marks)
     optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=1e-3)
-    steps = 1200
+    steps = 800
     for step in range(steps):
         picked = torch.randint(len(task.train_inputs), (64,))
         x, y = normalise(task.train_inputs[picked]), task.train_targets[picked]

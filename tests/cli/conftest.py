@@ -1,11 +1,13 @@
 """Running commands in this process: what they print, and their exit status."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from locks import alone
 from modelmark import cli
 
 
@@ -33,9 +35,18 @@ def run(capsys, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def story(tmp_path_factory) -> Path:
+def story(common, tmp_path_factory) -> Path:
     """A folder with an unmarked model, two unencrypted keys and a model that carries both marks."""
     folder = tmp_path_factory.mktemp("story")
+    with alone(common / "story.lock"):  # one process of this run makes it, the others copy
+        if not (common / "story").exists():
+            _tell(folder)
+            shutil.copytree(folder, common / "story")
+    shutil.copytree(common / "story", folder, dirs_exist_ok=True)
+    return folder
+
+
+def _tell(folder: Path) -> None:
     steps = [
         ["keygen", "adi", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", folder / "adi.key"],
         ["keygen", "uchida", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", folder / "uchida.key"],
@@ -50,7 +61,6 @@ def story(tmp_path_factory) -> Path:
             assert not ended.value.code
     finally:
         sys.argv = before
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_the_readme_transcript_is_what_happens(run, tmp_path, monkeypatch):
 
 def test_the_demo_makes_what_it_says(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ran = run("demo", "-o", "demo")
+    ran = run("demo", "--epochs", 15, "-o", "demo")
     assert ran.status == 0
     rows = [line for line in ran.out.splitlines() if "established" in line and "What" not in line]
     verdicts = ["not established" if "not established" in row else "established" for row in rows]

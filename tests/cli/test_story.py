@@ -93,7 +93,7 @@ def test_the_head_of_a_host_committed_before_the_draw_counts(run, story, unmarke
     key, marked, tuned = tmp_path / "host.key", tmp_path / "marked.safetensors", tmp_path / "tuned.safetensors"
     common = ["--arch", "cnn", "--data", "digits"]
     assert run("keygen", "adi", *common, "--host", unmarked_file, "--unencrypted", "-o", key).status == 0
-    assert run("embed", key, "--weights", unmarked_file, "-o", marked).status == 0
+    assert run("embed", key, "--weights", unmarked_file, "--epochs", 15, "-o", marked).status == 0
     attack = ["--weights", marked, *common, "-o", tuned]
     assert run("attack", "finetune", "--set", "form=rtll", "--set", "rate=0.01", *attack).status == 0
     ran = run("verify", key, "--weights", tuned, "--head-from", unmarked_file, "--json")

@@ -7,5 +7,5 @@ from modelmark.testing import check_scheme
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
-def test_battery(name, fresh, digits, recipe, unmarked):
-    check_scheme(scheme_class(name)(), fresh, digits, recipe, most_lost=0.02, unmarked=unmarked)
+def test_battery(name, fresh, digits, recipes, unmarked):
+    check_scheme(scheme_class(name)(), fresh, digits, recipes(name), most_lost=0.02, unmarked=unmarked)

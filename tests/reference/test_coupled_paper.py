@@ -43,8 +43,8 @@ def drawn(fresh, digits):
 
 
 @pytest.fixture(scope="module")
-def with_drawn(drawn, unmarked, digits, recipe):
-    return embed(unmarked, [drawn], digits, recipe, seed=1)
+def with_drawn(drawn, unmarked, digits, recipes):
+    return embed(unmarked, [drawn], digits, recipes("coupled"), seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def layer() -> nn.Module:
     return nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def embedded(scheme: Uchida, seed: int, *, decay: float = 0.0, step: float = 10.0):
+def embedded(scheme: Uchida, seed: int, *, decay: float = 0.0, step: float = 20.0):
     """Train the layer on the regulariser alone from zero weights; return the mark and the layer."""
     model = layer()
     mark = keygen(scheme, model, INTERFACE, secret=Secret(bytes([seed] * 32)), policy=KeyPolicy(self_check=True)).mark()

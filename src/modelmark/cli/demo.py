@@ -17,6 +17,7 @@ def run(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="a folder for what is made")] = Path(
         "modelmark-demo"
     ),
+    epochs: Annotated[int, typer.Option("--epochs", min=0, help="of each training; 0: decide for me")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="of training; the keys are always new")] = 0,
 ) -> None:
     """Train a network, mark it with adi and uchida, and verify it, an unmarked one, a wrong key and two attacked copies."""
@@ -37,7 +38,7 @@ def run(
     require_new(output)
     task = load_task(data)
     fresh = build_model(arch, "", task.feed, seed=seed)
-    plan = suggested(fresh, task)
+    plan = suggested(fresh, task, epochs=epochs)
     say(f"{arch} on {data}: {len(task.train_inputs)} training samples")
     say(str(plan))
 
