@@ -148,7 +148,9 @@ def _require_openable(entry: Entry, trials: int) -> None:
         what = "trials" if most == trials else "carriers"
         raise MismatchError(
             f"expected at most {MOST_LEAVES} {what}, as an opening holds, got {most}",
-            hint="smaller lots, or a part of one: --draws" if statement.carriers == statement.trials else "a smaller key",
+            hint="smaller lots, or a part of one: --draws"
+            if statement.carriers == statement.trials
+            else "a smaller key",
         )
 
 
