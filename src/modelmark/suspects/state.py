@@ -23,7 +23,7 @@ from modelmark.suspects.module import WhiteBox, finite, logits
 from modelmark.suspects.places import Layout, Place, chosen, guessed
 
 MOST_TIMES, MOST_ANYWAY = 8, 2**24
-"""How much larger than its file a network may be, as channels that were cut make files smaller; and what is built for any file."""
+"""How much larger than its file a network may be, as cut channels make files smaller; and what is built for any file."""
 
 
 class State:
