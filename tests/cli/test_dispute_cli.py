@@ -1,5 +1,6 @@
 """Refusals of the dispute's commands, each one line, and the ways that ``test_dispute.py`` does not take."""
 
+import base64
 import http.server
 import json
 import shutil
@@ -130,6 +131,32 @@ def test_inspect_reads_every_kind_and_refuses_what_is_damaged(owner, run):
     refused(
         run("inspect", owner / "nothing"), 3, "expected a key, an identity, a document of a dispute or a transcript"
     )
+
+
+def test_each_wrong_thing_handed_as_a_response_is_named_with_a_way_on(owner, run, authority):
+    from modelmark.claim.dates import der
+
+    pinned, who = ["--authority", authority.root], ["--identity", owner / "owner.id"]
+    claim, query, answer = owner / "c.claim", owner / "c.tsq", owner / "c.tsr"
+    run("claim", owner / "dated.key", *pinned, *who, "-o", claim)
+    run("deposit", claim, "--request", "-o", query)
+    raw = authority.answer(query.read_bytes())
+    token = der.parse(raw).children[1]
+    given = ["deposit", claim, *pinned, "--query", query, "--response", answer, *who, "-o", owner / "c.deposit"]
+    for data, said, hint in (
+        (token.encoded, "got a bare token", "openssl ts -reply"),
+        (base64.b64encode(raw), "got the Base64 of a response", "base64 -d"),
+        (b"<html>busy</html>", "got a web page", "application/timestamp-query"),
+    ):
+        answer.write_bytes(data)
+        ran = run(*given)
+        refused(ran, 3, f"{said} ({answer}, to {query})")
+        assert f"hint: {hint}" in ran.err or hint in ran.err
+    changed = [der.Node(der.INTEGER, b"\x01"), der.make(der.SEQUENCE, [der.Node(0x0C, b"another policy")])]
+    answer.write_bytes(der.make(der.SEQUENCE, [der.make(der.SEQUENCE, changed), token]).encoded)
+    ran = run(*given)
+    assert ran.status == 0
+    assert f"{answer}, to {query}: granted with changes: another policy" in ran.err
 
 
 def test_what_lacks_or_is_another_file_is_named(owner, run, authority):

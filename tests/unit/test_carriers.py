@@ -9,7 +9,7 @@ from torch import nn
 
 from modelmark import carriers
 from modelmark.carriers.base import complete, plurality
-from modelmark.carriers.filtered import Filters
+from modelmark.carriers.filtered import Filters, Repeated
 from modelmark.carriers.means import Means
 from modelmark.carriers.pictures import require_bytes
 from modelmark.claim.judging import reading
@@ -85,11 +85,12 @@ def opened(name, statement, shown):
 
 
 def plain(probe):
-    """Return a probe's fields, arrays as what they hold."""
+    """Return a probe's fields, arrays and what is made by slices as what they hold."""
+    given = {field.name: getattr(probe, field.name) for field in dataclasses.fields(probe)}
+    held = {name: value[:] if isinstance(value, Repeated) else value for name, value in given.items()}
     return {
-        field.name: (value.dtype, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
-        for field in dataclasses.fields(probe)
-        for value in (getattr(probe, field.name),)
+        name: (value.dtype, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
+        for name, value in held.items()
     }
 
 

@@ -62,12 +62,32 @@ def test_tail_goes_on_where_the_float_tail_is_infinite() -> None:
 
 @pytest.mark.parametrize("chance", [HALF, Fraction(1, 10), Fraction(1, 1000)])
 def test_the_largest_key_is_weighed_without_underflow_in_few_steps(chance: Fraction) -> None:
-    stats._tails.cache_clear()
-    with at_most(250_000):
-        bits = [stats.tail_bits(matches, 16384, chance) for matches in range(0, 16385, 64)]
+    stats.tail_bits.cache_clear()
+    with at_most(50_000):
+        bits = [stats.tail_bits(matches, 16384, chance) for matches in range(0, 16385, 512)]
     assert bits[0] == 0
     assert bits[-1] == pytest.approx(-16384 * math.log2(chance), rel=1e-12)
     assert all(fewer <= more < math.inf for fewer, more in itertools.pairwise(bits))
+
+
+@pytest.mark.parametrize("chance", [HALF, Fraction(1, 10), Fraction(1, 1000), Fraction(19, 20), Fraction(3, 7)])
+@pytest.mark.parametrize("trials", [1, 2, 17, 64, 500])
+def test_a_sum_that_ends_early_is_the_whole_sum_to_the_last_digit(trials: int, chance: Fraction) -> None:
+    """One pass over all terms, as they were summed for every count at once: quadratic in the trials."""
+    hit, miss, every = chance.numerator, chance.denominator - chance.numerator, chance.denominator**trials
+    terms = [math.comb(trials, k) * hit**k * miss ** (trials - k) for k in range(trials + 1)]
+    for matches in range(trials + 1):
+        whole = max(stats.log2_integer(every) - stats.log2_integer(sum(terms[matches:])), 0.0)
+        assert stats.tail_bits(matches, trials, chance) == whole
+
+
+def test_what_a_claim_can_reach_is_computed_without_a_tail() -> None:
+    with at_most(200):
+        assert stats.minimum_trials(2.0**17, HALF) == 2**17
+        assert stats.full_bits(2**20, Fraction(1, 2**20)) == 20 * 2**20
+    for alphabet in (2, 10, 1000):
+        chance = Fraction(1, alphabet)
+        assert stats.full_bits(300, chance) == pytest.approx(stats.tail_bits(300, 300, chance), rel=1e-14)
 
 
 @given(st.integers(0, 60), st.integers(2, 1000), st.floats(0, 200))

@@ -9,7 +9,8 @@ Carriers are made from a key, or from the leaves that an opening shows; both rea
 depends on nothing else: ``opened(statement, dict(enumerate(carriers.leaves())), revealed)`` has the probes of ``carriers``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -22,6 +23,8 @@ from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe
 
 MOST_CARRIERS = 2**20
 """That a statement may count; twice what a key file may attach."""
+MOST_QUERIES = 2**16
+"""Inputs that a suspect is asked, or that its layers receive, for one opening; four times the carriers of the largest."""
 
 
 class Carriers(Protocol):
@@ -128,6 +131,30 @@ class Public(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Queries(Mapping[int, bytes]):
+    """What stands for each query, by number from 0, made when it is looked at: it repeats carriers many times over.
+
+    Args:
+        count: of the queries.
+        made: what stands for one.
+    """
+
+    count: int
+    made: Callable[[int], bytes]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.count))
+
+    def __getitem__(self, number: int) -> bytes:
+        if not 0 <= number < self.count:
+            raise KeyError(number)
+        return self.made(number)
+
+
 class Symbols:
     """Carriers whose answers are symbols: each trial reads one, the plurality of its queries' answers."""
 
@@ -142,9 +169,13 @@ class Symbols:
             return 1
         return number(public, "queries", MOST_CARRIERS // public.trials)
 
+    def symbols(self, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the symbol of each trial, ``ABSTAIN`` where every answer was a refusal."""
+        return plurality(answers.reshape(-1, self.each), self.alphabet)
+
     def scores(self, answers: npt.NDArray[np.int64]) -> Scores:
         """Return one row a trial, 1 at the symbol that was read and 0 elsewhere."""
-        return Scores.one_hot(plurality(answers.reshape(-1, self.each), self.alphabet), self.alphabet)
+        return Scores.one_hot(self.symbols(answers), self.alphabet)
 
     def note(self, observed: Sequence[Array]) -> str:
         """Return nothing."""
@@ -158,8 +189,14 @@ def plurality(answers: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.in
     """
     if answers.shape[1] == 1:
         return np.maximum(answers[:, 0], ABSTAIN)
-    counts = (answers[:, :, None] == np.arange(classes)).sum(axis=1)
-    return np.where(counts.any(axis=1), counts.argmax(axis=1), ABSTAIN)
+    rows, queries = np.nonzero((answers >= 0) & (answers < classes))
+    pairs, counts = np.unique(rows * classes + answers[rows, queries], return_counts=True)
+    best = pairs[
+        np.lexsort((-pairs, counts))
+    ]  # of each row the most frequent comes last, and of those the lowest class
+    found = np.full(len(answers), ABSTAIN, np.int64)
+    found[best // classes] = best % classes
+    return found
 
 
 def complete(answers: npt.NDArray[np.int64], each: int) -> int:
@@ -183,6 +220,14 @@ def require_each(public: Public, each: int) -> None:
     """Raise MismatchError unless there are ``each`` carriers a trial."""
     if public.carriers != public.trials * each:
         raise MismatchError(f"expected {each} carriers a trial, got {public.carriers} for {public.trials} trials")
+
+
+def require_queries(public: Public, queries: int) -> None:
+    """Raise MismatchError unless a suspect would be asked no more than ``MOST_QUERIES``: a small statement can say a million."""
+    if queries > MOST_QUERIES:
+        raise MismatchError(
+            f"expected at most {MOST_QUERIES} queries of {public.scheme} by the statement, got {queries}"
+        )
 
 
 def whole_trials(leaves: Mapping[int, bytes], each: int) -> tuple[int, ...]:

@@ -5,14 +5,14 @@ The carriers are the null filter, a true filter for each trial, and pictures wit
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Public, Symbols, number
+from modelmark.carriers.base import Public, Queries, Symbols, number, require_queries
 from modelmark.carriers.means import require_all, split_labels
 from modelmark.carriers.pictures import Picture, require_classes
 from modelmark.errors import MalformedError, MismatchError
@@ -37,6 +37,9 @@ class Filters:
 
     def __len__(self) -> int:
         return len(self.bits)
+
+    def __getitem__(self, numbers: npt.NDArray[np.int64]) -> "Filters":
+        return Filters(self.bits[numbers], self.places[numbers])
 
     @classmethod
     def of(cls, planes: npt.NDArray[np.int8]) -> "Filters":
@@ -64,6 +67,24 @@ class Filters:
         out = np.zeros((len(self), height, width), np.int8)
         out[np.arange(len(self))[:, None, None], rows, columns] = 2 * self.bits.astype(np.int8) - 1
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """Rows of which the same come again and again: numbers, and how to make the rows of some numbers.
+
+    A filter is a line of a few bytes and a plane as large as the picture, and a picture is asked under many filters: all
+    of it at once was 700 times what an opening holds.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    rows: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, part: slice) -> npt.NDArray[Any]:
+        return self.rows(self.numbers[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +130,21 @@ class Filtered(Symbols):
     def probes(self) -> list[AskBeyond]:
         """Return two questions: pictures under the true filters, ``each`` a filter; all pictures under the null one."""
         size: tuple[int, int] = self.feed.input_shape[1:]  # type: ignore[assignment]
-        below = self.pictures[np.arange(len(self.true) * self.each) % len(self.pictures)]
-        true = self.true.planes(*size).repeat(self.each, axis=0)
-        null = self.null.planes(*size).repeat(len(self.pictures), axis=0)
+        queries, pictures = np.arange(len(self.true) * self.each), np.arange(len(self.pictures))
+        below = Repeated(queries % len(self.pictures), lambda numbers: self.pictures[numbers])
+        true = Repeated(queries // self.each, lambda numbers: self.true[numbers].planes(*size))
+        null = Repeated(0 * pictures, lambda numbers: self.null[numbers].planes(*size))
         return [
             AskBeyond(self.feed, below, true, self.amplitude),
             AskBeyond(self.feed, self.pictures, null, self.amplitude),
         ]
 
-    def queries(self) -> dict[int, bytes]:
+    def queries(self) -> Queries:
         """Return for each query its filter, and its picture with its label."""
-        leaves, first = self.leaves(), 1 + len(self.true)
-        count = len(self.true) * self.each
-        return {q: leaves[1 + q // self.each] + b"\n" + leaves[first + q % len(self.pictures)] for q in range(count)}
+        leaves, first, pictures = self.leaves(), 1 + len(self.true), len(self.pictures)
+        return Queries(
+            len(self.true) * self.each, lambda q: leaves[1 + q // self.each] + b"\n" + leaves[first + q % pictures]
+        )
 
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the labels under true filters, ``(P * each,)``."""
@@ -138,7 +161,7 @@ class Filtered(Symbols):
         number(public, "side")
         number(public, "amplitude", MOST_AMPLITUDE)
         number(public, "queries")
-        cls.queries_per_trial(public)
+        require_queries(public, cls.queries_per_trial(public) * public.trials + number(public, "pictures"))
         expected = 1 + public.trials + number(public, "pictures")
         if public.carriers != expected:
             raise MismatchError(f"expected {expected} carriers of {public.scheme}, got {public.carriers}")

@@ -12,13 +12,16 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Public, Symbols, number
+from modelmark.carriers.base import Public, Queries, Symbols, number, require_queries
 from modelmark.carriers.pictures import Picture
 from modelmark.carriers.rows import parse_rows, real, require_bits, require_revealed, row_leaves
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Probe, Sense
 from modelmark.suspects.places import Place
+
+MOST_RECEIVED = 2**25
+"""Numbers that all layers receive for all pictures, held in double precision: 256 MiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +80,16 @@ class Means(Symbols):
             Sense(Place(path, width), self.feed, self.flat) for path, width in zip(self.layers, widths, strict=True)
         ]
 
-    def queries(self) -> dict[int, bytes]:
+    def queries(self) -> Queries:
         """Return for each trial its row, and the digest of the inputs of its class."""
         rows = [row_leaves(projection) for projection in self.projections]
         groups = [hashlib.sha256(b"".join(group)).digest() for group in self._groups()]
-        named = (row + group for layer in rows for group in groups for row in layer)
-        return dict(enumerate(named))
+
+        def made(trial: int) -> bytes:
+            layer, rest = divmod(trial, len(groups) * self.bits)
+            return rows[layer][rest % self.bits] + groups[rest // self.bits]
+
+        return Queries(len(self.trials), made)
 
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the bits ``A mu >= 0``, ``(layers * s * N,)``; an exact zero reads as 1."""
@@ -101,6 +108,12 @@ class Means(Symbols):
         if rest or each < 1 or public.trials != len(widths) * bits * classes:
             raise MismatchError(
                 f"expected {len(widths)} x {classes} x {bits} trials and as many pictures a class, got others"
+            )
+        require_queries(public, len(widths) * classes * each)
+        if classes * each * sum(widths) > MOST_RECEIVED:
+            raise MismatchError(
+                f"expected at most {MOST_RECEIVED} numbers that layers receive by the statement, "
+                f"got {classes * each} x {sum(widths)}"
             )
 
     @classmethod

@@ -14,7 +14,10 @@ Loads without torch. From the bottom up:
 ``merkle``              ``prove``, ``root_of``: many leaves of one tree at once
 ``lots``                ``split``, ``drawn(challenge, entry)``, ``carriers``, ``charges(claim)``, ``require_reach(claim)``
 ``opening``             ``make(...)``, ``check(claim, challenge, opening) -> Opened``, ``unpack``: the carriers' bytes
-``timestamp``           RFC 3161: ``request``, ``receive``, ``verify(token, message, authority) -> Stamp``
+``authority, token``    ``Authority.load(path)``: one pinned root; what a token holds and its authority signed
+``answers``             ``read(response, asked) -> Answer``, or what was handed over instead
+``timestamp``           RFC 3161: ``request``, ``receive``, ``verify(token, message, authority) -> Stamp``, which looks at the
+                        signer's certificate with ``signing_certificate``
 ``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
 ``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
 ``reading``             from an opening to what a suspect is asked (``modelmark.carriers``), and from its answers to symbols

@@ -110,9 +110,9 @@ def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", head: "Head", bar: 
 
     if bar and bar < claim.policy.bar:
         raise UsageError(f"expected a bar of at least the claim's {claim.policy.bar} bits, got {bar}")
-    message = dated.draw(head.key).message(entry.statement.alphabet, entry.statement.trials)
+    expected = dated.draw(head.key).symbols(entry.statement.alphabet, lots.trials(entry, head.lot)).tolist()
     due = sum(charge.millibits for charge in weighing.charged(claim)) / 1000
-    return [int(message[i]) for i in lots.trials(entry, head.lot)], (bar or claim.policy.bar) + due
+    return expected, (bar or claim.policy.bar) + due
 
 
 def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "NDArray[np.uint8]":

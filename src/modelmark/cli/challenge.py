@@ -41,6 +41,7 @@ def run(
 ) -> None:
     """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
     from modelmark import files
+    from modelmark.claim.dates import timestamp
     from modelmark.claim.judging.challenging import Known, Terms, challenge
     from modelmark.claim.papers import envelope
     from modelmark.claim.papers import transcript as records
@@ -53,7 +54,8 @@ def run(
     require_new(output)
     if (weights is None) == (transcript is None):
         raise UsageError("expected --weights or --transcript, one of them")
-    tokens = tuple(files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
+    raw = (files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
+    tokens = tuple(timestamp.normalise(one) for one in raw)  # authorities often order certificates as readers refuse
     record = None
     if weights is not None:
         from modelmark.suspects.files import open_weights

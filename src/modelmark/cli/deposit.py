@@ -86,15 +86,25 @@ def _token(
 
     if number < len(urls):
         asked = deposits.request(claimed)
-        return deposits.receive(claimed, _post(urls[number], asked), asked, one)
+        return _received(claimed, _post(urls[number], asked), asked, one, f"from {urls[number]}")
     if number >= len(queries) or number >= len(responses):
         raise UsageError("expected --url, or --query and --response, for every --authority, got fewer")
     asked = files.read(queries[number], limit=_LIMIT, what="a timestamp request")
     answer = files.read(responses[number], limit=_LIMIT, what="a timestamp response")
+    return _received(claimed, answer, asked, one, f"{responses[number]}, to {queries[number]}")
+
+
+def _received(claimed: "Signed[Claim]", answer: bytes, asked: bytes, one: "Authority", where: str) -> bytes:
+    from modelmark.claim.dates import answers
+    from modelmark.claim.dates import deposit as deposits
+
     try:
-        return deposits.receive(claimed, answer, asked, one)
+        token = deposits.receive(claimed, answer, asked, one)
     except MalformedError as error:
-        raise MalformedError(f"{error} ({responses[number]}, to {queries[number]})") from None
+        raise MalformedError(f"{error} ({where})", hint=error.hint) from None
+    if remark := answers.read(answer, asked).remark:
+        say(f"{where}: {remark}")
+    return token
 
 
 def _post(url: str, asked: bytes) -> bytes:

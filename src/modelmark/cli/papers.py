@@ -28,7 +28,9 @@ IdentityFile = Annotated[
 Authorities = Annotated[
     list[Path] | None,
     typer.Option(
-        "--authority", metavar="PEM", help="root certificate of a timestamp authority you trust; may be repeated"
+        "--authority",
+        metavar="PEM",
+        help="a timestamp authority you trust: its root certificate, with those below it or without; may be repeated",
     ),
 ]
 ClaimFile = Annotated[Path, typer.Argument(metavar="CLAIM", help="the claim")]

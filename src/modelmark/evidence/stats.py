@@ -4,6 +4,7 @@ Under the null hypothesis each of ``trials`` symbols matches with probability ``
 ``matches`` is ``-log2 P(at least that many)``.
 """
 
+import bisect
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -30,25 +31,12 @@ def log2_integer(value: int) -> float:
     return math.log2(value >> shift) + shift
 
 
-@lru_cache(maxsize=64)
-def _tails(trials: int, chance: Fraction) -> tuple[float, ...]:
-    """Return ``-log2 P(X >= m)`` for every m in ``0 .. trials``, by one downward pass over exact integers."""
-    hit, whole = chance.numerator, chance.denominator
-    miss = whole - hit
-    total = log2_integer(whole**trials)
-    out = [0.0] * (trials + 1)
-    term, tail = hit**trials, 0  # term = C(n, k) * hit^k * miss^(n - k), at k = n
-    for k in range(trials, 0, -1):
-        tail += term
-        out[k] = max(total - log2_integer(tail), 0.0)
-        term = term * k * miss // ((trials - k + 1) * hit)
-    return tuple(out)
-
-
+@lru_cache(maxsize=4096)
 def tail_bits(matches: int, trials: int, chance: Fraction) -> float:
     """Return the evidence in bits, ``-log2 P(X >= matches)`` for X ~ Binomial(trials, chance).
 
-    The sum is over exact integers; only the final logarithm is a float.
+    The sum is over exact integers; only the final logarithm is a float. It goes away from the mean and ends where what is
+    left cannot change that float: some hundreds of terms of 16,384, with the result of the whole sum.
 
     Raises:
         ValueError: ``matches`` outside ``0 .. trials`` or ``chance`` outside the open unit interval.
@@ -57,23 +45,59 @@ def tail_bits(matches: int, trials: int, chance: Fraction) -> float:
         raise ValueError(f"expected 0 <= matches <= {trials}, got {matches}")
     if not 0 < chance < 1:
         raise ValueError(f"expected 0 < chance < 1, got {chance}")
-    return _tails(trials, chance)[matches]
+    if matches == 0:
+        return 0.0
+    hit, whole = chance.numerator, chance.denominator
+    every = whole**trials
+    if matches > trials * chance:
+        ways = _ways(matches, trials, hit, whole - hit, 0)
+    else:  # what falls short, by the misses
+        ways = _ways(trials - matches + 1, trials, whole - hit, hit, every)
+    return max(log2_integer(every) - log2_integer(ways), 0.0)
+
+
+def _ways(fewest: int, trials: int, hit: int, miss: int, every: int) -> int:
+    """Return ``sum_{k >= fewest} C(trials, k) hit^k miss^(trials - k)``, or ``every`` less that sum if ``every`` is given.
+
+    The first 64 bits, to which ``log2_integer`` looks, and the length are right; terms decrease from ``fewest`` on.
+    """
+    term, total = math.comb(trials, fewest) * hit**fewest * miss ** (trials - fewest), 0
+    for k in range(fewest, trials + 1):
+        total += term
+        over, under = (trials - k) * hit, (k + 1) * miss  # the next term is this one times over / under
+        term = term * over // under
+        if k % 16 == 0 and over < under:
+            rest = term * under // (under - over) + 1  # a geometric series from the next term on
+            least, most = (every - total - rest, every - total) if every else (total, total + rest)
+            if least > 0 and _head(least) == _head(most):
+                return least
+    return every - total if every else total
+
+
+def _head(value: int) -> tuple[int, int]:
+    """Return length and first 64 bits of a positive integer."""
+    length = value.bit_length()
+    return length, value >> max(length - 64, 0)
+
+
+def full_bits(trials: int, chance: Fraction) -> float:
+    """Return the evidence in bits of ``trials`` matches in as many trials, at once, however many they are."""
+    return trials * (math.log2(chance.denominator) - math.log2(chance.numerator))
 
 
 def minimum_matches(bits: float, trials: int, chance: Fraction) -> int | None:
     """Return the fewest matches that give at least ``bits``, or None if even all of them do not."""
     if trials == 0 or tail_bits(trials, trials, chance) < bits:
         return None
-    tails = _tails(trials, chance)
-    return next(matches for matches in range(trials + 1) if tails[matches] >= bits)
+    return bisect.bisect_left(range(trials + 1), bits, key=lambda matches: tail_bits(matches, trials, chance))
 
 
 def minimum_trials(bits: float, chance: Fraction) -> int:
     """Return the fewest trials whose full match gives at least ``bits``: the smallest n with ``chance**n <= 2**-bits``."""
-    trials = max(math.ceil(bits / -math.log2(chance)), 1)
-    while trials > 1 and tail_bits(trials - 1, trials - 1, chance) >= bits:
+    trials = max(math.ceil(bits / full_bits(1, chance)), 1)
+    while trials > 1 and full_bits(trials - 1, chance) >= bits:
         trials -= 1
-    while tail_bits(trials, trials, chance) < bits:
+    while full_bits(trials, chance) < bits:
         trials += 1
     return trials
 

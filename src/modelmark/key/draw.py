@@ -5,6 +5,7 @@ every model that does not depend on the draw each symbol is an exact fair coin (
 What is left to the claimant is to try many statements; the charge pays for that in bits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,10 +51,14 @@ class Draw:
 
         Symbol ``i`` is the first 64-bit word of its own stream below the largest multiple of ``alphabet``, reduced.
         """
+        return self.symbols(alphabet, range(count))
+
+    def symbols(self, alphabet: int, numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Return the symbols of a message at these numbers; each is drawn by itself, so a part costs as much as it holds."""
         if alphabet < 2:
             raise ValueError(f"expected an alphabet of at least 2, got {alphabet}")
         rho = hashing.digest("draw", self.statement, self.kind.encode(), self.token)
-        return np.array([_symbol(rho, index, alphabet) for index in range(count)], np.int64)
+        return np.array([_symbol(rho, index, alphabet) for index in numbers], np.int64)
 
 
 def _symbol(rho: bytes, index: int, alphabet: int) -> int:

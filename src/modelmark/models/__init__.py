@@ -13,7 +13,7 @@ from modelmark.naming import import_object, suggest
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "build"]
+__all__ = ["ARCHITECTURES", "build", "numbers"]
 
 #: Name on the command line -> where its factory ``(input_shape, classes) -> nn.Module`` is.
 ARCHITECTURES: dict[str, str] = {
@@ -50,6 +50,25 @@ def build(arch: str, input_shape: tuple[int, ...], classes: int, *, seed: int, t
         model = _custom(arch, trusted) if ":" in arch else _known(arch)(tuple(input_shape), classes)
         _check(model, tuple(input_shape), classes)
     return model
+
+
+def numbers(arch: str, input_shape: tuple[int, ...], classes: int) -> int:
+    """Return how many numbers the tensors of a network in ``ARCHITECTURES`` hold; nothing is allocated.
+
+    Raises:
+        UsageError: no such network.
+        MismatchError: it cannot be built for these sizes, which torch cannot even count.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            model = _known(arch)(tuple(input_shape), classes)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise MismatchError(
+            f"expected sizes that {arch} can have, got inputs {input_shape} and {classes} classes"
+        ) from error
+    return sum(tensor.numel() for tensor in model.state_dict().values())
 
 
 def _known(arch: str) -> Any:

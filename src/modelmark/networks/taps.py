@@ -12,6 +12,9 @@ from modelmark.errors import MismatchError
 from modelmark.networks import layers
 from modelmark.suspects.places import Place, Role, chosen
 
+MOST_RECEIVED = 2**27
+"""Numbers that all candidates for a place receive together; half a gigabyte."""
+
 
 class Reached(Exception):  # noqa: N818
     """A forward pass came to the layer that it was made for."""
@@ -118,19 +121,24 @@ def activations(model: nn.Module, path: str, inputs: Tensor, *, batch: int = 256
     return torch.cat(found)
 
 
-def received(model: nn.Module, place: Place, inputs: Tensor, *, last: bool = False) -> list[Tensor]:
+def received(model: nn.Module, place: Place, inputs: Tensor, *, last: bool = False, batch: int = 256) -> list[Tensor]:
     """Return what the module at the place's path receives, ``(N, M)``; without one, what each layer receives that has that M.
 
     Raises:
-        MismatchError: there is none, or the one at the path receives another number of units.
+        MismatchError: there is none, the one at the path receives another number of units, or they are too many to hold.
     """
     if place.path in dict(layers.unwrapped(model).named_modules(remove_duplicate=False)):
-        found = activations(model, place.path, inputs, last=last)
-        if found.shape[1] != place.width:
-            raise MismatchError(f"expected the marked layer to receive {place.width} units, got {found.shape[1]}")
-        return [found]
+        width = activations(model, place.path, inputs[:1], last=last).shape[1]
+        if width != place.width:
+            raise MismatchError(f"expected the marked layer to receive {place.width} units, got {width}")
+        return [activations(model, place.path, inputs, last=last, batch=batch)]
     sizes: dict[str, tuple[int, Role]] = {}
     for layer in layers.places(model):
         with suppress(MismatchError):  # a layer that is not run, or no module of its own
             sizes[layer.path] = activations(model, layer.path, inputs[:1], last=last).shape[1], layer.layout.role
-    return [activations(model, path, inputs, last=last) for path in chosen(sizes, place)]
+    found = chosen(sizes, place)
+    if len(found) * len(inputs) * place.width > MOST_RECEIVED:
+        raise MismatchError(
+            f"expected the layer that the key marks, {len(found)} others have its size, and what all receive is too much to hold"
+        )
+    return [activations(model, path, inputs, last=last, batch=batch) for path in found]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from modelmark.feeds.base import Feed
@@ -22,6 +21,21 @@ MISSING = -2
 Array: TypeAlias = npt.NDArray[Any]
 
 
+class Sliced(Protocol):
+    """Rows that are made when they are asked for, a slice at a time: what repeats a few pictures many times holds them once."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Array:
+        """Return some of them."""
+        ...
+
+
+Inputs: TypeAlias = Array | Sliced
+
+
 @dataclass(frozen=True, eq=False)
 class Ask:
     """Inputs whose labels are wanted: int64 ``(N,)``, ``ABSTAIN`` or ``MISSING`` where there is none.
@@ -32,7 +46,7 @@ class Ask:
     """
 
     feed: Feed
-    inputs: Array
+    inputs: Inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +58,7 @@ class AskBeyond(Ask):
         amplitude: what +1 and -1 write, on the scale of 0 to 255.
     """
 
-    planes: npt.NDArray[np.int8]
+    planes: Inputs
     amplitude: int
 
 

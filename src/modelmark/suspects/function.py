@@ -1,6 +1,6 @@
 """A suspect known by its answers: any function from inputs to labels, such as the client of an API."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe
-from modelmark.suspects.feeding import fed
+from modelmark.suspects.feeding import batches
 
 _BATCH = 256
 
@@ -37,10 +37,8 @@ class BlackBox:
         """
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
-        inputs = probe.inputs[:, 0].tolist() if probe.feed.kind == "texts" else fed(probe)
-        batches = (inputs[start : start + _BATCH] for start in range(0, len(inputs), _BATCH))
-        labels = [self._ask(batch, probe.feed.classes) for batch in batches]
-        return [np.concatenate(labels)]
+        asked = _texts(probe) if probe.feed.kind == "texts" else batches(probe)
+        return [np.concatenate([self._ask(batch, probe.feed.classes) for batch in asked])]
 
     def _ask(self, batch: Tensor | list[str], classes: int) -> npt.NDArray[np.int64]:
         self.queries += len(batch)
@@ -57,3 +55,8 @@ class BlackBox:
                 f"expected labels 0 to {classes - 1} (or {ABSTAIN}) from the suspect, got {given.min()} to {given.max()}"
             )
         return given.astype(np.int64)
+
+
+def _texts(probe: Ask) -> Iterator[list[str]]:
+    for start in range(0, len(probe.inputs), _BATCH):
+        yield probe.inputs[start : start + _BATCH][:, 0].tolist()

@@ -12,7 +12,7 @@ from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
-from modelmark.suspects.feeding import fed
+from modelmark.suspects.feeding import batch_size, batches, fed
 
 _BATCH = 256
 
@@ -47,11 +47,12 @@ class WhiteBox:
             SuspectError: an output, a weight or an activation is not a finite number, or there are other classes.
         """
         if isinstance(probe, Ask):
-            return [self._labels(fed(probe), probe.feed.classes)]
+            return [np.concatenate([self._labels(part, probe.feed.classes) for part in batches(probe)])]
         if isinstance(probe, Read):
             found = layers.candidates(self.model, probe.place)
             return [finite(layers.rows(self.model, layer).flatten(1), "weights") for layer in found]
-        return [finite(values, "activations") for values in taps.received(self.model, probe.place, fed(probe))]
+        found = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
+        return [finite(values, "activations") for values in found]
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the model itself."""

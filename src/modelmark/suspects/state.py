@@ -1,6 +1,7 @@
 """A suspect that is a weight file: a layer is read from its one tensor; asking it takes the code of its network, too."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -15,11 +16,14 @@ from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers, taps
 from modelmark.suspects import weights
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
-from modelmark.suspects.feeding import fed
+from modelmark.suspects.feeding import batch_size, fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
 from modelmark.suspects.files.factors import multiplied
 from modelmark.suspects.module import WhiteBox, finite, logits
 from modelmark.suspects.places import Layout, Place, chosen, guessed
+
+MOST_TIMES, MOST_ANYWAY = 8, 2**24
+"""How much larger than its file a network may be, as cut channels make files smaller; and what is built for any file."""
 
 
 class State:
@@ -66,9 +70,8 @@ class State:
             return found
         network, missing = self._partly(probe.feed)
         with _refusing(network, missing):
-            return [
-                finite(values, "activations") for values in taps.received(network, probe.place, fed(probe), last=True)
-            ]
+            found = taps.received(network, probe.place, fed(probe), last=True, batch=batch_size(probe.feed))
+            return [finite(values, "activations") for values in found]
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
@@ -128,7 +131,18 @@ class State:
     def _fresh(self, feed: Feed) -> nn.Module:
         if not self._arch:
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
+        if self._arch in models.ARCHITECTURES:
+            self._require_modest(models.numbers(self._arch, feed.input_shape, feed.classes))
         return models.build(self._arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
+
+    def _require_modest(self, wanted: int) -> None:
+        """Raise MismatchError if a network is far larger than the file: its sizes are a claimant's word."""
+        there = sum(math.prod(shape) for shape in self._file.shapes.values())
+        if wanted > max(MOST_TIMES * there, MOST_ANYWAY):
+            raise MismatchError(
+                f"expected weights for this architecture, {self._arch} has {wanted} of them at the sizes of the key, "
+                f"and {self._file.path.name} {there}"
+            )
 
     def _fitted(self, plain: nn.Module) -> Fitted:
         fit = fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})

@@ -31,7 +31,7 @@ class Recorded:
         """
         if not isinstance(probe, Ask) or isinstance(probe, AskBeyond):
             raise MismatchError("expected a scheme whose carriers are asked as they are, of a record of answers")
-        digests = (hashlib.sha256(leaf).hexdigest() for leaf in probe.feed.leaves(probe.inputs))
+        digests = (hashlib.sha256(leaf).hexdigest() for leaf in probe.feed.leaves(probe.inputs[:]))
         labels = np.array([self._given.get(digest, MISSING) for digest in digests], np.int64)
         self.queries += int((labels != MISSING).sum())
         return [labels]

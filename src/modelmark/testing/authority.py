@@ -45,7 +45,7 @@ class LocalAuthority:
 
     @classmethod
     def make(
-        cls, folder: Path, *, name: str = "throwaway", rsa_key: bool = False, chain: bool = False
+        cls, folder: Path, *, name: str = "throwaway", rsa_key: bool = False, chain: bool = False, middle: bool = False
     ) -> "LocalAuthority":
         """Return a new authority in an empty folder.
 
@@ -54,6 +54,7 @@ class LocalAuthority:
             name: of root and signer.
             rsa_key: sign with RSA rather than with ECDSA on P-256.
             chain: put the root into every token too, in an order that is not DER's, as some authorities do.
+            middle: put a certificate between root and signer, ``middle.pem``, that tokens leave out.
 
         Raises:
             UsageError: openssl is not installed.
@@ -63,7 +64,12 @@ class LocalAuthority:
         root_key = ec.generate_private_key(ec.SECP256R1())
         signer_key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
         root = _certificate(f"{name} root", root_key.public_key(), f"{name} root", root_key, authority=True)
-        signer = _certificate(f"{name} signer", signer_key.public_key(), f"{name} root", root_key, stamps=True)
+        issuer, issuer_key = f"{name} root", root_key
+        if middle:
+            issuer, issuer_key = f"{name} middle", ec.generate_private_key(ec.SECP256R1())
+            between = _certificate(issuer, issuer_key.public_key(), f"{name} root", root_key, authority=True)
+            (folder / "middle.pem").write_bytes(between.public_bytes(Encoding.PEM))
+        signer = _certificate(f"{name} signer", signer_key.public_key(), issuer, issuer_key, stamps=True)
         pem = root.public_bytes(Encoding.PEM)
         (folder / "root.pem").write_bytes(pem)
         (folder / "signer.pem").write_bytes(signer.public_bytes(Encoding.PEM))

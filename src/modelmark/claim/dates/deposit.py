@@ -61,7 +61,7 @@ class Trust:
         if fingerprint not in known:
             raise UsageError(
                 f"expected a pinned certificate for authority {fingerprint[:16]}, which the claim names, got none",
-                hint="pin the authority's root certificate if you trust it",
+                hint="pin the root certificate of that SHA-256 if you trust it; certificates below a root are never pinned",
             )
         return known[fingerprint]
 

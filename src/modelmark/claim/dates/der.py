@@ -31,9 +31,9 @@ class Node:
         """
         if not self.tag & 0x20:
             raise ValueError(f"expected a constructed element, got tag {self.tag:#04x}")
-        out, rest = [], self.content
-        while rest:
-            node, rest = _read(rest)
+        out, end = [], 0
+        while end < len(self.content):
+            node, end = _read(self.content, end)
             out.append(node)
         return tuple(out)
 
@@ -51,9 +51,9 @@ def parse(data: bytes) -> Node:
     Raises:
         ValueError: not DER, cut short, or followed by more.
     """
-    node, rest = _read(data)
-    if rest:
-        raise ValueError(f"expected nothing after the element, got {len(rest)} bytes")
+    node, end = _read(data, 0)
+    if end < len(data):
+        raise ValueError(f"expected nothing after the element, got {len(data) - end} bytes")
     return node
 
 
@@ -85,15 +85,17 @@ def integer(node: Node) -> int:
     return int.from_bytes(content, "big", signed=True)
 
 
-def _read(data: bytes) -> tuple[Node, bytes]:
-    if len(data) < 2 or data[0] & 0x1F == 0x1F:
+def _read(data: bytes, start: int) -> tuple[Node, int]:
+    """Return the element at ``start``, and where it ends."""
+    if len(data) < start + 2 or data[start] & 0x1F == 0x1F:
         raise ValueError("expected an element with a tag of one byte, got something else")
-    size, start = data[1], 2
+    size, first = data[start + 1], start + 2
     if size >= 0x80:
-        start = 2 + size - 0x80
-        size = int.from_bytes(data[2:start], "big")
-        if not 2 < start <= 6 or len(data) < start or size < 128 or data[2] == 0:
+        length = data[first : first + size - 0x80]
+        first += size - 0x80
+        size = int.from_bytes(length, "big")
+        if not start + 2 < first <= start + 6 or len(data) < first or size < 128 or length[0] == 0:
             raise ValueError("expected a definite length in its shortest spelling, got another")
-    if len(data) < start + size:
-        raise ValueError(f"expected {size} bytes of content, got {len(data) - start}")
-    return Node(data[0], data[start : start + size]), data[start + size :]
+    if len(data) < first + size:
+        raise ValueError(f"expected {size} bytes of content, got {len(data) - first}")
+    return Node(data[start], data[first : first + size]), first + size

@@ -120,5 +120,5 @@ def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Tran
     given = {one.carrier: one.answer for one in record.asked}
     answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
     found = plurality(answers[: complete(answers, each)], alphabet).tolist()
-    message = dated.draw(asked.key).message(alphabet, entry.statement.trials)
-    weighing.weigh(dated.claim.document, asked, entry, [int(message[i]) for i in trials], found)
+    expected = dated.draw(asked.key).symbols(alphabet, trials).tolist()
+    weighing.weigh(dated.claim.document, asked, entry, expected, found)

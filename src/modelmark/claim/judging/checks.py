@@ -242,8 +242,8 @@ def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: A
 
 def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
     statement = opened.entry.statement
-    message = dated.draw(papers.challenge.document.key).message(statement.alphabet, statement.trials)
-    return [int(message[i]) for i in opened.trials]
+    drawn = dated.draw(papers.challenge.document.key)
+    return [int(symbol) for symbol in drawn.symbols(statement.alphabet, opened.trials)]
 
 
 def head(papers: Papers) -> Head:

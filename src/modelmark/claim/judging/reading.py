@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import carriers
-from modelmark.carriers.base import Carriers, complete
+from modelmark.carriers.base import Carriers, Symbols, complete
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.suspects.base import Suspect
@@ -89,12 +89,21 @@ def symbols(opened: Carriers, answers: npt.NDArray[np.int64], trials: Sequence[i
     Raises:
         MismatchError: the scheme gives scores and not symbols.
     """
-    whole, scores = complete(answers, opened.each), opened.scores(answers)
-    if not scores.is_counting:
-        raise MismatchError("expected a scheme that reads symbols, a verdict cannot hold graded scores")
-    found = scores.symbols.tolist()
+    whole, found = complete(answers, opened.each), _symbols(opened, answers).tolist()
     rows = {trial: row for row, trial in enumerate(opened.trials)}
     return tuple(found[rows[trial]] for trial in takewhile(lambda trial: rows[trial] < whole, trials))
+
+
+def _symbols(opened: Carriers, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    if isinstance(opened, Symbols) and type(opened).scores is Symbols.scores:  # no table of trials by symbols is made
+        return opened.symbols(answers)
+    try:
+        scores = opened.scores(answers)
+    except ValueError as error:
+        raise MismatchError(f"expected a scheme that reads symbols, got other scores: {error}") from None
+    if not scores.is_counting:
+        raise MismatchError("expected a scheme that reads symbols, a verdict cannot hold graded scores")
+    return scores.symbols
 
 
 def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:

@@ -56,7 +56,7 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
 def require_reach(claim: Claim, challenge: Challenge, entry: Entry) -> None:
     """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges."""
     trials, chance = len(lots.drawn(challenge, entry)), Fraction(1, entry.statement.alphabet)
-    most = stats.tail_bits(trials, trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
+    most = stats.full_bits(trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
     due = sum(charge.millibits for charge in charged(claim)) / 1000
     if most < challenge.bar + due:
         raise CapacityError(

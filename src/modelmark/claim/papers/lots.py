@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from modelmark import hashing
 from modelmark.claim.papers.claim import Claim, Entry
-from modelmark.claim.papers.dispute import Challenge
+from modelmark.claim.papers.dispute import MOST_LEAVES, Challenge
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.evidence import stats
 from modelmark.evidence.evidence import Charge, charge_tries
@@ -54,9 +54,11 @@ def drawn(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
     """Return the trials that a challenge asks about, ascending: the lot, or so many of it drawn by nonce and suspect.
 
     Raises:
-        MismatchError: there is no such lot, or it has fewer trials, or it is the only lot of carriers that are not trials.
+        MismatchError: there is no such lot, or it has fewer trials, or it is the only lot of carriers that are not trials; or
+            more is asked for than an opening holds.
     """
     lot = trials(entry, challenge.lot)
+    _require_openable(entry, challenge.draws or len(lot))
     if not challenge.draws:
         return tuple(lot)
     if entry.statement.carriers != entry.statement.trials:
@@ -78,9 +80,11 @@ def whole(entry: Entry, lot: int) -> tuple[int, ...]:
     """Return the carriers of a whole lot, ascending.
 
     Raises:
-        MismatchError: there is no such lot.
+        MismatchError: there is no such lot, or an opening could not hold it.
     """
-    return _carriers(entry, tuple(trials(entry, lot)))
+    found = trials(entry, lot)
+    _require_openable(entry, len(found))
+    return _carriers(entry, tuple(found))
 
 
 def choose(count: int, wanted: int, tag: str, *parts: bytes) -> tuple[int, ...]:
@@ -120,9 +124,12 @@ def require_reach(claim: Claim) -> Claim:
 
     Raises:
         CapacityError: one does not; it names the smallest size that would.
+        MismatchError: an opening could not hold one that has to be opened whole.
     """
     needed = claim.policy.bar + sum(charge.bits for charge in charges(claim))
     for number, entry in enumerate(claim.keys):
+        if entry.statement.carriers != entry.statement.trials:  # of others, a part of a lot can be opened
+            _require_openable(entry, entry.statement.trials)
         smallest = stats.minimum_trials(needed, Fraction(1, entry.statement.alphabet))
         if min(entry.lots) < smallest:
             raise CapacityError(
@@ -131,6 +138,20 @@ def require_reach(claim: Claim) -> Claim:
                 hint="fewer and larger lots, or a larger key",
             )
     return claim
+
+
+def _require_openable(entry: Entry, trials: int) -> None:
+    """Raise MismatchError unless so many trials, and the carriers that they take, can be opened: what follows costs as much."""
+    statement = entry.statement
+    most = max(trials, 0 if statement.carriers == statement.trials else statement.carriers)
+    if most > MOST_LEAVES:
+        what = "trials" if most == trials else "carriers"
+        raise MismatchError(
+            f"expected at most {MOST_LEAVES} {what}, as an opening holds, got {most}",
+            hint="smaller lots, or a part of one: --draws"
+            if statement.carriers == statement.trials
+            else "a smaller key",
+        )
 
 
 def _carriers(entry: Entry, trials: tuple[int, ...]) -> tuple[int, ...]:
