@@ -1,4 +1,4 @@
-"""``claim --release``: what a claim about a signed release says, and which releases are refused."""
+"""``claim --release`` and ``bom``: what they say of a signed release, and which releases are refused."""
 
 import base64
 import hashlib
@@ -124,3 +124,44 @@ def test_a_claim_to_be_deposited_is_about_the_host_that_its_keys_commit(owner, r
     ):
         ran = run("claim", owner / f"{name}.key", *words, "--weights", host, "-o", owner / f"{name}.claim")
         assert (ran.status, said in ran.err) == (status, True), ran.err
+
+
+def test_a_bill_of_materials_points_to_the_claim_and_its_release(owner, run):
+    pytest.importorskip("cyclonedx.validation.json", reason="pip install 'modelmark[bom]'")
+    pytest.importorskip("jsonschema", reason="pip install 'modelmark[bom]'")
+    folder, paper = owner / "release", owner / "owner.claim"
+    about = ["--release", folder, "--weights", folder / "model.safetensors"]
+    claim(run, owner, *about)
+    made = run("bom", paper, *about, "--url", "https://example.org/owner.claim", "-o", owner / "bom.json")
+    assert made.status == 0, made.err
+    assert "signature NOT verified" in made.err
+    (model,) = json.loads((owner / "bom.json").read_text())["components"]
+    weights_digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert (model["name"], model["hashes"][0]["content"]) == ("release", weights_digest)
+    found = {one["type"]: (one["url"], one["hashes"][0]["content"]) for one in model["externalReferences"]}
+    assert found == {
+        "attestation": ("https://example.org/owner.claim", hashlib.sha256(paper.read_bytes()).hexdigest()),
+        "digital-signature": ("model.sig", hashlib.sha256((folder / "model.sig").read_bytes()).hexdigest()),
+    }
+    more = run("bom", paper, "--extend", owner / "bom.json", "-o", owner / "more.json")
+    assert more.status == 0, more.err
+    assert len(json.loads((owner / "more.json").read_text())["components"][0]["externalReferences"]) == 3
+    for words, status, said in (
+        (["--extend", owner / "bom.json", "--name", "x"], 2, "expected --name for a new bill"),
+        (["--component", "x"], 2, "expected --name for a new bill"),
+        (["--release", "ab" * 32], 2, "expected --release FOLDER"),
+        (["--extend", owner / "nothing.json"], 3, "expected a bill of materials at"),
+    ):
+        ran = run("bom", paper, *words, "-o", owner / "new.json")
+        assert (ran.status, said in ran.err, (owner / "new.json").exists()) == (status, True, False), ran.err
+    run("claim", owner / "off.key", "--identity", owner / "owner.id", "-o", owner / "other.claim")
+    ran = run("bom", owner / "other.claim", *about, "-o", owner / "new.json")
+    assert (ran.status, "expected the release that the claim names" in ran.err) == (3, True)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cyclonedx") is not None, reason="cyclonedx-python-lib is installed")
+def test_a_bill_without_the_library_says_how_to_get_it(owner, run):
+    claim(run, owner)
+    ran = run("bom", owner / "owner.claim", "-o", owner / "bom.json")
+    assert (ran.status, "hint: pip install 'modelmark[bom]'" in ran.err) == (2, True)
+    assert not (owner / "bom.json").exists()

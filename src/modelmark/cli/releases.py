@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,24 +38,57 @@ ReleaseSigner = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A release that was found to be what its signature lists.
+
+    Args:
+        root: its root digest.
+        digest: SHA-256 of the marked weights in it.
+        signature: the file of its signature.
+        data: the signature as it was read.
+        lines: what was checked and what was not.
+    """
+
+    root: str
+    digest: str
+    signature: Path
+    data: bytes
+    lines: list[str]
+
+
 def root(release: str, weights: Path | None, signature: Path | None, signer: str) -> tuple[str, list[str]]:
     """Return the root digest of a release, and lines that say what was checked of it and what was not.
 
     Args:
         release: a folder, or a root digest in hex, which is taken as it was typed; empty: there is none.
+        weights: as for ``checked``.
+        signature: likewise.
+        signer: likewise.
+    """
+    if re.fullmatch("[0-9a-f]{64}", release) and not (weights or signature or signer):
+        return release, ["release: its root digest was taken as typed; nothing of it was checked"]
+    found = checked(release, weights, signature, signer)
+    return (found.root, found.lines) if found else ("", [])
+
+
+def checked(release: str, weights: Path | None, signature: Path | None, signer: str) -> Checked | None:
+    """Return a release after comparing its files with what was signed; None where no folder was named.
+
+    Args:
+        release: its folder; empty: there is none.
         weights: a file that must be one of its files.
-        signature: the file of its signature.
+        signature: the file of its signature; default: ``model.sig`` in the folder.
         signer: whose signature it must be; empty: that is not verified.
 
     Raises:
         UsageError: options that need a folder without one, or a folder without weights.
         RefusedError: the release is not what its signature says.
     """
-    typed = re.fullmatch("[0-9a-f]{64}", release) is not None
-    if not release or typed:
-        if weights or signature or signer:
-            raise UsageError("expected --release FOLDER with options about a release, got none")
-        return release, ["release: its root digest was taken as typed; nothing of it was checked"] if typed else []
+    if not release or re.fullmatch("[0-9a-f]{64}", release):
+        if release or weights or signature or signer:
+            raise UsageError(f"expected --release FOLDER with options about a release, got {release or 'none'}")
+        return None
     if weights is None:
         raise UsageError(
             "expected --weights with --release FOLDER, got none", hint="the file of the release that is claimed"
@@ -64,10 +98,11 @@ def root(release: str, weights: Path | None, signature: Path | None, signer: str
     found = releases.check(Path(release), signature)
     name = releases.belonging(found, weights)
     said = releases.verify(found, signer) if signer else "signature NOT verified, as no --release-signer was named"
-    return found.root, [
-        f"release {found.root[:16]}: {len(found.manifest.files)} files, each as its manifest says; {name} is one of them",
-        f"release {found.root[:16]}: {said}",
-    ]
+    start = f"release {found.root[:16]}"
+    return Checked(
+        found.root, found.manifest.files[name], found.signature, found.manifest.data,
+        [f"{start}: {len(found.manifest.files)} files, each as its manifest says; {name} is one of them", f"{start}: {said}"],
+    )  # fmt: skip
 
 
 def hosts(weights: Path, keys: "Sequence[Key]") -> list[str]:

@@ -11,7 +11,6 @@ signature: that is ``release.verify``. Specification: OpenSSF Model Signing 1.0,
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from modelmark import files
-from modelmark.claim.papers import shapes
+from modelmark.claim.papers import foreign, shapes
 from modelmark.claim.papers.envelope import PAYLOAD_TYPE, STATEMENT_TYPE
 from modelmark.errors import MalformedError
 
@@ -30,7 +29,6 @@ METHODS = {"publicKey": "key", "x509CertificateChain": "certificate", "certifica
 MAX_BUNDLE = 2**24
 """Bytes."""
 MAX_FILES = 2**16
-_MOST_VALUES = 2**20
 _WHAT = "a release's signature by OpenSSF Model Signing"
 
 
@@ -72,7 +70,7 @@ def parse(data: bytes) -> Manifest:
             that leaves the folder, or stands there twice.
     """
     bundle = _object(
-        _json(data, "its bundle"), "a Sigstore bundle", {"mediaType", "verificationMaterial", "dsseEnvelope"}
+        foreign.parse(data, _WHAT), "a Sigstore bundle", {"mediaType", "verificationMaterial", "dsseEnvelope"}
     )
     if bundle["mediaType"] != MEDIA_TYPE:
         raise _other(f"a Sigstore bundle of type {MEDIA_TYPE}", bundle["mediaType"])
@@ -89,7 +87,7 @@ def parse(data: bytes) -> Manifest:
         payload = shapes.decode_base64(envelope["payload"])
     except (ValueError, AttributeError):
         raise _other("a payload in base64", "something else") from None
-    return _statement(_json(payload, "its statement"), methods[0], data)
+    return _statement(foreign.parse(payload, f"{_WHAT} with a statement"), methods[0], data)
 
 
 def _statement(value: Any, method: str, data: bytes) -> Manifest:
@@ -150,23 +148,6 @@ def _subject(value: Any) -> Any:
 def _object(value: Any, what: str, names: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or value.keys() != names:
         raise _other(f"{what} with the fields {', '.join(sorted(names))}", "something else")
-    return value
-
-
-def _json(data: bytes, what: str) -> Any:
-    """Return JSON in which no name stands twice, as two readers could then see two documents."""
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > _MOST_VALUES:
-        raise MalformedError(f"expected {_WHAT} with at most {_MOST_VALUES} values in {what}, got more")
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_pairs)
-    except (ValueError, RecursionError):
-        raise MalformedError(f"expected {_WHAT} with JSON as {what}, got something else") from None
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name stands twice")
     return value
 
 
