@@ -87,13 +87,21 @@ def test_the_model_may_stand_inside_another_component_and_is_named_where_there_a
         (b"bill", "a bill of materials in JSON"),
         (b"[]", "a CycloneDX bill of materials of version 1.6 or 1.7"),
         (json.dumps(bill(specVersion="1.4")).encode(), "a CycloneDX bill of materials of version 1.6 or 1.7"),
-        (json.dumps(bill(components=[{"name": "no type"}])).encode(), "the schema of CycloneDX 1.7 takes"),
+        (json.dumps(bill(services=[{"group": "no name"}])).encode(), "the schema of CycloneDX 1.7 takes"),
+        (json.dumps(bill(version="3")).encode(), "a whole version"),
         (json.dumps(bill()).encode().replace(b'"version": 3', b'"version": 3, "version": 4'), "a name stands twice"),
         (json.dumps(bill()).encode().replace(b'"version": 3', b'"version": NaN'), "NaN is no number"),
     ],
 )
 def test_what_is_no_bill_is_refused(claim, data, said):
     with pytest.raises(MalformedError, match=said):
+        bom.extended(data, bom.Line(claim, "owner.claim", ""))
+
+
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, "text", None, [None, {"components": 3, "type": 4}]])
+def test_a_bill_of_odd_parts_has_no_model(claim, odd):
+    data = json.dumps(bill(components=odd, metadata=odd)).encode()
+    with pytest.raises(UsageError, match="in the bill, got 0"):
         bom.extended(data, bom.Line(claim, "owner.claim", ""))
 
 

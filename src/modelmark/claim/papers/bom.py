@@ -24,8 +24,8 @@ from modelmark.errors import MalformedError, MissingPackageError, UsageError
 VERSION = "1.7"
 VERSIONS = ("1.6", "1.7")
 """Of bills that can be extended; before 1.6 a reference could not say that it is a signature."""
-MAX_BOM = 2**24
-"""Bytes."""
+MAX_BOM = 2**19
+"""Bytes. The validator takes time with the square of the components: half a minute at 4,000 in 400 kB."""
 KIND = "machine-learning-model"
 
 
@@ -103,24 +103,26 @@ def extended(data: bytes, line: Line, component: str = "") -> str:
     bill = foreign.parse(data, "a bill of materials")
     if not isinstance(bill, dict) or bill.get("bomFormat") != "CycloneDX" or bill.get("specVersion") not in VERSIONS:
         raise MalformedError(f"expected a CycloneDX bill of materials of version {' or '.join(VERSIONS)}, got another")
-    _checked(bill, "a bill of materials")
     if "signature" in bill:
         raise UsageError("expected a bill of materials that is not signed yet, got one whose signature would break")
     model = _model(bill, component)
-    before = model.setdefault("externalReferences", [])
-    if any(one.get("type") == "attestation" and one.get("url") == line.url for one in before):
+    before, version = model.get("externalReferences", []), bill.get("version", 1)
+    if not isinstance(before, list) or type(version) is not int:
+        raise MalformedError("expected a bill of materials with a list of references and a whole version, got another")
+    if any(one.get("type") == "attestation" and one.get("url") == line.url for one in _objects(before)):
         raise UsageError(f"expected a model without an attestation at {line.url}, got one that has it")
-    before += line.references
-    bill["version"] = bill.get("version", 1) + 1
+    model["externalReferences"] = before + line.references
+    bill["version"] = version + 1
     return _checked(bill, "the extended bill of materials")
 
 
 def _model(bill: dict[str, Any], wanted: str) -> dict[str, Any]:
-    waiting = [bill.get("metadata", {}).get("component", {}), *bill.get("components", [])]
+    (metadata,) = _objects([bill.get("metadata")]) or [{}]
+    waiting = _objects([metadata.get("component")]) + _objects(bill.get("components"))
     models: list[dict[str, Any]] = []
     while waiting:
-        one = waiting.pop(0)
-        waiting += one.get("components", [])
+        one = waiting.pop()
+        waiting += _objects(one.get("components"))
         if one.get("type") == KIND and wanted in ("", one.get("bom-ref"), one.get("name")):
             models.append(one)
     if len(models) != 1:
@@ -129,6 +131,11 @@ def _model(bill: dict[str, Any], wanted: str) -> dict[str, Any]:
             hint="name it by its bom-ref: --component REF" if models else "",
         )
     return models[0]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in what should be a list of them; its schema has not been asked yet."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _reference(kind: str, url: str, data: bytes, comment: str) -> dict[str, Any]:
@@ -142,7 +149,10 @@ def _checked(bill: dict[str, Any], what: str) -> str:
     from cyclonedx.validation.json import JsonStrictValidator
 
     text = json.dumps(bill, indent=2, ensure_ascii=False, allow_nan=False)
-    error = JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text)
+    try:
+        error = JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text)
+    except RecursionError:
+        raise MalformedError(f"expected {what} that a validator can walk, got a deeper one") from None
     if error is not None:
         said = " ".join(str(getattr(error.data, "message", error)).split())
         raise MalformedError(f"expected {what} that the schema of CycloneDX {bill['specVersion']} takes: {said}"[:400])
