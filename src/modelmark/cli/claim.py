@@ -29,7 +29,7 @@ def run(
     release: ReleaseFolder = "",
     weights: ReleasedWeights = None,
     signature: ReleaseSignature = None,
-    signer: ReleaseSigner = "",
+    released_by: ReleaseSigner = "",
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -58,23 +58,23 @@ def run(
                 f"expected keys for a draw by {kind}, {path.name} was made for {key.draw_kind}",
                 hint="name the authority: --authority PEM" if kind == "offline" else "keygen --draw timestamp",
             )
-    released, told = releases.root(release, weights, signature, signer)
+    release, told = releases.root(release, weights, signature, released_by)
     if weights and kind == "timestamp":
         told += releases.hosts(weights, opened)
-    party = papers.load_identity(identity, passphrase_file)
+    signer = papers.load_identity(identity, passphrase_file)
     earlier = {papers.load(path, Claim).digest for path in prior or ()}
     try:
         entries = tuple(
             Entry(Statement.of(key.statement), portions.split(key.scheme.size(key.feed)[0], lots)) for key in opened
         )
         document = Claim(
-            party.signers, claimant, papers.now(), secrets.token_hex(32), entries,
+            signer.signers, claimant, papers.now(), secrets.token_hex(32), entries,
             DrawRule(kind, tuple(sorted(one.fingerprint for one in trust.authorities))),
-            Policy(bar, suspects), tuple(sorted(earlier)), released,
+            Policy(bar, suspects), tuple(sorted(earlier)), release,
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None
-    signed = envelope.sign(portions.require_reach(document), party)
+    signed = envelope.sign(portions.require_reach(document), signer)
     envelope.save(signed, output)
     charged = sum(charge.bits for charge in portions.charges(document))
     size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
