@@ -30,6 +30,7 @@ def grid(tmp_path):
         (["quick", "--arch", "cnnn"], "did you mean cnn"),
         (["quick", "--dask", "nonsense"], "expected a Dask scheduler at nonsense"),
         (["quick", "--data", "digist"], "digits"),
+        (["quick", "--protocol", "ieee"], "expected --protocol ieee-3304 or none, got 'ieee'"),
         (["absent.toml"], "expected a grid in TOML, absent.toml"),
     ],
 )
@@ -94,6 +95,20 @@ def test_a_file_of_something_else_is_left_alone(content, grid, tmp_path, run):
     assert (ran.status, ran.out) == (3, "")
     assert (tmp_path / "mine").read_text() == content
     assert not (tmp_path / "mine.nets").exists()
+
+
+def test_the_protocol_judges_the_unmarked_network_and_shows_its_tables(grid, tmp_path, run):
+    grid.write_text(GRID.replace('"permute", "jpeg", "prune-channels"', '"permute"'))
+    ran = run("audit", grid, "-o", tmp_path / "rows.jsonl", "--jobs", 1, "--protocol", "ieee-3304")
+    assert ran.status == 0
+    assert (
+        "uchida: M = 1, D = 1; 1 of M x D = 1 networks marked; payload 160 symbols of alphabet 2 (160.0 bits)"
+        in ran.out
+    )
+    assert "false positives before any modification: 0 of 1 unmarked network" in ran.out
+    [line] = [line.split() for line in ran.out.splitlines() if line.startswith("  permute ")]
+    assert line[1:8] == ["1/1", "1/1", "1", "0", "0", "1", "0.000"]
+    assert run("report", tmp_path / "rows.jsonl", "--format", "ieee-3304").out == ran.out
 
 
 def test_a_grid_is_run_summed_up_and_gone_on_with(grid, tmp_path, run):

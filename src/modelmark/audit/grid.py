@@ -48,6 +48,9 @@ class Grid:
         most: training images that a thief uses at most; 0: all he holds.
         epochs: from scratch, of the unmarked network; 0: as ``embed`` decides.
         owner: training images of the owner at most; 0: all but the thief's.
+        payloads: keys whose marks are put into a copy of each unmarked network; beyond the first they meet modifications and
+            extractions alone.
+        control: read each mark in the unmarked network too, as it is and after the same modification or extraction.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -62,6 +65,8 @@ class Grid:
     most: int = 0
     epochs: int = 0
     owner: int = 0
+    payloads: int = 1
+    control: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.thief < 1:
@@ -77,6 +82,8 @@ class Grid:
                 raise UsageError(f"expected schemes and attacks as Entry(name), got {entry!r}"[:200])
         if min(self.most, self.epochs, self.owner) < 0:
             raise UsageError("expected most, epochs and owner from 0 on, got a negative one")
+        if self.payloads < 1:
+            raise UsageError(f"expected at least one payload, got {self.payloads}")
 
     @property
     def limits(self) -> dict[str, int | float]:

@@ -3,6 +3,7 @@
 import copy
 import platform
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -47,6 +48,7 @@ class Cell:
         settings: of the attack.
         strength: which of the attack's, from 0.
         seed: of everything but keys.
+        payload: which of the keys for this scheme and seed.
     """
 
     scheme: Entry
@@ -54,6 +56,7 @@ class Cell:
     settings: dict[str, Any]
     strength: int
     seed: int
+    payload: int = 0
 
 
 def blank(
@@ -72,6 +75,7 @@ def blank(
         scheme_settings=cell.scheme.strengths[0],
         setup=grid.setup,
         limits=grid.limits,
+        payload=cell.payload,
     )  # fmt: skip
 
 
@@ -79,7 +83,7 @@ def measure(bench: Bench, cell: Cell) -> Result:
     """Return the row of one cell; what goes wrong in it is part of the row."""
     row = blank(cell, bench.grid)
     try:
-        marked = bench.marked(cell.scheme)
+        marked = bench.marked(cell.scheme, copy=cell.payload)
         mark = marked.mark
         before = bench.remembered(f"{marked.name}-before", partial(_before, bench, marked))
         row = replace(
@@ -163,11 +167,23 @@ class _Trial:
     def _removal(self) -> Result:
         attacked, cost = self._run(self.model)
         row = self._after(attacked, cost)
+        if self.bench.grid.control:
+            row = replace(row, control=self._control())
         if not isinstance(self.attack, LeavesMark):
             return row
         mark = self.attack.mark(self.model, self.bench.thief, seed=self.cell.seed)
         theirs = mark.evidence(WhiteBox(attacked))
         return replace(row, thief={**row.thief, "evidence": theirs.to_json()})
+
+    def _control(self) -> dict[Literal["host", "after"], Reading]:
+        """Read the mark where it is not: in the unmarked network, before the same attack and after it."""
+        name = f"{self.bench.marked(self.cell.scheme, copy=self.cell.payload).name}-host"
+        host = self.bench.host
+        found = {"host": self.bench.remembered(name, lambda: _read(self.mark, WhiteBox(host), self.bench))}
+        with suppress(ModelmarkError):  # what the marked network took, the unmarked one may refuse
+            attacked, _ = self._run(copy.deepcopy(host))
+            found["after"] = _read(self.mark, WhiteBox(attacked), self.bench)
+        return cast(dict[Literal["host", "after"], Reading], found)
 
     def _evasion(self) -> Result:
         def serve() -> Any:

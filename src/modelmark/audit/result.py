@@ -110,6 +110,9 @@ class Result:
         scheme_settings: as given; the rest are defaults.
         setup: digest of what else the grid fixes, such as how much data the thief holds; rows of two setups do not mix.
         limits: that, in plain numbers: ``thief``, ``most``, ``epochs`` and ``owner`` of the grid.
+        payload: which of the keys for this scheme and network, from 0.
+        control: where it was measured: the same mark read in the unmarked network (``host``), and in that network after the same
+            attack (``after``).
     """
 
     scheme: str
@@ -137,12 +140,14 @@ class Result:
     scheme_settings: Mapping[str, Any] = field(default_factory=dict)
     setup: str = ""
     limits: Mapping[str, int | float] = field(default_factory=dict)
+    payload: int = 0
+    control: Mapping[Literal["host", "after"], Reading] | None = None
 
     @property
     def cell(self) -> tuple[Any, ...]:
         """What tells rows apart; a row with the same cell is not measured again."""
         given = json.dumps([self.scheme_settings, self.settings], sort_keys=True)
-        return (self.scheme, self.attack, given, self.data, self.arch, self.seed, self.setup)
+        return (self.scheme, self.attack, given, self.data, self.arch, self.seed, self.setup, self.payload)
 
     @property
     def lost(self) -> float | None:

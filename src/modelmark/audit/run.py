@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from modelmark.attacks import attack_class
 from modelmark.audit import engines
 from modelmark.audit.grid import Grid
 from modelmark.audit.measure import Cell, blank, measure
@@ -19,6 +20,8 @@ from modelmark.audit.prepare import Bench
 from modelmark.audit.result import BEGINNING, Result, parse, read
 from modelmark.errors import MalformedError, ModelmarkError, UsageError, WorkerDiedError
 
+CONTROLLED = ("modification", "extraction")
+"""Kinds of attacks that can be made on an unmarked network too."""
 NETS = ".nets"
 """What the folder of trained networks beside a file of results is called: its name and this."""
 
@@ -41,10 +44,12 @@ class Step:
 def cells(grid: Grid) -> list[Cell]:
     """Return the cells of a grid: seeds outermost, so that what is shared is used while it is warm."""
     return [
-        Cell(scheme, attack.name, dict(settings), strength, seed)
+        Cell(scheme, attack.name, dict(settings), strength, seed, payload)
         for seed in grid.seeds
         for scheme in grid.scheme_entries()
+        for payload in range(grid.payloads)
         for attack in grid.attack_entries()
+        if not payload or attack_class(attack.name).kind in CONTROLLED
         for strength, settings in enumerate(attack.strengths)
     ]
 
@@ -119,7 +124,7 @@ def _run(
     watch: Callable[[Step], None] | None,
 ) -> list[Result]:
     have = _opened(output)
-    known = {result.cell for result in have if not (retry and result.status == "failed")}
+    known = {result.cell for result in have if not (retry and result.status == "failed") and not _lacks(result, grid)}
     wanted = {blank(cell, grid).cell: cell for cell in cells(grid)}
     missing = {place: cell for place, cell in wanted.items() if place not in known}
     folder = _folder(grid, output)
@@ -142,6 +147,11 @@ def _run(
             done += 1
             report(f"{result.scheme} x {result.attack}")
     return read(output)[0]
+
+
+def _lacks(result: Result, grid: Grid) -> bool:
+    """Whether a row was measured without the control that the grid asks for."""
+    return grid.control and result.status == "done" and result.kind in CONTROLLED and result.control is None
 
 
 def _folder(grid: Grid, output: Path) -> Path:
@@ -172,7 +182,7 @@ def _append(descriptor: int, result: Result) -> None:
 def _shared(missing: Iterable[Cell]) -> list[list[tuple[int, Cell | None]]]:
     """Return what cells share, in stages: unmarked networks first, then marked ones."""
     hosts: list[tuple[int, Cell | None]] = [(seed, None) for seed in dict.fromkeys(cell.seed for cell in missing)]
-    marks = {(cell.seed, repr(cell.scheme)): (cell.seed, cell) for cell in missing}
+    marks = {(cell.seed, repr(cell.scheme), cell.payload): (cell.seed, cell) for cell in missing}
     return [hosts, list(marks.values())]
 
 
@@ -184,7 +194,7 @@ def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
         _ = bench.host
         return f"network of seed {seed}"
     try:
-        bench.marked(cell.scheme)
+        bench.marked(cell.scheme, copy=cell.payload)
     except ModelmarkError as error:
         return f"{cell.scheme.name} refused: {error}"
     except Exception as error:  # its cells meet it again, and say so in their rows
@@ -241,7 +251,9 @@ def _measure(grid: Grid, folder: Path, cell: Cell) -> str:
 
 
 def _started(folder: Path, cell: Cell) -> Path:
-    name = hashlib.sha256(json.dumps([repr(cell.scheme), cell.attack, cell.settings, cell.seed]).encode()).hexdigest()
+    name = hashlib.sha256(
+        json.dumps([repr(cell.scheme), cell.attack, cell.settings, cell.seed, cell.payload]).encode()
+    ).hexdigest()
     return folder / f"{name[:16]}.started"
 
 

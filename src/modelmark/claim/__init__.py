@@ -9,6 +9,8 @@ Loads without torch. From the bottom up:
                         with ``.document``, ``.digest`` (SHA-256 of ``.payload``, its name in all others), ``.data``
 ``statement``           ``Statement.of(key.statement)``: a key's public statement as a claim carries it
 ``claim``               ``Claim(Entry(statement, lots), DrawRule, Policy)``
+``manifest, release``   a release signed by OpenSSF Model Signing: ``check(folder)``, ``belonging``, ``verify``
+``bom``                 a model in a CycloneDX bill of materials that points to a claim: ``new``, ``extended``
 ``dispute``             ``Deposit``, ``Challenge`` with the ``Frozen`` suspect, ``Opening``
 ``verdict``             ``Verdict`` (with ``Check``, ``Weighed``, ``Charged``, ``Spent``, ``SENTENCES``), ``Revocation``
 ``merkle``              ``prove``, ``root_of``: many leaves of one tree at once

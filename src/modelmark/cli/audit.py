@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from modelmark.audit.result import Result
     from modelmark.audit.run import Step
 
+PROTOCOL = "ieee-3304"
+
 
 def run(
     grid: Annotated[
@@ -36,17 +38,29 @@ def run(
         str, typer.Option("--dask", metavar="ADDRESS", help="a Dask scheduler whose machines see FILE's folder")
     ] = "",
     retry: Annotated[bool, typer.Option("--retry", help="measure failed cells again")] = False,
+    protocol: Annotated[
+        str,
+        typer.Option("--protocol", metavar="NAME", help="ieee-3304: judge unmarked networks too, and show its tables"),
+    ] = "",
+    payloads: Annotated[
+        int, typer.Option("--payloads", min=0, help="keys put into a copy of each unmarked network; 0: the grid's")
+    ] = 0,
 ) -> None:
     """Mark, attack, read: every scheme of a grid against every attack, over its seeds.
 
     Interrupted at any moment, the same command goes on; trained networks are kept in FILE.nets until you delete it.
-    modelmark report makes a page of the results.
+    modelmark report makes a page of the results. With --protocol ieee-3304 every mark is also read in the unmarked networks,
+    which doubles the work, and the standard's tables are shown: M networks by --seed, D payloads by --payloads.
     """
     from modelmark.audit import grid as grids
     from modelmark.audit.run import run as run_audit
     from modelmark.errors import UsageError
 
-    typed = {"data": data, "arch": arch, "seeds": tuple(seeds or ())}
+    if protocol not in ("", PROTOCOL):
+        raise UsageError(f"expected --protocol {PROTOCOL} or none, got {protocol!r}")
+    typed = {
+        "data": data, "arch": arch, "seeds": tuple(seeds or ()), "payloads": payloads, "control": protocol == PROTOCOL
+    }  # fmt: skip
     chosen = grids.load(grid, **{name: value for name, value in typed.items() if value})
     if not chosen.data:
         raise UsageError(f"expected data for the grid {grid}, got none", hint="name it: --data idx:DIR, ...")
@@ -62,7 +76,13 @@ def run(
     own = [result for result in results if result.setup == chosen.setup]
     beside = f", and {len(results) - len(own)} of other grids" if len(own) < len(results) else ""
     say(f"{output}: {len(own)} row{'s' if len(own) != 1 else ''}{beside}, {time.perf_counter() - started:.0f} s")
-    show("\n".join(_summary(own)))
+    if protocol:
+        from modelmark.report import ieee3304
+        from modelmark.report.rows import load
+
+        show(ieee3304.tables(load([output]), chosen.setup))
+    else:
+        show("\n".join(_summary(own)))
 
 
 @contextlib.contextmanager

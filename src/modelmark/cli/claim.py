@@ -7,6 +7,7 @@ import typer
 
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, IdentityFile
+from modelmark.cli.releases import ReleasedWeights, ReleaseFolder, ReleaseSignature, ReleaseSigner
 from modelmark.cli.terminal import say
 from modelmark.evidence.evidence import BAR
 
@@ -25,9 +26,10 @@ def run(
     prior: Annotated[
         list[Path] | None, typer.Option("--prior", metavar="CLAIM", help="an earlier claim of yours on this; charged")
     ] = None,
-    release: Annotated[
-        str, typer.Option("--release", metavar="HEX", help="root digest of an OpenSSF model-signing manifest")
-    ] = "",
+    release: ReleaseFolder = "",
+    weights: ReleasedWeights = None,
+    signature: ReleaseSignature = None,
+    released_by: ReleaseSigner = "",
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -42,7 +44,7 @@ def run(
     from modelmark.claim.papers import lots as portions
     from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
     from modelmark.claim.papers.statement import Statement
-    from modelmark.cli import papers
+    from modelmark.cli import papers, releases
     from modelmark.cli.loading import load_key, require_new
     from modelmark.errors import UsageError
 
@@ -56,6 +58,9 @@ def run(
                 f"expected keys for a draw by {kind}, {path.name} was made for {key.draw_kind}",
                 hint="name the authority: --authority PEM" if kind == "offline" else "keygen --draw timestamp",
             )
+    release, told = releases.root(release, weights, signature, released_by)
+    if weights and kind == "timestamp":
+        told += releases.hosts(weights, opened)
     signer = papers.load_identity(identity, passphrase_file)
     earlier = {papers.load(path, Claim).digest for path in prior or ()}
     try:
@@ -74,5 +79,7 @@ def run(
     charged = sum(charge.bits for charge in portions.charges(document))
     size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
     say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
+    for line in told:
+        say(line)
     if authority:
         say("deposit it next; there is no message before that")

@@ -10,6 +10,7 @@ from modelmark.cli.terminal import say, show
 if TYPE_CHECKING:
     from modelmark.report.rows import Audit
 
+_PROTOCOL = "ieee-3304"
 _SUFFIXES = {".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
 
 
@@ -20,7 +21,12 @@ def run(
         typer.Option("-o", "--output", metavar="FILE", help="a file that does not exist yet; default: stdout"),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="html, text or json; default: by FILE's ending, or text")
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="html, text, json, or ieee-3304 for its tables; default: by FILE's ending, or text",
+        ),
     ] = "",
 ) -> None:
     """Sum up audits: what removed which mark at what price, every number with the row it comes from.
@@ -50,8 +56,9 @@ def _format(form: str, output: Path | None) -> str:
     from modelmark.naming import suggest
 
     if form:
-        if form not in _SUFFIXES.values():
-            raise UsageError(f"expected a format, got {form!r}", hint=suggest(form, sorted(set(_SUFFIXES.values()))))
+        known = sorted({*_SUFFIXES.values(), _PROTOCOL})
+        if form not in known:
+            raise UsageError(f"expected a format, got {form!r}", hint=suggest(form, known))
         return form
     if output is None:
         return "text"
@@ -71,6 +78,10 @@ def _made(chosen: str, audit: "Audit") -> str:
         from modelmark.report.machine import machine
 
         return machine(audit)
+    if chosen == _PROTOCOL:
+        from modelmark.report.ieee3304 import tables
+
+        return tables(audit)
     from modelmark.report.plain import plain
 
     return plain(audit)

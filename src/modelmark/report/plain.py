@@ -19,7 +19,7 @@ _SIGNS = {"unmarked": "none", "refused": "n/a", "failed": "failed", "other": "be
 
 def plain(audit: Audit) -> str:
     """Return the report of an audit as text, without an end of line."""
-    lines = ["modelmark audit", *(text for name, value in head(audit) for text in _filled(f"{name}: {value}", 2))]
+    lines = ["modelmark audit", *(text for name, value in head(audit) for text in filled(f"{name}: {value}", 2))]
     for part in parts(audit.rows):
         lines += _part(part)
     return "\n".join(line.rstrip() for line in lines)
@@ -27,18 +27,18 @@ def plain(audit: Audit) -> str:
 
 def _part(part: Part) -> list[str]:
     return [
-        *_title(f"{part.data}, {part.arch}" + (f", setup {part.setup}" if part.setup else "")),
-        *(_filled(part.limits, 2) if part.limits else ()),
-        *(line for one in sentences(part) for line in _filled(one.text + _rows(one.rows), 2)),
-        *_title("Net bits left / points of accuracy lost"),
-        *_filled(
+        *heading(f"{part.data}, {part.arch}" + (f", setup {part.setup}" if part.setup else "")),
+        *(filled(part.limits, 2) if part.limits else ()),
+        *(line for one in sentences(part) for line in filled(one.text + _rows(one.rows), 2)),
+        *heading("Net bits left / points of accuracy lost"),
+        *filled(
             "x removed for at most 5 points, * in some seeds only, + only for more; - costs more everywhere and leaves the mark; "
             "none: no established mark",
             0,
         ),
         *_map(part),
-        *_title("What removes what, for at most 5 points"),
-        *(line for one in facts.verdicts(part) for line in _filled(_verdict(one), 2)),
+        *heading("What removes what, for at most 5 points"),
+        *(line for one in facts.verdicts(part) for line in filled(_verdict(one), 2)),
         *_section("Where the field's rule differs", (_difference(one) for one in facts.differences(part))),
         *_section("Cost as a share of training", (_price(one) for one in facts.prices(part))),
         *_section("Forged claims", (_claim(one) for one in facts.forgeries(part))),
@@ -137,14 +137,16 @@ def _rows(rows: Sequence[Row]) -> str:
     return f" ({'row' if len(rows) == 1 else 'rows'} {several((row.ref for row in rows), 6)})" if rows else ""
 
 
-def _title(text: str) -> list[str]:
-    return ["", *_filled(text, 0), "-" * min(len(text), WIDTH)]
+def heading(text: str) -> list[str]:
+    """Return a heading: an empty line, the text, and dashes under it."""
+    return ["", *filled(text, 0), "-" * min(len(text), WIDTH)]
 
 
 def _section(title: str, texts: Iterable[str]) -> list[str]:
-    lines = [line for text in texts for line in _filled(text, 2)]
-    return [*_title(title), *lines] if lines else []
+    lines = [line for text in texts for line in filled(text, 2)]
+    return [*heading(title), *lines] if lines else []
 
 
-def _filled(text: str, indent: int) -> list[str]:
+def filled(text: str, indent: int) -> list[str]:
+    """Return a text in lines of at most ``WIDTH`` columns; all but the first are indented twice."""
     return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * 2 * indent)

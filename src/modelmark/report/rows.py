@@ -16,6 +16,7 @@ from modelmark.evidence.evidence import BAR
 _MOST = 1 << 29
 _LONGEST = 1 << 20
 _SLACK = 1e-6
+_UNMARKED = {"host": "in the unmarked network before", "after": "in the unmarked network after"}
 _BITS = 1 << 30
 """More than any charge or bar has."""
 
@@ -135,7 +136,9 @@ def _checked(result: Result) -> Result:
     for share in (given.host, given.marked, given.after) if given else ():
         if share is not None and not 0 <= share <= 1:
             raise MalformedError(f"expected accuracies from 0 to 1, got {share}")
-    for when, reading in (("before", result.marked), ("after", result.after)):
+    own = {"before": result.marked, "after": result.after}
+    elsewhere = {_UNMARKED[name]: reading for name, reading in (result.control or {}).items()}
+    for when, reading in (own | elsewhere).items():
         if reading is not None:
             _follows(when, reading)
     return result

@@ -227,14 +227,44 @@ def test_a_cell_is_told_apart_by_everything_that_was_set():
         replace(cell, attack="noise"),
         replace(cell, settings={"amount": 0.1}),
         replace(cell, seed=1),
+        replace(cell, payload=1),
         replace(cell, scheme=Entry("adi")),
         replace(cell, scheme=Entry("uchida", ({"bits": 128},))),
     ]
     changes = {"data": "idx:mnist", "arch": "cnn", "thief": 0.4, "most": 5, "epochs": 3, "owner": 9}
     places = [blank(one, PLAIN).cell for one in (cell, *others)]
     places += [blank(cell, replace(PLAIN, **{name: value})).cell for name, value in changes.items()]
-    assert len(set(places)) == 12
+    assert len(set(places)) == 13
     assert blank(replace(cell, strength=3), PLAIN).cell == places[0]  # its number is no setting
+
+
+def test_what_was_measured_without_a_control_is_measured_again_where_one_is_asked_for(results, folder, tmp_path):
+    output = beside(folder, tmp_path)
+    shutil.copy(folder / "rows.jsonl", output)
+    grid = replace(PLAIN, attacks=(Entry("prune"), Entry("collude")), control=True, payloads=2)
+    rows = {(row.attack, row.payload): row for row in run(grid, output, jobs=1)}
+    assert {place for place, row in rows.items() if row.control} == {("prune", 0), ("prune", 1)}
+    for row in (rows["prune", 0], rows["prune", 1]):
+        assert (row.marked["verdict"], row.after["verdict"]) == ("established", "established")
+        assert {name: reading["verdict"] for name, reading in row.control.items()} == dict.fromkeys(
+            ("host", "after"), "not established"
+        )
+        assert {reading["root"] for reading in row.control.values()} == {row.marked["root"]}
+    assert rows["prune", 0].marked["root"] != rows["prune", 1].marked["root"]  # a key of its own
+    lines = output.read_bytes().count(b"\n")
+    assert lines == len(results) + 2
+    run(grid, output, jobs=1)
+    assert output.read_bytes().count(b"\n") == lines
+
+
+def test_payloads_beyond_the_first_meet_what_can_be_done_to_an_unmarked_network_too():
+    grid = replace(PLAIN, payloads=3)
+    assert {name: sum(cell.attack == name for cell in cells(grid)) for name in ("prune", "collude")} == {
+        "prune": 3,
+        "collude": 1,
+    }
+    with pytest.raises(UsageError, match="expected at least one payload, got 0"):
+        replace(PLAIN, payloads=0)
 
 
 def beside(folder, tmp_path):
