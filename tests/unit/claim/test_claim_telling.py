@@ -1,4 +1,4 @@
-"""What people read of a verdict: no sentence says what was not checked, and none can be read as proof of copying."""
+"""What people read of a verdict: no sentence says what was not checked, and none can be taken for a word on copying."""
 
 import dataclasses
 import html

@@ -101,8 +101,8 @@ CHECKS: dict[str, Words] = {
     ),
     "answers": (
         "What does the suspect answer?",
-        "The suspect was asked or read in the way that the claim had fixed.",
-        "The suspect could not be asked or read in the way that the claim had fixed.",
+        "The suspect was put to the test in the way that the claim had fixed; what it did not give counts as a miss.",
+        "The suspect could not be put to the test in the way that the claim had fixed.",
     ),
     "test": (
         "How well does the suspect agree with the drawn message?",
