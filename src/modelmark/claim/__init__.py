@@ -29,7 +29,7 @@ Loads without torch. From the bottom up:
 ``checks, weighing``    the judge's single checks; the test, less the charges
 ``judging``             ``judge(Papers(...), suspect, identity, trust, now=...) -> Judgement``: verdict and record
 ``rival``               ``rival(verdicts) -> Precedence``: two claims on each other's models
-``explaining``          ``explain``, ``page``: a verdict in plain words
+``telling``             ``tell``: a verdict in plain words; ``explaining`` writes lines, ``pages`` a page (HTML)
 ``schemas``             JSON schemas; ``DOCUMENTS``, all document types by kind
 ======================  ================================================================================================
 

@@ -19,6 +19,7 @@ from modelmark.cli import (
     demo,
     deposit,
     embed,
+    explain,
     identity,
     inspect,
     judge,
@@ -33,7 +34,7 @@ from modelmark.cli.terminal import application, say, show
 from modelmark.errors import ModelmarkError
 
 app = application()
-_DISPUTE = (identity, claim, bom, deposit, carriers, ask, challenge, open, judge, revoke)
+_DISPUTE = (identity, claim, bom, deposit, carriers, ask, challenge, open, judge, explain, revoke)
 for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, report, inspect, *_DISPUTE):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 

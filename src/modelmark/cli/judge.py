@@ -7,7 +7,7 @@ import typer
 
 from modelmark.cli.open import BESIDE
 from modelmark.cli.options import Arch, Output, PassphraseFile, SchemeModule
-from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
+from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, JudgeName, Revocations, Verdicts
 from modelmark.cli.terminal import say, show
 from modelmark.errors import UsageError
 
@@ -42,6 +42,7 @@ def run(
     revocation: Revocations = None,
     explain: Annotated[bool, typer.Option("--explain", help="show the reasoning in plain words")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write it as a page")] = None,
+    name: JudgeName = "",
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -50,7 +51,7 @@ def run(
     Exit status 0 where dependence is shown, 1 for no evidence or not decidable, 3 for an invalid claim.
     """
     from modelmark import files
-    from modelmark.claim.judging import explaining
+    from modelmark.claim.judging import explaining, pages, wording
     from modelmark.claim.judging.judge import Papers, judge
     from modelmark.claim.papers import envelope
     from modelmark.claim.papers.claim import Claim
@@ -59,7 +60,7 @@ def run(
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 
-    record = output.with_name(output.name + ".transcript")
+    judge_name, record = papers.named(name, "--name"), output.with_name(output.name + ".transcript")
     require_new(output, record, *([html] if html else []))
     beside = b""
     if opening is not None:
@@ -83,14 +84,15 @@ def run(
         files.write_new(record, judged.record.data)
     envelope.save(judged.verdict, output)
     if html is not None:
-        files.write_new(html, explaining.page(judged.verdict, laid.claim).encode())
+        files.write_new(html, pages.page(judged.verdict, claimed, asked, judge_name).encode())
     found = judged.verdict.document
-    for line in explaining.explain(judged.verdict, laid.claim) if explain else [explaining.summary(judged.verdict)]:
+    lines = explaining.explain(judged.verdict, claimed, asked, judge_name)
+    for line in lines if explain else [explaining.summary(judged.verdict)]:
         show(line)
     failed = [check for check in found.checks if check.outcome == "fail"]
     for check in failed:
         say(f"{check.name}: {check.detail}")
-    say(f"{output}: {found.sentence}")
+    say(f"{output}: {wording.MEANINGS[found.decision]}")
     raise typer.Exit(STATUS[found.decision])
 
 

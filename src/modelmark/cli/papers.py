@@ -48,6 +48,10 @@ Revocations = Annotated[
     list[Path] | None, typer.Option("--revocation", metavar="FILE", help="a revocation of the claim; may be repeated")
 ]
 
+JudgeName = Annotated[
+    str, typer.Option("--name", metavar="NAME", help="the judge, for people: shown by --explain and --html, not signed")
+]
+
 
 def now() -> str:
     """Return this machine's clock, as documents write a time."""
@@ -74,6 +78,17 @@ def moment(text: str, option: str) -> str:
         Moment(optional=True).check(text)
     except ValueError:
         raise UsageError(f"expected a time like 2026-11-25T17:31:59Z for {option}, got {text!r}") from None
+    return text
+
+
+def named(text: str, option: str) -> str:
+    """Return a name that was typed, or refuse it; an empty text stays empty."""
+    from modelmark.claim.papers.shapes import Text
+
+    try:
+        Text(200).check(text)
+    except ValueError as error:
+        raise UsageError(f"{error} for {option}") from None
     return text
 
 

@@ -8,7 +8,7 @@ from modelmark import canonical, hashing
 from modelmark.carriers.base import Carriers
 from modelmark.claim.dates import deposit, order
 from modelmark.claim.dates.deposit import Dated, Trust
-from modelmark.claim.judging import reading, weighing
+from modelmark.claim.judging import reading, strength, weighing
 from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.papers import envelope, opening
 from modelmark.claim.papers.claim import Claim
@@ -235,8 +235,8 @@ def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: A
     asked, expected = papers.challenge.document, _expected(papers, dated, opened)
     weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols)
     return weighed, (
-        f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {weighed.gross / 1000:.1f} bits, "
-        f"{weighed.net / 1000:.1f} after charges, {weighed.bar} needed"
+        f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {strength.down(weighed.gross)} bits, "
+        f"{strength.down(weighed.net)} after charges, {weighed.bar} needed"
     )
 
 

@@ -1,7 +1,6 @@
 """Openings: the claimant shows the carriers that a challenge asks for, and everyone can check that they are the committed ones.
 
-The document holds salts and digests; the carriers' bytes travel beside it, so that a court can file the one and seal the
-other.
+The document holds salts and digests; the carriers' bytes travel beside it, so that one can be filed and the other sealed.
 """
 
 import hashlib

@@ -1,0 +1,42 @@
+"""A verdict as a page: one HTML file that needs nothing else, no script, no network; every text in it is escaped."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from modelmark.claim.judging import telling
+from modelmark.claim.papers.claim import Claim
+from modelmark.claim.papers.dispute import Challenge
+from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.papers.verdict import Verdict
+
+_FOLDER = Path(__file__).parent / "templates"
+SIGNS = {"holds": "✓", "fails": "✗", "not checked": "○"}
+"""What stands before a word, so that nobody has to tell colours apart."""
+_DECISIONS = {"dependence-shown": "shown", "no-evidence": "none", "invalid-claim": "void", "not-decidable": "open"}
+
+
+def page(
+    signed: Signed[Verdict],
+    claim: Signed[Claim] | None = None,
+    challenge: Signed[Challenge] | None = None,
+    judge: str = "",
+) -> str:
+    """Return a verdict as HTML; arguments as of ``telling.tell``."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    told = telling.tell(signed, claim, challenge, judge)
+    return environment.get_template("verdict.html.j2").render(
+        css=Markup((_FOLDER / "verdict.css").read_text()),
+        told=told,
+        case=challenge.document.case if challenge and challenge.digest == signed.document.challenge else "",
+        counts=telling.counts(told),
+        signs=SIGNS,
+        style=_DECISIONS[told.decision],
+    )
