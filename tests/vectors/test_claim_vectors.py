@@ -28,6 +28,12 @@ def test_there_is_one_document_of_every_kind_and_each_has_its_known_name() -> No
     assert [signed.digest for signed in SIGNED.values()] == [entry["digest"] for entry in KNOWN["documents"]]
 
 
+@pytest.mark.parametrize("known", KNOWN["later"], ids=lambda known: known["kind"])
+def test_documents_of_later_versions_have_their_known_names_too(known) -> None:
+    signed = envelope.parse(known["envelope"].encode(), schemas.DOCUMENTS[known["kind"]])
+    assert (signed.digest, records.version(signed.document)) == (known["digest"], 2)
+
+
 def test_the_deposit_draws_the_known_message() -> None:
     trust = Trust([Authority(base64.b64decode(KNOWN["authority"]))])
     dated = deposit.check(SIGNED["claim"], SIGNED["deposit"], trust)

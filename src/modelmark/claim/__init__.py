@@ -20,7 +20,8 @@ Loads without torch. From the bottom up:
 ``reading``             from an opening to what a suspect is asked (``modelmark.carriers``), and from its answers to symbols
 ``transcript``          the record of queries and answers; ``judging.asking.record`` keeps one and goes on with it
 ``challenging``         ``challenge(..., Terms(...))``: suspect, lot, test and bar, fixed before anything is shown
-``order``               dates, revocations, spent lots
+``order``               dates and revocations
+``ledger``              ``Known``: what was tried before, by challenges and verdicts, on which carriers
 ``checks, weighing``    the judge's single checks; the test, less the charges
 ``judging``             ``judge(Papers(...), suspect, identity, trust, now=...) -> Judgement``: verdict and record
 ``rival``               ``rival(verdicts) -> Precedence``: two claims on each other's models

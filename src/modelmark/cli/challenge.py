@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from modelmark.cli.ledger import Challenges, Claims, Ledger, Revocations, Verdicts
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule
-from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
+from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile
 from modelmark.cli.terminal import say
 from modelmark.errors import UsageError
 
@@ -36,17 +37,23 @@ def run(
     days: Annotated[float, typer.Option("--days", min=0, help="until it expires")] = 30.0,
     verdict: Verdicts = None,
     revocation: Revocations = None,
+    challenge_record: Challenges = None,
+    other_claim: Claims = None,
+    ledger: Ledger = None,
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
+    """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown.
+
+    It takes its lot and counts its suspect from now on, whatever becomes of it. So name what was asked before, or keep a ledger.
+    """
     from modelmark import files
-    from modelmark.claim.judging.challenging import Known, Terms, challenge
+    from modelmark.claim.judging.challenging import Terms, challenge
     from modelmark.claim.papers import envelope
     from modelmark.claim.papers import transcript as records
     from modelmark.claim.papers.claim import Claim
     from modelmark.claim.papers.dispute import MAX_TOKEN, Frozen
-    from modelmark.claim.papers.verdict import Revocation, Verdict
+    from modelmark.cli import ledger as ledgers
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 
@@ -71,10 +78,12 @@ def run(
             claimed, paper, suspect, signer, papers.load_trust(authority),
             Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record,
             kinds=papers.kinds(scheme),
-            known=Known(papers.load_all(verdict, Verdict, claimed), papers.load_all(revocation, Revocation, claimed)),
+            known=ledgers.known(claimed, verdict, revocation, challenge_record, other_claim, ledger),
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None
+    if ledger is not None:
+        ledgers.keep_challenge(ledger, claimed, signed)
     envelope.save(signed, output)
     say(
         f"{output}: {suspect.kind} {suspect.digest[:16]} frozen; lot {lot} of key {key}, open by {signed.document.expires}"

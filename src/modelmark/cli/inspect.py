@@ -51,7 +51,12 @@ def _read(path: Path) -> dict[str, Any]:
         if kind in schemas.DOCUMENTS:
             signed = envelope.parse(data, schemas.DOCUMENTS[kind])
             fields = records.dump(signed.document)
-            return {"type": f"modelmark.{kind}", "v": envelope.VERSION, "digest": signed.digest, **fields}
+            return {
+                "type": f"modelmark.{kind}",
+                "v": records.version(signed.document),
+                "digest": signed.digest,
+                **fields,
+            }
     if with_magic.startswith(b'{"claim"'):
         record = transcript.load(path)
         count = {"queries": len(record.asked), "ordinary": sum(one.carrier < 0 for one in record.asked)}

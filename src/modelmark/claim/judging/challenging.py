@@ -1,7 +1,6 @@
 """``challenge``: the judge fixes suspect, lot, test and bar before anything is shown."""
 
 import secrets as os_random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,8 @@ import numpy as np
 from modelmark.carriers.base import complete, plurality
 from modelmark.claim.dates import deposit, order
 from modelmark.claim.dates.deposit import Dated, Trust
-from modelmark.claim.judging import reading, weighing
+from modelmark.claim.judging import ledger, reading, weighing
+from modelmark.claim.judging.ledger import NOTHING, Known
 from modelmark.claim.judging.reading import Kinds
 from modelmark.claim.papers import envelope, lots
 from modelmark.claim.papers.claim import Claim, Entry
@@ -17,9 +17,10 @@ from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.transcript import Head, Transcript
-from modelmark.claim.papers.verdict import Revocation, Verdict
 from modelmark.errors import MismatchError, UsageError
 from modelmark.suspects.base import MISSING
+
+__all__ = ["Known", "Terms", "challenge"]
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,6 @@ class Terms:
     nonce: bytes | None = None
 
 
-@dataclass(frozen=True)
-class Known:
-    """All verdicts on a claim, and all revocations of it, that the judge knows."""
-
-    verdicts: Sequence[Signed[Verdict]] = ()
-    revocations: Sequence[Signed[Revocation]] = ()
-
-
 def challenge(
     claim: Signed[Claim],
     paper: Signed[Deposit] | None,
@@ -65,7 +58,7 @@ def challenge(
     trust: Trust,
     terms: Terms,
     *,
-    known: Known = Known(),
+    known: Known = NOTHING,
     record: Transcript | None = None,
     kinds: Kinds | None = None,
 ) -> Signed[Challenge]:
@@ -84,8 +77,8 @@ def challenge(
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
-        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent, the
-            claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
+        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent or
+            pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
     dated = deposit.check(claim, paper, trust)
@@ -100,8 +93,8 @@ def challenge(
         identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
         (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test, bar,
     )  # fmt: skip
-    order.require_unspent(claim.digest, asked, claim.document.policy.suspects, known.verdicts)
-    order.require_standing(claim, asked, known.revocations)
+    ledger.require_room(claim, asked, known)
+    ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
     weighing.require_reach(claim.document, asked, entry)
     if record is not None:

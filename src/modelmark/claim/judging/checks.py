@@ -9,6 +9,7 @@ from modelmark.carriers.base import Carriers
 from modelmark.claim.dates import deposit, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import reading, weighing
+from modelmark.claim.judging.ledger import Known
 from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.papers import envelope, opening
 from modelmark.claim.papers.claim import Claim
@@ -68,8 +69,10 @@ class Papers:
     Args:
         claim, deposit, challenge, opening: the deposit is None for an offline claim, the opening where none came.
         beside: the carriers that travelled beside the opening.
-        verdicts: all that are known of the claim, of judges that this one believes.
+        verdicts: all that are known of the claim and its keys, of judges that this one believes.
         revocations: all that are known; those that the claimant did not sign count for nothing.
+        challenges: this judge's own others on the claim and its keys, judged or not.
+        claims: others of the same keys; see ``ledger.Known``.
     """
 
     claim: Signed[Claim]
@@ -79,11 +82,26 @@ class Papers:
     beside: bytes = b""
     verdicts: Sequence[Signed[Verdict]] = ()
     revocations: Sequence[Signed[Revocation]] = ()
+    challenges: Sequence[Signed[Challenge]] = ()
+    claims: Sequence[Signed[Claim]] = ()
+
+    @property
+    def known(self) -> Known:
+        """What was tried before."""
+        return Known(self.verdicts, self.revocations, self.challenges, self.claims)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the claimant answered this challenge; what others send, or answers to others, is no answer."""
+        found = self.opening
+        whose = found is not None and found.document.signers == self.claim.document.signers
+        return whose and found is not None and found.document.challenge == self.challenge.digest
 
 
 def signatures(papers: Papers) -> tuple[bool, str]:
     """Verify every envelope again, whoever read it before."""
     whole: list[Signed[Any]] = [papers.claim, papers.challenge, *papers.verdicts, *papers.revocations]
+    whole += [*papers.challenges, *papers.claims]
     whole += [paper for paper in (papers.deposit, papers.opening) if paper is not None]
     for paper in whole:
         again = envelope.parse(paper.data, type(paper.document))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from modelmark.claim.dates import order
 from modelmark.claim.dates.deposit import Trust
-from modelmark.claim.judging import checks
+from modelmark.claim.judging import checks, ledger
 from modelmark.claim.judging.checks import Papers, Recorded, Suspect
 from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.papers import envelope, transcript
@@ -42,11 +42,6 @@ class _Docket:
 
     checks: list[Check] = field(default_factory=list)
     decision: str = ""
-
-    @property
-    def failed(self) -> str:
-        """Name of the check that failed, or nothing."""
-        return next((check.name for check in self.checks if check.outcome == "fail"), "")
 
     def check(self, name: str, failing: str, step: Callable[[], tuple[T, str]]) -> T | None:
         """Take one step, which returns what it found and a word about it, unless a check before it failed."""
@@ -101,15 +96,13 @@ def judge(
     docket.check("signatures", "invalid-claim", lambda: checks.signatures(papers))
     docket.check("papers", "invalid-claim", lambda: checks.together(papers))
     dated = docket.check("deposit", "invalid-claim", lambda: checks.dated(papers, trust))
+    known = papers.known
     docket.check(
-        "revocation",
-        "invalid-claim",
-        lambda: checks.said(order.require_standing(papers.claim, asked, papers.revocations)),
+        "revocation", "invalid-claim", lambda: checks.said(ledger.require_standing(papers.claim, asked, known))
     )
-    suspects = papers.claim.document.policy.suspects
     docket.check(
         "lot", "not-decidable",
-        lambda: checks.said(order.require_unspent(papers.claim.digest, asked, suspects, papers.verdicts)),
+        lambda: checks.said(ledger.require_room(papers.claim, asked, known, own=papers.challenge.digest)),
     )  # fmt: skip
     docket.check("opening in time", "no-evidence", lambda: checks.present(papers))
     docket.check("expiry", "invalid-claim", lambda: checks.in_time(papers, received or now))
@@ -125,6 +118,8 @@ def judge(
     weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, dated, opened, answers))
     record = _record(suspect, papers, answers)
     decision = docket.decision or _decide(weighed)
+    over = papers.opening is None or papers.answered
+    burned = ledger.taken(papers.claim, asked) if over else ()
     verdict = Verdict(
         identity.signers, now, papers.claim.digest, papers.deposit.digest if papers.deposit else "",
         papers.challenge.digest, papers.opening.digest if papers.opening else "", asked.suspect,
@@ -132,8 +127,8 @@ def judge(
         claim_date=checks.date(dated), suspect_date=seen or "",
         order=order.order(dated.date if dated else None, seen or ""), checks=tuple(docket.checks),
         weighed=(weighed,) if weighed else (), decision=decision, sentence=SENTENCES[decision],
-        spent=(Spent(asked.key, asked.lot),) if papers.opening and docket.failed != "opening" else (),
-        software=f"modelmark {importlib.metadata.version('modelmark')}",
+        spent=tuple(Spent(asked.key, asked.lot) for _ in burned),
+        software=f"modelmark {importlib.metadata.version('modelmark')}", burned=burned,
     )  # fmt: skip
     return Judgement(envelope.sign(verdict, identity), record)
 
