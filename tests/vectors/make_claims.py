@@ -21,6 +21,7 @@ from modelmark.claim.papers.dispute import Challenge, Frozen
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.transcript import Head, order
 from modelmark.claim.papers.verdict import SENTENCES, Burned, Charged, Check, Revocation, Spent, Verdict, Weighed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
@@ -85,6 +86,11 @@ def later(verdict: Verdict) -> list[Signed[Any]]:
     return [envelope.sign(replace(verdict, burned=burned), JUDGE)]
 
 
+def asking(nonce: str) -> Head:
+    """The first line of a record whose order a nonce gives."""
+    return Head("ab" * 32, 0, 0, nonce, "exact")
+
+
 def entry(one: Signed[Any]) -> dict[str, Any]:
     """A document, its name and its kind."""
     return {"kind": one.document.kind, "digest": one.digest, "envelope": one.data.decode()}
@@ -107,6 +113,10 @@ def build(anchor: bytes, token: bytes) -> dict[str, Any]:
         "choose": [
             {"count": count, "wanted": wanted, "answer": list(lots.choose(count, wanted, "open", b"a", b"b"))}
             for count, wanted in ((1, 1), (8, 3), (100, 40))
+        ],
+        "order": [
+            {"nonce": NONCE, "claim": "ab" * 32, "count": count, "answer": list(order(asking(NONCE), range(count)))}
+            for count in (1, 8, 40)
         ],
         "half": [{"count": count, "answer": list(half(bytes(32), count, bytes(32), b""))} for count in (4, 40)],
     }

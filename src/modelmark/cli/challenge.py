@@ -32,7 +32,9 @@ def run(
     key: Annotated[int, typer.Option("--key", min=0, help="number of the key in the claim")] = 0,
     lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot; one that nobody has seen")] = 0,
     draws: Annotated[int, typer.Option("--draws", min=0, help="so many trials of the lot, drawn; 0: all")] = 0,
-    test: Annotated[str, typer.Option("--test", help="exact or e-process")] = "exact",
+    test: Annotated[
+        str, typer.Option("--test", help="exact or e-process; default: what the transcript names, else exact")
+    ] = "",
     bar: Annotated[int, typer.Option("--bits", min=0, help="net bits; 0: the claim's own bar")] = 0,
     days: Annotated[float, typer.Option("--days", min=0, help="until it expires")] = 30.0,
     verdict: Verdicts = None,
@@ -70,13 +72,14 @@ def run(
         assert transcript is not None
         record = records.load(transcript)
         suspect = Frozen("transcript", record.digest, tokens)
+    named = test or (record.head.test if record else "") or "exact"
     signer = papers.load_identity(identity, passphrase_file)
     claimed = papers.load(claim, Claim)
     paper = papers.load_deposit(deposit, claimed)
     try:
         signed = challenge(
             claimed, paper, suspect, signer, papers.load_trust(authority),
-            Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record,
+            Terms(papers.now(), papers.later(days), case, key, lot, draws, named, bar or None), record=record,
             kinds=papers.kinds(scheme),
             known=ledgers.known(claimed, verdict, revocation, challenge_record, other_claim, ledger),
         )  # fmt: skip

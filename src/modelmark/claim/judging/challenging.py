@@ -11,12 +11,12 @@ from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import ledger, reading, weighing
 from modelmark.claim.judging.ledger import NOTHING, Known
 from modelmark.claim.judging.reading import Kinds
-from modelmark.claim.papers import envelope, lots
+from modelmark.claim.papers import envelope, lots, transcript
 from modelmark.claim.papers.claim import Claim, Entry
 from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
-from modelmark.claim.papers.transcript import Head, Transcript
+from modelmark.claim.papers.transcript import Transcript
 from modelmark.errors import MismatchError, UsageError
 from modelmark.suspects.base import MISSING
 
@@ -96,22 +96,31 @@ def challenge(
     ledger.require_room(claim, asked, known)
     ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
-    weighing.require_reach(claim.document, asked, entry)
+    weighing.require_reach(claim.document, asked, entry, late=record is not None and not record.head.test)
     if record is not None:
         _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
 
 
 def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:
-    if record.head != Head(asked.claim, asked.key, asked.lot):
-        whose = "this claim" if record.head.claim == asked.claim else "another claim"
+    head, about = record.head, (asked.claim, asked.key, asked.lot)
+    if head.about != about:
+        whose = "this claim" if head.claim == asked.claim else "another claim"
         raise MismatchError(
             f"expected a transcript about this claim, key {asked.key} and lot {asked.lot}, "
-            f"got one about {whose}, key {record.head.key} and lot {record.head.lot}"
+            f"got one about {whose}, key {head.key} and lot {head.lot}"
         )
-    trials, alphabet = lots.drawn(asked, entry), entry.statement.alphabet
+    if head.test not in ("", asked.test):
+        raise MismatchError(
+            f"expected the {head.test} test, which the transcript named before anything was asked, got {asked.test}"
+        )
+    alphabet, drawn = entry.statement.alphabet, lots.drawn(asked, entry)
+    queries = [trial * each + i for trial in drawn for i in range(each)]
+    transcript.require_order(record, queries)
+    trials = transcript.completed(head, queries, each)
     given = {one.carrier: one.answer for one in record.asked}
     answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
     found = plurality(answers[: complete(answers, each)], alphabet).tolist()
     message = dated.draw(asked.key).message(alphabet, entry.statement.trials)
-    weighing.weigh(dated.claim.document, asked, entry, [int(message[i]) for i in trials], found)
+    expected = [int(message[i]) for i in trials]
+    weighing.weigh(dated.claim.document, asked, entry, expected, found, late=not head.test)

@@ -1,7 +1,7 @@
 """The judge's single checks: each returns what it found with a word about it, or refuses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from modelmark import canonical, hashing
@@ -12,6 +12,7 @@ from modelmark.claim.judging import reading, weighing
 from modelmark.claim.judging.ledger import Known
 from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.papers import envelope, opening
+from modelmark.claim.papers import transcript as transcripts
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge, Deposit, Opening
 from modelmark.claim.papers.envelope import Signed
@@ -173,16 +174,31 @@ def unpacked(opened: Opened | None, beside: bytes) -> tuple[dict[int, bytes], st
     }, "the bytes fit the opening"
 
 
-def frozen(suspect: Suspect, papers: Papers) -> tuple[bool, str]:
-    """Check that the suspect is the one that was frozen."""
+def frozen(suspect: Suspect, papers: Papers, made: Carriers | None) -> tuple[bool, str]:
+    """Check that the suspect is the one that was frozen, and a record of answers one that left no choice."""
     asked = papers.challenge.document
     if (suspect.kind, suspect.digest) != (asked.suspect.kind, asked.suspect.digest):
         raise MismatchError(
             f"expected the suspect that was frozen, {asked.suspect.digest[:16]}, got {suspect.digest[:16]}"
         )
-    if isinstance(suspect, Recorded) and suspect.record.head != head(papers):
+    if not isinstance(suspect, Recorded):
+        return True, f"{suspect.kind} {suspect.digest[:16]}, frozen at {asked.issued}"
+    assert made is not None
+    said = suspect.record.head
+    if said.about != head(papers).about:
         raise MismatchError("expected a transcript about this claim, key and lot, got one about others")
-    return True, f"{suspect.kind} {suspect.digest[:16]}, frozen at {asked.issued}"
+    if said.test not in ("", asked.test):
+        raise MismatchError(f"expected the {said.test} test, which the transcript named, got the {asked.test} test")
+    transcripts.require_order(suspect.record, made.queries())
+    order = "in the order of its nonce" if said.nonce else "in ascending order, which who answers can know"
+    return True, f"transcript {suspect.digest[:16]}, asked {order}, frozen at {asked.issued}"
+
+
+def as_asked(suspect: Suspect, opened: Opened | None, made: Carriers | None) -> Opened | None:
+    """Return what was opened with its trials in the order in which they count: that of a record, else ascending."""
+    if opened is None or made is None or not isinstance(suspect, Recorded):
+        return opened
+    return replace(opened, trials=transcripts.completed(suspect.record.head, made.queries(), made.each))
 
 
 def seen(asked: Challenge, trust: Trust, known: str) -> tuple[str | None, str]:
@@ -247,11 +263,14 @@ def answered(
     return found, f"{int((found.answers != MISSING).sum())} queries were answered"
 
 
-def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: Answered | None) -> tuple[Weighed, str]:
+def weigh(
+    papers: Papers, suspect: Suspect, dated: Dated | None, opened: Opened | None, answers: Answered | None
+) -> tuple[Weighed, str]:
     """Compare with the drawn message and subtract charges."""
     assert dated is not None and opened is not None and answers is not None  # noqa: PT018
     asked, expected = papers.challenge.document, _expected(papers, dated, opened)
-    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols)
+    late = isinstance(suspect, Recorded) and not suspect.record.head.test
+    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols, late=late)
     return weighed, (
         f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {weighed.gross / 1000:.1f} bits, "
         f"{weighed.net / 1000:.1f} after charges, {weighed.bar} needed"
