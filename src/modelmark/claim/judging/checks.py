@@ -13,7 +13,7 @@ from modelmark.claim.judging.ledger import Known
 from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.papers import envelope, opening
 from modelmark.claim.papers import transcript as transcripts
-from modelmark.claim.papers.claim import Claim
+from modelmark.claim.papers.claim import Claim, of_one_secret
 from modelmark.claim.papers.dispute import Challenge, Deposit, Opening
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.opening import Opened
@@ -21,6 +21,7 @@ from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.transcript import ORDINARY, Head, Transcript
 from modelmark.claim.papers.verdict import Revocation, Verdict, Weighed
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.evidence.evidence import BAR
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
@@ -122,10 +123,11 @@ def together(papers: Papers) -> tuple[bool, str]:
         )
     if asked.draws and asked.suspect.kind == "transcript":
         raise MismatchError("expected a whole lot where answers were recorded before the nonce, got a part of it")
-    return (
-        True,
-        f"the challenge names them; {asked.test} test, bar {asked.bar} bits, lot {asked.lot} of key {asked.key}",
-    )
+    remarks = [f"bar {asked.bar} bits", f"lot {asked.lot} of key {asked.key}"]
+    if asked.bar < BAR:
+        remarks[0] += f", below the usual {BAR}"
+    remarks += [f"keys {a} and {b} were made from one secret" for a, b in of_one_secret(papers.claim.document)]
+    return True, f"the challenge names them; {asked.test} test, {', '.join(remarks)}"
 
 
 def dated(papers: Papers, trust: Trust) -> tuple[Dated, str]:
