@@ -1,13 +1,20 @@
-"""A judge's ledger: what was asked before counts without being named, and two processes do not slip past one another."""
+"""A judge's ledger: what was asked before counts without being named, and two processes do not slip past one another.
+
+And a nonce that an authority gives.
+"""
+
+import shutil
 
 import pytest
 
 from modelmark.claim.judging.ledger import NOTHING
 from modelmark.claim.papers import envelope
+from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.verdict import Verdict
 from modelmark.cli import ledger, papers
 from modelmark.models import build
 from modelmark.suspects import weights
+from modelmark.testing.authority import LocalAuthority
 
 NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
 
@@ -96,3 +103,24 @@ def test_a_ledger_is_a_folder_of_whole_papers(desk, run):
     refused(run(*asks(0, "one", *KEPT)), "x.challenge")
     (desk / "ledger" / "x.challenge").rename(desk / "ledger" / "x.note")
     assert run(*asks(0, "one", *KEPT)).status == 0
+
+
+def test_a_nonce_is_taken_from_an_authoritys_answer(desk, run, tmp_path_factory):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: no timestamp authority to ask")
+    pytest.importorskip("rfc3161_client", reason="pip install 'modelmark[evidence]'")
+    authority = LocalAuthority.make(tmp_path_factory.mktemp("authority"))
+    said = ["--draws", 50, "--authority", authority.root]
+    assert run(*asks(0, "n.tsq", *said, "--nonce-request")).status == 0
+    (desk / "n.tsr").write_bytes(authority.answer((desk / "n.tsq").read_bytes()))
+    given = ["--nonce-query", "n.tsq", "--nonce-response", "n.tsr"]
+    refused(run(*asks(0, "x", "--draws", 51, *said[2:], *given)), "(n.tsr, to n.tsq)")  # other terms than were stamped
+    ran = run(*asks(0, "x", "--draws", 50, *given))
+    assert (ran.status, "--nonce-response and --authority together" in ran.err) == (2, True)
+    assert run(*asks(0, "one", *said, *given)).status == 0
+    assert len(envelope.load(desk / "one", Challenge).document.source) == 1
+    assert run("open", "a.claim", "one", "--key", "a.key", "--identity", "owner.id", "-o", "o").status == 0
+    judged = ["judge", "a.claim", "one", "--opening", "o", "--weights", "0.safetensors", "--identity", "judge.id"]
+    assert run(*judged, *said[2:], "-o", "v").status == 1
+    found = {check.name: check for check in envelope.load(desk / "v", Verdict).document.checks}
+    assert found["nonce"].detail.startswith("from a timestamp of authority ")

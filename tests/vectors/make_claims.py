@@ -17,7 +17,7 @@ from modelmark.claim.dates.timestamp import Authority
 from modelmark.claim.judging.cut_and_choose import half
 from modelmark.claim.papers import envelope, lots, opening, schemas
 from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.dispute import Challenge, Frozen, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.statement import Statement
@@ -80,10 +80,13 @@ def dispute(claimed: Signed[Claim], paper: Signed[Any]) -> list[Signed[Any]]:
     return [challenge, opened, envelope.sign(verdict, JUDGE), envelope.sign(burned, OWNER)]
 
 
-def later(verdict: Verdict) -> list[Signed[Any]]:
-    """The same verdict as it is written since version 2."""
-    burned = (Burned(key().statement["root"], 4, 4),)
-    return [envelope.sign(replace(verdict, burned=burned), JUDGE)]
+def later(challenge: Challenge, verdict: Verdict) -> list[Signed[Any]]:
+    """The same challenge and verdict as they are written since version 2."""
+    source, burned = Source(beacon="moon", round=7, proof=b"signed"), Burned(key().statement["root"], 4, 4)
+    return [
+        envelope.sign(replace(challenge, source=(source,)), JUDGE),
+        envelope.sign(replace(verdict, burned=(burned,)), JUDGE),
+    ]
 
 
 def asking(nonce: str) -> Head:
@@ -107,7 +110,7 @@ def build(anchor: bytes, token: bytes) -> dict[str, Any]:
         "authority": base64.b64encode(anchor).decode(),
         "token": base64.b64encode(token).decode(),
         "documents": [entry(one) for one in signed],
-        "later": [entry(one) for one in later(signed[-2].document)],
+        "later": [entry(one) for one in later(signed[2].document, signed[4].document)],
         "date": dated.date.isoformat() if dated.date else "",
         "draw": {"token": dated.token.hex(), "message": dated.draw().message(3, 8).tolist()},
         "choose": [

@@ -46,6 +46,11 @@ class State:
         """Digest of the tensors, hex; no container changes it."""
         return self._file.digest
 
+    @property
+    def arch(self) -> str:
+        """How its network is built, as far as that is known."""
+        return self._arch
+
     def told(self, revealed: Mapping[str, str]) -> "State":
         """Return the suspect with the architecture that was revealed, if none was typed; it is not trusted."""
         return self if self._arch else State(self._file, revealed.get("arch", ""))

@@ -25,10 +25,17 @@ def first_seen(suspect: Frozen, trust: Trust, known: str) -> str:
         MalformedError: a token is nobody's whom the judge trusts, or of something else.
     """
     moments = [instant(known)] if known else []
-    for token in suspect.tokens:
-        stamp = _stamp(token, bytes.fromhex(suspect.digest), trust)
-        moments.append(stamp.time - stamp.accuracy)
+    moments += [stamp.time - stamp.accuracy for stamp in stamps(suspect, trust)]
     return written(min(moments)) if moments else ""
+
+
+def stamps(suspect: Frozen, trust: Trust) -> list[timestamp.Stamp]:
+    """Return what each of a suspect's tokens says.
+
+    Raises:
+        MalformedError: a token is nobody's whom the judge trusts, or of something else.
+    """
+    return [_stamp(token, bytes.fromhex(suspect.digest), trust) for token in suspect.tokens]
 
 
 def order(claimed: datetime.datetime | None, suspect: str) -> str:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelmark.carriers.base import complete, plurality
-from modelmark.claim.dates import deposit, order
+from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import ledger, reading, weighing
 from modelmark.claim.judging.ledger import NOTHING, Known
 from modelmark.claim.judging.reading import Kinds
 from modelmark.claim.papers import envelope, lots, transcript
 from modelmark.claim.papers.claim import Claim, Entry
-from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen
+from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.transcript import Transcript
@@ -37,6 +37,7 @@ class Terms:
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
+        source: gives the nonce instead, out of the judge's hands.
     """
 
     issued: str
@@ -48,6 +49,7 @@ class Terms:
     test: str = "exact"
     bar: int | None = None
     nonce: bytes | None = None
+    source: Source | None = None
 
 
 def challenge(
@@ -89,10 +91,9 @@ def challenge(
     if terms.draws and suspect.kind == "transcript":
         raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {terms.draws}")
     entry = lots.require(claim.document, terms.key, terms.lot)
-    asked = Challenge(
-        identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
-        (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test, bar,
-    )  # fmt: skip
+    asked = termed(claim, paper, suspect, identity, terms)
+    if terms.source is not None:
+        asked = nonce.drawn(asked, terms.source, trust)
     ledger.require_room(claim, asked, known)
     ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
@@ -100,6 +101,17 @@ def challenge(
     if record is not None:
         _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
+
+
+def termed(
+    claim: Signed[Claim], paper: Signed[Deposit] | None, suspect: Frozen, identity: Identity, terms: Terms
+) -> Challenge:
+    """Return the challenge that these terms make, nothing checked; ``nonce.terms`` of it is what an authority may stamp."""
+    return Challenge(
+        identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
+        (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test,
+        claim.document.policy.bar if terms.bar is None else terms.bar,
+    )  # fmt: skip
 
 
 def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:

@@ -18,6 +18,7 @@ _MEANING = {
     "signatures": "Every document was signed by the parties it names, and not changed since.",
     "papers": "The documents belong to one another.",
     "deposit": "Independent timestamp authorities saw the claim before its secret message was drawn from their answer.",
+    "nonce": "Which part of the evidence is asked for was left to chance.",
     "revocation": "The claimant has not taken the claim back.",
     "lot": "This portion of the evidence was not shown to anybody before.",
     "opening in time": "The claimant answered the challenge.",

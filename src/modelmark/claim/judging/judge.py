@@ -4,17 +4,18 @@ The first check that fails decides; those after it are skipped. Only one step to
 object, so that this file needs no torch.
 """
 
-import importlib.metadata
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from modelmark.claim.dates import order
+from modelmark.claim.dates import nonce, order
 from modelmark.claim.dates.deposit import Trust
-from modelmark.claim.judging import checks, ledger
-from modelmark.claim.judging.checks import Papers, Recorded, Suspect
+from modelmark.claim.judging import checks, desk, ledger
+from modelmark.claim.judging.checks import Recorded, Suspect
+from modelmark.claim.judging.desk import Papers
 from modelmark.claim.judging.reading import Answered, Kinds
+from modelmark.claim.judging.software import software
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
@@ -93,9 +94,10 @@ def judge(
     if papers.opening is None and instant(now) <= instant(asked.expires):
         raise UsageError(f"expected an opening, or to wait for one until {asked.expires}, got none")
     docket = _Docket()
-    docket.check("signatures", "invalid-claim", lambda: checks.signatures(papers))
-    docket.check("papers", "invalid-claim", lambda: checks.together(papers))
+    docket.check("signatures", "invalid-claim", lambda: desk.signatures(papers))
+    docket.check("papers", "invalid-claim", lambda: desk.together(papers))
     dated = docket.check("deposit", "invalid-claim", lambda: checks.dated(papers, trust))
+    docket.check("nonce", "not-decidable", lambda: nonce.check(asked, trust))
     known = papers.known
     docket.check(
         "revocation", "invalid-claim", lambda: checks.said(ledger.require_standing(papers.claim, asked, known))
@@ -104,8 +106,8 @@ def judge(
         "lot", "not-decidable",
         lambda: checks.said(ledger.require_room(papers.claim, asked, known, own=papers.challenge.digest)),
     )  # fmt: skip
-    docket.check("opening in time", "no-evidence", lambda: checks.present(papers))
-    docket.check("expiry", "invalid-claim", lambda: checks.in_time(papers, received or now))
+    docket.check("opening in time", "no-evidence", lambda: desk.present(papers))
+    docket.check("expiry", "invalid-claim", lambda: desk.in_time(papers, received or now))
     opened = docket.check("opening", "invalid-claim", lambda: checks.opened(papers))
     shown = docket.check("carriers", "invalid-claim", lambda: checks.unpacked(opened, papers.beside))
     kind = docket.check("scheme", "not-decidable", lambda: checks.readable(opened, asked, kinds))
@@ -129,7 +131,7 @@ def judge(
         order=order.order(dated.date if dated else None, seen or ""), checks=tuple(docket.checks),
         weighed=(weighed,) if weighed else (), decision=decision, sentence=SENTENCES[decision],
         spent=tuple(Spent(asked.key, asked.lot) for _ in burned),
-        software=f"modelmark {importlib.metadata.version('modelmark')}", burned=burned,
+        software=software(), burned=burned,
     )  # fmt: skip
     return Judgement(envelope.sign(verdict, identity), record)
 
@@ -144,7 +146,7 @@ def _record(suspect: Suspect, papers: Papers, found: Answered | None) -> Transcr
     if found is None:
         return None
     answers = zip(found.queries, found.answers.tolist(), strict=True)
-    return transcript.of(checks.head(papers), found.queries, dict(answers))
+    return transcript.of(desk.head(papers), found.queries, dict(answers))
 
 
 def _line(text: str) -> str:
