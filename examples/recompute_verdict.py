@@ -67,14 +67,18 @@ def drawn(public, kind, tokens):  # the message: one symbol a trial, from the st
     return [below(public["alphabet"], "symbol", rho, i.to_bytes(8, "big")) for i in range(public["trials"])]
 
 
-def asked_for(entry, asked):  # the trials of the lot, or so many of them in a shuffle that suspect and nonce decide
+def dealt(numbers, wanted, tag, *parts):  # so many of the numbers, in the order of a shuffle that the parts decide
+    order = list(numbers)
+    for i in range(wanted):
+        other = i + below(len(order) - i, tag, *map(bytes.fromhex, parts), i.to_bytes(8, "big"))
+        order[i], order[other] = order[other], order[i]
+    return order[:wanted]
+
+
+def asked_for(entry, asked):  # the trials of the lot, or so many of them that suspect and nonce decide
     first, count = sum(entry["lots"][: asked["lot"]]), entry["lots"][asked["lot"]]
     parts = entry["statement"]["root"], asked["suspect"]["digest"], asked["nonce"], asked["claim"]
-    order = list(range(first, first + count))
-    for i in range(asked["draws"]):
-        other = i + below(count - i, "open", *map(bytes.fromhex, parts), i.to_bytes(8, "big"))
-        order[i], order[other] = order[other], order[i]
-    return sorted(order[: asked["draws"] or count])
+    return sorted(dealt(range(first, first + count), asked["draws"], "open", *parts)) or [*range(first, first + count)]
 
 
 def opened(public, shown, beside):  # the carriers by number, which salts and proof lead up to the root
@@ -125,20 +129,25 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     return makes, each
 
 
-def symbols(lines, head, makes, each, trials):  # the plurality of each trial's answers, as far as all were recorded
+def symbols(
+    lines, head, makes, each, trials
+):  # the plurality of each trial's answers, in the order in which they count
     first, *rows = map(json.loads, lines.splitlines())
-    agree("head of the transcript", head | {"type": "modelmark.transcript", "v": 1}, first)
+    agree("head of the transcript", head, {name: first.get(name) for name in head})
     rows = [row for row in rows if row["carrier"] in makes]  # others are ordinary queries, which count for nothing
-    answers = {row["carrier"]: row["answer"] for row in rows}
-    agree("order of the queries", sorted(answers), [row["carrier"] for row in rows])
+    answers, order = {row["carrier"]: row["answer"] for row in rows}, [n for n in sorted(makes) if n // each in trials]
+    if first["v"] > 1:
+        order = dealt(order, len(order), "ask", first["nonce"], head["claim"])
+    asked = order[: len(answers)] if first["v"] > 1 else sorted(answers)
+    agree("order of the queries", asked, [row["carrier"] for row in rows])
     agree("queries", {i: sha(makes[i]).hex() for i in answers}, {row["carrier"]: row["query"] for row in rows})
-    found = []
-    for trial in trials:
+    last, found = {number // each: place for place, number in enumerate(order)}, {}
+    for trial in sorted(last, key=last.get):
         votes = [answers.get(query) for query in range(trial * each, (trial + 1) * each)]
         if None in votes:
             break
-        found.append(max(sorted(set(votes) - {-1}), key=votes.count, default=-1))
-    return found
+        found[trial] = max(sorted(set(votes) - {-1}), key=votes.count, default=-1)
+    return found, first.get("test")
 
 
 def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the e-process ends as soon as it is decided
@@ -175,10 +184,13 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
     if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
         agree("suspect", named["transcript"], suspect["digest"])
-    read = symbols(lines, {"claim": name, "key": asked["key"], "lot": asked["lot"]}, *queries(public, known), trials)
-    hits = [symbol == message[trial] for symbol, trial in zip(read, trials, strict=False)]
+    head = {"claim": name, "key": asked["key"], "lot": asked["lot"], "type": "modelmark.transcript"}
+    read, named = symbols(lines, head, *queries(public, known), trials)
+    hits = [symbol == message[trial] for trial, symbol in read.items()]
+    late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
-    charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
+    charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in (*tries, 1 + late) if n > 1)]
+    agree("test", asked["test"], named or asked["test"])
     bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]
     n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)
     gross, net = math.floor(1000 * bits), max(math.floor(1000 * bits) - sum(charges), 0)

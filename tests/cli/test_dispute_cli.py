@@ -11,11 +11,14 @@ import pytest
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.claim import Claim
 from modelmark.errors import UsageError
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.marks import keyfile, keys
 from modelmark.models import build
+from modelmark.schemes.adi import Adi
 from modelmark.suspects import weights
 from modelmark.testing.authority import LocalAuthority
 
+FACE = PictureFeed((1, 8, 8), tuple("0123456789"))
 NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
 
 
@@ -71,6 +74,10 @@ def test_claims_fit_their_keys(owner, run, authority):
     refused(run("claim", owner / "off.key", *pinned, *who), 2, "expected keys for a draw by timestamp")
     refused(run("claim", owner / "off.key", "--lots", 10, *who), 2, "expected lots of at least")
     refused(run("claim", owner / "off.key", owner / "off.key", *who), 2, "one root twice")
+    secret = keyfile.load(owner / "off.key", None).secret
+    twin = keys.keygen(Adi(triggers=120), build("cnn", (1, 8, 8), 10, seed=0), FACE, secret=secret)
+    keyfile.save(twin, owner / "twin.key", None)
+    refused(run("claim", owner / "off.key", owner / "twin.key", *who), 2, "expected a secret of its own for every key")
     assert run("claim", owner / "off.key", *who).status == 0
     refused(run("claim", owner / "off.key", *who), 2, "expected a new file")
     again = ["--prior", owner / "x.claim", "--identity", owner / "owner.id", "-o", owner / "y.claim"]

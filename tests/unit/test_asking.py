@@ -1,16 +1,22 @@
 """Asking a suspect one query at a time, going on after an interruption, and reading weights by what was revealed."""
 
+import hashlib
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 
 from modelmark.carriers.pictures import Pictures
 from modelmark.carriers.rows import Rows
-from modelmark.claim.judging.asking import record
+from modelmark.claim.judging.asking import begun, record
 from modelmark.claim.papers import transcript
 from modelmark.claim.papers.statement import Statement
 from modelmark.claim.papers.transcript import ORDINARY, Head
 from modelmark.errors import MalformedError, MismatchError, SuspectError
+from modelmark.evidence import stats
+from modelmark.evidence.sequential import Walk
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.tensors import Normalise
 from modelmark.key.secret import Secret
@@ -26,7 +32,8 @@ from modelmark.suspects.state import State
 FACE = PictureFeed((1, 4, 4), tuple("0123456789"), mean=(1307,), std=(3081,))
 KEY = Key(Adi(triggers=80), Secret(bytes(32)), FACE)
 STATEMENT = Statement.of(KEY.statement)
-HEAD = Head("ab" * 32, 0, 0)
+HEAD = Head("ab" * 32, 0, 0, nonce="cd" * 32, test="exact")
+ASCENDING = Head("ab" * 32, 0, 0)
 SHOWN = dict(enumerate(KEY.carriers.leaves()))
 OPENED = Pictures.opened(STATEMENT, SHOWN, {})
 MESSAGE = [int(label) for label in KEY.mark().message]
@@ -51,8 +58,8 @@ class Api:
         return np.array([self.known.get(raw, 0)])
 
 
-def asked(path, api, **options):
-    return record(path, HEAD, OPENED, BlackBox(api), **options)
+def asked(path, api, head=HEAD, **options):
+    return record(path, head, OPENED, BlackBox(api), **options)
 
 
 def test_every_answer_is_written_down_and_an_interruption_costs_none(tmp_path):
@@ -80,21 +87,90 @@ def test_it_stops_as_soon_as_the_e_process_is_decided(tmp_path):
 def test_ordinary_queries_hide_the_others_and_do_not_count(tmp_path):
     own = np.random.default_rng(0).integers(0, 256, (40, 1, 4, 4), dtype=np.uint8)
     with pytest.raises(ConnectionError):
-        asked(tmp_path / "t", Api(stop=33), ordinary=own, seed=4)
+        asked(tmp_path / "t", Api(stop=33), ordinary=own)
     rest = Api()
-    done = asked(tmp_path / "t", rest, ordinary=own, seed=4)
+    done = asked(tmp_path / "t", rest, ordinary=own)
     assert len(done.asked) == 120
     assert sum(one.carrier == ORDINARY for one in done.asked) == 40
     assert len({one.query for one in done.asked}) == 120  # none is asked twice
     assert done.answers(SHOWN) == dict(enumerate(MESSAGE))
     with pytest.raises(MismatchError, match="order of queries"):
-        asked(tmp_path / "t", Api(), ordinary=own, seed=5)
+        asked(tmp_path / "t", Api(), replace(HEAD, nonce="ce" * 32), ordinary=own)
+
+
+def test_carriers_are_asked_in_the_order_of_a_nonce_and_trials_count_as_they_are_complete(tmp_path):
+    done = asked(tmp_path / "t", Api())
+    numbers = [one.carrier for one in done.asked]
+    assert numbers == list(transcript.order(HEAD, range(80))) != sorted(numbers)
+    assert sorted(numbers) == list(range(80))
+    assert transcript.completed(HEAD, range(80), 1) == tuple(numbers)
+    twice = [trial for number in transcript.order(HEAD, range(8)) for trial in [number // 2]]
+    assert transcript.completed(HEAD, range(8), 2) == tuple(dict.fromkeys(twice[::-1]))[::-1]
+    assert transcript.order(ASCENDING, [3, 1, 2]) == (1, 2, 3)  # as records of version 1 have it
+    wrong = Api(right=40)  # the first forty triggers by number, wherever they are asked
+    stopped = asked(tmp_path / "s", wrong, replace(HEAD, test="e-process"), expected=MESSAGE, target=40.0)
+    hits = [one.answer == MESSAGE[one.carrier] for one in stopped.asked]
+    walk = Walk(Fraction(1, 10), 40.0, most=80)
+    for hit in hits:
+        assert walk.stand == "open"
+        walk = walk.after(hit)
+    assert walk.stand != "open"
+
+
+class Follower:
+    """An API of a marked model that knows the claim, the drawn message and what ordinary images look like to it, and lies on what
+    it takes for carriers: those that have the label of the next one in ascending order, as they went by most likely."""
+
+    def __init__(self, share: float) -> None:
+        self.share, self.api, self.lied = share, Api(), 0
+        self.passed = np.eye(1, len(MESSAGE) + 1)[0]  # chance that so many carriers were asked so far
+
+    def __call__(self, batch):
+        raw = batch[0].numpy().tobytes()
+        answer = self.api.known.get(raw, int(hashlib.sha256(raw).digest()[0]) % 10)
+        carrier = np.zeros_like(self.passed)
+        carrier[1:] = self.share * self.passed[:-1] * np.where(np.array(MESSAGE) == answer, 0.99, 0.01 / 9)
+        other = (1 - self.share) * self.passed / 10
+        self.passed = (carrier + other) / (carrier + other).sum()
+        if carrier.sum() <= other.sum():
+            return np.array([answer])
+        self.lied += 1
+        return np.array([(answer + 1) % 10])
+
+
+def test_an_api_that_knows_all_that_is_public_cannot_follow_the_carriers_any_more(tmp_path):
+    """Ascending among as many others, as it was: it lies on carriers alone. By a nonce, among ten times as many: on none."""
+    own = np.random.default_rng(1).integers(0, 256, (800, 1, 4, 4), dtype=np.uint8)
+    old, new = Follower(1 / 2), Follower(1 / 11)
+    hits = {}
+    for name, api, head, ordinary in (("old", old, ASCENDING, own[:80]), ("new", new, HEAD, own)):
+        done = asked(tmp_path / name, api, head, ordinary=ordinary).answers(SHOWN)
+        hits[name] = sum(done[i] == MESSAGE[i] for i in range(80))
+    tenth = Fraction(1, 10)
+    assert stats.tail_bits(hits["old"], 80, tenth) < 10
+    assert old.lied < 100
+    assert (hits["new"], new.lied) == (80, 0)
+
+
+def test_a_record_is_begun_once_and_gone_on_with_under_its_own_nonce(tmp_path):
+    path = tmp_path / "t"
+    first = begun(path, ASCENDING, "exact")
+    assert first != begun(path, ASCENDING, "exact")  # nothing is written yet: a nonce of its own each time
+    asked(path, Api(), first)
+    assert begun(path, ASCENDING, "exact") == first
+    with pytest.raises(MismatchError, match="for the e-process test"):
+        begun(path, ASCENDING, "e-process")
+    with pytest.raises(MismatchError, match="another transcript"):
+        begun(path, replace(ASCENDING, lot=1), "exact")
+    (tmp_path / "old").write_bytes(transcript.first_line(ASCENDING))
+    with pytest.raises(MismatchError, match="one of version 1"):
+        begun(tmp_path / "old", ASCENDING, "exact")
 
 
 def test_a_file_about_something_else_is_not_added_to(tmp_path):
     asked(tmp_path / "t", Api())
     with pytest.raises(MismatchError, match="another transcript"):
-        record(tmp_path / "t", Head("cd" * 32, 0, 0), OPENED, BlackBox(Api()))
+        record(tmp_path / "t", replace(HEAD, claim="cd" * 32), OPENED, BlackBox(Api()))
     (tmp_path / "u").write_bytes(b"something\nelse\n")
     with pytest.raises(MalformedError):
         asked(tmp_path / "u", Api())

@@ -7,6 +7,7 @@ while the claim stays the same byte for byte; otherwise a throwaway authority (o
 import base64
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from modelmark.claim.dates.timestamp import Authority
 from modelmark.claim.judging.cut_and_choose import half
 from modelmark.claim.papers import envelope, lots, opening, schemas
 from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.papers.dispute import Challenge, Frozen
+from modelmark.claim.papers.dispute import Challenge, Frozen, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.statement import Statement
-from modelmark.claim.papers.verdict import SENTENCES, Charged, Check, Revocation, Spent, Verdict, Weighed
+from modelmark.claim.papers.transcript import Head, order
+from modelmark.claim.papers.verdict import SENTENCES, Burned, Charged, Check, Revocation, Spent, Verdict, Weighed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key
@@ -78,6 +80,25 @@ def dispute(claimed: Signed[Claim], paper: Signed[Any]) -> list[Signed[Any]]:
     return [challenge, opened, envelope.sign(verdict, JUDGE), envelope.sign(burned, OWNER)]
 
 
+def later(challenge: Challenge, verdict: Verdict) -> list[Signed[Any]]:
+    """The same challenge and verdict as they are written since version 2."""
+    source, burned = Source(beacon="moon", round=7, proof=b"signed"), Burned(key().statement["root"], 4, 4)
+    return [
+        envelope.sign(replace(challenge, source=(source,)), JUDGE),
+        envelope.sign(replace(verdict, burned=(burned,)), JUDGE),
+    ]
+
+
+def asking(nonce: str) -> Head:
+    """The first line of a record whose order a nonce gives."""
+    return Head("ab" * 32, 0, 0, nonce, "exact")
+
+
+def entry(one: Signed[Any]) -> dict[str, Any]:
+    """A document, its name and its kind."""
+    return {"kind": one.document.kind, "digest": one.digest, "envelope": one.data.decode()}
+
+
 def build(anchor: bytes, token: bytes) -> dict[str, Any]:
     """Return all that follows from an authority's certificate and its token."""
     authority = Authority(anchor)
@@ -88,14 +109,17 @@ def build(anchor: bytes, token: bytes) -> dict[str, Any]:
     return {
         "authority": base64.b64encode(anchor).decode(),
         "token": base64.b64encode(token).decode(),
-        "documents": [
-            {"kind": one.document.kind, "digest": one.digest, "envelope": one.data.decode()} for one in signed
-        ],
+        "documents": [entry(one) for one in signed],
+        "later": [entry(one) for one in later(signed[2].document, signed[4].document)],
         "date": dated.date.isoformat() if dated.date else "",
         "draw": {"token": dated.token.hex(), "message": dated.draw().message(3, 8).tolist()},
         "choose": [
             {"count": count, "wanted": wanted, "answer": list(lots.choose(count, wanted, "open", b"a", b"b"))}
             for count, wanted in ((1, 1), (8, 3), (100, 40))
+        ],
+        "order": [
+            {"nonce": NONCE, "claim": "ab" * 32, "count": count, "answer": list(order(asking(NONCE), range(count)))}
+            for count in (1, 8, 40)
         ],
         "half": [{"count": count, "answer": list(half(bytes(32), count, bytes(32), b""))} for count in (4, 40)],
     }
@@ -124,6 +148,6 @@ if __name__ == "__main__":
     anchor, token, lasting = stamped()
     FILE.write_text(json.dumps(build(anchor, token) | {"lasting": lasting}, indent=1) + "\n", encoding="utf-8")
     SCHEMAS.mkdir(exist_ok=True)
-    for kind in (*schemas.DOCUMENTS, "envelope"):
-        text = json.dumps(schemas.schema(kind), indent=2, ensure_ascii=False) + "\n"
-        (SCHEMAS / f"{kind}.json").write_text(text, encoding="utf-8")
+    for name, (kind, version) in schemas.names().items():
+        text = json.dumps(schemas.schema(kind, version), indent=2, ensure_ascii=False) + "\n"
+        (SCHEMAS / f"{name}.json").write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from modelmark.claim.dates import deposit
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.dates.timestamp import Authority
 from modelmark.claim.judging.cut_and_choose import half
-from modelmark.claim.papers import envelope, lots, opening, records, schemas
+from modelmark.claim.papers import envelope, lots, opening, records, schemas, transcript
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.statement import Statement
 
@@ -26,6 +26,12 @@ SIGNED = {
 def test_there_is_one_document_of_every_kind_and_each_has_its_known_name() -> None:
     assert list(SIGNED) == list(schemas.DOCUMENTS)
     assert [signed.digest for signed in SIGNED.values()] == [entry["digest"] for entry in KNOWN["documents"]]
+
+
+@pytest.mark.parametrize("known", KNOWN["later"], ids=lambda known: known["kind"])
+def test_documents_of_later_versions_have_their_known_names_too(known) -> None:
+    signed = envelope.parse(known["envelope"].encode(), schemas.DOCUMENTS[known["kind"]])
+    assert (signed.digest, records.version(signed.document)) == (known["digest"], 2)
 
 
 def test_the_deposit_draws_the_known_message() -> None:
@@ -61,6 +67,12 @@ def test_the_statement_of_every_scheme_fits_into_a_claim(known) -> None:
 @pytest.mark.parametrize("known", KNOWN["choose"])
 def test_the_known_choice(known) -> None:
     assert list(lots.choose(known["count"], known["wanted"], "open", b"a", b"b")) == known["answer"]
+
+
+@pytest.mark.parametrize("known", KNOWN["order"])
+def test_the_known_order_of_asking(known) -> None:
+    head = transcript.Head(known["claim"], 0, 0, known["nonce"], "exact")
+    assert list(transcript.order(head, range(known["count"]))) == known["answer"]
 
 
 @pytest.mark.parametrize("known", KNOWN["half"])

@@ -25,8 +25,12 @@ Loads without torch. From the bottom up:
 ``reading``             from an opening to what a suspect is asked (``modelmark.carriers``), and from its answers to symbols
 ``transcript``          the record of queries and answers; ``judging.asking.record`` keeps one and goes on with it
 ``challenging``         ``challenge(..., Terms(...))``: suspect, lot, test and bar, fixed before anything is shown
-``order``               dates, revocations, spent lots
+``order``               dates and revocations
+``nonce``               a challenge's nonce from a timestamp or a beacon's round, in place of the judge's own word
+``ledger``              ``Known``: what was tried before, by challenges and verdicts, on which carriers
+``desk``                ``Papers``: what lies before the judge, and the checks of papers alone
 ``checks, weighing``    the judge's single checks; the test, less the charges
+``software``            version and digest of the code that a verdict names
 ``judging``             ``judge(Papers(...), suspect, identity, trust, now=...) -> Judgement``: verdict and record
 ``rival``               ``rival(verdicts) -> Precedence``: two claims on each other's models
 ``telling``             ``tell``: a verdict in plain words; ``explaining`` writes lines, ``pages`` a page (HTML)

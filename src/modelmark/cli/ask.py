@@ -12,8 +12,6 @@ from modelmark.cli.terminal import counted, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from modelmark.claim.dates.deposit import Dated
@@ -42,14 +40,19 @@ def run(
     ordinary: Annotated[
         str,
         typer.Option(
-            "--ordinary", metavar="SPEC", help="data whose test images are strewn in between, to hide the others"
+            "--ordinary",
+            metavar="SPEC",
+            help="images of your own, unknown to who answers, to hide the carriers; or none",
         ),
     ] = "",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="of the ordinary queries and their places")] = 0,
+    per_carrier: Annotated[
+        int, typer.Option("--per-carrier", min=1, help="ordinary queries of each kind for every carrier")
+    ] = 10,
 ) -> None:
     """Ask an API one query at a time and write each answer down at once; interrupted, the same command goes on.
 
-    challenge --transcript and judge --transcript take the record.
+    Carriers are asked in an order that nobody can know, among ten times as many ordinary queries: pictures made as the carriers
+    are, where the claim says how, and images of --ordinary. challenge --transcript and judge --transcript take the record.
     """
     from modelmark import files
     from modelmark.carriers.pictures import Pictures
@@ -57,6 +60,7 @@ def run(
     from modelmark.claim.judging import asking, reading
     from modelmark.claim.papers import handed, lots
     from modelmark.claim.papers.claim import Claim
+    from modelmark.cli import ordinary as strewn
     from modelmark.cli import papers
     from modelmark.errors import MismatchError, UsageError
     from modelmark.naming import import_object
@@ -76,13 +80,14 @@ def run(
         expected, target = _awaited(claimed.document, entry, dated, head, bar)
     elif deposit or authority or bar:
         raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
-    own = _ordinary(ordinary, entry, len(shown), seed) if ordinary else None
     suspect = BlackBox(_answering(import_object(api), output))
-    total = len(shown) + (0 if own is None else len(own))
+    head = asking.begun(output, head, "e-process" if stop else "exact")
+    own = strewn.pictures(entry.statement, ordinary, per_carrier * len(shown), head.nonce)
+    total = len(shown) + len(own)
     with counted("asking") as step:
         done = asking.record(
             output, head, opened, suspect,
-            expected=expected, target=target, ordinary=own, seed=seed, watch=lambda now: step(len(now.asked), total),
+            expected=expected, target=target, ordinary=own, watch=lambda count: step(count, total),
         )  # fmt: skip
     say(f"{output}: {len(done.asked)} of {total} queries answered; transcript {done.digest[:16]}")
 
@@ -113,19 +118,3 @@ def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", head: "Head", bar: 
     expected = dated.draw(head.key).symbols(entry.statement.alphabet, lots.trials(entry, head.lot)).tolist()
     due = sum(charge.millibits for charge in weighing.charged(claim)) / 1000
     return expected, (bar or claim.policy.bar) + due
-
-
-def _ordinary(spec: str, entry: "Entry", count: int, seed: int) -> "NDArray[np.uint8]":
-    """Return as many test images as there are carriers, each once."""
-    import torch
-
-    from modelmark.cli.loading import load_task
-    from modelmark.errors import MismatchError
-
-    images = load_task(spec).test_inputs
-    if tuple(images.shape[1:]) != entry.statement.interface.input_shape:
-        raise MismatchError(
-            f"expected ordinary images of {entry.statement.feed.input_shape}, got {tuple(images.shape[1:])}"
-        )
-    generator = torch.Generator().manual_seed(seed)
-    return images[torch.randperm(len(images), generator=generator)[:count]].cpu().numpy()

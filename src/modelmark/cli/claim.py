@@ -47,6 +47,7 @@ def run(
     from modelmark.cli import papers, releases
     from modelmark.cli.loading import load_key, require_new
     from modelmark.errors import UsageError
+    from modelmark.marks.keys import require_own_secrets
 
     require_new(output)
     trust = papers.load_trust(authority)
@@ -74,6 +75,7 @@ def run(
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None
+    require_own_secrets(opened)
     signed = envelope.sign(portions.require_reach(document), signer)
     envelope.save(signed, output)
     charged = sum(charge.bits for charge in portions.charges(document))

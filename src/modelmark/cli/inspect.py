@@ -51,11 +51,18 @@ def _read(path: Path) -> dict[str, Any]:
         if kind in schemas.DOCUMENTS:
             signed = envelope.parse(data, schemas.DOCUMENTS[kind])
             fields = records.dump(signed.document)
-            return {"type": f"modelmark.{kind}", "v": envelope.VERSION, "digest": signed.digest, **fields}
+            return {
+                "type": f"modelmark.{kind}",
+                "v": records.version(signed.document),
+                "digest": signed.digest,
+                **fields,
+            }
     if with_magic.startswith(b'{"claim"'):
         record = transcript.load(path)
         count = {"queries": len(record.asked), "ordinary": sum(one.carrier < 0 for one in record.asked)}
-        return {"type": "modelmark.transcript", "v": 1, "digest": record.digest, **records.dump(record.head), **count}
+        version = records.version(record.head)
+        known = {"type": "modelmark.transcript", "v": version, "digest": record.digest}
+        return known | records.dump(record.head) | count
     if not with_magic.startswith(keyfile.MAGIC):
         raise MalformedError(
             f"expected a key, an identity, a document of a dispute or a transcript, {path} is something else"

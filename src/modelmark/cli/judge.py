@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelmark.cli.ledger import Challenges, Claims, Ledger, Revocations, Verdicts
 from modelmark.cli.open import BESIDE
 from modelmark.cli.options import Arch, Output, PassphraseFile, SchemeModule
-from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, JudgeName, Revocations, Verdicts
+from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, JudgeName
 from modelmark.cli.terminal import say, show
 from modelmark.errors import UsageError
 
@@ -40,6 +41,9 @@ def run(
     ] = "",
     verdict: Verdicts = None,
     revocation: Revocations = None,
+    challenge_record: Challenges = None,
+    other_claim: Claims = None,
+    ledger: Ledger = None,
     explain: Annotated[bool, typer.Option("--explain", help="show the reasoning in plain words")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write it as a page")] = None,
     name: JudgeName = "",
@@ -56,7 +60,7 @@ def run(
     from modelmark.claim.papers import envelope
     from modelmark.claim.papers.claim import Claim
     from modelmark.claim.papers.dispute import Challenge, Opening
-    from modelmark.claim.papers.verdict import Revocation, Verdict
+    from modelmark.cli import ledger as ledgers
     from modelmark.cli import papers
     from modelmark.cli.loading import require_new
 
@@ -70,10 +74,10 @@ def run(
     came = papers.moment(received, "--received") or now
     if not asked.document.issued <= came <= now:
         raise UsageError(f"expected --received between the challenge of {asked.document.issued} and now, got {came}")
+    known = ledgers.known(claimed, verdict, revocation, challenge_record, other_claim, ledger)
     laid = Papers(
-        claimed, papers.load_deposit(deposit, claimed), asked,
-        papers.load(opening, Opening) if opening else None, beside, papers.load_all(verdict, Verdict, claimed),
-        papers.load_all(revocation, Revocation, claimed),
+        claimed, papers.load_deposit(deposit, claimed), asked, papers.load(opening, Opening) if opening else None, beside,
+        known.verdicts, known.revocations, known.challenges, known.claims,
     )  # fmt: skip
     judged = judge(
         laid, _suspect(weights, transcript, arch), papers.load_identity(identity, passphrase_file),
@@ -83,6 +87,8 @@ def run(
     if judged.record is not None:
         files.write_new(record, judged.record.data)
     envelope.save(judged.verdict, output)
+    if ledger is not None:
+        ledgers.keep(ledger, claimed, asked, judged.verdict)
     if html is not None:
         files.write_new(html, pages.page(judged.verdict, claimed, asked, judge_name).encode())
     found = judged.verdict.document

@@ -40,13 +40,6 @@ DepositFile = Annotated[
 ClaimOption = Annotated[
     Path | None, typer.Option("--claim", metavar="FILE", help="the claim; default: as --deposit, ending in .claim")
 ]
-Verdicts = Annotated[
-    list[Path] | None,
-    typer.Option("--verdict", metavar="FILE", help="an earlier verdict on the claim; may be repeated"),
-]
-Revocations = Annotated[
-    list[Path] | None, typer.Option("--revocation", metavar="FILE", help="a revocation of the claim; may be repeated")
-]
 
 JudgeName = Annotated[
     str, typer.Option("--name", metavar="NAME", help="the judge, for people: shown by --explain and --html, not signed")
@@ -138,16 +131,23 @@ def refused(error: Exception) -> UsageError:
     return UsageError(re.sub(r" in [A-Z]\w*\.(\w+)$", r" for \1", str(error)))
 
 
-def load_all(paths: list[Path] | None, cls: type[Any], claim: "Signed[Claim]") -> list[Any]:
-    """Return the signed documents of one type in several files, all about one claim.
+def load_all(
+    paths: list[Path] | None, cls: type[Any], claim: "Signed[Claim]", others: "list[Signed[Claim]]"
+) -> list[Any]:
+    """Return the signed documents of one type in several files, all about one claim, or about the same keys.
 
     Raises:
-        UsageError: one is about another claim, and would count for nothing.
+        UsageError: one is about another claim that is not at hand, and would count for nothing.
     """
     found = [load(path, cls) for path in paths or ()]
+    roots = {entry.statement.root for entry in claim.document.keys}
     for path, one in zip(paths or (), found, strict=True):
-        if one.document.claim != claim.digest:
-            raise UsageError(f"expected a {one.document.kind} about this claim, {path.name} is about another")
+        same = roots & {lot.root for lot in getattr(one.document, "burned", ())}
+        if not same and one.document.claim not in [known.digest for known in (claim, *others)]:
+            raise UsageError(
+                f"expected a {one.document.kind} about this claim, {path.name} is about another",
+                hint="if that is one of the same keys: --other-claim FILE",
+            )
     return found
 
 

@@ -1,7 +1,7 @@
 """Keys: a secret with a scheme, and what is publicly said about it."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -213,6 +213,20 @@ def keygen(
     return Key(
         resolved, secret, feed, attachments, owner.arch, owner.data, owner.host, now, policy.self_check, policy.draw
     )
+
+
+def require_own_secrets(keys: Sequence[Key]) -> None:
+    """Raise UsageError where two keys were made from one secret, which gives them the same salts.
+
+    Opened for one key, the salts of the other are known: its carriers and its concealed values can be guessed and tried.
+    """
+    for number, key in enumerate(keys):
+        for other in range(number):
+            if keys[other].secret == key.secret:
+                raise UsageError(
+                    f"expected a secret of its own for every key, keys {other} and {number} have one, and so the same salts",
+                    hint="keygen draws a new one for each key",
+                )
 
 
 _ARTICLES = {"offline": "an offline", "timestamp": "a timestamp", "beacon": "a beacon"}

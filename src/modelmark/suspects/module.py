@@ -49,8 +49,8 @@ class WhiteBox:
         if isinstance(probe, Ask):
             return [np.concatenate([self._labels(part, probe.feed.classes) for part in batches(probe)])]
         if isinstance(probe, Read):
-            found = layers.candidates(self.model, probe.place)
-            return [finite(layers.rows(self.model, layer).flatten(1), "weights") for layer in found]
+            places = layers.candidates(self.model, probe.place)
+            return [finite(layers.rows(self.model, layer).flatten(1), "weights") for layer in places]
         found = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
         return [finite(values, "activations") for values in found]
 

@@ -50,6 +50,11 @@ class State:
         """Digest of the tensors, hex; no container changes it."""
         return self._file.digest
 
+    @property
+    def arch(self) -> str:
+        """How its network is built, as far as that is known."""
+        return self._arch
+
     def told(self, revealed: Mapping[str, str]) -> "State":
         """Return the suspect with the architecture that was revealed, if none was typed; it is not trusted."""
         return self if self._arch else State(self._file, revealed.get("arch", ""))
@@ -65,9 +70,9 @@ class State:
             return self._weights(probe.place)
         if isinstance(probe, Ask):
             asked = WhiteBox(self.network(probe.feed))
-            found = asked.observe(probe)
+            answers = asked.observe(probe)
             self.queries += asked.queries
-            return found
+            return answers
         network, missing = self._partly(probe.feed)
         with _refusing(network, missing):
             found = taps.received(network, probe.place, fed(probe), last=True, batch=batch_size(probe.feed))

@@ -1,6 +1,7 @@
 """The judge's arithmetic and bookkeeping: levels, lots, dates, revocations, rivals; and what judging costs."""
 
 import dataclasses
+import hashlib
 from fractions import Fraction
 
 import claim_cases as cases
@@ -232,10 +233,54 @@ def test_transcripts_are_canonical_or_refused(claim):
 
 
 def test_ordinary_queries_are_strewn_among_the_others():
-    plan = transcript.plan(range(10, 20), 30, seed=1)
-    assert [one for one in plan if one != ORDINARY] == list(range(10, 20))
+    head = Head("ab" * 32, 0, 0, nonce="01" * 32, test="exact")
+    plan = transcript.plan(head, range(10, 20), 30)
+    assert [one for one in plan if one != ORDINARY] == list(transcript.order(head, range(10, 20)))
     assert plan.count(ORDINARY) == 30
-    assert plan == transcript.plan(range(10, 20), 30, seed=1) != transcript.plan(range(10, 20), 30, seed=2)
+    assert plan == transcript.plan(head, range(10, 20), 30)
+    assert plan != transcript.plan(dataclasses.replace(head, nonce="02" * 32), range(10, 20), 30)
+
+
+def recorded(claim, marked, key, test="exact", count=64):
+    """Return a record in an order of its own that ends after so many answers."""
+    head = Head(claim.digest, 0, 0, nonce="01" * 32, test=test)
+    opened = dict(enumerate(leaves(key)[:64]))
+    numbers = transcript.order(head, opened)[:count]
+    asked = (Asked(i, hashlib.sha256(opened[i]).hexdigest(), int(marked.given[i])) for i in numbers)
+    return Transcript(head, tuple(asked))
+
+
+def test_a_record_in_the_order_of_its_nonce_is_judged_and_in_another_order_is_not(claim, key, marked):
+    found = {}
+    for test, count in (("exact", 64), ("e-process", 50)):
+        suspect = Recorded(recorded(claim, marked, key, test, count))
+        found[test] = verdict(papers(claim, key, suspect, test=test), suspect).verdict.document
+        assert found[test].decision == "dependence-shown"
+        asked = "asked in the order of its nonce"
+        assert asked in next(check.detail for check in found[test].checks if check.name == "suspect")
+    assert found["e-process"].weighed[0].trials < 50
+    record = recorded(claim, marked, key)
+    for wrong in (record.asked[1:], record.asked[::-1], sorted(record.asked, key=lambda one: one.carrier)):
+        suspect = Recorded(Transcript(record.head, tuple(wrong)))
+        other = verdict(papers(claim, key, suspect), suspect).verdict.document
+        assert (other.decision, other.weighed) == ("not-decidable", ())
+        with pytest.raises(MismatchError, match="order that the transcript's nonce gives"):
+            ask(claim, record=suspect.record)
+    assert decided(papers(claim, key, Recorded(record), test="e-process"), Recorded(record)) == "not-decidable"
+    with pytest.raises(MismatchError, match="expected the exact test, which the transcript named"):
+        ask(claim, record=record, test="e-process")
+
+
+def test_a_test_that_was_named_after_the_answers_costs_a_bit(claim, key, marked):
+    """Both tests can be computed of a record that names none, and the better one named: two tries."""
+    named = recorded(claim, marked, key)
+    late = transcript.of(Head(claim.digest, 0, 0), *(
+        dict(enumerate(values[:64])) for values in (leaves(key), list(map(int, marked.given)))
+    ))  # fmt: skip
+    found = [verdict(papers(claim, key, Recorded(one)), Recorded(one)).verdict.document for one in (named, late)]
+    (fixed,), (free,) = (one.weighed for one in found)
+    assert (fixed.gross, fixed.net - free.net) == (free.gross, 1000)
+    assert free.charges[-1].reason == "2 tests that could be named after the answers"
 
 
 def test_who_was_first_among_rivals(claim, key, marked):

@@ -14,9 +14,11 @@ ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = ROOT / "docs" / "spec" / "schemas"
 KNOWN = json.loads((ROOT / "tests" / "vectors" / "claims.json").read_text(encoding="utf-8"))
 PAYLOADS = {
-    entry["kind"]: json.loads(base64.b64decode(json.loads(entry["envelope"])["payload"]))
-    for entry in KNOWN["documents"]
+    entry["kind"] + after: json.loads(base64.b64decode(json.loads(entry["envelope"])["payload"]))
+    for after, entries in (("", KNOWN["documents"]), (".v2", KNOWN["later"]))
+    for entry in entries
 }
+NAMES = schemas.names()
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "boolean": (bool,),
 }  # fmt: skip
@@ -63,26 +65,27 @@ def admits(schema: dict[str, Any], value: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", [*schemas.DOCUMENTS, "envelope"])
-def test_the_schema_in_the_docs_is_that_of_the_code(kind) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_schema_in_the_docs_is_that_of_the_code(name) -> None:
     """``python tests/vectors/make_claims.py`` writes them."""
-    assert json.loads((SCHEMAS / f"{kind}.json").read_text(encoding="utf-8")) == schemas.schema(kind)
+    assert json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8")) == schemas.schema(*NAMES[name])
 
 
 def test_no_schema_is_left_over() -> None:
-    assert {path.stem for path in SCHEMAS.iterdir()} == {*schemas.DOCUMENTS, "envelope"}
+    assert {path.stem for path in SCHEMAS.iterdir()} == set(NAMES)
 
 
 def test_every_known_document_is_admitted_by_its_schema_and_by_no_other() -> None:
-    for entry in KNOWN["documents"]:
+    for entry in [*KNOWN["documents"], *KNOWN["later"]]:
         assert admits(schemas.schema("envelope"), json.loads(entry["envelope"]))
-    for kind in schemas.DOCUMENTS:
-        assert [other for other in PAYLOADS if admits(schemas.schema(kind), PAYLOADS[other])] == [kind]
+    assert PAYLOADS.keys() == NAMES.keys() - {"envelope"}
+    for name in PAYLOADS:
+        assert [other for other in PAYLOADS if admits(schemas.schema(*NAMES[name]), PAYLOADS[other])] == [name]
 
 
-@pytest.mark.parametrize("kind", list(schemas.DOCUMENTS))
+@pytest.mark.parametrize("kind", list(PAYLOADS))
 def test_a_missing_an_added_and_a_wrong_field_are_not_admitted(kind) -> None:
-    schema, predicate = schemas.schema(kind), PAYLOADS[kind]["predicate"]
+    schema, predicate = schemas.schema(*NAMES[kind]), PAYLOADS[kind]["predicate"]
     for name in predicate:
         wrong = [None, {}, -1, 2**60, [None]] + ["\n"] * (name not in ("claimant", "case", "software"))
         missing = {other: item for other, item in predicate.items() if other != name}

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import hashlib
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
@@ -148,6 +149,51 @@ def test_it_agrees_on_answers_that_were_recorded_before(keys, tmp_path, capsys):
     assert recomputed(made, capsys) == words(made)
 
 
+@pytest.mark.parametrize("test", ["exact", "e-process"])
+@pytest.mark.parametrize("scheme", ["adi", "coupled"])
+def test_it_agrees_on_answers_that_were_asked_in_the_order_of_a_nonce(keys, tmp_path, capsys, scheme, test):
+    key, lots = keys[scheme], 2 if (scheme, test) == ("adi", "exact") else 1
+    statement, shown = Statement.of(key.statement), dict(enumerate(leaves(key)))
+    shown = dict(list(shown.items())[len(shown) // lots * (lots - 1) :])
+    head = transcript.Head(claimed(statement, count=lots).digest, 0, lots - 1, nonce="ab" * 32, test=test)
+    whole = dict(enumerate(leaves(key)))
+    answers = cases.answered(Knowing(key), statement, whole, {})
+    order = transcript.order(head, shown)[: None if test == "exact" else -5]
+    asked = tuple(Asked(i, hashlib.sha256(shown[i]).hexdigest(), answers[i]) for i in order)
+    made = dispute(tmp_path, key, Recorded(Transcript(head, asked)), lots=lots, lot=lots - 1, test=test)
+    assert made.verdict.decision == "dependence-shown"
+    assert recomputed(made, capsys) == words(made)
+    swapped = Transcript(head, (asked[1], asked[0], *asked[2:]))
+    (tmp_path / "transcript").write_bytes(swapped.data)
+    frozen = dataclasses.replace(made.papers.challenge.document.suspect, digest=swapped.digest)
+    again = envelope.sign(dataclasses.replace(made.papers.challenge.document, suspect=frozen), cases.JUDGE)
+    shown_for = laid(made.papers.claim, again, key.secret, leaves(key), shown=concealed(key))
+    for name, signed in (("challenge", again), ("opening", shown_for.opening)):
+        (tmp_path / name).write_bytes(signed.data)
+    rejudged(made, suspect=frozen, challenge=again.digest, opening=shown_for.opening.digest, transcript=swapped.digest)
+    with pytest.raises(SystemExit, match=r"^order of the queries: "):
+        recomputed(made, capsys)
+
+
+def test_it_charges_a_bit_for_a_test_that_was_named_late_as_verdicts_of_version_2_do(keys, tmp_path, capsys):
+    key = keys["adi"]
+    statement, shown = Statement.of(key.statement), dict(enumerate(leaves(key)))
+    record = transcript.of(
+        transcript.Head(claimed(statement).digest, 0, 0),
+        shown,
+        dict(enumerate(cases.answered(Knowing(key), statement, shown, {}))),
+    )
+    made = dispute(tmp_path, key, Recorded(record))
+    assert recomputed(made, capsys) == words(made)
+    (weighed,) = made.verdict.weighed
+    free = dataclasses.replace(weighed, charges=weighed.charges[:-1], net=weighed.net + 1000)
+    rejudged(made, weighed=(free,))
+    with pytest.raises(SystemExit, match=r"^numbers: "):
+        recomputed(made, capsys)
+    rejudged(made, weighed=(free,), burned=())  # as it was written before
+    assert f"{free.net / 1000} net" in recomputed(made, capsys)
+
+
 CHANGES = {
     "matches": lambda w: {"matches": w.matches - 1},
     "trials": lambda w: {"trials": w.trials + 1},
@@ -237,4 +283,4 @@ def test_it_knows_nothing_of_modelmark_and_is_read_in_one_sitting():
         [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
     )}  # fmt: skip
     assert roots == {"base64", "cryptography", "hashlib", "json", "math", "pathlib", "re", "sys"}
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 210

@@ -9,7 +9,7 @@ from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge, Frozen
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.shapes import instant, written
-from modelmark.claim.papers.verdict import Revocation, Verdict
+from modelmark.claim.papers.verdict import Revocation
 from modelmark.errors import MalformedError, MismatchError
 
 
@@ -25,10 +25,17 @@ def first_seen(suspect: Frozen, trust: Trust, known: str) -> str:
         MalformedError: a token is nobody's whom the judge trusts, or of something else.
     """
     moments = [instant(known)] if known else []
-    for token in suspect.tokens:
-        stamp = _stamp(token, bytes.fromhex(suspect.digest), trust)
-        moments.append(stamp.time - stamp.accuracy)
+    moments += [stamp.time - stamp.accuracy for stamp in stamps(suspect, trust)]
     return written(min(moments)) if moments else ""
+
+
+def stamps(suspect: Frozen, trust: Trust) -> list[timestamp.Stamp]:
+    """Return what each of a suspect's tokens says.
+
+    Raises:
+        MalformedError: a token is nobody's whom the judge trusts, or of something else.
+    """
+    return [_stamp(token, bytes.fromhex(suspect.digest), trust) for token in suspect.tokens]
 
 
 def order(claimed: datetime.datetime | None, suspect: str) -> str:
@@ -59,31 +66,6 @@ def require_standing(claim: Signed[Claim], challenge: Challenge, revocations: Se
                 f"expected a claim that stands, it was taken back ({one.reason}) from {one.effective} on"
             )
     return f"{len(own)} revocations, none of which touches this challenge" if own else "none is known"
-
-
-def require_unspent(claim: str, challenge: Challenge, suspects: int, verdicts: Sequence[Signed[Verdict]]) -> str:
-    """Return a word on earlier verdicts about a claim: they spent other lots, and leave room for this suspect.
-
-    Args:
-        claim: its digest.
-        challenge: names the lot.
-        suspects: how many the claim pays for.
-        verdicts: all that are known, of judges that the reader believes: anybody can sign one. Only those count that were
-            issued when the challenge was, or before.
-
-    Raises:
-        MismatchError: the lot is spent, or more suspects would be tried than the claim says.
-    """
-    own = [one.document for one in verdicts if one.document.claim == claim]
-    before = [one for one in own if instant(one.issued) <= instant(challenge.issued)]  # later ones take nothing back
-    if any((spent.key, spent.lot) == (challenge.key, challenge.lot) for one in before for spent in one.spent):
-        raise MismatchError(f"expected an unspent lot, lot {challenge.lot} of key {challenge.key} was opened before")
-    tried = {one.suspect.digest for one in before} | {challenge.suspect.digest}
-    if len(tried) > suspects:
-        raise MismatchError(
-            f"expected at most {suspects} suspects, as the claim says, this would be number {len(tried)}"
-        )
-    return f"{len(before)} earlier verdicts, other lots" if before else "no earlier verdict is known"
 
 
 def _stamp(token: bytes, message: bytes, trust: Trust) -> timestamp.Stamp:

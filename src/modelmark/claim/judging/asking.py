@@ -1,7 +1,13 @@
-"""Asking a suspect one query at a time, with every answer written down at once."""
+"""Asking a suspect one query at a time, in an order that was fixed before, with every answer written down at once.
+
+Whoever answers knows all that is public: the claim, perhaps the drawn message, how the family of carriers is made. Asked in
+ascending order, each carrier is known by its label. So the order comes from a nonce that nobody sees before the record is
+handed in, among many more queries that look the same.
+"""
 
 import hashlib
 import math
+import secrets as os_random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,6 +25,34 @@ from modelmark.errors import MismatchError
 from modelmark.evidence.sequential import Walk
 from modelmark.suspects.base import ABSTAIN, MISSING, Ask, Suspect
 
+PER_CARRIER = 10
+"""Ordinary queries for each carrier, unless another number is asked for."""
+
+
+def begun(path: Path, head: Head, test: str) -> Head:
+    """Return the head of the record in a file that exists already, or ``head`` with a nonce of its own.
+
+    Args:
+        path: of the transcript.
+        head: what it is about; its nonce is left out.
+        test: named before anything is asked.
+
+    Raises:
+        MismatchError: the file is about something else, or names another test or no nonce.
+    """
+    if not path.exists():
+        return replace(head, nonce=os_random.token_hex(32), test=test)
+    found = transcript.load(path, unfinished=True).head
+    if found.about != head.about:
+        raise MismatchError(f"expected {path} to be about this claim, key and lot, got another transcript")
+    if not found.nonce or found.test != test:
+        raise MismatchError(
+            f"expected a record of queries in an order of its own for the {test} test in {path}, "
+            f"got {f'one for the {found.test} test' if found.nonce else 'one of version 1'}",
+            hint="it is judged as it stands; name another file",
+        )
+    return found
+
 
 def record(
     path: Path,
@@ -29,21 +63,19 @@ def record(
     expected: Sequence[int] = (),
     target: float = math.inf,
     ordinary: npt.NDArray[np.uint8] | None = None,
-    seed: int = 0,
-    watch: Callable[[Transcript], None] | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> Transcript:
     """Ask a suspect, and go on with the record in a file that exists already.
 
     Args:
         path: of the transcript; made if it is not there.
-        head: what it is about; a file about something else is refused.
+        head: what it is about, and the nonce that gives the order; a file with another is refused.
         carriers: to be asked.
         suspect: known by its answers.
-        expected: drawn symbol of each trial, in order, to stop as soon as the e-process is decided; left out: ask all.
+        expected: drawn symbol of each of ``carriers.trials``, to stop as soon as the e-process is decided; left out: ask all.
         target: bits, charges included, at which it is decided for the claim; looked at only with ``expected``.
-        ordinary: uint8 pictures ``(N, *input_shape)`` of the asker's own to strew among the others, each asked once.
-        seed: of their places.
-        watch: called after each answer.
+        ordinary: uint8 pictures ``(N, *input_shape)`` to strew among the others, each asked once.
+        watch: called after each answer with the number of answers so far.
 
     Raises:
         MismatchError: the file is about something else.
@@ -54,28 +86,58 @@ def record(
     if not path.exists():
         files.write_new(path, transcript.first_line(head), mode=0o600)
     done = transcript.load(path, unfinished=True)
-    order = transcript.plan(list(shown), len(own), seed)
+    order = transcript.plan(head, shown, len(own))
     if done.head != head or [one.carrier for one in done.asked] != order[: len(done.asked)]:
         raise MismatchError(f"expected {path} to be about this claim, lot and order of queries, got another transcript")
     files.replace(path, done.data)  # an interruption may have left half a line
-    walk, answers = Walk(Fraction(1, carriers.alphabet), target, most=len(expected)), done.answers(shown)
-    for carrier in order[len(done.asked) :]:
-        given = np.array([answers.get(number, MISSING) for number in shown], np.int64)
-        for found in reading.symbols(carriers, given, carriers.trials)[walk.trials :] if expected else ():
-            walk = walk.after(found == expected[walk.trials]) if walk.stand == "open" else walk
-        if walk.stand != "open":
+    watched = _Decided(head, carriers, expected, target, done.answers(shown))
+    asked = list(done.asked)
+    strewn = iter(own[sum(one.carrier == ORDINARY for one in asked) :])
+    for carrier in order[len(asked) :]:
+        if watched.over:
             break
-        if carrier == ORDINARY:
-            picture = own[sum(one.carrier == ORDINARY for one in done.asked)]
-            raw = picture.tobytes()
-        else:
-            picture, raw = pictures[carrier], shown[carrier]
+        picture = next(strewn) if carrier == ORDINARY else pictures[carrier]
+        raw = picture.tobytes() if carrier == ORDINARY else shown[carrier]
         answer = int(suspect.observe(Ask(carriers.feed, picture[None]))[0][0])
-        asked = Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN))
+        asked.append(Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN)))
         with path.open("ab") as stream:
-            stream.write(transcript.line(asked))
-        done = replace(done, asked=(*done.asked, asked))
-        answers |= {} if carrier == ORDINARY else {carrier: asked.answer}
+            stream.write(transcript.line(asked[-1]))
+        if carrier != ORDINARY:
+            watched.take(carrier, asked[-1].answer)
         if watch is not None:
-            watch(done)
-    return done
+            watch(len(asked))
+    return Transcript(head, tuple(asked))
+
+
+class _Decided:
+    """The e-process over the trials as they are complete; never over where nothing is expected."""
+
+    def __init__(
+        self, head: Head, carriers: Pictures, expected: Sequence[int], target: float, answers: dict[int, int]
+    ) -> None:
+        self._carriers, self._answers = carriers, answers
+        self._trials = transcript.completed(head, carriers.queries(), carriers.each)
+        self._expected = dict(zip(carriers.trials, expected, strict=True)) if expected else {}
+        self._walk = Walk(Fraction(1, carriers.alphabet), target, most=len(expected))
+        self._go_on()
+
+    @property
+    def over(self) -> bool:
+        """Whether more answers would change nothing."""
+        return bool(self._expected) and self._walk.stand != "open"
+
+    def take(self, query: int, answer: int) -> None:
+        """Count one answer."""
+        self._answers[query] = answer
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._expected:
+            return
+        given = np.array([self._answers.get(number, MISSING) for number in self._carriers.queries()], np.int64)
+        done = self._walk.trials
+        for trial, found in zip(
+            self._trials[done:], reading.symbols(self._carriers, given, self._trials)[done:], strict=False
+        ):
+            if self._walk.stand == "open":
+                self._walk = self._walk.after(found == self._expected[trial])

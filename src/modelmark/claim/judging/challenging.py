@@ -1,25 +1,26 @@
 """``challenge``: the judge fixes suspect, lot, test and bar before anything is shown."""
 
 import secrets as os_random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from modelmark.carriers.base import complete, plurality
-from modelmark.claim.dates import deposit, order
+from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
-from modelmark.claim.judging import reading, weighing
+from modelmark.claim.judging import ledger, reading, weighing
+from modelmark.claim.judging.ledger import NOTHING, Known
 from modelmark.claim.judging.reading import Kinds
-from modelmark.claim.papers import envelope, lots
+from modelmark.claim.papers import envelope, lots, transcript
 from modelmark.claim.papers.claim import Claim, Entry
-from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen
+from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
-from modelmark.claim.papers.transcript import Head, Transcript
-from modelmark.claim.papers.verdict import Revocation, Verdict
+from modelmark.claim.papers.transcript import Transcript
 from modelmark.errors import MismatchError, UsageError
 from modelmark.suspects.base import MISSING
+
+__all__ = ["Known", "Terms", "challenge"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Terms:
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
+        source: gives the nonce instead, out of the judge's hands.
     """
 
     issued: str
@@ -47,14 +49,7 @@ class Terms:
     test: str = "exact"
     bar: int | None = None
     nonce: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Known:
-    """All verdicts on a claim, and all revocations of it, that the judge knows."""
-
-    verdicts: Sequence[Signed[Verdict]] = ()
-    revocations: Sequence[Signed[Revocation]] = ()
+    source: Source | None = None
 
 
 def challenge(
@@ -65,7 +60,7 @@ def challenge(
     trust: Trust,
     terms: Terms,
     *,
-    known: Known = Known(),
+    known: Known = NOTHING,
     record: Transcript | None = None,
     kinds: Kinds | None = None,
 ) -> Signed[Challenge]:
@@ -84,8 +79,8 @@ def challenge(
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
-        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent, the
-            claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
+        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent or
+            pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
     dated = deposit.check(claim, paper, trust)
@@ -96,29 +91,47 @@ def challenge(
     if terms.draws and suspect.kind == "transcript":
         raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {terms.draws}")
     entry = lots.require(claim.document, terms.key, terms.lot)
-    asked = Challenge(
-        identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
-        (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test, bar,
-    )  # fmt: skip
-    order.require_unspent(claim.digest, asked, claim.document.policy.suspects, known.verdicts)
-    order.require_standing(claim, asked, known.revocations)
+    asked = termed(claim, paper, suspect, identity, terms)
+    if terms.source is not None:
+        asked = nonce.drawn(asked, terms.source, trust)
+    ledger.require_room(claim, asked, known)
+    ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
-    weighing.require_reach(claim.document, asked, entry)
+    weighing.require_reach(claim.document, asked, entry, late=record is not None and not record.head.test)
     if record is not None:
         _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
 
 
+def termed(
+    claim: Signed[Claim], paper: Signed[Deposit] | None, suspect: Frozen, identity: Identity, terms: Terms
+) -> Challenge:
+    """Return the challenge that these terms make, nothing checked; ``nonce.terms`` of it is what an authority may stamp."""
+    return Challenge(
+        identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
+        (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test,
+        claim.document.policy.bar if terms.bar is None else terms.bar,
+    )  # fmt: skip
+
+
 def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:
-    if record.head != Head(asked.claim, asked.key, asked.lot):
-        whose = "this claim" if record.head.claim == asked.claim else "another claim"
+    head, about = record.head, (asked.claim, asked.key, asked.lot)
+    if head.about != about:
+        whose = "this claim" if head.claim == asked.claim else "another claim"
         raise MismatchError(
             f"expected a transcript about this claim, key {asked.key} and lot {asked.lot}, "
-            f"got one about {whose}, key {record.head.key} and lot {record.head.lot}"
+            f"got one about {whose}, key {head.key} and lot {head.lot}"
         )
-    trials, alphabet = lots.drawn(asked, entry), entry.statement.alphabet
+    if head.test not in ("", asked.test):
+        raise MismatchError(
+            f"expected the {head.test} test, which the transcript named before anything was asked, got {asked.test}"
+        )
+    alphabet, drawn = entry.statement.alphabet, lots.drawn(asked, entry)
+    queries = [trial * each + i for trial in drawn for i in range(each)]
+    transcript.require_order(record, queries)
+    trials = transcript.completed(head, queries, each)
     given = {one.carrier: one.answer for one in record.asked}
     answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
     found = plurality(answers[: complete(answers, each)], alphabet).tolist()
     expected = dated.draw(asked.key).symbols(alphabet, trials).tolist()
-    weighing.weigh(dated.claim.document, asked, entry, expected, found)
+    weighing.weigh(dated.claim.document, asked, entry, expected, found, late=not head.test)

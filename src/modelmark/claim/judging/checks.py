@@ -1,24 +1,25 @@
 """The judge's single checks: each returns what it found with a word about it, or refuses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from modelmark import canonical, hashing
 from modelmark.carriers.base import Carriers
 from modelmark.claim.dates import deposit, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import reading, strength, weighing
+from modelmark.claim.judging.desk import Papers, head
 from modelmark.claim.judging.reading import Answered, Kinds
-from modelmark.claim.papers import envelope, opening
-from modelmark.claim.papers.claim import Claim
-from modelmark.claim.papers.dispute import Challenge, Deposit, Opening
-from modelmark.claim.papers.envelope import Signed
+from modelmark.claim.judging.software import code_of
+from modelmark.claim.papers import opening
+from modelmark.claim.papers import transcript as transcripts
+from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.opening import Opened
 from modelmark.claim.papers.shapes import instant, written
-from modelmark.claim.papers.transcript import ORDINARY, Head, Transcript
-from modelmark.claim.papers.verdict import Revocation, Verdict, Weighed
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.claim.papers.transcript import ORDINARY, Transcript
+from modelmark.claim.papers.verdict import Weighed
+from modelmark.errors import MismatchError
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
@@ -61,54 +62,6 @@ class Recorded(transcript.Recorded):
         return self
 
 
-@dataclass(frozen=True)
-class Papers:
-    """What lies before the judge.
-
-    Args:
-        claim, deposit, challenge, opening: the deposit is None for an offline claim, the opening where none came.
-        beside: the carriers that travelled beside the opening.
-        verdicts: all that are known of the claim, of judges that this one believes.
-        revocations: all that are known; those that the claimant did not sign count for nothing.
-    """
-
-    claim: Signed[Claim]
-    deposit: Signed[Deposit] | None
-    challenge: Signed[Challenge]
-    opening: Signed[Opening] | None
-    beside: bytes = b""
-    verdicts: Sequence[Signed[Verdict]] = ()
-    revocations: Sequence[Signed[Revocation]] = ()
-
-
-def signatures(papers: Papers) -> tuple[bool, str]:
-    """Verify every envelope again, whoever read it before."""
-    whole: list[Signed[Any]] = [papers.claim, papers.challenge, *papers.verdicts, *papers.revocations]
-    whole += [paper for paper in (papers.deposit, papers.opening) if paper is not None]
-    for paper in whole:
-        again = envelope.parse(paper.data, type(paper.document))
-        if (again.document, again.payload) != (paper.document, paper.payload):
-            raise MalformedError(f"expected the {paper.document.kind} that was signed, got another")
-    return True, f"all {len(whole)} documents are signed by everyone they name"
-
-
-def together(papers: Papers) -> tuple[bool, str]:
-    """Check that the challenge names these papers and asks for no more than it may."""
-    asked = papers.challenge.document
-    if asked.claim != papers.claim.digest or asked.deposit != (papers.deposit.digest if papers.deposit else ""):
-        raise MismatchError("expected a challenge that names this claim and this deposit, got one that names others")
-    if asked.bar < papers.claim.document.policy.bar:
-        raise MismatchError(
-            f"expected a bar of at least the claim's {papers.claim.document.policy.bar}, got {asked.bar}"
-        )
-    if asked.draws and asked.suspect.kind == "transcript":
-        raise MismatchError("expected a whole lot where answers were recorded before the nonce, got a part of it")
-    return (
-        True,
-        f"the challenge names them; {asked.test} test, bar {asked.bar} bits, lot {asked.lot} of key {asked.key}",
-    )
-
-
 def dated(papers: Papers, trust: Trust) -> tuple[Dated, str]:
     """Verify the deposit's tokens."""
     dated = deposit.check(papers.claim, papers.deposit, trust)
@@ -120,23 +73,6 @@ def dated(papers: Papers, trust: Trust) -> tuple[Dated, str]:
 def said(text: str) -> tuple[bool, str]:
     """Return what a check without a result says."""
     return True, text
-
-
-def present(papers: Papers) -> tuple[bool, str]:
-    """Check that an opening came."""
-    if papers.opening is None:
-        raise MismatchError(f"expected an opening before {papers.challenge.document.expires}, none came")
-    return True, "there is one"
-
-
-def in_time(papers: Papers, received: str) -> tuple[bool, str]:
-    """Check that it came in time, by the judge's clock."""
-    asked = papers.challenge.document
-    if instant(received) > instant(asked.expires):
-        raise MismatchError(f"expected an opening before {asked.expires}, this one came at {received}")
-    if instant(received) < instant(asked.issued):
-        raise MismatchError(f"expected an opening after the challenge of {asked.issued}, this one came at {received}")
-    return True, f"it came at {received}, before {asked.expires}"
 
 
 def opened(papers: Papers) -> tuple[Opened, str]:
@@ -155,16 +91,31 @@ def unpacked(opened: Opened | None, beside: bytes) -> tuple[dict[int, bytes], st
     }, "the bytes fit the opening"
 
 
-def frozen(suspect: Suspect, papers: Papers) -> tuple[bool, str]:
-    """Check that the suspect is the one that was frozen."""
+def frozen(suspect: Suspect, papers: Papers, made: Carriers | None) -> tuple[bool, str]:
+    """Check that the suspect is the one that was frozen, and a record of answers one that left no choice."""
     asked = papers.challenge.document
     if (suspect.kind, suspect.digest) != (asked.suspect.kind, asked.suspect.digest):
         raise MismatchError(
             f"expected the suspect that was frozen, {asked.suspect.digest[:16]}, got {suspect.digest[:16]}"
         )
-    if isinstance(suspect, Recorded) and suspect.record.head != head(papers):
+    if not isinstance(suspect, Recorded):
+        return True, f"{suspect.kind} {suspect.digest[:16]}, frozen at {asked.issued}"
+    assert made is not None
+    said = suspect.record.head
+    if said.about != head(papers).about:
         raise MismatchError("expected a transcript about this claim, key and lot, got one about others")
-    return True, f"{suspect.kind} {suspect.digest[:16]}, frozen at {asked.issued}"
+    if said.test not in ("", asked.test):
+        raise MismatchError(f"expected the {said.test} test, which the transcript named, got the {asked.test} test")
+    transcripts.require_order(suspect.record, made.queries())
+    order = "in the order of its nonce" if said.nonce else "in ascending order, which who answers can know"
+    return True, f"transcript {suspect.digest[:16]}, asked {order}, frozen at {asked.issued}"
+
+
+def as_asked(suspect: Suspect, opened: Opened | None, made: Carriers | None) -> Opened | None:
+    """Return what was opened with its trials in the order in which they count: that of a record, else ascending."""
+    if opened is None or made is None or not isinstance(suspect, Recorded):
+        return opened
+    return replace(opened, trials=transcripts.completed(suspect.record.head, made.queries(), made.each))
 
 
 def seen(asked: Challenge, trust: Trust, known: str) -> tuple[str | None, str]:
@@ -207,7 +158,8 @@ def readable(opened: Opened | None, asked: Challenge, kinds: Kinds | None) -> tu
     if lacking:
         raise MismatchError(f"expected the {lacking[0]} to be revealed, without which the suspect cannot be read")
     word = "its weights" if access(kind.probe) == "white-box" else "asking"
-    return kind, f"{statement.scheme}, read by {word}: {statement.reading}"
+    code = f", code {code_of(kind)}" if ":" in statement.scheme else ""
+    return kind, f"{statement.scheme}{code}, read by {word}: {statement.reading}"
 
 
 def formed(
@@ -226,14 +178,27 @@ def answered(
     assert dated is not None and opened is not None and made is not None  # noqa: PT018
     expected, most = _expected(papers, dated, opened), papers.claim.document.policy.readings
     found = reading.answered(suspect.told(opened.revealed), made, opened.trials, expected, most)
-    return found, f"{int((found.answers != MISSING).sum())} queries were answered"
+    return found, f"{int((found.answers != MISSING).sum())} queries were answered{_built(suspect, opened.revealed)}"
 
 
-def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: Answered | None) -> tuple[Weighed, str]:
+def _built(suspect: Suspect, revealed: Mapping[str, str]) -> str:
+    """Return a word on the architecture that a suspect of weights was built in, and whether it is the committed one."""
+    committed, arch = revealed.get("arch", ""), getattr(suspect.told(revealed), "arch", "")
+    if not arch or suspect.kind != "weights":
+        return ""
+    if arch == committed:
+        return f" as {arch}, which the claim committed to"
+    return f" as {arch} by the judge's word, {f'not the committed {committed}' if committed else 'none was committed'}"
+
+
+def weigh(
+    papers: Papers, suspect: Suspect, dated: Dated | None, opened: Opened | None, answers: Answered | None
+) -> tuple[Weighed, str]:
     """Compare with the drawn message and subtract charges."""
     assert dated is not None and opened is not None and answers is not None  # noqa: PT018
     asked, expected = papers.challenge.document, _expected(papers, dated, opened)
-    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols)
+    late = isinstance(suspect, Recorded) and not suspect.record.head.test
+    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols, late=late)
     return weighed, (
         f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {strength.down(weighed.gross)} bits, "
         f"{strength.down(weighed.net)} after charges, {weighed.bar} needed"
@@ -244,11 +209,6 @@ def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
     statement = opened.entry.statement
     drawn = dated.draw(papers.challenge.document.key)
     return [int(symbol) for symbol in drawn.symbols(statement.alphabet, opened.trials)]
-
-
-def head(papers: Papers) -> Head:
-    """Return what a record in this dispute is about."""
-    return Head(papers.claim.digest, papers.challenge.document.key, papers.challenge.document.lot)
 
 
 def date(dated: Dated | None) -> str:

@@ -4,17 +4,18 @@ The first check that fails decides; those after it are skipped. Only one step to
 object, so that this file needs no torch.
 """
 
-import importlib.metadata
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from modelmark.claim.dates import order
+from modelmark.claim.dates import nonce, order
 from modelmark.claim.dates.deposit import Trust
-from modelmark.claim.judging import checks
-from modelmark.claim.judging.checks import Papers, Recorded, Suspect
+from modelmark.claim.judging import checks, desk, ledger
+from modelmark.claim.judging.checks import Recorded, Suspect
+from modelmark.claim.judging.desk import Papers
 from modelmark.claim.judging.reading import Answered, Kinds
+from modelmark.claim.judging.software import software
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
@@ -42,11 +43,6 @@ class _Docket:
 
     checks: list[Check] = field(default_factory=list)
     decision: str = ""
-
-    @property
-    def failed(self) -> str:
-        """Name of the check that failed, or nothing."""
-        return next((check.name for check in self.checks if check.outcome == "fail"), "")
 
     def check(self, name: str, failing: str, step: Callable[[], tuple[T, str]]) -> T | None:
         """Take one step, which returns what it found and a word about it, unless a check before it failed."""
@@ -98,33 +94,35 @@ def judge(
     if papers.opening is None and instant(now) <= instant(asked.expires):
         raise UsageError(f"expected an opening, or to wait for one until {asked.expires}, got none")
     docket = _Docket()
-    docket.check("signatures", "invalid-claim", lambda: checks.signatures(papers))
-    docket.check("papers", "invalid-claim", lambda: checks.together(papers))
+    docket.check("signatures", "invalid-claim", lambda: desk.signatures(papers))
+    docket.check("papers", "invalid-claim", lambda: desk.together(papers))
     dated = docket.check("deposit", "invalid-claim", lambda: checks.dated(papers, trust))
+    docket.check("nonce", "not-decidable", lambda: nonce.check(asked, trust))
+    known = papers.known
     docket.check(
-        "revocation",
-        "invalid-claim",
-        lambda: checks.said(order.require_standing(papers.claim, asked, papers.revocations)),
+        "revocation", "invalid-claim", lambda: checks.said(ledger.require_standing(papers.claim, asked, known))
     )
-    suspects = papers.claim.document.policy.suspects
     docket.check(
         "lot", "not-decidable",
-        lambda: checks.said(order.require_unspent(papers.claim.digest, asked, suspects, papers.verdicts)),
+        lambda: checks.said(ledger.require_room(papers.claim, asked, known, own=papers.challenge.digest)),
     )  # fmt: skip
-    docket.check("opening in time", "no-evidence", lambda: checks.present(papers))
-    docket.check("expiry", "invalid-claim", lambda: checks.in_time(papers, received or now))
+    docket.check("opening in time", "no-evidence", lambda: desk.present(papers))
+    docket.check("expiry", "invalid-claim", lambda: desk.in_time(papers, received or now))
     opened = docket.check("opening", "invalid-claim", lambda: checks.opened(papers))
     shown = docket.check("carriers", "invalid-claim", lambda: checks.unpacked(opened, papers.beside))
     kind = docket.check("scheme", "not-decidable", lambda: checks.readable(opened, asked, kinds))
     made = docket.check("form", "invalid-claim", lambda: checks.formed(kind, opened, shown))
-    docket.check("suspect", "not-decidable", lambda: checks.frozen(suspect, papers))
+    docket.check("suspect", "not-decidable", lambda: checks.frozen(suspect, papers, made))
+    opened = checks.as_asked(suspect, opened, made)
     seen = docket.check("suspect's date", "not-decidable", lambda: checks.seen(asked, trust, first_seen))
     docket.check("order in time", "not-decidable", lambda: checks.in_order(dated, seen))
     docket.check("class map", "not-decidable", lambda: checks.class_map(opened, class_names))
     answers = docket.check("answers", "not-decidable", lambda: checks.answered(papers, suspect, dated, opened, made))
-    weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, dated, opened, answers))
+    weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, suspect, dated, opened, answers))
     record = _record(suspect, papers, answers)
     decision = docket.decision or _decide(weighed)
+    over = papers.opening is None or papers.answered
+    burned = ledger.taken(papers.claim, asked) if over else ()
     verdict = Verdict(
         identity.signers, now, papers.claim.digest, papers.deposit.digest if papers.deposit else "",
         papers.challenge.digest, papers.opening.digest if papers.opening else "", asked.suspect,
@@ -132,8 +130,8 @@ def judge(
         claim_date=checks.date(dated), suspect_date=seen or "",
         order=order.order(dated.date if dated else None, seen or ""), checks=tuple(docket.checks),
         weighed=(weighed,) if weighed else (), decision=decision, sentence=SENTENCES[decision],
-        spent=(Spent(asked.key, asked.lot),) if papers.opening and docket.failed != "opening" else (),
-        software=f"modelmark {importlib.metadata.version('modelmark')}",
+        spent=tuple(Spent(asked.key, asked.lot) for _ in burned),
+        software=software(), burned=burned,
     )  # fmt: skip
     return Judgement(envelope.sign(verdict, identity), record)
 
@@ -148,7 +146,7 @@ def _record(suspect: Suspect, papers: Papers, found: Answered | None) -> Transcr
     if found is None:
         return None
     answers = zip(found.queries, found.answers.tolist(), strict=True)
-    return transcript.of(checks.head(papers), found.queries, dict(answers))
+    return transcript.of(desk.head(papers), found.queries, dict(answers))
 
 
 def _line(text: str) -> str:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import carriers
-from modelmark.carriers.base import Carriers, Symbols, complete
+from modelmark.carriers.base import Carriers, Symbols
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects.base import Suspect
+from modelmark.suspects.base import MISSING, Suspect
 from modelmark.suspects.transcript import Recorded
 
 Kinds = Mapping[str, type[Carriers]]
@@ -65,8 +65,8 @@ def answered(suspect: Suspect, opened: Carriers, trials: Sequence[int], expected
     Args:
         suspect: answers the carriers' probes.
         opened: the carriers.
-        trials: that are judged, ascending.
-        expected: the drawn symbol of each.
+        trials: that are judged, in the order in which they count.
+        expected: the drawn symbol of each, in the same order.
         most: readings that the claim may try and pays for; where several places fit, the best counts.
 
     Raises:
@@ -89,9 +89,9 @@ def symbols(opened: Carriers, answers: npt.NDArray[np.int64], trials: Sequence[i
     Raises:
         MismatchError: the scheme gives scores and not symbols.
     """
-    whole, found = complete(answers, opened.each), _symbols(opened, answers).tolist()
+    whole, found = (answers.reshape(-1, opened.each) != MISSING).all(axis=1), _symbols(opened, answers).tolist()
     rows = {trial: row for row, trial in enumerate(opened.trials)}
-    return tuple(found[rows[trial]] for trial in takewhile(lambda trial: rows[trial] < whole, trials))
+    return tuple(found[rows[trial]] for trial in takewhile(lambda trial: whole[rows[trial]], trials))
 
 
 def _symbols(opened: Carriers, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

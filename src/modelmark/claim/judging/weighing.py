@@ -10,15 +10,27 @@ from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.verdict import Charged, Weighed
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.evidence import stats
+from modelmark.evidence.evidence import charge_tries
 from modelmark.evidence.sequential import Walk, wealth_bits
 
-
-def charged(claim: Claim) -> tuple[Charged, ...]:
-    """Return a claim's charges in thousandths of a bit, rounded up."""
-    return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in lots.charges(claim))
+TESTS = charge_tries("tests that could be named after the answers", 2)
 
 
-def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[int], found: Sequence[int]) -> Weighed:
+def charged(claim: Claim, *, late: bool = False) -> tuple[Charged, ...]:
+    """Return a claim's charges in thousandths of a bit, rounded up; one bit more where the test was named ``late``."""
+    charges = lots.charges(claim) + (TESTS if late else ())
+    return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in charges)
+
+
+def weigh(
+    claim: Claim,
+    challenge: Challenge,
+    entry: Entry,
+    expected: Sequence[int],
+    found: Sequence[int],
+    *,
+    late: bool = False,
+) -> Weighed:
     """Return the numbers of the test that the challenge named.
 
     Args:
@@ -27,11 +39,12 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
         entry: of the challenged key.
         expected: the drawn symbol of every trial that was asked for.
         found: the suspect's symbols, in the same order; the e-process may end before all are answered.
+        late: whether the answers were there before the test was named, as in records that name none.
 
     Raises:
         MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
     """
-    charges, alphabet = charged(claim), entry.statement.alphabet
+    charges, alphabet = charged(claim, late=late), entry.statement.alphabet
     chance, due = Fraction(1, alphabet), sum(charge.millibits for charge in charges)
     if challenge.test == "exact":
         if len(found) != len(expected):
@@ -53,11 +66,11 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
     return Weighed(challenge.test, trials, matches, alphabet, gross, charges, max(gross - due, 0), challenge.bar)
 
 
-def require_reach(claim: Claim, challenge: Challenge, entry: Entry) -> None:
+def require_reach(claim: Claim, challenge: Challenge, entry: Entry, *, late: bool = False) -> None:
     """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges."""
     trials, chance = len(lots.drawn(challenge, entry)), Fraction(1, entry.statement.alphabet)
     most = stats.full_bits(trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
-    due = sum(charge.millibits for charge in charged(claim)) / 1000
+    due = sum(charge.millibits for charge in charged(claim, late=late)) / 1000
     if most < challenge.bar + due:
         raise CapacityError(
             f"expected trials enough for {challenge.bar} bits and {due:.1f} of charges, {trials} give at most {most:.1f}",

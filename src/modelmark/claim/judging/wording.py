@@ -39,6 +39,11 @@ CHECKS: dict[str, Words] = {
         "The timestamp authorities that the claim names, and the judge trusts, dated the claim.",
         "The papers that should date the claim do not hold.",
     ),
+    "nonce": (
+        "Was it left to chance which part of the evidence is asked for?",
+        "Nobody chose which part of the evidence is asked for.",
+        "What should show that chance chose the part of the evidence that is asked for does not hold.",
+    ),
     "revocation": (
         "Has the claimant taken the claim back?",
         "The judge knows of no paper by which the claimant takes back what is judged here.",

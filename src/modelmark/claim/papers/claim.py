@@ -1,6 +1,7 @@
 """The claim: what an owner dates before the message is drawn."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Annotated, ClassVar
 
 from modelmark.carriers.base import MOST_CARRIERS
@@ -134,6 +135,12 @@ class Claim:
             for number, entry in enumerate(self.keys)
         ]
         return (*keys, *([("release", "sha256", self.release)] if self.release else []))
+
+
+def of_one_secret(claim: Claim) -> tuple[tuple[int, int], ...]:
+    """Return pairs of keys that show that they were made from one secret: they conceal one value under one salt."""
+    concealed = [set(entry.statement.concealed.items()) for entry in claim.keys]
+    return tuple(pair for pair in combinations(range(len(concealed)), 2) if concealed[pair[0]] & concealed[pair[1]])
 
 
 def require_claimant(claim: Claim, signers: tuple[Signer, ...]) -> None:

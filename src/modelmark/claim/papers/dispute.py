@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records, signing
 from modelmark.claim.papers.claim import MOST_AUTHORITIES, MOST_LOTS
-from modelmark.claim.papers.records import Digest, MaybeDigest, Record, Subject, Time
+from modelmark.claim.papers.records import Digest, MaybeDigest, Record, Since, Subject, Time
 from modelmark.claim.papers.shapes import Base64, Choice, Hex, Integer, Listed, Text
 from modelmark.claim.papers.signing import Signer
 
@@ -73,6 +73,31 @@ class Frozen:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a nonce comes from that the judge did not make himself: a timestamp over the terms, or a beacon's round.
+
+    Args:
+        authority: SHA-256 of the pinned certificate (DER) of the authority that gave ``token``, else empty.
+        token: RFC 3161 TimeStampToken (DER) over ``nonce.terms``, else empty.
+        beacon: its name, else empty.
+        round: the first that was published after the suspect's timestamp, else 0.
+        proof: what the beacon's plug-in verifies as the value of the round, else empty.
+    """
+
+    authority: MaybeDigest = ""
+    token: Annotated[bytes, Base64(MAX_TOKEN, least=0)] = b""
+    beacon: Annotated[str, Text(64)] = ""
+    round: Annotated[int, Integer(0, 2**53)] = 0
+    proof: Annotated[bytes, Base64(4096, least=0)] = b""
+
+    def __post_init__(self) -> None:
+        records.check(self)
+        stamped, published = (self.authority, self.token), (self.beacon, self.round, self.proof)
+        if sorted([(any(stamped), all(stamped)), (any(published), all(published))]) != [(False, False), (True, True)]:
+            raise ValueError("expected an authority and its token, or a beacon, its round and the proof, got others")
+
+
+@dataclass(frozen=True)
 class Challenge:
     """The judge freezes a suspect, names lot and test, and asks for an opening.
 
@@ -84,12 +109,13 @@ class Challenge:
         claim: digest of the claim.
         deposit: digest of the deposit; empty for an offline claim.
         suspect: what is judged.
-        nonce: 32 random bytes of the judge's, hex.
+        nonce: 32 random bytes, hex: the judge's own, or what ``source`` gives.
         key: number of the key in the claim.
         lot: number of the lot in the key.
         draws: 0 opens the whole lot; otherwise so many trials of it, drawn from nonce and suspect.
         test: ``exact`` or ``e-process``; one of them, named before any answer is seen.
         bar: net bits; at least the claim's own.
+        source: of the nonce, at most one, since version 2; none where it is the judge's own word.
     """
 
     signers: Party
@@ -105,6 +131,7 @@ class Challenge:
     draws: Annotated[int, Integer(0, MOST_LEAVES)]
     test: Annotated[str, Choice(("exact", "e-process"))]
     bar: Annotated[int, Integer(1, 2**16)]
+    source: Annotated[tuple[Source, ...], Listed(Record(Source), 0, 1), Since(2)] = ()
 
     kind: ClassVar[str] = "challenge"
 

@@ -23,7 +23,6 @@ from modelmark.errors import MalformedError, MismatchError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-VERSION = 1
 MAX_ENVELOPE = 8 * 2**20
 """Bytes. An opening of 16,384 leaves with its proof has under 6 MiB."""
 MAX_VALUES = 2**19
@@ -152,12 +151,13 @@ def _a(what: str) -> str:
 
 
 def _payload(document: Document) -> bytes:
+    version = records.version(document)
     return canonical.encode(
         {
             "_type": STATEMENT_TYPE,
             "subject": [{"name": name, "digest": {method: digest}} for name, method, digest in document.subjects],
-            "predicateType": f"urn:modelmark:{document.kind}:v{VERSION}",
-            "predicate": records.dump(document) | {"type": f"modelmark.{document.kind}", "v": VERSION},
+            "predicateType": f"urn:modelmark:{document.kind}:v{version}",
+            "predicate": records.dump(document) | {"type": f"modelmark.{document.kind}", "v": version},
         }
     )
 
@@ -189,7 +189,7 @@ def _statement(payload: bytes, what: str) -> dict[str, Any]:
 
 def _said(statement: dict[str, Any]) -> str:
     """Return the kind of document that a statement says it is, or nothing."""
-    found = re.fullmatch(rf"urn:modelmark:([a-z]+):v{VERSION}", str(statement["predicateType"]))
+    found = re.fullmatch(r"urn:modelmark:([a-z]+):v[1-9]", str(statement["predicateType"]))
     return found[1] if found else ""
 
 
@@ -198,11 +198,14 @@ def _document(payload: bytes, cls: type[D]) -> D:
     predicate, found = value["predicate"], _said(value)
     if found not in ("", cls.kind):
         raise MalformedError(f"expected a document of kind {cls.kind}, got one of kind {found}")
-    tags = {"type": f"modelmark.{cls.kind}", "v": VERSION}
-    if value["predicateType"] != f"urn:modelmark:{cls.kind}:v{VERSION}" or not isinstance(predicate, dict):
-        raise MalformedError(f"expected {_a(cls.kind)} of version {VERSION}, got another document")
+    known = {f"urn:modelmark:{cls.kind}:v{number}": number for number in records.versions(cls)}
+    version = known.get(str(value["predicateType"]))
+    if version is None or not isinstance(predicate, dict):
+        said = " or ".join(map(str, known.values()))
+        raise MalformedError(f"expected {_a(cls.kind)} of version {said}, got another document")
     try:
-        document = records.load(cls, {name: item for name, item in predicate.items() if name not in tags})
+        fields = {name: item for name, item in predicate.items() if name not in ("type", "v")}
+        document = records.load(cls, fields, version)
     except ValueError as error:
         raise MalformedError(f"expected a well-formed {cls.kind}: {error}") from None
     if _payload(document) != payload:  # type and v, the subjects, the statement's type

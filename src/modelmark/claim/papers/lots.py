@@ -98,13 +98,12 @@ def choose(count: int, wanted: int, tag: str, *parts: bytes) -> tuple[int, ...]:
     """
     if not 0 <= wanted <= count:
         raise ValueError(f"expected at most {count} to be chosen, got {wanted}")
-    moved: dict[int, int] = {}
-    out = []
-    for step in range(wanted):
-        other = step + _below(count - step, tag, *parts, step.to_bytes(8, "big"))
-        out.append(moved.get(other, other))
-        moved[other] = moved.get(step, step)
-    return tuple(sorted(out))
+    return tuple(sorted(_dealt(count, wanted, tag, *parts)))
+
+
+def shuffled(count: int, tag: str, *parts: bytes) -> tuple[int, ...]:
+    """Return the numbers below ``count`` in the order of a whole shuffle; see ``choose``."""
+    return tuple(_dealt(count, count, tag, *parts))
 
 
 def charges(claim: Claim) -> tuple[Charge, ...]:
@@ -157,6 +156,16 @@ def _require_openable(entry: Entry, trials: int) -> None:
 def _carriers(entry: Entry, trials: tuple[int, ...]) -> tuple[int, ...]:
     same = entry.statement.carriers == entry.statement.trials
     return trials if same else tuple(range(entry.statement.carriers))
+
+
+def _dealt(count: int, wanted: int, tag: str, *parts: bytes) -> list[int]:
+    moved: dict[int, int] = {}
+    out = []
+    for step in range(wanted):
+        other = step + _below(count - step, tag, *parts, step.to_bytes(8, "big"))
+        out.append(moved.get(other, other))
+        moved[other] = moved.get(step, step)
+    return out
 
 
 def _below(bound: int, tag: str, *parts: bytes) -> int:

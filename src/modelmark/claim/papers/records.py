@@ -1,7 +1,7 @@
 """Records: frozen dataclasses whose fields are ``Annotated[type, shape]``, and the JSON objects that they are.
 
 ``check`` runs in ``__post_init__`` of every record, so that neither its maker nor a reader can hold one with a field out
-of bounds.
+of bounds. A field that documents have from a later version on says so beside its shape: ``Annotated[type, shape, Since(2)]``.
 """
 
 import dataclasses
@@ -40,21 +40,49 @@ class Record:
         """Return the object."""
         return dump(value)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
-        fields = {name: shape.schema() for name, shape in shapes(self.cls).items()}
+        fields = {name: shape.schema() for name, shape in shapes(self.cls, version).items()}
         return {"type": "object", "properties": fields, "required": sorted(fields), "additionalProperties": False}
 
 
-_SHAPES: dict[type[Any], dict[str, Shape]] = {}
+@dataclass(frozen=True)
+class Since:
+    """Beside the shape of a document's field: the version from which on it is there; before, its default is meant."""
+
+    version: int
 
 
-def shapes(cls: type[Any]) -> dict[str, Shape]:
-    """Return the shape of every field of a record, by name."""
-    if cls not in _SHAPES:
+_Known = tuple[dict[str, Shape], dict[str, int]]
+_KNOWN: dict[type[Any], _Known] = {}
+
+
+def _known(cls: type[Any]) -> _Known:
+    """Return the shapes of a record's fields and the versions from which on they are there."""
+    if cls not in _KNOWN:
         hints = typing.get_type_hints(cls, include_extras=True)
-        _SHAPES[cls] = {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(cls)}
-    return _SHAPES[cls]
+        marks = {field.name: hints[field.name].__metadata__ for field in dataclasses.fields(cls)}
+        since = {name: mark[1].version if len(mark) > 1 else 1 for name, mark in marks.items()}
+        _KNOWN[cls] = {name: mark[0] for name, mark in marks.items()}, since
+    return _KNOWN[cls]
+
+
+def shapes(cls: type[Any], version: int | None = None) -> dict[str, Shape]:
+    """Return the shape of every field of a record, by name; of those that a version has, where one is named."""
+    found, since = _known(cls)
+    return {name: shape for name, shape in found.items() if version is None or since[name] <= version}
+
+
+def versions(cls: type[Any]) -> tuple[int, ...]:
+    """Return the versions of a type of document, ascending."""
+    return tuple(sorted({1, *_known(cls)[1].values()}))
+
+
+def version(record: Any) -> int:
+    """Return the version that a record is written in: the lowest that has all its fields with something in them."""
+    since = _known(type(record))[1]
+    filled = [since[one.name] for one in dataclasses.fields(record) if getattr(record, one.name) != one.default]
+    return max([1, *filled])
 
 
 def check(record: Any) -> None:
@@ -66,13 +94,13 @@ def check(record: Any) -> None:
             raise ValueError(f"{error} in {type(record).__name__}.{name}") from None
 
 
-def load(cls: type[T], value: Json) -> T:
-    """Return the record that a JSON object with exactly its fields describes.
+def load(cls: type[T], value: Json, version: int = 1) -> T:
+    """Return the record that a JSON object with exactly the fields of a version describes.
 
     Raises:
         ValueError: other fields, or one out of its shape.
     """
-    known = shapes(cls)
+    known = shapes(cls, version)
     if not isinstance(value, dict) or value.keys() != known.keys():
         raise ValueError(
             f"expected an object with the fields {', '.join(sorted(known))} for {cls.__name__}, got others"
@@ -81,5 +109,6 @@ def load(cls: type[T], value: Json) -> T:
 
 
 def dump(record: Any) -> dict[str, Json]:
-    """Return the JSON object of a record."""
-    return {name: shape.dump(getattr(record, name)) for name, shape in shapes(type(record)).items()}
+    """Return the JSON object of a record, in the version that it is written in."""
+    known = shapes(type(record), version(record))
+    return {name: shape.dump(getattr(record, name)) for name, shape in known.items()}

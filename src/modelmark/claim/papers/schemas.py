@@ -6,10 +6,10 @@ compares fields with one another, wants one spelling, and verifies the signature
 
 from typing import Any
 
-from modelmark.claim.papers import envelope
+from modelmark.claim.papers import envelope, records
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge, Deposit, Opening
-from modelmark.claim.papers.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, VERSION
+from modelmark.claim.papers.envelope import PAYLOAD_TYPE, STATEMENT_TYPE
 from modelmark.claim.papers.records import Record
 from modelmark.claim.papers.shapes import Base64, Hex
 from modelmark.claim.papers.signing import MAX_SIGNATURE
@@ -28,24 +28,31 @@ DOCUMENTS: dict[str, type[Any]] = {
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema(kind: str) -> dict[str, Any]:
+def names() -> dict[str, tuple[str, int]]:
+    """Return kind and version by the name of each schema: ``verdict``, ``verdict.v2``; ``envelope`` has one version."""
+    found = {kind: records.versions(cls) for kind, cls in DOCUMENTS.items()}
+    every = {f"{kind}.v{number}" if number > 1 else kind: (kind, number) for kind in found for number in found[kind]}
+    return every | {"envelope": ("envelope", 1)}
+
+
+def schema(kind: str, version: int = 1) -> dict[str, Any]:
     """Return the schema of the statement around a document of this kind, or of ``envelope``."""
     if kind == "envelope":
         return _envelope()
     cls = DOCUMENTS[kind]
-    predicate = Record(cls).schema()
-    predicate["properties"] |= {"type": {"const": f"modelmark.{kind}"}, "v": {"const": VERSION}}
+    predicate = Record(cls).schema(version)
+    predicate["properties"] |= {"type": {"const": f"modelmark.{kind}"}, "v": {"const": version}}
     predicate["required"] = sorted(predicate["properties"])
     subject = _object(
         name={"type": "string"},
         digest={"type": "object", "additionalProperties": Hex(32).schema(), "minProperties": 1, "maxProperties": 1},
     )
     return _titled(
-        f"modelmark {kind}, version {VERSION}: the signed in-toto statement",
+        f"modelmark {kind}, version {version}: the signed in-toto statement",
         _object(
             _type={"const": STATEMENT_TYPE},
             subject={"type": "array", "items": subject, "minItems": 1},
-            predicateType={"const": f"urn:modelmark:{kind}:v{VERSION}"},
+            predicateType={"const": f"urn:modelmark:{kind}:v{version}"},
             predicate=predicate,
         ),
     )

@@ -2,30 +2,32 @@
 
 ::
 
-    {"claim":"8c7b...","key":0,"lot":1,"type":"modelmark.transcript","v":1}
+    {"claim":"8c7b...","key":0,"lot":1,"nonce":"40c1...","test":"e-process","type":"modelmark.transcript","v":2}
     {"answer":7,"carrier":64,"query":"5e0f..."}
     {"answer":3,"carrier":-1,"query":"91d2..."}
 
 A query is named by the SHA-256 of the carrier's bytes, which an opening shows too (of several carriers', where one query needs
-them: ``Carriers.queries``); carrier -1 is an ordinary query, there to
-hide the others. Carriers ascend, so nobody can order them by what was answered. Nobody signs the record: whoever keeps it
+them: ``Carriers.queries``); carrier -1 is an ordinary query, there to hide the others. Carriers stand in the order that the
+nonce of the first line gives, so that nobody can order them by what was answered, nor tell from the order which are carriers;
+in records of version 1, and where a judge has the weights, they ascend. Nobody signs the record: whoever keeps it
 adds lines, and an interrupted session goes on where the file ends. A challenge, or a verdict, fixes its digest.
 """
 
 import hashlib
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from modelmark import canonical, files
+from modelmark.canonical import Json
 from modelmark.carriers.base import MOST_CARRIERS
-from modelmark.claim.papers import records
+from modelmark.claim.papers import lots, records
 from modelmark.claim.papers.claim import MOST_LOTS
-from modelmark.claim.papers.records import Digest
-from modelmark.claim.papers.shapes import Integer
+from modelmark.claim.papers.records import Digest, Since
+from modelmark.claim.papers.shapes import Choice, Hex, Integer
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.suspects.base import ABSTAIN
 
@@ -36,14 +38,31 @@ MAX_FILE = 2**26
 
 @dataclass(frozen=True)
 class Head:
-    """What the record is about: a claim's digest, the number of its key, and the lot."""
+    """What the record is about, and what was fixed before anything was asked.
+
+    Args:
+        claim: its digest.
+        key: number of its key.
+        lot: number of its lot.
+        nonce: 32 random bytes, hex, which give the order of asking; since version 2.
+        test: what the answers will be weighed with, ``exact`` or ``e-process``; since version 2.
+    """
 
     claim: Digest
     key: Annotated[int, Integer(0, 63)]
     lot: Annotated[int, Integer(0, MOST_LOTS - 1)]
+    nonce: Annotated[str, Hex(32, optional=True), Since(2)] = ""
+    test: Annotated[str, Choice(("", "exact", "e-process")), Since(2)] = ""
 
     def __post_init__(self) -> None:
         records.check(self)
+        if bool(self.nonce) != bool(self.test):
+            raise ValueError(f"expected a nonce and a test, or neither, got {self.nonce!r} and {self.test!r}")
+
+    @property
+    def about(self) -> tuple[str, int, int]:
+        """Claim, key and lot."""
+        return self.claim, self.key, self.lot
 
 
 @dataclass(frozen=True)
@@ -78,8 +97,10 @@ class Transcript:
 
     def __post_init__(self) -> None:
         numbers = [one.carrier for one in self.asked if one.carrier != ORDINARY]
-        if any(a >= b for a, b in itertools.pairwise(numbers)):
+        if not self.head.nonce and any(a >= b for a, b in itertools.pairwise(numbers)):
             raise ValueError("expected carriers in ascending order, each asked once")
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("expected each carrier to be asked once")
 
     @property
     def data(self) -> bytes:
@@ -117,7 +138,8 @@ def of(head: Head, carriers: Mapping[int, bytes], answers: Mapping[int, int]) ->
 
 def first_line(head: Head) -> bytes:
     """Return the first line of a record."""
-    return canonical.encode(records.dump(head) | {"type": "modelmark.transcript", "v": 1}) + b"\n"
+    tags: dict[str, Json] = {"type": "modelmark.transcript", "v": records.version(head)}
+    return canonical.encode(records.dump(head) | tags) + b"\n"
 
 
 def line(asked: Asked) -> bytes:
@@ -144,12 +166,12 @@ def parse(data: bytes, *, unfinished: bool = False) -> Transcript:
         raise MalformedError("expected a transcript of whole lines, got one that ends in the middle")
     try:
         value = canonical.decode(first, what="the first line of a transcript")
-        if not isinstance(value, dict) or (value.pop("type", None), value.pop("v", None)) != (
-            "modelmark.transcript",
-            1,
-        ):
+        if not isinstance(value, dict) or value.pop("type", None) != "modelmark.transcript":
             raise ValueError("another type")
-        head = records.load(Head, value)
+        version = value.pop("v", None)
+        if not isinstance(version, int) or version not in records.versions(Head):
+            raise ValueError("another version")
+        head = records.load(Head, value, version)
         asked = tuple(records.load(Asked, canonical.decode(row, what="a line of a transcript")) for row in rest)
         found = Transcript(head, asked)
     except ValueError as error:
@@ -164,12 +186,35 @@ def load(path: Path | str, *, unfinished: bool = False) -> Transcript:
     return parse(files.read(Path(path), limit=MAX_FILE, what="a transcript"), unfinished=unfinished)
 
 
-def plan(carriers: Sequence[int], ordinary: int, seed: int) -> list[int]:
-    """Return the order in which to ask: carriers ascending, with ``ordinary`` times ``ORDINARY`` strewn among them.
+def order(head: Head, queries: Iterable[int]) -> tuple[int, ...]:
+    """Return all queries of a lot in the order of asking: as the head's nonce shuffles them, ascending where it has none."""
+    numbers = sorted(queries)
+    if not head.nonce:
+        return tuple(numbers)
+    parts = bytes.fromhex(head.nonce), bytes.fromhex(head.claim)
+    return tuple(numbers[i] for i in lots.shuffled(len(numbers), "ask", *parts))
 
-    The same seed gives the same order, so that an interrupted session goes on in it.
+
+def completed(head: Head, queries: Iterable[int], each: int) -> tuple[int, ...]:
+    """Return the trials of these queries, ``each`` a trial, in the order in which their last query is asked."""
+    last = {number // each: place for place, number in enumerate(order(head, queries))}
+    return tuple(sorted(last, key=last.__getitem__))
+
+
+def require_order(record: Transcript, queries: Iterable[int]) -> None:
+    """Raise MismatchError unless carriers were asked in the order that a record's nonce gives, up to where it ends."""
+    asked = tuple(one.carrier for one in record.asked if one.carrier != ORDINARY)
+    if record.head.nonce and asked != order(record.head, queries)[: len(asked)]:
+        raise MismatchError("expected carriers in the order that the transcript's nonce gives, got another")
+
+
+def plan(head: Head, queries: Iterable[int], ordinary: int) -> list[int]:
+    """Return the order in which to ask, with ``ordinary`` times ``ORDINARY`` strewn among the queries.
+
+    The same head gives the same order, so that an interrupted session goes on in it.
     """
-    total = len(carriers) + ordinary
-    places = set(random.Random(seed).sample(range(total), ordinary))
-    rest = iter(sorted(carriers))
+    numbers = order(head, queries)
+    total = len(numbers) + ordinary
+    places = set(random.Random(head.nonce).sample(range(total), ordinary))
+    rest = iter(numbers)
     return [ORDINARY if place in places else next(rest) for place in range(total)]

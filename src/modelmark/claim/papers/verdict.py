@@ -7,7 +7,7 @@ from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records, signing
 from modelmark.claim.papers.claim import MOST_LOTS
 from modelmark.claim.papers.dispute import Frozen, Party
-from modelmark.claim.papers.records import Digest, MaybeDigest, MaybeTime, Record, Subject, Time
+from modelmark.claim.papers.records import Digest, MaybeDigest, MaybeTime, Record, Since, Subject, Time
 from modelmark.claim.papers.shapes import Choice, Integer, Listed, Text
 
 SENTENCES = {
@@ -86,13 +86,30 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Spent:
-    """A lot whose opening somebody has seen."""
+    """A lot that a challenge has used up: its opening was seen, or none came."""
 
     key: Annotated[int, Integer(0, 63)]
     lot: Annotated[int, Integer(0, MOST_LOTS - 1)]
 
     def __post_init__(self) -> None:
         records.check(self)
+
+
+@dataclass(frozen=True)
+class Burned:
+    """The same by what it is made of: carriers ``first`` to ``first + count - 1`` under a root, whatever claim names them."""
+
+    root: Digest
+    first: Annotated[int, Integer(0, MOST_CARRIERS - 1)]
+    count: Annotated[int, Integer(1, MOST_CARRIERS)]
+
+    def __post_init__(self) -> None:
+        records.check(self)
+
+    def overlaps(self, other: "Burned") -> bool:
+        """Return whether a carrier belongs to both."""
+        apart = self.first + self.count <= other.first or other.first + other.count <= self.first
+        return self.root == other.root and not apart
 
 
 _Spent = Annotated[tuple[Spent, ...], Listed(Record(Spent), 0, 64 * MOST_LOTS)]
@@ -117,6 +134,7 @@ class Verdict:
         sentence: the words that belong to the decision.
         spent: lots that this dispute has used up.
         software: name and version.
+        burned: the same lots as roots and carriers, since version 2.
     """
 
     signers: Party
@@ -136,6 +154,7 @@ class Verdict:
     sentence: Annotated[str, Choice(tuple(SENTENCES.values()))]
     spent: _Spent
     software: Annotated[str, Text(100, least=1)]
+    burned: Annotated[tuple[Burned, ...], Listed(Record(Burned), 0, 64 * MOST_LOTS), Since(2)] = ()
 
     kind: ClassVar[str] = "verdict"
 
