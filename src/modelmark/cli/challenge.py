@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Output, PassphraseFile, SchemeModule
+from modelmark.cli.options import Arch, Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile, Revocations, Verdicts
 from modelmark.cli.terminal import say
 from modelmark.errors import UsageError
@@ -20,6 +20,7 @@ def run(
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, in your hands")
     ] = None,
+    arch: Arch = "",
     transcript: Annotated[
         Path | None, typer.Option("--transcript", metavar="FILE", help="or the record of an API's answers")
     ] = None,
@@ -39,7 +40,10 @@ def run(
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown."""
+    """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown.
+
+    Weights are looked through: for a suspect that cannot be read nothing is asked, and no lot is spent.
+    """
     from modelmark import files
     from modelmark.claim.judging.challenging import Known, Terms, challenge
     from modelmark.claim.papers import envelope
@@ -54,11 +58,13 @@ def run(
     if (weights is None) == (transcript is None):
         raise UsageError("expected --weights or --transcript, one of them")
     tokens = tuple(files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
-    record = None
+    record, look = None, None
     if weights is not None:
         from modelmark.suspects.files import open_weights
+        from modelmark.suspects.looking import Look
 
-        suspect = Frozen("weights", open_weights(weights).digest, tokens)
+        file = open_weights(weights)
+        suspect, look = Frozen("weights", file.digest, tokens), Look(file, arch, trusted=bool(arch))
     else:
         assert transcript is not None
         record = records.load(transcript)
@@ -69,7 +75,7 @@ def run(
     try:
         signed = challenge(
             claimed, paper, suspect, signer, papers.load_trust(authority),
-            Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record,
+            Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record, look=look,
             kinds=papers.kinds(scheme),
             known=Known(papers.load_all(verdict, Verdict, claimed), papers.load_all(revocation, Revocation, claimed)),
         )  # fmt: skip

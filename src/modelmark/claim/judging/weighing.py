@@ -13,12 +13,20 @@ from modelmark.evidence import stats
 from modelmark.evidence.sequential import Walk, wealth_bits
 
 
-def charged(claim: Claim) -> tuple[Charged, ...]:
-    """Return a claim's charges in thousandths of a bit, rounded up."""
-    return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in lots.charges(claim))
+def charged(claim: Claim, readings: int = 1) -> tuple[Charged, ...]:
+    """Return a claim's charges in thousandths of a bit, rounded up; see ``lots.charges``."""
+    return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in lots.charges(claim, readings))
 
 
-def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[int], found: Sequence[int]) -> Weighed:
+def weigh(
+    claim: Claim,
+    challenge: Challenge,
+    entry: Entry,
+    expected: Sequence[int],
+    found: Sequence[int],
+    *,
+    readings: int = 1,
+) -> Weighed:
     """Return the numbers of the test that the challenge named.
 
     Args:
@@ -27,11 +35,12 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
         entry: of the challenged key.
         expected: the drawn symbol of every trial that was asked for.
         found: the suspect's symbols, in the same order; the e-process may end before all are answered.
+        readings: that were tried, of which these are the best.
 
     Raises:
         MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
     """
-    charges, alphabet = charged(claim), entry.statement.alphabet
+    charges, alphabet = charged(claim, readings), entry.statement.alphabet
     chance, due = Fraction(1, alphabet), sum(charge.millibits for charge in charges)
     if challenge.test == "exact":
         if len(found) != len(expected):
@@ -53,11 +62,18 @@ def weigh(claim: Claim, challenge: Challenge, entry: Entry, expected: Sequence[i
     return Weighed(challenge.test, trials, matches, alphabet, gross, charges, max(gross - due, 0), challenge.bar)
 
 
-def require_reach(claim: Claim, challenge: Challenge, entry: Entry) -> None:
-    """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges."""
+def require_reach(claim: Claim, challenge: Challenge, entry: Entry, readings: int = 1) -> None:
+    """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges.
+
+    Args:
+        claim: whose freedom is charged.
+        challenge: names trials, test and bar.
+        entry: of the challenged key.
+        readings: that the suspect will take.
+    """
     trials, chance = len(lots.drawn(challenge, entry)), Fraction(1, entry.statement.alphabet)
     most = stats.tail_bits(trials, trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
-    due = sum(charge.millibits for charge in charged(claim)) / 1000
+    due = sum(charge.millibits for charge in charged(claim, readings)) / 1000
     if most < challenge.bar + due:
         raise CapacityError(
             f"expected trials enough for {challenge.bar} bits and {due:.1f} of charges, {trials} give at most {most:.1f}",
