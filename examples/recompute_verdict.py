@@ -1,8 +1,9 @@
 """A second view of a verdict, without modelmark: message, openings, queries, symbols and bits, recomputed from the files.
 
 python recompute_verdict.py CLAIM DEPOSIT CHALLENGE OPENING CARRIERS TRANSCRIPT VERDICT     (DEPOSIT may be -)
-Written from docs/spec. Taken on trust: the suspect's answers. Not checked: certificates of timestamps (openssl ts -verify does
-that), beacons, revocations, dates, signatures other than Ed25519. It ends with an error, or a line.
+Written from docs/spec. Taken on trust: the suspect's answers, and in how many ways it was read. Not checked: certificates of
+timestamps (openssl ts -verify does that), beacons, revocations, dates, signatures other than Ed25519. It ends with an error, or
+a line.
 """
 
 import base64
@@ -177,7 +178,9 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
         agree("suspect", named["transcript"], suspect["digest"])
     read = symbols(lines, {"claim": name, "key": asked["key"], "lot": asked["lot"]}, *queries(public, known), trials)
     hits = [symbol == message[trial] for symbol, trial in zip(read, trials, strict=False)]
-    tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
+    counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
+    ways = max([policy["readings"], *counts])  # a suspect without names has more places to read from than the claim foresaw
+    tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
     charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
     bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]
     n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)

@@ -7,6 +7,7 @@ reading later, unless the mark sits where this one has nothing: that is an answe
 from collections.abc import Sequence
 from contextlib import suppress
 
+import torch
 from torch import nn
 
 from modelmark import models
@@ -16,6 +17,7 @@ from modelmark.networks import taps
 from modelmark.suspects.base import Ask, Probe, Read, Sense, access
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import WeightFile
+from modelmark.suspects.module import logits
 from modelmark.suspects.places import Place
 from modelmark.suspects.state import State
 
@@ -63,7 +65,7 @@ class Look:
             try:
                 count *= self._fitting(probe, feed, width, network)
             except (MismatchError, SuspectError):
-                if not aligning or network is None:
+                if not (aligning and network is not None and _works(network, feed)):
                     raise
         return count
 
@@ -74,3 +76,8 @@ class Look:
             return 1
         found = len(self._state.observe(Read(inputs.place) if probe is Read else inputs))
         return found if network is None else 1
+
+
+def _works(network: nn.Module, feed: Feed) -> bool:
+    """Return whether a network gives numbers."""
+    return bool(torch.isfinite(logits(network, fed(Ask(feed, feed.example(_INPUTS))))).any())

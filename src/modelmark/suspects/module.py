@@ -67,7 +67,7 @@ class WhiteBox:
             )
         answers = np.isfinite(outputs.max(axis=1))  # NaN if any is
         if len(outputs) and not answers.any():
-            raise SuspectError(f"expected numbers from the suspect, got NaN or infinity{_broken(self.model)}")
+            raise SuspectError(f"expected finite numbers from the suspect, got NaN or infinity{_broken(self.model)}")
         labels: npt.NDArray[np.int64] = np.where(answers, outputs.argmax(axis=1), ABSTAIN).astype(np.int64)
         return labels
 
