@@ -1,8 +1,9 @@
 """A second view of a verdict, without modelmark: message, openings, queries, symbols and bits, recomputed from the files.
 
 python recompute_verdict.py CLAIM DEPOSIT CHALLENGE OPENING CARRIERS TRANSCRIPT VERDICT     (DEPOSIT may be -)
-Written from docs/spec. Taken on trust: the suspect's answers. Not checked: certificates of timestamps (openssl ts -verify does
-that), beacons, revocations, dates, signatures other than Ed25519. It ends with an error, or a line.
+Written from docs/spec. Taken on trust: the suspect's answers, and in how many ways it was read. Not checked: certificates of
+timestamps (openssl ts -verify does that), beacons, revocations, dates, signatures other than Ed25519. It ends with an error, or
+a line.
 """
 
 import base64
@@ -188,7 +189,11 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     read, named = symbols(lines, head, *queries(public, known), trials)
     hits = [symbol == message[trial] for trial, symbol in read.items()]
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
-    tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
+    counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
+    ways = max(
+        [policy["readings"], *counts]
+    )  # a suspect without names has more places to read from than the claim foresaw
+    tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
     charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in (*tries, 1 + late) if n > 1)]
     agree("test", asked["test"], named or asked["test"])
     bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]

@@ -39,7 +39,7 @@ ALLOWED = {
     "claim.papers": PLUMBING | PROBES | {"carriers", "evidence", "feeds", "key"},
     "claim.dates": PLUMBING | {"claim.papers", "key"},
     "claim.judging": PLUMBING | PROBES
-    | {"carriers", "claim.dates", "claim.papers", "evidence", "key", "suspects.transcript"},
+    | {"carriers", "claim.dates", "claim.papers", "evidence", "feeds", "key", "suspects.transcript"},
     "claim.dubious": PLUMBING | {"claim.dates", "claim.judging", "claim.papers", "evidence", "key"},
     "claim": set(),
     "audit": PLUMBING | {"attacks", "carriers", "data", "evidence", "feeds", "key", "marks", "models", "networks", "schemes",

@@ -3,7 +3,7 @@
 from torch import nn
 
 from modelmark.align.alignment import align
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.suspects import weights
 from modelmark.suspects.base import Suspect
@@ -46,6 +46,19 @@ def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, f
         MismatchError: another host, no host, or a suspect known by its answers alone.
     """
     require(host, committed=committed, scheme=scheme)
+    return put(suspect, host, feed)
+
+
+def put(suspect: Suspect, host: nn.Module, feed: Feed) -> WhiteBox:
+    """Return the suspect in the coordinates of a host that was compared with what was committed.
+
+    Raises:
+        MismatchError: a suspect known by its answers alone, of another architecture, or whose channels cannot be followed.
+        SuspectError: its weights are no numbers.
+    """
     if not isinstance(suspect, HasNetwork):
         raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
-    return WhiteBox(align(suspect.network(feed, host), host, feed))
+    try:
+        return WhiteBox(align(suspect.network(feed, host), host, feed))
+    except UsageError as error:  # of these two networks; the suspect as it is can be read all the same
+        raise MismatchError(str(error), hint=error.hint) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.ledger import Challenges, Claims, Ledger, Revocations, Verdicts
-from modelmark.cli.options import Output, PassphraseFile, SchemeModule
+from modelmark.cli.options import Arch, Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile, IdentityFile
 from modelmark.cli.terminal import say
 from modelmark.errors import MalformedError, UsageError
@@ -25,6 +25,7 @@ def run(
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, in your hands")
     ] = None,
+    arch: Arch = "",
     transcript: Annotated[
         Path | None, typer.Option("--transcript", metavar="FILE", help="or the record of an API's answers")
     ] = None,
@@ -61,6 +62,7 @@ def run(
     """Write the signed challenge: suspect, lot, test and bar are fixed before anything is shown.
 
     It takes its lot and counts its suspect from now on, whatever becomes of it. So name what was asked before, or keep a ledger.
+    Weights are looked through first: for a suspect that cannot be read nothing is asked, and no lot is spent.
     """
     from dataclasses import replace
 
@@ -81,11 +83,13 @@ def run(
         raise UsageError("expected --weights or --transcript, one of them")
     raw = (files.read(path, limit=MAX_TOKEN, what="a timestamp token") for path in token or ())
     tokens = tuple(timestamp.normalise(one) for one in raw)  # authorities often order certificates as readers refuse
-    record = None
+    record, look = None, None
     if weights is not None:
         from modelmark.suspects.files import open_weights
+        from modelmark.suspects.looking import Look
 
-        suspect = Frozen("weights", open_weights(weights).digest, tokens)
+        file = open_weights(weights)
+        suspect, look = Frozen("weights", file.digest, tokens), Look(file, arch, trusted=bool(arch))
     else:
         assert transcript is not None
         record = records.load(transcript)
@@ -104,7 +108,7 @@ def run(
             return
         terms = replace(terms, source=_source(nonce_query, nonce_response, over, trust))
         signed = challenge(
-            claimed, paper, suspect, signer, trust, terms, record=record, kinds=papers.kinds(scheme),
+            claimed, paper, suspect, signer, trust, terms, record=record, look=look, kinds=papers.kinds(scheme),
             known=ledgers.known(claimed, verdict, revocation, challenge_record, other_claim, ledger),
         )  # fmt: skip
     except ValueError as error:

@@ -1,7 +1,7 @@
 """``modelmark claim``: say what is claimed, sign it, and have it dated before there is a message."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from modelmark.cli.papers import Authorities, IdentityFile
 from modelmark.cli.releases import ReleasedWeights, ReleaseFolder, ReleaseSignature, ReleaseSigner
 from modelmark.cli.terminal import say
 from modelmark.evidence.evidence import BAR
+
+if TYPE_CHECKING:
+    from modelmark.marks.keys import Key
 
 
 def run(
@@ -23,6 +26,14 @@ def run(
     lots: Annotated[int, typer.Option("--lots", min=1, help="portions of each key; each is shown in one dispute")] = 1,
     bar: Annotated[int, typer.Option("--bits", min=1, help="net bits from which evidence counts")] = BAR,
     suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many may ever be tried; charged")] = 1,
+    readings: Annotated[
+        int,
+        typer.Option(
+            "--readings",
+            min=0,
+            help="ways of reading a suspect, charged; 0: 2 where a key's host can undo re-ordering, else 1",
+        ),
+    ] = 0,
     prior: Annotated[
         list[Path] | None, typer.Option("--prior", metavar="CLAIM", help="an earlier claim of yours on this; charged")
     ] = None,
@@ -71,7 +82,7 @@ def run(
         document = Claim(
             signer.signers, claimant, papers.now(), secrets.token_hex(32), entries,
             DrawRule(kind, tuple(sorted(one.fingerprint for one in trust.authorities))),
-            Policy(bar, suspects), tuple(sorted(earlier)), release,
+            Policy(bar, suspects, readings or _ways(opened)), tuple(sorted(earlier)), release,
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None
@@ -83,5 +94,12 @@ def run(
     say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
     for line in told:
         say(line)
+    if document.policy.readings > 1 and _ways(opened) > 1:
+        say("a suspect is read aligned to the key's host, too: hand the host over with each opening (judge --host)")
     if authority:
         say("deposit it next; there is no message before that")
+
+
+def _ways(keys: "list[Key]") -> int:
+    """Return how many readings a claim of these keys needs: a free re-ordering of weights is undone by a committed host alone."""
+    return 2 if any(key.access == "white-box" and key.host for key in keys) else 1

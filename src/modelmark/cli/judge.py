@@ -13,7 +13,7 @@ from modelmark.cli.terminal import say, show
 from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
-    from modelmark.claim.judging.judge import Suspect
+    from modelmark.claim.judging.judge import Host, Suspect
 
 STATUS = {"dependence-shown": 0, "no-evidence": 1, "not-decidable": 1, "invalid-claim": 3}
 
@@ -30,6 +30,12 @@ def run(
     authority: Authorities = None,
     weights: Annotated[Path | None, typer.Option("--weights", metavar="FILE", help="the frozen suspect")] = None,
     arch: Arch = "",
+    host: Annotated[
+        Path | None,
+        typer.Option(
+            "--host", metavar="WEIGHTS", help="the key's host, from the claimant: re-ordered weights are read too"
+        ),
+    ] = None,
     transcript: Annotated[
         Path | None, typer.Option("--transcript", metavar="FILE", help="or the frozen record of an API's answers")
     ] = None,
@@ -82,7 +88,7 @@ def run(
     judged = judge(
         laid, _suspect(weights, transcript, arch), papers.load_identity(identity, passphrase_file),
         papers.load_trust(authority), now=now, received=came,
-        first_seen=papers.moment(first_seen, "--first-seen"), kinds=papers.kinds(scheme),
+        first_seen=papers.moment(first_seen, "--first-seen"), kinds=papers.kinds(scheme), host=_handed(host, arch),
     )  # fmt: skip
     if judged.record is not None:
         files.write_new(record, judged.record.data)
@@ -100,6 +106,15 @@ def run(
         say(f"{check.name}: {check.detail}")
     say(f"{output}: {wording.MEANINGS[found.decision]}")
     raise typer.Exit(STATUS[found.decision])
+
+
+def _handed(host: Path | None, arch: str) -> "Host | None":
+    if host is None:
+        return None
+    from modelmark.align.handed import Handed
+    from modelmark.suspects.files import open_weights
+
+    return Handed(open_weights(host), arch)
 
 
 def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspect":

@@ -41,8 +41,9 @@ def run(
         raise UsageError(f"expected to open before {asked.document.expires}, it is too late", hint="nothing was shown")
     opened = load_key(key, passphrase_file, scheme=scheme)
     private = opened.private
+    claimed = papers.load(claim, Claim)
     signed, carriers = opening.make(
-        papers.load(claim, Claim), asked, papers.load_identity(identity, passphrase_file), opened.secret,
+        claimed, asked, papers.load_identity(identity, passphrase_file), opened.secret,
         opened.carriers.leaves(),
         issued=papers.now(), concealed=private,
     )  # fmt: skip
@@ -50,3 +51,7 @@ def run(
     envelope.save(signed, output)
     shown = f" and {', '.join(sorted(private))}" if private else ""
     say(f"{output}: {len(signed.document.leaves)} carriers{shown} shown; they travel as {beside.name}")
+    if opened.access == "white-box" and opened.host and claimed.document.policy.readings > 1:
+        say(
+            f"hand over the weights of the host as well, {opened.host[:16]}: judge --host reads re-ordered channels by them"
+        )

@@ -14,7 +14,6 @@ from modelmark.evidence.evidence import BAR
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
-    from modelmark.marks.marks import Mark
 
 
 def run(
@@ -51,8 +50,8 @@ def run(
 ) -> None:
     """Read a suspect and say whether the marks are established. Exit status 0 if they are, 1 if not.
 
-    Several keys, named beforehand, count together; a white-box mark among them that has no place to be read from counts as
-    one that matches nowhere. With --head-from or --align-to the evidence counts only if those weights
+    Several keys, named beforehand, count together; a mark among them that cannot be read from the suspect counts as one that
+    matches nowhere. With --head-from or --align-to the evidence counts only if those weights
     are the host committed by keygen --host: any other model may know the message, and then even an unmarked one can match.
     """
     from json import dumps
@@ -71,10 +70,9 @@ def run(
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     view = View(open_weights(weights), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
     found = [
-        mark.weigh(view.readings(mark, alone=not _others(mark, opened)), bar=bits, suspects=suspects,
-                   references=view.references(mark))
-        for mark in marks
-    ]  # fmt: skip
+        mark.weigh(readings, bar=bits, suspects=suspects, references=view.references(mark))
+        for mark, readings in zip(marks, view.readings(marks), strict=True)
+    ]
     evidence = [part for part in found if isinstance(part, Evidence)]
     together = combine(evidence) if len(evidence) > 1 else None
     if json:
@@ -92,12 +90,6 @@ def run(
             say("read through the head of the host that was committed before the draw")
     established = together.established if together else any(part.established for part in found)
     raise typer.Exit(0 if established else 1)
-
-
-def _others(mark: "Mark", opened: "list[Key]") -> bool:
-    """Return whether an unreadable mark counts as one that matches nowhere: a white-box mark, beside marks that are asked for."""
-    kinds = {key.access for key in opened}
-    return mark.key.access == "white-box" and len(kinds) > 1
 
 
 def _require_access(opened: "list[Key]", option: str, given: Path | None, access: str) -> None:

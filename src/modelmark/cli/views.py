@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmark.cli.terminal import say
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, RefusedError, SuspectError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,60 +40,82 @@ class View:
     unmarked: "Sequence[WeightFile]"
     said: set[str] = field(default_factory=set)
 
-    def readings(self, mark: "Mark", *, alone: bool) -> "list[Reading | Unread]":
-        """Return all readings of one mark that were asked for.
+    def readings(self, marks: "Sequence[Mark]") -> "list[list[Reading | Unread]]":
+        """Return for each mark all readings that were asked for.
+
+        A mark that cannot be read counts as one that matches nowhere, beside those that can.
 
         Args:
-            mark: its key is not asked for anything that its scheme cannot use.
-            alone: whether the suspect must be readable; else what cannot be read is returned as such.
+            marks: no key is asked for anything that its scheme cannot use.
 
         Raises:
-            MismatchError: suspect and key do not belong together; with a hint.
+            MismatchError: suspect and keys do not belong together, with a hint; or other weights than the committed host's.
+            SuspectError: what the suspect answers is no answer.
         """
         from modelmark.marks.reading import Unread
 
-        key, suspect = mark.key, self._suspect(mark.key, self.file)
-        aligning = self.align_to is not None and key.access == "white-box"
-        host = _host(key, self.align_to, self.arch) if aligning and self.align_to else None
-        try:
-            found = self._readings(mark, suspect, host)
-        except MismatchError as error:
-            if alone:
-                raise self._explained(key, error) from None
-            return [Unread(str(error))]
-        for note in suspect.notes:
-            if note not in self.said:
-                say(f"{self.file.path.name}: {note}")
-                self.said.add(note)
+        beside = [self._beside(mark.key) for mark in marks]
+        found: list[list[Reading | Unread]] = []
+        refusals: list[RefusedError] = []
+        for mark, other in zip(marks, beside, strict=True):
+            try:
+                found.append(self._readings(mark, other))
+            except (MismatchError, SuspectError) as error:
+                found.append([Unread(str(error), error.hint)])
+                refusals.append(self._explained(mark.key, error) if isinstance(error, MismatchError) else error)
+        if len(refusals) == len(found):
+            raise refusals[0]
         return found
 
     def references(self, mark: "Mark") -> "list[State]":
         """Return the models to compare with, as suspects."""
         return [self._suspect(mark.key, file) for file in self.unmarked]
 
-    def _readings(self, mark: "Mark", suspect: "State", host: "nn.Module | None") -> "list[Reading | Unread]":
-        if host is not None:
-            return mark.readings(suspect, align_to=host)
-        if self.head_from is not None and mark.key.access == "black-box":
-            return [mark.read(suspect), self._through(mark, suspect, self.head_from)]
-        return [mark.read(suspect)]
+    def _beside(self, key: "Key") -> "nn.Module | None":
+        """Return what a key's suspect is read with: the committed host, or the network whose head is put on it."""
+        from modelmark.suspects.files import open_weights
+
+        if self.align_to is not None and key.access == "white-box":
+            return _host(key, self.align_to, self.arch)
+        if self.head_from is not None and key.access == "black-box":
+            return self._suspect(key, open_weights(self.head_from)).network(key.feed)
+        return None
+
+    def _readings(self, mark: "Mark", beside: "nn.Module | None") -> "list[Reading | Unread]":
+        from modelmark.marks.reading import Unread, tried
+
+        suspect = self._suspect(mark.key, self.file)
+        if beside is None:
+            found: list[Reading | Unread] = [mark.read(suspect)]
+        elif mark.key.access == "white-box":
+            found = mark.readings(suspect, align_to=beside)
+        else:
+            plain = tried(lambda: mark.read(suspect))
+            through = self._through(mark, suspect, beside) if isinstance(plain, Unread) else None
+            found = [plain, through or tried(lambda: self._through(mark, suspect, beside))]
+        way = "aligned" if mark.key.access == "white-box" else "read through the other head"
+        lacking = [f"not {way}: {one.reason}" for one in found[1:] if isinstance(one, Unread)]
+        for note in (*suspect.notes, *lacking):
+            if note not in self.said:
+                say(f"{self.file.path.name}: {note}")
+                self.said.add(note)
+        return found
 
     def _suspect(self, key: "Key", file: "WeightFile") -> "State":
         from modelmark.suspects.state import State
 
         return State(file, self.arch or key.arch, trusted=bool(self.arch))
 
-    def _through(self, mark: "Mark", suspect: "State", head_from: Path) -> "Reading":
+    def _through(self, mark: "Mark", suspect: "State", donor: "nn.Module") -> "Reading":
         """Return the reading through another head, with the objection to it unless it is the committed host's."""
         from modelmark.networks import layers
         from modelmark.suspects import weights
-        from modelmark.suspects.files import open_weights
         from modelmark.suspects.module import WhiteBox
 
-        key = mark.key
-        donor = self._suspect(key, open_weights(head_from)).network(key.feed).state_dict()
-        reading = mark.read(WhiteBox(layers.with_head(suspect.network(key.feed), donor)))
-        return replace(reading, objection="" if key.host == weights.digest(donor) else _HEAD)
+        key, state = mark.key, donor.state_dict()
+        network = suspect.network(key.feed, donor)  # a head of another size gives way
+        reading = mark.read(WhiteBox(layers.with_head(network, state)))
+        return replace(reading, objection="" if key.host == weights.digest(state) else _HEAD)
 
     def _explained(self, key: "Key", error: MismatchError) -> MismatchError:
         if self.align_to is not None and key.access == "white-box":

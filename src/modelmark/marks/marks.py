@@ -72,19 +72,21 @@ class Mark:
 
         Args:
             suspect: that is read.
-            align_to: the unmarked host whose digest the key committed to; with it a suspect that cannot be read as it is, because
-                its layers have other widths, is read aligned all the same.
+            align_to: the unmarked host whose digest the key committed to; a suspect that can be read in one of the two ways
+                alone, because its layers have other widths or names, is read in that one.
 
         Raises:
             MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
         """
         if align_to is None:
             return [self.read(suspect)]
-        from modelmark.align.committed import aligned  # loads scipy's optimisers and torch's tracer
+        from modelmark.align.committed import put, require  # loads scipy's optimisers and torch's tracer
 
-        key = self.key
-        seen = aligned(suspect, align_to, committed=key.host, scheme=key.scheme.name, feed=key.feed)
-        return [tried(lambda: self.read(suspect)), self.read(seen)]
+        require(align_to, committed=self.key.host, scheme=self.key.scheme.name)
+        plain = tried(lambda: self.read(suspect))
+        if isinstance(plain, Unread):
+            return [plain, self.read(put(suspect, align_to, self.key.feed))]
+        return [plain, tried(lambda: self.read(put(suspect, align_to, self.key.feed)))]
 
     def weigh(
         self,

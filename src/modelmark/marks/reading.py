@@ -3,10 +3,10 @@
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelmark.carriers.base import Carriers
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, SuspectError
 from modelmark.evidence.scores import Scores
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.places import MOST
@@ -35,9 +35,11 @@ class Unread:
 
     Args:
         reason: why.
+        hint: what to do about it, if that is known.
     """
 
     reason: str
+    hint: str = field(default="", compare=False)
 
 
 def read(carriers: Carriers, suspect: Suspect) -> Reading:
@@ -57,8 +59,8 @@ def read(carriers: Carriers, suspect: Suspect) -> Reading:
 
 
 def tried(reading: Callable[[], Reading]) -> Reading | Unread:
-    """Return a reading, or why there is none, where there is no place to read from."""
+    """Return a reading, or why there is none: there is no place to read from, or what is there is no number."""
     try:
         return reading()
-    except MismatchError as error:
-        return Unread(str(error))
+    except (MismatchError, SuspectError) as error:
+        return Unread(str(error), error.hint)

@@ -121,6 +121,24 @@ def activations(model: nn.Module, path: str, inputs: Tensor, *, batch: int = 256
     return torch.cat(found)
 
 
+def widths(model: nn.Module, inputs: Tensor) -> set[int]:
+    """Return how many units each module of ``model`` receives, without regard to its path."""
+    found: set[int] = set()
+
+    def note(module: nn.Module, args: tuple[Any, ...]) -> None:
+        found.update(value.flatten(1).shape[1] for value in args if isinstance(value, Tensor) and value.dim() > 1)
+
+    handles = [module.register_forward_pre_hook(note) for module in layers.unwrapped(model).modules()]
+    device = next(model.parameters()).device
+    try:
+        with evaluating(model):
+            model(inputs[:1].to(device))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
 def received(model: nn.Module, place: Place, inputs: Tensor, *, last: bool = False, batch: int = 256) -> list[Tensor]:
     """Return what the module at the place's path receives, ``(N, M)``; without one, what each layer receives that has that M.
 

@@ -1,6 +1,6 @@
 """A suspect that is a PyTorch module in this process: its answers, its weights and what its layers receive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
-from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
 
 _BATCH = 256
@@ -40,19 +40,24 @@ class WhiteBox:
         self.queries = 0
 
     def observe(self, probe: Probe) -> Sequence[Array]:
-        """Return labels (the largest output, ties to the lowest class), weights, or activations.
+        """Return labels (the largest output, ties to the lowest class; ``ABSTAIN`` if it is no number), weights, or activations.
 
         Raises:
             MismatchError: there is no place like the probe's.
-            SuspectError: an output, a weight or an activation is not a finite number, or there are other classes.
+            SuspectError: weights, activations or all outputs are no finite numbers, or there are other classes.
         """
         if isinstance(probe, Ask):
-            return [np.concatenate([self._labels(part, probe.feed.classes) for part in batches(probe)])]
+            labels = np.concatenate([self._labels(part, probe.feed.classes) for part in batches(probe)])
+            if len(labels) and (labels == ABSTAIN).all():
+                raise SuspectError(
+                    f"expected finite numbers from the suspect, got NaN or infinity{_broken(self.model)}"
+                )
+            return [labels]
         if isinstance(probe, Read):
             places = layers.candidates(self.model, probe.place)
-            return [finite(layers.rows(self.model, layer).flatten(1), "weights") for layer in places]
-        found = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
-        return [finite(values, "activations") for values in found]
+            return finite((layers.rows(self.model, layer).flatten(1) for layer in places), "weights")
+        received = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
+        return finite(received, "activations")
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the model itself."""
@@ -66,22 +71,27 @@ class WhiteBox:
                 f"expected outputs for {classes} classes from the suspect, got {outputs.shape[1:]}",
                 hint="weights are read whatever the head is; answers need one with the key's classes",
             )
-        if np.isnan(outputs).any():
-            raise SuspectError("expected numbers from the suspect, got NaN")
-        labels: npt.NDArray[np.int64] = outputs.argmax(axis=1).astype(np.int64)
+        answers = np.isfinite(outputs.max(axis=1))  # NaN if any is
+        labels: npt.NDArray[np.int64] = np.where(answers, outputs.argmax(axis=1), ABSTAIN).astype(np.int64)
         return labels
 
 
-def finite(values: Tensor, what: str) -> npt.NDArray[np.float64]:
-    """Return a tensor in double precision.
+def _broken(model: nn.Module) -> str:
+    named = (name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all())
+    return next((f" in {name}" for name in named), "")
+
+
+def finite(candidates: Iterable[Tensor], what: str) -> list[npt.NDArray[np.float64]]:
+    """Return tensors in double precision, without those in which a number is NaN or infinite.
 
     Raises:
-        SuspectError: a number is NaN or infinite.
+        SuspectError: none is left.
     """
-    array: npt.NDArray[np.float64] = values.detach().cpu().double().numpy()
-    if not np.isfinite(array).all():
+    arrays = (values.detach().cpu().double().numpy() for values in candidates)
+    found = [array for array in arrays if np.isfinite(array).all()]
+    if not found:
         raise SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
-    return array
+    return found
 
 
 def logits(model: nn.Module, inputs: Tensor, *, batch: int = _BATCH) -> Tensor:

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from modelmark import models
 from modelmark.channels import resized
-from modelmark.errors import MismatchError, SuspectError
+from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers, taps
 from modelmark.suspects import weights
-from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, Sense
 from modelmark.suspects.feeding import batch_size, fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
 from modelmark.suspects.files.factors import multiplied
@@ -33,13 +33,14 @@ class State:
         file: open; nothing of it is read that no probe needs.
         arch: how to build its network: a name in ``models``, or ``module:factory``; empty: not known.
         trusted: whether a person typed ``arch`` just now; only then is a module imported.
+        instead: names in ``models`` of which the first that fits is taken where ``arch`` does not.
     """
 
     answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, Sense})
     kind = "weights"
 
-    def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False) -> None:
-        self._file, self._arch, self._trusted = file, arch, trusted
+    def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
+        self._file, self._arch, self._trusted, self._instead = file, arch, trusted, instead
         self._networks: dict[tuple[tuple[int, ...], int], nn.Module] = {}
         self.queries = 0
         self.notes: dict[str, None] = dict.fromkeys(file.notes)
@@ -56,8 +57,14 @@ class State:
         return self._arch
 
     def told(self, revealed: Mapping[str, str]) -> "State":
-        """Return the suspect with the architecture that was revealed, if none was typed; it is not trusted."""
-        return self if self._arch else State(self._file, revealed.get("arch", ""))
+        """Return the suspect with the architecture that was revealed, if none was typed; it is not trusted.
+
+        Weights that do not fit it are of another network that is known here, if they fit that.
+        """
+        if self._arch:
+            return self
+        arch = revealed.get("arch", "")
+        return State(self._file, arch, instead=() if ":" in arch else tuple(models.ARCHITECTURES))
 
     def observe(self, probe: Probe) -> Sequence[Array]:
         """Return what a probe wants; see ``WhiteBox.observe``.
@@ -72,11 +79,13 @@ class State:
             asked = WhiteBox(self.network(probe.feed))
             answers = asked.observe(probe)
             self.queries += asked.queries
+            if none := int((answers[0] == ABSTAIN).sum()):
+                self.notes |= {f"{none} of {len(answers[0])} answers are no numbers and count as none": None}
             return answers
         network, missing = self._partly(probe.feed)
         with _refusing(network, missing):
-            found = taps.received(network, probe.place, fed(probe), last=True, batch=batch_size(probe.feed))
-            return [finite(values, "activations") for values in found]
+            received = taps.received(network, probe.place, fed(probe), last=True, batch=batch_size(probe.feed))
+            return finite(received, "activations")
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
@@ -87,30 +96,40 @@ class State:
 
         Raises:
             MismatchError: the architecture is not known, weights are missing, or shapes differ by more than widths.
-            SuspectError: a weight is NaN or infinite.
         """
         known = feed.input_shape, feed.classes
         if like is None and known in self._networks:
             return self._networks[known]
-        network = self._loaded(self._fresh(feed), feed, like)
+        network = self._first(feed, like)
         if like is None:
             self._networks[known] = network
         return network
+
+    def _first(self, feed: Feed, like: nn.Module | None) -> nn.Module:
+        """Return the network by the first code that the weights fit."""
+        try:
+            return self._loaded(self._fresh(self._arch, feed), feed, like)
+        except MismatchError as error:
+            refusal = error
+        if self._instead and not self._arch:
+            problem = f"expected weights of a network that is known here, got others in {self._file.path.name}"
+            refusal = MismatchError(problem, hint="name the code of its network: --arch NAME")
+        for arch in self._instead:
+            with contextlib.suppress(MismatchError):
+                network = self._loaded(self._fresh(arch, feed), feed, like)
+                self.notes |= {f"read with the code of {arch}, which it fits": None}
+                return network
+        raise refusal
 
     def _loaded(self, plain: nn.Module, feed: Feed, like: nn.Module | None) -> nn.Module:
         fit = self._fitted(plain)
         if fit.unfit and not fit.lacks:
             state = plain.state_dict() | fit.any_shape | (_other_head(fit, like) if like is not None else {})
-            for name, tensor in state.items():
-                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                    raise SuspectError(
-                        f"expected finite numbers in {self._file.path.name}, got NaN or infinity in {name}"
-                    )
             with contextlib.suppress(MismatchError, RuntimeError):  # no network either: what loading says is clearer
                 network = resized(plain, state).eval()
                 logits(network, Normalise(feed)(torch.from_numpy(feed.example(1))))
                 return network
-        weights.apply(plain, self._file, what=f"weights in {self._file.path.name}")
+        weights.apply(plain, self._file, what=f"weights in {self._file.path.name}", finite=False)
         return plain.eval()
 
     def _weights(self, place: Place) -> list[Array]:
@@ -122,7 +141,7 @@ class State:
             if layout is None:
                 width = found.numel() // max(len(found), 1)
                 raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
-            return [finite(_rows(found, layout), "weights")]
+            return [*finite([_rows(found, layout)], "weights")]
         whole, _ = multiplied(self._file)
         layouts = {
             name: layout
@@ -131,21 +150,21 @@ class State:
         }
         names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
         self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
-        return [finite(_rows(whole.tensor(name), layouts[name]), "weights") for name in names]
+        return [*finite((_rows(whole.tensor(name), layouts[name]) for name in names), "weights")]
 
-    def _fresh(self, feed: Feed) -> nn.Module:
-        if not self._arch:
+    def _fresh(self, arch: str, feed: Feed) -> nn.Module:
+        if not arch:
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
-        if self._arch in models.ARCHITECTURES:
-            self._require_modest(models.numbers(self._arch, feed.input_shape, feed.classes))
-        return models.build(self._arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
+        if arch in models.ARCHITECTURES:
+            self._require_modest(arch, models.numbers(arch, feed.input_shape, feed.classes))
+        return models.build(arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
 
-    def _require_modest(self, wanted: int) -> None:
+    def _require_modest(self, arch: str, wanted: int) -> None:
         """Raise MismatchError if a network is far larger than the file: its sizes are a claimant's word."""
         there = sum(math.prod(shape) for shape in self._file.shapes.values())
         if wanted > max(MOST_TIMES * there, MOST_ANYWAY):
             raise MismatchError(
-                f"expected weights for this architecture, {self._arch} has {wanted} of them at the sizes of the key, "
+                f"expected weights for this architecture, {arch} has {wanted} of them at the sizes of the key, "
                 f"and {self._file.path.name} {there}"
             )
 
@@ -156,7 +175,10 @@ class State:
 
     def _partly(self, feed: Feed) -> tuple[nn.Module, list[str]]:
         """Return the network with what fits it, and the names of the parameters and buffers that stay as they were built."""
-        plain = self._fresh(feed)
+        if self._instead:
+            with contextlib.suppress(MismatchError):  # what is there may still reach as far as the layer
+                return self.network(feed), []
+        plain = self._fresh(self._arch, feed)
         fit = self._fitted(plain)
         plain.load_state_dict(fit.state, strict=False)
         return plain.eval(), [*fit.lacks, *fit.unfit]

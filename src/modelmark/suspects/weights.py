@@ -39,7 +39,7 @@ def save(model: nn.Module, path: Path) -> None:
     files.write_new(path, save_safetensors(state, metadata={"format": "pt"}))
 
 
-def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what: str) -> Fitted:
+def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what: str, finite: bool = True) -> Fitted:
     """Load weights into ``model``, in place, and return how their names were mapped.
 
     Batch norm's counters may be missing, and tensors that the model has not are left aside.
@@ -48,6 +48,7 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
         model: of the architecture the weights are for.
         weights: an open file, or tensors by state-dict path.
         what: whose weights they are, for messages.
+        finite: whether to refuse weights that are no numbers; a reading looks at what comes out instead.
 
     Raises:
         MismatchError: a weight is missing, or has another shape or type.
@@ -74,7 +75,7 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
                 f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}", hint=hint
             )
     model.load_state_dict(fit.state, strict=False)
-    for name, tensor in model.state_dict().items():
+    for name, tensor in model.state_dict().items() if finite else ():
         if isinstance(tensor, Tensor) and _kind(tensor) != "whole" and not torch.isfinite(tensor).all():
             raise SuspectError(f"expected finite numbers in {what}, got NaN or infinity in {name}")
     return fit

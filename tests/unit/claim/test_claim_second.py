@@ -194,6 +194,29 @@ def test_it_charges_a_bit_for_a_test_that_was_named_late_as_verdicts_of_version_
     assert f"{free.net / 1000} net" in recomputed(made, capsys)
 
 
+@dataclasses.dataclass(frozen=True)
+class Nameless(Knowing):
+    """A suspect in which seven layers have the marked one's size, of which the fourth is the marked one."""
+
+    def observe(self, probe: Probe) -> list[np.ndarray]:
+        (right,) = super().observe(probe)
+        return [*[np.ones_like(right)] * 3, right, *[np.ones_like(right)] * 3]
+
+
+@pytest.mark.parametrize("test", ["exact", "e-process"])
+def test_it_agrees_on_the_best_of_several_places_and_their_charge(keys, tmp_path, capsys, test):
+    made = dispute(tmp_path, keys["uchida"], Nameless(keys["uchida"]), test=test)
+    assert made.verdict.decision == "dependence-shown"
+    assert made.verdict.weighed[0].charges[-1].millibits == 2808  # log2 of seven
+    assert recomputed(made, capsys) == words(made)
+    (weighed,) = made.verdict.weighed
+    free = dataclasses.replace(weighed, charges=weighed.charges[:-1], net=weighed.net + 2808)
+    rejudged(made, weighed=(dataclasses.replace(free, charges=(*free.charges, dataclasses.replace(
+        weighed.charges[-1], millibits=0)),),))  # fmt: skip
+    with pytest.raises(SystemExit, match=r"^(numbers|charges): "):
+        recomputed(made, capsys)
+
+
 CHANGES = {
     "matches": lambda w: {"matches": w.matches - 1},
     "trials": lambda w: {"trials": w.trials + 1},

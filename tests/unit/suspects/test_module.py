@@ -63,6 +63,13 @@ def test_pixels_may_be_asked_beyond_their_range():
     assert WhiteBox(model).observe(AskBeyond(FACE, ones(2), planes, 2000))[0].tolist() == [1, 2]
 
 
+def test_an_answer_that_is_no_number_is_none_and_leaves_the_others():
+    model = linear(0.0)
+    model.register_forward_hook(lambda module, args, given: given + (args[0].flatten(1)[:, :1] - 0.5).sqrt())
+    found = WhiteBox(model).observe(Ask(FACE, np.stack([ones(1)[0] * value for value in (0, 255, 0)])))[0]
+    assert found.tolist() == [-1, 0, -1]
+
+
 def test_weights_and_activations_that_are_no_numbers_are_refused():
     with pytest.raises(SuspectError, match="finite weights"):
         read(linear(float("inf")), "1", 4)

@@ -1,11 +1,13 @@
 """``challenge``: the judge fixes suspect, lot, test and bar before anything is shown."""
 
 import secrets as os_random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from modelmark.carriers.base import complete, plurality
+from modelmark.carriers.base import Carriers, complete, plurality
 from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import ledger, reading, weighing
@@ -17,8 +19,9 @@ from modelmark.claim.papers.dispute import Challenge, Deposit, Frozen, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.transcript import Transcript
-from modelmark.errors import MismatchError, UsageError
-from modelmark.suspects.base import MISSING
+from modelmark.errors import MismatchError, RefusedError, UsageError
+from modelmark.feeds.base import Feed
+from modelmark.suspects.base import MISSING, Probe, access
 
 __all__ = ["Known", "Terms", "challenge"]
 
@@ -52,6 +55,14 @@ class Terms:
     source: Source | None = None
 
 
+class Look(Protocol):
+    """A suspect's weights, at which the judge looks before anything is opened; ``suspects.looking`` has one."""
+
+    def places(self, probe: type[Probe], feed: Feed, widths: Sequence[int], *, aligning: bool) -> int:
+        """Return in how many ways they can be read as they are, at most, or raise MismatchError or SuspectError."""
+        ...
+
+
 def challenge(
     claim: Signed[Claim],
     paper: Signed[Deposit] | None,
@@ -63,6 +74,7 @@ def challenge(
     known: Known = NOTHING,
     record: Transcript | None = None,
     kinds: Kinds | None = None,
+    look: Look | None = None,
 ) -> Signed[Challenge]:
     """Return the signed challenge to a claim.
 
@@ -76,15 +88,22 @@ def challenge(
         known: about the claim.
         record: of a suspect that was recorded; looked through, so that nothing is opened for one that decides nothing.
         kinds: of carriers, for schemes outside the table.
+        look: at the weights of a suspect that is at hand; looked through for the same reason.
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
         MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent or
-            pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
+            pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged; the suspect is
+            older than the claim, or its weights cannot be read.
+        SuspectError: what its weights answer is no number.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
     dated = deposit.check(claim, paper, trust)
-    order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
+    seen = order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
+    if order.order(dated.date, seen) == "suspect-first":
+        raise MismatchError(
+            f"expected a suspect younger than the claim, its token is of {seen}", hint="nothing was opened"
+        )
     bar = claim.document.policy.bar if terms.bar is None else terms.bar
     if bar < claim.document.policy.bar:
         raise UsageError(f"expected a bar of at least the claim's {claim.document.policy.bar} bits, got {bar}")
@@ -98,6 +117,8 @@ def challenge(
     ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
     weighing.require_reach(claim.document, asked, entry, late=record is not None and not record.head.test)
+    if look is not None:
+        weighing.require_reach(claim.document, asked, entry, _readings(claim.document, entry, kind, look))
     if record is not None:
         _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
@@ -112,6 +133,19 @@ def termed(
         (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test,
         claim.document.policy.bar if terms.bar is None else terms.bar,
     )  # fmt: skip
+
+
+def _readings(claim: Claim, entry: Entry, kind: type[Carriers], look: Look) -> int:
+    """Return in how many ways the suspect will be read; it can be, or this refuses."""
+    public = entry.statement
+    width = public.parameters.get("width", ())
+    widths = [each for each in (width if isinstance(width, tuple) else (width,)) if isinstance(each, int)]
+    aligning = bool(public.host) and claim.policy.readings > 1 and access(kind.probe) == "white-box"
+    try:
+        return look.places(kind.probe, public.feed, widths, aligning=aligning) + aligning
+    except RefusedError as error:
+        error.hint = error.hint or "nothing was opened, and no lot is spent"
+        raise
 
 
 def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:

@@ -1,6 +1,6 @@
 """The judge's single checks: each returns what it found with a word about it, or refuses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,15 +14,19 @@ from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.judging.software import code_of
 from modelmark.claim.papers import opening
 from modelmark.claim.papers import transcript as transcripts
+from modelmark.claim.papers.claim import Claim, Entry
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.opening import Opened
 from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.transcript import ORDINARY, Transcript
 from modelmark.claim.papers.verdict import Weighed
 from modelmark.errors import MismatchError
+from modelmark.feeds.base import Feed
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
+
+AS_IT_IS, ALIGNED = "as it is", "aligned to the key's host"
 
 
 class Suspect(Protocol):
@@ -40,6 +44,18 @@ class Suspect(Protocol):
 
     def told(self, revealed: Mapping[str, str]) -> suspects.Suspect:
         """Return who answers probes, now that concealed values were revealed, such as the architecture."""
+        ...
+
+
+class Host(Protocol):
+    """The unmarked host that the claimant handed over. ``align.handed`` makes one of a weight file."""
+
+    def require(self, host: str, *, arch: str, feed: Feed) -> None:
+        """Raise UsageError unless it is the host of this digest, of the architecture that was revealed."""
+        ...
+
+    def aligned(self, suspect: suspects.Suspect, feed: Feed) -> suspects.Suspect:
+        """Return the suspect in the host's order and scale, or raise MismatchError or SuspectError."""
         ...
 
 
@@ -172,13 +188,35 @@ def formed(
 
 
 def answered(
-    papers: Papers, suspect: Suspect, dated: Dated | None, opened: Opened | None, made: Carriers | None
+    papers: Papers,
+    suspect: Suspect,
+    dated: Dated | None,
+    opened: Opened | None,
+    made: Carriers | None,
+    host: Host | None = None,
 ) -> tuple[Answered, str]:
-    """Ask the suspect, or read it: the one step that may need torch."""
+    """Ask the suspect, or read it, as it is and aligned to the host: the one step that may need torch."""
     assert dated is not None and opened is not None and made is not None  # noqa: PT018
-    expected, most = _expected(papers, dated, opened), papers.claim.document.policy.readings
-    found = reading.answered(suspect.told(opened.revealed), made, opened.trials, expected, most)
-    return found, f"{int((found.answers != MISSING).sum())} queries were answered{_built(suspect, opened.revealed)}"
+    told, public = suspect.told(opened.revealed), opened.entry.statement
+    ways: dict[str, Callable[[], suspects.Suspect]] = {AS_IT_IS: lambda: told}
+    lacking = unaligned(papers.claim.document, opened.entry, made.probe, host is not None)
+    if host is not None and not lacking:
+        host.require(public.host, arch=opened.revealed.get("arch", ""), feed=public.feed)
+        ways[ALIGNED] = lambda: host.aligned(told, public.feed)
+    found = reading.answered(ways, made, opened.trials, _expected(papers, dated, opened))
+    word = "" if found.word == AS_IT_IS and not lacking else f": {found.word}"
+    note = f"; {lacking}" if lacking else ""
+    count, built = int((found.answers != MISSING).sum()), _built(suspect, opened.revealed)
+    return found, f"{count} queries were answered{built}{word}{note}"
+
+
+def unaligned(claim: Claim, entry: Entry, probe: type[suspects.Probe], handed: bool) -> str:
+    """Return why a suspect is not aligned, though its weights are read and the key has a host; else nothing."""
+    if access(probe) == "black-box" or not entry.statement.host:
+        return ""
+    if claim.policy.readings < 2:
+        return "not aligned to the key's host, as the claim pays for one reading"
+    return "" if handed else "not aligned to the key's host, which was not handed over"
 
 
 def _built(suspect: Suspect, revealed: Mapping[str, str]) -> str:
@@ -198,7 +236,9 @@ def weigh(
     assert dated is not None and opened is not None and answers is not None  # noqa: PT018
     asked, expected = papers.challenge.document, _expected(papers, dated, opened)
     late = isinstance(suspect, Recorded) and not suspect.record.head.test
-    weighed = weighing.weigh(papers.claim.document, asked, opened.entry, expected, answers.symbols, late=late)
+    weighed = weighing.weigh(
+        papers.claim.document, asked, opened.entry, expected, answers.symbols, readings=answers.readings, late=late
+    )
     return weighed, (
         f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {strength.down(weighed.gross)} bits, "
         f"{strength.down(weighed.net)} after charges, {weighed.bar} needed"

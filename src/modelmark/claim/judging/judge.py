@@ -12,7 +12,7 @@ from typing import TypeVar
 from modelmark.claim.dates import nonce, order
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.judging import checks, desk, ledger
-from modelmark.claim.judging.checks import Recorded, Suspect
+from modelmark.claim.judging.checks import Host, Recorded, Suspect
 from modelmark.claim.judging.desk import Papers
 from modelmark.claim.judging.reading import Answered, Kinds
 from modelmark.claim.judging.software import software
@@ -24,7 +24,7 @@ from modelmark.claim.papers.transcript import Transcript
 from modelmark.claim.papers.verdict import SENTENCES, Check, Spent, Verdict, Weighed
 from modelmark.errors import MismatchError, RefusedError, UsageError
 
-__all__ = ["Judgement", "Papers", "Recorded", "Suspect", "judge"]
+__all__ = ["Host", "Judgement", "Papers", "Recorded", "Suspect", "judge"]
 
 T = TypeVar("T")
 
@@ -70,6 +70,7 @@ def judge(
     first_seen: str = "",
     class_names: Sequence[str] = (),
     kinds: Kinds | None = None,
+    host: Host | None = None,
 ) -> Judgement:
     """Return the signed verdict on a suspect.
 
@@ -83,10 +84,12 @@ def judge(
         first_seen: when the suspect is first known to the judge from elsewhere than its tokens; may be empty.
         class_names: the suspect's own class map, in the order of its outputs, where it is known.
         kinds: of carriers, for schemes outside the table, by their name in statements.
+        host: that the claimant handed over, so that weights are read aligned too, where the claim pays for it.
 
     Raises:
         MismatchError: the challenge is not this judge's.
-        UsageError: the claim names an authority or a beacon that is not trusted here; the time for an opening is not over.
+        UsageError: the claim names an authority or a beacon that is not trusted here; the time for an opening is not over; the
+            host is not the key's.
     """
     asked = papers.challenge.document
     if asked.signers != identity.signers:
@@ -117,7 +120,9 @@ def judge(
     seen = docket.check("suspect's date", "not-decidable", lambda: checks.seen(asked, trust, first_seen))
     docket.check("order in time", "not-decidable", lambda: checks.in_order(dated, seen))
     docket.check("class map", "not-decidable", lambda: checks.class_map(opened, class_names))
-    answers = docket.check("answers", "not-decidable", lambda: checks.answered(papers, suspect, dated, opened, made))
+    answers = docket.check(
+        "answers", "not-decidable", lambda: checks.answered(papers, suspect, dated, opened, made, host)
+    )
     weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, suspect, dated, opened, answers))
     record = _record(suspect, papers, answers)
     decision = docket.decision or _decide(weighed)

@@ -1,8 +1,9 @@
 """From an opening to what a suspect is asked, and from its answers to the symbols of the trials that are judged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, takewhile
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,9 @@ import numpy.typing as npt
 from modelmark import carriers
 from modelmark.carriers.base import Carriers, Symbols
 from modelmark.claim.papers.statement import Statement
-from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects.base import MISSING, Suspect
+from modelmark.errors import MalformedError, MismatchError, SuspectError
+from modelmark.suspects.base import ABSTAIN, MISSING, Suspect
+from modelmark.suspects.places import MOST
 from modelmark.suspects.transcript import Recorded
 
 Kinds = Mapping[str, type[Carriers]]
@@ -26,11 +28,15 @@ class Answered:
         queries: what stands for each query in a record, by number.
         answers: of each, in the same order; ``MISSING`` where nobody asked.
         symbols: of the trials that are judged, in order, up to the first whose queries have not all been answered.
+        readings: that were tried, of which this is the best.
+        word: how the suspect was read, and what could not be read.
     """
 
     queries: Mapping[int, bytes]
     answers: npt.NDArray[np.int64]
     symbols: tuple[int, ...]
+    readings: int = 1
+    word: str = ""
 
 
 def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = False) -> type[Carriers]:
@@ -59,28 +65,46 @@ def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = F
     return found
 
 
-def answered(suspect: Suspect, opened: Carriers, trials: Sequence[int], expected: Sequence[int], most: int) -> Answered:
-    """Ask the suspect, or read it.
+def answered(
+    ways: Mapping[str, Callable[[], Suspect]], opened: Carriers, trials: Sequence[int], expected: Sequence[int]
+) -> Answered:
+    """Ask the suspect, or read it, in all ways that were named; the best reading counts.
+
+    A suspect that cannot be read in a way matches nowhere in it: all its answers are refusals.
 
     Args:
-        suspect: answers the carriers' probes.
+        ways: the suspect that answers the carriers' probes, made when it is its turn, by how it is read.
         opened: the carriers.
         trials: that are judged, in the order in which they count.
         expected: the drawn symbol of each, in the same order.
-        most: readings that the claim may try and pays for; where several places fit, the best counts.
 
     Raises:
-        RefusedError: the suspect cannot be asked, or does not answer as a classifier does, or more places fit.
+        MismatchError: the scheme gives scores and not symbols.
     """
+    found: list[tuple[str, npt.NDArray[np.int64]]] = []
+    queries, refusals, count = opened.queries(), list[str](), 0
+    for word, way in ways.items():
+        try:
+            read = _read(way(), opened)
+        except (MismatchError, SuspectError) as error:
+            refusals.append(f"not {word}: {error}")
+            read = [np.full(len(queries), ABSTAIN, np.int64)]
+        count += len(read)
+        found += [(word, answers) for answers in read]
+    read_as = [(symbols(opened, answers, trials), word, answers) for word, answers in found]
+    best, word, answers = max(read_as, key=lambda one: sum(a == b for a, b in zip(one[0], expected, strict=False)))
+    tried = f"{word}, the best of {count} readings" if count > 1 else word
+    said = "; ".join(refusals) if len(refusals) == len(ways) else "; ".join([tried, *refusals])
+    return Answered(queries, answers, best, count, said)
+
+
+def _read(suspect: Suspect, opened: Carriers) -> list[npt.NDArray[np.int64]]:
+    """Return the answers at every place that fits."""
     probed = [suspect.observe(probe) for probe in opened.probes()]
-    count = int(np.prod([len(found) for found in probed]))
-    if count > max(most, 1):
-        raise MismatchError(
-            f"expected the layer that the claimant revealed, {count} others fit and the claim pays for {most} readings"
-        )
-    read = [opened.answers(choice) for choice in product(*probed)]
-    found = [Answered(opened.queries(), answers, symbols(opened, answers, trials)) for answers in read]
-    return max(found, key=lambda one: sum(a == b for a, b in zip(one.symbols, expected, strict=False)))
+    count = prod(map(len, probed))
+    if count > MOST:
+        raise MismatchError(f"expected at most {MOST} ways to read the suspect, got {count}")
+    return [opened.answers(choice) for choice in product(*probed)]
 
 
 def symbols(opened: Carriers, answers: npt.NDArray[np.int64], trials: Sequence[int]) -> tuple[int, ...]:

@@ -16,9 +16,15 @@ from modelmark.evidence.sequential import Walk, wealth_bits
 TESTS = charge_tries("tests that could be named after the answers", 2)
 
 
-def charged(claim: Claim, *, late: bool = False) -> tuple[Charged, ...]:
-    """Return a claim's charges in thousandths of a bit, rounded up; one bit more where the test was named ``late``."""
-    charges = lots.charges(claim) + (TESTS if late else ())
+def charged(claim: Claim, readings: int = 1, *, late: bool = False) -> tuple[Charged, ...]:
+    """Return a claim's charges in thousandths of a bit, rounded up; see ``lots.charges``.
+
+    Args:
+        claim: whose freedom is charged.
+        readings: that were tried.
+        late: whether the test was named after the answers were there, which costs one bit more.
+    """
+    charges = lots.charges(claim, readings) + (TESTS if late else ())
     return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in charges)
 
 
@@ -29,6 +35,7 @@ def weigh(
     expected: Sequence[int],
     found: Sequence[int],
     *,
+    readings: int = 1,
     late: bool = False,
 ) -> Weighed:
     """Return the numbers of the test that the challenge named.
@@ -39,12 +46,13 @@ def weigh(
         entry: of the challenged key.
         expected: the drawn symbol of every trial that was asked for.
         found: the suspect's symbols, in the same order; the e-process may end before all are answered.
+        readings: that were tried, of which these are the best.
         late: whether the answers were there before the test was named, as in records that name none.
 
     Raises:
         MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
     """
-    charges, alphabet = charged(claim, late=late), entry.statement.alphabet
+    charges, alphabet = charged(claim, readings, late=late), entry.statement.alphabet
     chance, due = Fraction(1, alphabet), sum(charge.millibits for charge in charges)
     if challenge.test == "exact":
         if len(found) != len(expected):
@@ -66,11 +74,19 @@ def weigh(
     return Weighed(challenge.test, trials, matches, alphabet, gross, charges, max(gross - due, 0), challenge.bar)
 
 
-def require_reach(claim: Claim, challenge: Challenge, entry: Entry, *, late: bool = False) -> None:
-    """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges."""
+def require_reach(claim: Claim, challenge: Challenge, entry: Entry, readings: int = 1, *, late: bool = False) -> None:
+    """Raise CapacityError unless the trials that a challenge asks for, all matched, reach its bar after all charges.
+
+    Args:
+        claim: whose freedom is charged.
+        challenge: names trials, test and bar.
+        entry: of the challenged key.
+        readings: that the suspect will take.
+        late: as for ``weigh``.
+    """
     trials, chance = len(lots.drawn(challenge, entry)), Fraction(1, entry.statement.alphabet)
     most = stats.full_bits(trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
-    due = sum(charge.millibits for charge in charged(claim, late=late)) / 1000
+    due = sum(charge.millibits for charge in charged(claim, readings, late=late)) / 1000
     if most < challenge.bar + due:
         raise CapacityError(
             f"expected trials enough for {challenge.bar} bits and {due:.1f} of charges, {trials} give at most {most:.1f}",

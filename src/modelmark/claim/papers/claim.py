@@ -80,7 +80,7 @@ class Policy:
     Args:
         bar: net bits from which evidence is established.
         suspects: how many suspects may ever be tried; charged.
-        readings: how many ways of reading a suspect (alignments) may be tried; charged.
+        readings: how many ways of reading a suspect may be tried: 2 for as it is and aligned to the key's host; charged.
     """
 
     bar: Annotated[int, Integer(1, 2**16)] = 64

@@ -106,14 +106,20 @@ def shuffled(count: int, tag: str, *parts: bytes) -> tuple[int, ...]:
     return tuple(_dealt(count, count, tag, *parts))
 
 
-def charges(claim: Claim) -> tuple[Charge, ...]:
-    """Return what a claim's freedom costs in bits: its kind of draw, its lots, suspects, readings and prior claims."""
+def charges(claim: Claim, readings: int = 1) -> tuple[Charge, ...]:
+    """Return what a claim's freedom costs in bits: its kind of draw, its lots, suspects, readings and prior claims.
+
+    Args:
+        claim: whose freedom it is.
+        readings: that were tried, where a suspect left more places to read from than the claim foresaw.
+    """
     lots = sum(len(entry.lots) for entry in claim.keys)
+    word = "that may be tried" if readings <= claim.policy.readings else "tried, more than the claim foresaw"
     return (
         Charge(f"{claim.draw.kind} draw", float(CHARGES[claim.draw.kind])),
         *charge_tries("lots", lots),
         *charge_tries("suspects that may be tried", claim.policy.suspects),
-        *charge_tries("readings that may be tried", claim.policy.readings),
+        *charge_tries(f"readings {word}", max(readings, claim.policy.readings)),
         *charge_tries("claims on this matter", 1 + len(claim.prior)),
     )
 

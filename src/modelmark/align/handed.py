@@ -1,0 +1,55 @@
+"""The host that a claimant hands to a judge: a weight file, which must be what the key committed to."""
+
+from torch import nn
+
+from modelmark.align import committed
+from modelmark.errors import MismatchError, UsageError
+from modelmark.feeds.base import Feed
+from modelmark.suspects.base import Suspect
+from modelmark.suspects.files import WeightFile
+from modelmark.suspects.module import WhiteBox
+from modelmark.suspects.state import State
+
+
+class Handed:
+    """The unmarked host of a key, in a file.
+
+    Args:
+        file: open.
+        arch: code of its network as a person typed it, for a key that names code of its owner's, or none.
+    """
+
+    def __init__(self, file: WeightFile, arch: str = "") -> None:
+        self._file, self._arch = file, arch
+        self._network: nn.Module | None = None
+
+    def require(self, host: str, *, arch: str, feed: Feed) -> None:
+        """Build the network, and refuse weights that are not the host's.
+
+        Args:
+            host: digest in the key's statement.
+            arch: that the opening revealed; may be empty.
+            feed: how it is fed.
+
+        Raises:
+            UsageError: they are others, or the code of their network is neither typed nor known here.
+        """
+        typed = "" if arch and ":" not in arch else self._arch
+        try:
+            network = State(self._file, typed or arch, trusted=bool(typed)).network(feed)
+            committed.require(network, committed=host, scheme="")
+        except MismatchError as error:
+            problem = f"{committed.OTHER_HOST} in {self._file.path.name}"
+            raise UsageError(problem, hint=f"leave it out to read the suspect as it is; {error}") from None
+        self._network = network
+
+    def aligned(self, suspect: Suspect, feed: Feed) -> WhiteBox:
+        """Return the suspect in the order and scale of the host, which ``require`` has seen.
+
+        Raises:
+            MismatchError: it is of another kind, or its channels cannot be followed.
+            SuspectError: its weights are no numbers.
+        """
+        if self._network is None:
+            raise UsageError("expected a host that was compared with the statement, got one that was not")
+        return committed.put(suspect, self._network, feed)
