@@ -175,7 +175,7 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     stamped, stamp = document(deposit) if deposit != "-" else ({"claim": name, "tokens": []}, "")
     lines, suspect = Path(transcript).read_bytes(), asked["suspect"]
     named = {"claim": name, "deposit": stamp, "challenge": number, "opening": paper, "transcript": sha(lines).hex()}
-    for what, value in (named | {"suspect": suspect}).items():  # each paper names those before it
+    for what, value in (named | {"suspect": suspect, "release": claim["release"]}).items():  # named by later papers
         agree(what, [value] * 4, [says.get(what, value) for says in (stamped, asked, shown, found)])
     signers = stamped.get("signers", claim["signers"]), shown["signers"], found["signers"]
     agree("signers", (claim["signers"], claim["signers"], asked["signers"]), signers)

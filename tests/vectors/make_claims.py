@@ -85,7 +85,7 @@ def later(challenge: Challenge, verdict: Verdict) -> list[Signed[Any]]:
     source, burned = Source(beacon="moon", round=7, proof=b"signed"), Burned(key().statement["root"], 4, 4)
     return [
         envelope.sign(replace(challenge, source=(source,)), JUDGE),
-        envelope.sign(replace(verdict, burned=(burned,)), JUDGE),
+        envelope.sign(replace(verdict, burned=(burned,), release="ab" * 32), JUDGE),
     ]
 
 

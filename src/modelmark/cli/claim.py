@@ -73,6 +73,8 @@ def run(
     release, told = releases.root(release, weights, signature, released_by)
     if weights and kind == "timestamp":
         told += releases.hosts(weights, opened)
+    for line in told:
+        say(line)
     signer = papers.load_identity(identity, passphrase_file)
     earlier = {papers.load(path, Claim).digest for path in prior or ()}
     try:
@@ -92,8 +94,6 @@ def run(
     charged = sum(charge.bits for charge in portions.charges(document))
     size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
     say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
-    for line in told:
-        say(line)
     if document.policy.readings > 1 and _ways(opened) > 1:
         say("a suspect is read aligned to the key's host, too: hand the host over with each opening (judge --host)")
     if authority:

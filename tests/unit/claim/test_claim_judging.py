@@ -116,6 +116,13 @@ def test_a_verdict_over_1024_triggers_asks_and_opens_each_once(test):
         verdict(laid_out, suspect)
 
 
+def test_a_verdict_on_a_claim_about_a_release_has_its_root_as_subject(claim, key, marked):
+    named = claimed(Statement.of(key.statement), count=2, release="ab" * 32)
+    found = verdict(papers(named, key, marked), marked).verdict.document
+    assert (found.release, found.subjects[-1]) == ("ab" * 32, ("release", "sha256", "ab" * 32))
+    assert not verdict(papers(claim, key, marked), marked).verdict.document.release
+
+
 def test_the_e_process_stops_when_it_is_decided(claim, key, marked):
     found = verdict(papers(claim, key, marked, test="e-process"), marked).verdict.document
     assert found.decision == "dependence-shown"

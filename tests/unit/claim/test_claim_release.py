@@ -169,6 +169,7 @@ def _set(path: str, value):
         (_set("bundle.mediaType", "application/json"), "a Sigstore bundle of type"),
         (_set("bundle.dsse_envelope", {}), "a Sigstore bundle with the fields"),
         (_set("bundle.verificationMaterial", {"publicKey": {}, "certificate": {}}), "with one of publicKey"),
+        (_set("bundle.verificationMaterial", {"certificate": {}}), "an entry of a transparency log"),
         (_set("bundle.dsseEnvelope.signatures", [{"sig": ""}, {"sig": ""}]), "one signature"),
         (_set("bundle.dsseEnvelope.payloadType", "text/plain"), "a payload of type"),
     ],

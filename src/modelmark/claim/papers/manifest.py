@@ -78,6 +78,8 @@ def parse(data: bytes) -> Manifest:
     methods = [name for field_, name in METHODS.items() if isinstance(material, dict) and field_ in material]
     if len(methods) != 1:
         raise _other(f"verification material with one of {', '.join(METHODS)}", f"{len(methods)} of them")
+    if methods == ["sigstore"] and not material.get("tlogEntries"):
+        raise _other("an entry of a transparency log, as Sigstore's have", "none")
     envelope = _object(bundle["dsseEnvelope"], "a DSSE envelope", {"payload", "payloadType", "signatures"})
     if envelope["payloadType"] != PAYLOAD_TYPE:
         raise _other(f"a payload of type {PAYLOAD_TYPE}", envelope["payloadType"])

@@ -8,7 +8,7 @@ from modelmark.claim.papers import records, signing
 from modelmark.claim.papers.claim import MOST_LOTS
 from modelmark.claim.papers.dispute import Frozen, Party
 from modelmark.claim.papers.records import Digest, MaybeDigest, MaybeTime, Record, Since, Subject, Time
-from modelmark.claim.papers.shapes import Choice, Integer, Listed, Text
+from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Text
 
 SENTENCES = {
     "dependence-shown": (
@@ -135,6 +135,7 @@ class Verdict:
         spent: lots that this dispute has used up.
         software: name and version.
         burned: the same lots as roots and carriers, since version 2.
+        release: root digest of the release that the claim names, or empty; since version 2.
     """
 
     signers: Party
@@ -155,6 +156,7 @@ class Verdict:
     spent: _Spent
     software: Annotated[str, Text(100, least=1)]
     burned: Annotated[tuple[Burned, ...], Listed(Record(Burned), 0, 64 * MOST_LOTS), Since(2)] = ()
+    release: Annotated[str, Hex(32, optional=True), Since(2)] = ""
 
     kind: ClassVar[str] = "verdict"
 
@@ -170,8 +172,9 @@ class Verdict:
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        """The suspect, the claim and the challenge."""
-        return (self.suspect.subject, ("claim", "sha256", self.claim), ("challenge", "sha256", self.challenge))
+        """The suspect, the claim, the challenge, and the claim's release if there is one."""
+        named = (self.suspect.subject, ("claim", "sha256", self.claim), ("challenge", "sha256", self.challenge))
+        return (*named, ("release", "sha256", self.release)) if self.release else named
 
 
 @dataclass(frozen=True)
