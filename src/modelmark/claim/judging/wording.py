@@ -39,6 +39,11 @@ CHECKS: dict[str, Words] = {
         "The timestamp authorities that the claim names, and the judge trusts, dated the claim.",
         "The papers that should date the claim do not hold.",
     ),
+    "nonce": (
+        "Was it left to chance which part of the lot is asked for?",
+        "The judge could not pick a part of the lot: all of it is asked for, or a value that others gave decides.",
+        "The value that decides which part of the lot is asked for is not what its source gave.",
+    ),
     "revocation": (
         "Has the claimant taken the claim back?",
         "The judge knows of no paper by which the claimant takes back what is judged here.",
