@@ -31,7 +31,7 @@ def test_the_order_of_decision_on_the_page_is_the_judges():
 def test_every_check_has_words_for_people():
     from modelmark.claim.judging import wording
 
-    assert list(wording.CHECKS) == [name for name, _ in docket()]
+    assert {name for name, _ in docket()} <= wording.CHECKS.keys()
     assert wording.TITLES.keys() == wording.MEANINGS.keys() == wording.LIMITS.keys()
 
 

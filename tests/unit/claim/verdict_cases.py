@@ -115,9 +115,10 @@ def judged(
     return Case(draw, found.verdict, claim, asked)
 
 
-def failing(case: Case, place: int, decision: str) -> Case:
-    """Return the verdict of a judge for whom the check at this place failed, and none before it."""
+def failing(case: Case, name: str, decision: str) -> Case:
+    """Return the verdict of a judge for whom the check of this name failed, and none before it."""
     verdict = case.verdict
+    place = [check.name for check in verdict.checks].index(name)
     checks = [
         check if number < place else Check(check.name, "fail" if number == place else "skipped", "words of the judge")
         for number, check in enumerate(verdict.checks)

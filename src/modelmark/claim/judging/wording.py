@@ -40,9 +40,9 @@ CHECKS: dict[str, Words] = {
         "The papers that should date the claim do not hold.",
     ),
     "nonce": (
-        "Was it left to chance which part of the evidence is asked for?",
-        "Nobody chose which part of the evidence is asked for.",
-        "What should show that chance chose the part of the evidence that is asked for does not hold.",
+        "Was it left to chance which part of the lot is asked for?",
+        "The judge could not pick a part of the lot: all of it is asked for, or a value that others gave decides.",
+        "The value that decides which part of the lot is asked for is not what its source gave.",
     ),
     "revocation": (
         "Has the claimant taken the claim back?",
