@@ -77,7 +77,7 @@ def test_a_challenge_that_comes_between_looking_and_writing_is_seen(desk, run, m
 
 
 def test_no_answer_in_time_spends_the_lot_and_the_ledger_says_so(desk, run, monkeypatch):
-    assert run(*asks(0, "one", "--draws", 50, *KEPT)).status == 0
+    assert run(*asks(0, "one", *KEPT)).status == 0
     monkeypatch.setattr(papers, "now", lambda: "2999-01-01T00:00:00Z")
     monkeypatch.setattr(papers, "later", lambda days: "2999-02-01T00:00:00Z")
     judged = ["judge", "a.claim", "one", "--weights", "0.safetensors", "--identity", "judge.id", *KEPT, "-o", "v"]
@@ -113,6 +113,8 @@ def test_a_nonce_is_taken_from_an_authoritys_answer(desk, run, tmp_path_factory)
     said = ["--draws", 50, "--authority", authority.root]
     assert run(*asks(0, "n.tsq", *said, "--nonce-request")).status == 0
     (desk / "n.tsr").write_bytes(authority.answer((desk / "n.tsq").read_bytes()))
+    own = run(*asks(0, "x", *said))
+    assert (own.status, "expected a nonce out of your hands for a draw of 50" in own.err) == (2, True)
     given = ["--nonce-query", "n.tsq", "--nonce-response", "n.tsr"]
     refused(run(*asks(0, "x", "--draws", 51, *said[2:], *given)), "(n.tsr, to n.tsq)")  # other terms than were stamped
     ran = run(*asks(0, "x", "--draws", 50, *given))

@@ -78,7 +78,8 @@ def challenge(
         kinds: of carriers, for schemes outside the table.
 
     Raises:
-        UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
+        UsageError: a lower bar than the claim's, a drawn part of a transcript or by the judge's own nonce, or trials too few
+            for the bar.
         MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent or
             pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
@@ -98,6 +99,11 @@ def challenge(
     ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
     weighing.require_reach(claim.document, asked, entry, late=record is not None and not record.head.test)
+    if terms.draws and terms.source is None:
+        raise UsageError(
+            f"expected a nonce out of your hands for a draw of {terms.draws}, got your own: you could try several",
+            hint="ask for the whole lot, or have the terms stamped: --nonce-request",
+        )
     if record is not None:
         _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
