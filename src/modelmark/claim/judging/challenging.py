@@ -33,7 +33,8 @@ class Terms:
         case: a name, for people.
         key: number of the key in the claim.
         lot: number of its lot, which must be unspent.
-        draws: trials of the lot to be drawn, 0 for all; a transcript, which is older than the nonce, has whole lots only.
+        draws: trials of the lot to be drawn, 0 for all; a transcript, which is older than the nonce, has whole lots only, and so
+            has a nonce of the judge's own.
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
@@ -78,8 +79,7 @@ def challenge(
         kinds: of carriers, for schemes outside the table.
 
     Raises:
-        UsageError: a lower bar than the claim's, a drawn part of a transcript or by the judge's own nonce, or trials too few
-            for the bar.
+        UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
         MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent or
             pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
@@ -99,13 +99,13 @@ def challenge(
     ledger.require_standing(claim, asked, known)
     kind = reading.kind(entry.statement, kinds, recorded=record is not None)
     weighing.require_reach(claim.document, asked, entry, late=record is not None and not record.head.test)
+    if record is not None:
+        _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     if terms.draws and terms.source is None:
         raise UsageError(
             f"expected a nonce out of your hands for a draw of {terms.draws}, got your own: you could try several",
             hint="ask for the whole lot, or have the terms stamped: --nonce-request",
         )
-    if record is not None:
-        _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
     return envelope.sign(asked, identity)
 
 
