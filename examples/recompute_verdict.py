@@ -133,11 +133,14 @@ def symbols(
     lines, head, makes, each, trials
 ):  # the plurality of each trial's answers, in the order in which they count
     first, *rows = map(json.loads, lines.splitlines())
-    agree("head of the transcript", head, {name: first.get(name) for name in head})
+    agree(
+        "head of the transcript",
+        head | {"type": "modelmark.transcript"},
+        {name: first[name] for name in (*head, "type")},
+    )
     rows = [row for row in rows if row["carrier"] in makes]  # others are ordinary queries, which count for nothing
     answers, order = {row["carrier"]: row["answer"] for row in rows}, [n for n in sorted(makes) if n // each in trials]
-    if first["v"] > 1:
-        order = dealt(order, len(order), "ask", first["nonce"], head["claim"])
+    order = dealt(order, len(order), "ask", first["nonce"], head["claim"]) if first["v"] > 1 else order
     asked = order[: len(answers)] if first["v"] > 1 else sorted(answers)
     agree("order of the queries", asked, [row["carrier"] for row in rows])
     agree("queries", {i: sha(makes[i]).hex() for i in answers}, {row["carrier"]: row["query"] for row in rows})
@@ -184,8 +187,9 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
     if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
         agree("suspect", named["transcript"], suspect["digest"])
-    head = {"claim": name, "key": asked["key"], "lot": asked["lot"], "type": "modelmark.transcript"}
-    read, named = symbols(lines, head, *queries(public, known), trials)
+    read, named = symbols(
+        lines, {"claim": name, "key": asked["key"], "lot": asked["lot"]}, *queries(public, known), trials
+    )
     hits = [symbol == message[trial] for trial, symbol in read.items()]
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
