@@ -129,15 +129,9 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     return makes, each
 
 
-def symbols(
-    lines, head, makes, each, trials
-):  # the plurality of each trial's answers, in the order in which they count
+def symbols(lines, head, makes, each, trials):  # each trial's plurality, in the order in which trials count
     first, *rows = map(json.loads, lines.splitlines())
-    agree(
-        "head of the transcript",
-        head | {"type": "modelmark.transcript"},
-        {name: first[name] for name in (*head, "type")},
-    )
+    agree("head of the transcript", head, {name: first.get(name) for name in head})
     rows = [row for row in rows if row["carrier"] in makes]  # others are ordinary queries, which count for nothing
     answers, order = {row["carrier"]: row["answer"] for row in rows}, [n for n in sorted(makes) if n // each in trials]
     order = dealt(order, len(order), "ask", first["nonce"], head["claim"]) if first["v"] > 1 else order
@@ -187,9 +181,8 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
     if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
         agree("suspect", named["transcript"], suspect["digest"])
-    read, named = symbols(
-        lines, {"claim": name, "key": asked["key"], "lot": asked["lot"]}, *queries(public, known), trials
-    )
+    head = {"claim": name, "key": asked["key"], "lot": asked["lot"], "type": "modelmark.transcript"}
+    read, named = symbols(lines, head, *queries(public, known), trials)
     hits = [symbol == message[trial] for trial, symbol in read.items()]
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], policy["readings"], 1 + len(claim["prior"])
