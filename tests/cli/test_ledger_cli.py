@@ -9,6 +9,7 @@ import pytest
 
 from modelmark.claim.judging.ledger import NOTHING
 from modelmark.claim.papers import envelope
+from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.verdict import Verdict
 from modelmark.cli import ledger, papers
@@ -86,6 +87,16 @@ def test_no_answer_in_time_spends_the_lot_and_the_ledger_says_so(desk, run, monk
     assert (found.decision, len(found.spent), len(found.burned), kept(desk, "verdict")) == ("no-evidence", 1, 1, 1)
     refused(run(*asks(0, "two", *KEPT)), "lot 0 of key 0 was asked for before, and no opening came")
     assert run(*asks(0, "two", "--lot", 1, *KEPT)).status == 0
+
+
+def test_a_ledger_holds_papers_of_other_matters_too(desk, run):
+    run("keygen", "adi", *NET, "-o", "other.key")
+    assert run("claim", "other.key", "--identity", "owner.id", "-o", "c.claim").status == 0
+    assert run(*asks(0, "one", *KEPT, claim="c")).status == 0
+    assert run(*asks(0, "two", *KEPT)).status == 0
+    known = ledger.known(papers.load(desk / "a.claim", Claim), None, None, None, None, desk / "ledger")
+    assert [one.document.claim for one in known.challenges] == [one.digest for one in known.claims]
+    assert (kept(desk, "challenge"), len(known.challenges)) == (2, 1)
 
 
 def test_papers_about_another_claim_of_the_key_count_if_it_is_at_hand(desk, run):
