@@ -130,15 +130,12 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     return makes, each
 
 
-def symbols(
-    lines, head, makes, each, trials
-):  # the plurality of each trial's answers, in the order in which they count
+def symbols(lines, head, makes, each, trials):  # each trial's plurality, in the order in which trials count
     first, *rows = map(json.loads, lines.splitlines())
     agree("head of the transcript", head, {name: first.get(name) for name in head})
     rows = [row for row in rows if row["carrier"] in makes]  # others are ordinary queries, which count for nothing
     answers, order = {row["carrier"]: row["answer"] for row in rows}, [n for n in sorted(makes) if n // each in trials]
-    if first["v"] > 1:
-        order = dealt(order, len(order), "ask", first["nonce"], head["claim"])
+    order = dealt(order, len(order), "ask", first["nonce"], head["claim"]) if first["v"] > 1 else order
     asked = order[: len(answers)] if first["v"] > 1 else sorted(answers)
     agree("order of the queries", asked, [row["carrier"] for row in rows])
     agree("queries", {i: sha(makes[i]).hex() for i in answers}, {row["carrier"]: row["query"] for row in rows})

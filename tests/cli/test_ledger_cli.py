@@ -9,6 +9,7 @@ import pytest
 
 from modelmark.claim.judging.ledger import NOTHING
 from modelmark.claim.papers import envelope
+from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.verdict import Verdict
 from modelmark.cli import ledger, papers
@@ -77,7 +78,7 @@ def test_a_challenge_that_comes_between_looking_and_writing_is_seen(desk, run, m
 
 
 def test_no_answer_in_time_spends_the_lot_and_the_ledger_says_so(desk, run, monkeypatch):
-    assert run(*asks(0, "one", "--draws", 50, *KEPT)).status == 0
+    assert run(*asks(0, "one", *KEPT)).status == 0
     monkeypatch.setattr(papers, "now", lambda: "2999-01-01T00:00:00Z")
     monkeypatch.setattr(papers, "later", lambda days: "2999-02-01T00:00:00Z")
     judged = ["judge", "a.claim", "one", "--weights", "0.safetensors", "--identity", "judge.id", *KEPT, "-o", "v"]
@@ -86,6 +87,16 @@ def test_no_answer_in_time_spends_the_lot_and_the_ledger_says_so(desk, run, monk
     assert (found.decision, len(found.spent), len(found.burned), kept(desk, "verdict")) == ("no-evidence", 1, 1, 1)
     refused(run(*asks(0, "two", *KEPT)), "lot 0 of key 0 was asked for before, and no opening came")
     assert run(*asks(0, "two", "--lot", 1, *KEPT)).status == 0
+
+
+def test_a_ledger_holds_papers_of_other_matters_too(desk, run):
+    run("keygen", "adi", *NET, "-o", "other.key")
+    assert run("claim", "other.key", "--identity", "owner.id", "-o", "c.claim").status == 0
+    assert run(*asks(0, "one", *KEPT, claim="c")).status == 0
+    assert run(*asks(0, "two", *KEPT)).status == 0
+    known = ledger.known(papers.load(desk / "a.claim", Claim), None, None, None, None, desk / "ledger")
+    assert [one.document.claim for one in known.challenges] == [one.digest for one in known.claims]
+    assert (kept(desk, "challenge"), len(known.challenges)) == (2, 1)
 
 
 def test_papers_about_another_claim_of_the_key_count_if_it_is_at_hand(desk, run):
@@ -113,6 +124,8 @@ def test_a_nonce_is_taken_from_an_authoritys_answer(desk, run, tmp_path_factory)
     said = ["--draws", 50, "--authority", authority.root]
     assert run(*asks(0, "n.tsq", *said, "--nonce-request")).status == 0
     (desk / "n.tsr").write_bytes(authority.answer((desk / "n.tsq").read_bytes()))
+    own = run(*asks(0, "x", *said))
+    assert (own.status, "expected a nonce out of your hands for a draw of 50" in own.err) == (2, True)
     given = ["--nonce-query", "n.tsq", "--nonce-response", "n.tsr"]
     refused(run(*asks(0, "x", "--draws", 51, *said[2:], *given)), "(n.tsr, to n.tsq)")  # other terms than were stamped
     ran = run(*asks(0, "x", "--draws", 50, *given))

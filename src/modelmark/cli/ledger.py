@@ -68,8 +68,22 @@ def known(
         for cls, paths in ((Verdict, verdicts), (Revocation, revocations), (Challenge, challenges))
     }
     kept = {cls: _kept(folder, cls) for cls in (*named, Claim)} if folder else {}
-    found = {cls: _each(named.get(cls, others) + kept.get(cls, [])) for cls in (*named, Claim)}
-    return Known(found[Verdict], found[Revocation], found[Challenge], found[Claim])
+    roots = _roots(claim)
+    same = _each([*others, *(one for one in kept.get(Claim, []) if roots & _roots(one))])
+    names = {claim.digest, *(one.digest for one in same)}
+    found = {
+        cls: _each([*named[cls], *(one for one in kept.get(cls, []) if _concerns(one, names, roots))]) for cls in named
+    }
+    return Known(found[Verdict], found[Revocation], found[Challenge], same)
+
+
+def _roots(claim: "Signed[Claim]") -> set[str]:
+    return {entry.statement.root for entry in claim.document.keys}
+
+
+def _concerns(signed: "Signed[Any]", claims: set[str], roots: set[str]) -> bool:
+    """Return whether a paper of a ledger is about one of these claims or has burned carriers of these roots."""
+    return signed.document.claim in claims or any(lot.root in roots for lot in getattr(signed.document, "burned", ()))
 
 
 def keep(folder: Path, *signed: "Signed[Any]") -> None:

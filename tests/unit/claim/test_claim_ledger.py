@@ -115,7 +115,7 @@ def test_a_draw_that_was_declined_is_a_draw():
     assert (found.decision, found.spent) == ("no-evidence", (Spent(0, 0),))
     assert found.burned == (Burned(STATEMENT.root, 0, 64),)
     with pytest.raises(MismatchError, match="was asked for before, and no opening came"):
-        ask(claim, draws=40, verdicts=ended[:1], issued="2026-01-03T00:00:00Z", expires="2026-01-04T00:00:00Z")
+        ask(claim, verdicts=ended[:1], issued="2026-01-03T00:00:00Z", expires="2026-01-04T00:00:00Z")
     again = dataclasses.replace(opened(claim, asked[1], half), verdicts=ended[:1])
     assert decided(again, half) == "not-decidable"
 

@@ -36,7 +36,8 @@ class Terms:
         case: a name, for people.
         key: number of the key in the claim.
         lot: number of its lot, which must be unspent.
-        draws: trials of the lot to be drawn, 0 for all; a transcript, which is older than the nonce, has whole lots only.
+        draws: trials of the lot to be drawn, 0 for all; a transcript, which is older than the nonce, has whole lots only, and so
+            has a nonce of the judge's own.
         test: ``exact`` or ``e-process``.
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
@@ -121,6 +122,11 @@ def challenge(
         weighing.require_reach(claim.document, asked, entry, _readings(claim.document, entry, kind, look))
     if record is not None:
         _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
+    if terms.draws and terms.source is None:
+        raise UsageError(
+            f"expected a nonce out of your hands for a draw of {terms.draws}, got your own: you could try several",
+            hint="ask for the whole lot, or have the terms stamped: --nonce-request",
+        )
     return envelope.sign(asked, identity)
 
 

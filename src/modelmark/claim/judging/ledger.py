@@ -163,8 +163,8 @@ def _lots(claim: Claim, spent: Sequence[Spent]) -> tuple[Burned, ...]:
     found = []
     for one in spent:
         with contextlib.suppress(MismatchError):  # a lot that the claim does not have
-            carriers = lots.whole(entry := lots.require(claim, one.key, one.lot), one.lot)
-            found.append(Burned(entry.statement.root, carriers[0], len(carriers)))
+            carriers = lots.span(entry := lots.require(claim, one.key, one.lot), one.lot)
+            found.append(Burned(entry.statement.root, carriers.start, len(carriers)))
     return tuple(found)
 
 

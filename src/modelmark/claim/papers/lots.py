@@ -76,6 +76,16 @@ def carriers(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
     return _carriers(entry, drawn(challenge, entry))
 
 
+def span(entry: Entry, lot: int) -> range:
+    """Return the carriers of a whole lot as a range: those of its trials, or all where carriers are not trials.
+
+    Raises:
+        MismatchError: there is no such lot.
+    """
+    found = trials(entry, lot)
+    return found if entry.statement.carriers == entry.statement.trials else range(entry.statement.carriers)
+
+
 def whole(entry: Entry, lot: int) -> tuple[int, ...]:
     """Return the carriers of a whole lot, ascending.
 
