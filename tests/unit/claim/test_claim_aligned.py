@@ -150,6 +150,5 @@ def test_people_are_told_how_it_was_read(stolen, unmarked, digits):
     assert any("aligned to the key's host, the best of 2 readings" in line for line in lines)
     assert any("1.0 bits, 2 readings that may be tried" in line for line in lines)
     asked = keygen(Adi(triggers=60), unmarked, digits.feed, secret=SECRET, owner=Provenance(arch="cnn"))
-    assert (
-        detail(cases.tried(asked, of(unmarked)).verdict.document) == "60 queries were answered"
-    )  # no order changes those
+    found = detail(cases.tried(asked, of(unmarked)).verdict.document)
+    assert found == "60 queries were answered as cnn, which the claim committed to"  # no order changes those

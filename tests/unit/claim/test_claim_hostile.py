@@ -18,10 +18,10 @@ from modelmark.carriers.filtered import Filtered
 from modelmark.carriers.means import Means
 from modelmark.carriers.pictures import Pictures
 from modelmark.claim.judging import reading
-from modelmark.claim.judging.challenging import Terms, challenge
+from modelmark.claim.judging.challenging import Terms, challenge, termed
 from modelmark.claim.papers import lots
 from modelmark.claim.papers.dispute import Frozen
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence import stats
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.models import build
@@ -86,8 +86,11 @@ def test_a_claim_of_two_kilobytes_does_not_stop_a_challenge(alphabet):
     ):
         ask(claim)
     assert "--draws" in caught.value.hint
+    with at_most(300_000), pytest.raises(UsageError, match="a nonce out of your hands for a draw of 200"):  # and no word on reach
+        ask(claim, draws=200)
+    terms = Terms(at(2), at(9), draws=200)
     with at_most(300_000):  # a part of it can be opened
-        assert lots.drawn(ask(claim, draws=200).document, claim.document.keys[0])
+        assert lots.drawn(termed(claim, None, SUSPECT, cases.JUDGE, terms), claim.document.keys[0])
     with at_most(5_000):
         lots.require_reach(claim.document)
 
