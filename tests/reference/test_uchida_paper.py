@@ -77,7 +77,7 @@ def test_capacity():
 
 def test_beyond_capacity_a_quarter_of_the_bits_is_wrong(monkeypatch):
     monkeypatch.setattr(Uchida, "_check_capacity", lambda self: None)  # 2,048 bits in M = 576 are refused otherwise
-    mark, model = embedded(Uchida(layer="0", bits=2048), 0)
+    mark, model = embedded(Uchida(layer="0", bits=2048), 0, step=10.0)
     assert 0.2 < 1 - mark.evidence(WhiteBox(model)).matches / 2048 < 0.3
 
 

@@ -191,7 +191,7 @@ def test_a_network_is_counted_before_it_is_built(monkeypatch, arch):
     built: list[object] = []
     monkeypatch.setattr(models, "build", lambda *args, **more: built.append(args))
     found = verdict(papers, suspect).verdict.document
-    assert found.decision == "not-decidable"
+    assert found.decision == "no-evidence"  # what cannot be read as the claim says matches nowhere
     assert not built
 
 
