@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from modelmark import canonical, hashing
@@ -18,7 +19,8 @@ from modelmark.claim.papers.opening import Opened
 from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.transcript import ORDINARY, Head, Transcript
 from modelmark.claim.papers.verdict import Revocation, Verdict, Weighed
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.errors import MismatchError
+from modelmark.key.draw import Draw
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
@@ -86,9 +88,7 @@ def signatures(papers: Papers) -> tuple[bool, str]:
     whole: list[Signed[Any]] = [papers.claim, papers.challenge, *papers.verdicts, *papers.revocations]
     whole += [paper for paper in (papers.deposit, papers.opening) if paper is not None]
     for paper in whole:
-        again = envelope.parse(paper.data, type(paper.document))
-        if (again.document, again.payload) != (paper.document, paper.payload):
-            raise MalformedError(f"expected the {paper.document.kind} that was signed, got another")
+        envelope.verify(paper)
     return True, f"all {len(whole)} documents are signed by everyone they name"
 
 
@@ -242,8 +242,13 @@ def weigh(papers: Papers, dated: Dated | None, opened: Opened | None, answers: A
 
 def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
     statement = opened.entry.statement
-    drawn = dated.draw(papers.challenge.document.key)
-    return [int(symbol) for symbol in drawn.symbols(statement.alphabet, opened.trials)]
+    return list(_symbols(dated.draw(papers.challenge.document.key), statement.alphabet, opened.trials))
+
+
+@lru_cache(maxsize=2)
+def _symbols(draw: Draw, alphabet: int, trials: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the drawn symbols; the suspect is read with them and the test is made with them."""
+    return tuple(draw.symbols(alphabet, trials).tolist())
 
 
 def head(papers: Papers) -> Head:
