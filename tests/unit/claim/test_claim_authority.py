@@ -124,7 +124,7 @@ def test_certificates_that_are_damaged_where_they_are_looked_at_are_refused_in_a
     der = root.public_bytes(Encoding.DER)
     version, subject = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x22", 1), root.subject.public_bytes()
     at = der.rindex(subject)
-    late = der[:at] + subject.replace(b"\x0c", b"\x17", 1) + der[at + len(subject) :]  # a time for a name
+    late = der[:at] + subject.replace(b"\x0c", b"\x02", 1) + der[at + len(subject) :]  # a number for a name
     for data in (version, late):
         assert data != der
         with pytest.raises(MalformedError, match="expected certificates") as caught:
