@@ -67,12 +67,12 @@ def revocation() -> dict[str, Any]:
 
 LARGEST = {
     # calls of functions, Python's and C's; MiB at once, of which the file is at most 8
-    claim: (4_000_000, 96),
-    deposit: (2_000, 8),
-    challenge: (2_000, 8),
-    opening: (1_200_000, 96),
-    verdict: (1_000_000, 48),
-    revocation: (1_000_000, 48),
+    claim: (3_700_000, 24),
+    deposit: (600, 3),
+    challenge: (700, 3),
+    opening: (1_250_000, 48),
+    verdict: (620_000, 16),
+    revocation: (620_000, 16),
 }
 
 
