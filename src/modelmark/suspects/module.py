@@ -51,8 +51,8 @@ class WhiteBox:
         if isinstance(probe, Read):
             found = layers.candidates(self.model, probe.place)
             return [finite(layers.rows(self.model, layer).flatten(1), "weights") for layer in found]
-        found = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
-        return [finite(values, "activations") for values in found]
+        received = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
+        return [finite(values, "activations") for values in received]
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the model itself."""

@@ -70,8 +70,8 @@ class State:
             return found
         network, missing = self._partly(probe.feed)
         with _refusing(network, missing):
-            found = taps.received(network, probe.place, fed(probe), last=True, batch=batch_size(probe.feed))
-            return [finite(values, "activations") for values in found]
+            received = taps.received(network, probe.place, fed(probe), last=True, batch=batch_size(probe.feed))
+            return [finite(values, "activations") for values in received]
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the network with the file's weights, in evaluation mode; its layers may have widths of their own.
