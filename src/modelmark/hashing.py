@@ -8,7 +8,7 @@ PREFIX = b"modelmark/v1/"
 def frame(tag: str, *parts: bytes) -> bytes:
     """Return ``prefix || tag`` and every part, each preceded by its length as eight big-endian bytes."""
     pieces = (PREFIX + tag.encode(), *parts)
-    return b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
+    return b"".join([len(piece).to_bytes(8, "big") + piece for piece in pieces])
 
 
 def digest(tag: str, *parts: bytes) -> bytes:

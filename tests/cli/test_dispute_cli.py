@@ -166,6 +166,19 @@ def test_each_wrong_thing_handed_as_a_response_is_named_with_a_way_on(owner, run
     assert f"{answer}, to {query}: granted with changes: another policy" in ran.err
 
 
+def test_carriers_longer_than_the_opening_says_are_not_read(tmp_path, monkeypatch):
+    """Two gigabytes would be held for an opening of one byte; one byte too many is enough to refuse it."""
+    from modelmark import files
+    from modelmark.cli import judge
+
+    path = tmp_path / "x.opening.carriers"
+    with path.open("wb") as stream:
+        stream.truncate(2**33)
+    monkeypatch.setattr(files, "read", lambda *args, **more: pytest.fail("read whole"))
+    assert judge._beside(tmp_path / "x.opening", 10) == bytes(11)
+    assert judge._beside(tmp_path / "x.opening", 0) == bytes(1)
+
+
 def test_what_lacks_or_is_another_file_is_named(owner, run, authority):
     pinned, who = ["--authority", authority.root], ["--identity", owner / "owner.id"]
     claim, query, answer = owner / "c.claim", owner / "c.tsq", owner / "c.tsr"

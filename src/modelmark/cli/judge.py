@@ -15,6 +15,8 @@ from modelmark.errors import UsageError
 if TYPE_CHECKING:
     from modelmark.claim.judging.judge import Host, Suspect
 
+MOST_BESIDE = 2**31
+"""Bytes of carriers, whatever an opening says."""
 STATUS = {"dependence-shown": 0, "no-evidence": 1, "not-decidable": 1, "invalid-claim": 3}
 
 
@@ -72,9 +74,8 @@ def run(
 
     judge_name, record = papers.named(name, "--name"), output.with_name(output.name + ".transcript")
     require_new(output, record, *([html] if html else []))
-    beside = b""
-    if opening is not None:
-        beside = files.read(opening.with_name(opening.name + BESIDE), limit=2**31, what="carriers beside the opening")
+    shown = papers.load(opening, Opening) if opening else None
+    beside = _beside(opening, sum(leaf.size for leaf in shown.document.leaves)) if opening and shown else b""
     claimed = papers.load(claim, Claim)
     asked, now = papers.load(challenge, Challenge), papers.now()
     came = papers.moment(received, "--received") or now
@@ -82,7 +83,7 @@ def run(
         raise UsageError(f"expected --received between the challenge of {asked.document.issued} and now, got {came}")
     known = ledgers.known(claimed, verdict, revocation, challenge_record, other_claim, ledger)
     laid = Papers(
-        claimed, papers.load_deposit(deposit, claimed), asked, papers.load(opening, Opening) if opening else None, beside,
+        claimed, papers.load_deposit(deposit, claimed), asked, shown, beside,
         known.verdicts, known.revocations, known.challenges, known.claims,
     )  # fmt: skip
     judged = judge(
@@ -115,6 +116,17 @@ def _handed(host: Path | None, arch: str) -> "Host | None":
     from modelmark.suspects.files import open_weights
 
     return Handed(open_weights(host), arch)
+
+
+def _beside(opening: Path, size: int) -> bytes:
+    """Return the carriers beside an opening, which says how many bytes they have; of a longer file one byte more, which tells."""
+    from modelmark import files
+
+    path, most = opening.with_name(opening.name + BESIDE), min(size, MOST_BESIDE)
+    if path.is_file() and path.stat().st_size > most:
+        with path.open("rb") as stream:
+            return stream.read(most + 1)
+    return files.read(path, limit=most, what="carriers beside the opening")
 
 
 def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspect":

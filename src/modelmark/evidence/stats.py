@@ -61,8 +61,8 @@ def _ways(fewest: int, trials: int, hit: int, miss: int, every: int) -> int:
 
     The first 64 bits, to which ``log2_integer`` looks, and the length are right; terms decrease from ``fewest`` on.
     """
-    total = 0
     term: int = math.comb(trials, fewest) * hit**fewest * miss ** (trials - fewest)
+    total = 0
     for k in range(fewest, trials + 1):
         total += term
         over, under = (trials - k) * hit, (k + 1) * miss  # the next term is this one times over / under

@@ -118,6 +118,20 @@ def test_a_file_without_a_root_or_with_strangers_is_refused_by_their_names(longe
         assert hint in caught.value.hint
 
 
+def test_certificates_that_are_damaged_where_they_are_looked_at_are_refused_in_a_line(authorities, tmp_path) -> None:
+    """A package that parses late raises late, and errors of its own."""
+    root = authorities()[1].root
+    der = root.public_bytes(Encoding.DER)
+    version, subject = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x22", 1), root.subject.public_bytes()
+    at = der.rindex(subject)
+    late = der[:at] + subject.replace(b"\x0c", b"\x02", 1) + der[at + len(subject) :]  # a number for a name
+    for data in (version, late):
+        assert data != der
+        with pytest.raises(MalformedError, match="expected certificates") as caught:
+            Authority.load(saved(tmp_path, data))
+        assert len(str(caught.value).splitlines()) == 1
+
+
 def test_certificates_are_bounded_before_they_are_compared(longer, authorities, tmp_path) -> None:
     """Each pair may cost a check of a signature, in a file as in a token."""
     import claim_tokens

@@ -86,7 +86,10 @@ def test_a_claim_of_two_kilobytes_does_not_stop_a_challenge(alphabet):
     ):
         ask(claim)
     assert "--draws" in caught.value.hint
-    with at_most(300_000), pytest.raises(UsageError, match="a nonce out of your hands for a draw of 200"):  # and no word on reach
+    with (
+        at_most(300_000),
+        pytest.raises(UsageError, match="a nonce out of your hands for a draw of 200"),
+    ):  # and no word on reach
         ask(claim, draws=200)
     terms = Terms(at(2), at(9), draws=200)
     with at_most(300_000):  # a part of it can be opened

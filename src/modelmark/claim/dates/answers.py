@@ -106,7 +106,7 @@ def instead(data: bytes) -> tuple[str, str]:
         return "a timestamp request", "give it as --query, and the authority's answer to it as --response"
     try:
         x509.load_der_x509_certificate(data)
-    except ValueError:
+    except Exception:  # of many kinds
         return ("a response" if first.tag == der.SEQUENCE else "something else"), ""
     return "a certificate", "give it as --authority if it is the root, and the authority's answer as --response"
 

@@ -64,18 +64,30 @@ class Authority:
             MalformedError: no certificate in it, no root or two, or one that is not below the root.
         """
         data = files.read(Path(path), limit=_LIMIT, what="certificates (PEM)")
-        found = list(dict.fromkeys(_certificates(data, path)))
-        if len(found) > MOST_CERTIFICATES:
-            raise MalformedError(f"expected at most {MOST_CERTIFICATES} certificates in {path}, got {len(found)}")
-        root = _root(found, path)
-        below = _below(root, [one for one in found if one != root])
-        strangers = [one for one in found if one != root and one not in below and not _twin(one, root)]
-        if strangers:
+        try:
+            return cls(*_ordered(data, path))
+        except MalformedError:
+            raise
+        except Exception as error:  # certificates are parsed where they are looked at, with exceptions of many kinds
             raise MalformedError(
-                f"expected certificates below {_name(root)} in {path}, got {_name(strangers[0])}, which is not",
-                hint="one authority a file; --authority may be repeated",
-            )
-        return cls(root.public_bytes(Encoding.DER), tuple(one.public_bytes(Encoding.DER) for one in below))
+                f"expected certificates (PEM) in {path}, got a damaged one: {str(error).splitlines()[0][:100]}"
+            ) from None
+
+
+def _ordered(data: bytes, path: Path | str) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the root in a file, and the certificates below it, nearest first."""
+    found = list(dict.fromkeys(_certificates(data, path)))
+    if len(found) > MOST_CERTIFICATES:
+        raise MalformedError(f"expected at most {MOST_CERTIFICATES} certificates in {path}, got {len(found)}")
+    root = _root(found, path)
+    below = _below(root, [one for one in found if one != root])
+    strangers = [one for one in found if one != root and one not in below and not _twin(one, root)]
+    if strangers:
+        raise MalformedError(
+            f"expected certificates below {_name(root)} in {path}, got {_name(strangers[0])}, which is not",
+            hint="one authority a file; --authority may be repeated",
+        )
+    return root.public_bytes(Encoding.DER), tuple(one.public_bytes(Encoding.DER) for one in below)
 
 
 def _certificates(data: bytes, path: Path | str) -> list[x509.Certificate]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
 from modelmark import canonical, hashing
@@ -22,6 +23,7 @@ from modelmark.claim.papers.transcript import ORDINARY, Transcript
 from modelmark.claim.papers.verdict import Weighed
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
+from modelmark.key.draw import Draw
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
@@ -247,8 +249,13 @@ def weigh(
 
 def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
     statement = opened.entry.statement
-    drawn = dated.draw(papers.challenge.document.key)
-    return [int(symbol) for symbol in drawn.symbols(statement.alphabet, opened.trials)]
+    return list(_symbols(dated.draw(papers.challenge.document.key), statement.alphabet, opened.trials))
+
+
+@lru_cache(maxsize=2)
+def _symbols(draw: Draw, alphabet: int, trials: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the drawn symbols; the suspect is read with them and the test is made with them."""
+    return tuple(draw.symbols(alphabet, trials).tolist())
 
 
 def date(dated: Dated | None) -> str:

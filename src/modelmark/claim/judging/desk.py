@@ -12,7 +12,7 @@ from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.shapes import instant
 from modelmark.claim.papers.transcript import Head
 from modelmark.claim.papers.verdict import Revocation, Verdict
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.errors import MismatchError
 from modelmark.evidence.evidence import BAR
 
 
@@ -58,9 +58,7 @@ def signatures(papers: Papers) -> tuple[bool, str]:
     whole += [*papers.challenges, *papers.claims]
     whole += [paper for paper in (papers.deposit, papers.opening) if paper is not None]
     for paper in whole:
-        again = envelope.parse(paper.data, type(paper.document))
-        if (again.document, again.payload) != (paper.document, paper.payload):
-            raise MalformedError(f"expected the {paper.document.kind} that was signed, got another")
+        envelope.verify(paper)
     return True, f"all {len(whole)} documents are signed by everyone they name"
 
 

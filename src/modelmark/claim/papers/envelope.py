@@ -105,14 +105,34 @@ def parse(data: bytes, cls: type[D]) -> Signed[D]:
     """
     payload, signatures = _unwrap(data, cls.kind)
     document = _document(payload, cls)
+    _require_signed(document, payload, signatures)
+    return Signed(document, payload, data)
+
+
+def verify(signed: Signed[D]) -> Signed[D]:
+    """Return a document whose envelope holds it, and every signature: whoever made the object may have verified nothing.
+
+    Raises:
+        MalformedError: the envelope holds another, or it is not signed by everyone that it names.
+    """
+    document = signed.document
+    payload, signatures = _unwrap(signed.data, document.kind)
+    if not payload == signed.payload == _payload(document):  # its fields were checked when it was made
+        raise MalformedError(f"expected the {document.kind} that was signed, got another")
+    _require_signed(document, payload, signatures)
+    return signed
+
+
+def _require_signed(document: Document, payload: bytes, signatures: list[tuple[str, bytes]]) -> None:
     if len(signatures) != len(document.signers):
-        raise MalformedError(f"expected {len(document.signers)} signatures of the {cls.kind}, got {len(signatures)}")
+        raise MalformedError(
+            f"expected {len(document.signers)} signatures of the {document.kind}, got {len(signatures)}"
+        )
     message = pae(payload)
     for signer, (keyid, signature) in zip(document.signers, signatures, strict=True):
         if not hmac.compare_digest(keyid.encode(), signer.keyid.encode()):
-            raise MalformedError(f"expected the signature of {signer.keyid[:16]} in the {cls.kind}, got another's")
+            raise MalformedError(f"expected the signature of {signer.keyid[:16]} in the {document.kind}, got another's")
         signing.verify(signer, signature, message)
-    return Signed(document, payload, data)
 
 
 def kind(data: bytes) -> str:
@@ -217,14 +237,15 @@ def _decode(data: bytes, what: str, most: int) -> Any:
     """Return canonical JSON of bounded size and depth; the bounds are checked before anything is built."""
     if data.count(b",") + data.count(b"[") + data.count(b"{") > most:
         raise MalformedError(f"expected {what} with at most {most} values, got more")
-    depth = 0
-    for bracket in _BRACKET.finditer(data):
-        character = bracket[0][:1]
-        depth += 1 if character in b"[{" else -1 if character in b"]}" else 0
-        if depth > MAX_DEPTH:
-            raise MalformedError(f"expected {what} at most {MAX_DEPTH} deep, got a deeper one")
+    brackets = _STRING.sub(b"", data).translate(_ALIKE, _REST)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")  # the innermost, all at once
+    if b"[" in brackets:
+        raise MalformedError(f"expected {what} at most {MAX_DEPTH} deep, got a deeper one")
     return canonical.decode(data, what=what)
 
 
-_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-"""A bracket, or a string to step over. It never gives back what it took, and takes a string without an end too: linear time."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string to step over. It never gives back what it took, and takes a string without an end too: linear time."""
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_REST = bytes(set(range(256)) - set(b"[]{}"))

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from modelmark.canonical import Json
 
+_HEX = re.compile("[0-9a-f]*")
+
 
 class Shape(Protocol):
     """What a field may hold; ``load`` and ``dump`` convert, ``check`` judges, ``schema`` describes."""
@@ -54,8 +56,8 @@ class Hex(Plain):
         """Raise ValueError unless it is."""
         if value == "" and self.optional:
             return
-        right = isinstance(value, str) and len(value) == 2 * self.size and set(value) <= set("0123456789abcdef")
-        require(right, f"{self.size} bytes as lower-case hex{' or nothing' * self.optional}", value)
+        if not (isinstance(value, str) and len(value) == 2 * self.size and _HEX.fullmatch(value)):
+            require(False, f"{self.size} bytes as lower-case hex{' or nothing' * self.optional}", value)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema."""
@@ -92,8 +94,8 @@ class Integer(Plain):
 
     def check(self, value: Any) -> None:
         """Raise ValueError unless it is."""
-        right = isinstance(value, int) and not isinstance(value, bool) and self.least <= value <= self.most
-        require(right, f"an integer from {self.least} to {self.most}", value)
+        if not (isinstance(value, int) and not isinstance(value, bool) and self.least <= value <= self.most):
+            require(False, f"an integer from {self.least} to {self.most}", value)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema."""
