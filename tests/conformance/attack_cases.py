@@ -165,8 +165,8 @@ OUTCOMES = [
     Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP),
     Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP),
     # one filter outweighs the mean of all, one unit the projection of all; neither changes an answer
-    Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=(-0.001, 0.001)),
-    Outcome("spoil", {"how": "constant"}, removes=("deepsigns",), keeps=UCHIDA, lost=(-0.001, 0.001), slow=True),
+    Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=CHEAP),
+    Outcome("spoil", {"how": "constant"}, removes=("deepsigns",), keeps=UCHIDA, lost=CHEAP, slow=True),
     # cut and merged
     Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP),
     Outcome("average", {"share": 0.9, "peak": 0.1, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),

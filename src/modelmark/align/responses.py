@@ -52,7 +52,7 @@ def responses(channels: Channels, host: nn.Module, suspect: nn.Module, feed: Fee
     places = _places(channels)
     moments = {place: _Moments() for place in places}
     with _recording(host, places) as ours, _recording(suspect, places) as theirs:
-        for batch in _inputs(feed).split(_BATCH):
+        for batch in _batches(feed):
             host(batch)
             suspect(batch)
             for place in places:
@@ -91,7 +91,7 @@ def received(channels: Channels, model: nn.Module, feed: Feed) -> list[Received]
     counts: dict[_Place, Tensor] = {}
     total: dict[_Place, int] = {}
     with _recording(model, places) as given:
-        for batch in _inputs(feed).split(_BATCH):
+        for batch in _batches(feed):
             model(batch)
             for place in places:
                 low = given[place].min(dim=1).values
@@ -102,9 +102,10 @@ def received(channels: Channels, model: nn.Module, feed: Feed) -> list[Received]
     return [Received(at.path, at.port, lows[at], 1 - counts[at] / total[at]) for at in places]
 
 
-def _inputs(feed: Feed) -> Tensor:
+def _batches(feed: Feed) -> Iterator[Tensor]:
     pictures = render(Secret(hashing.digest("align")), _PICTURES, feed.input_shape)
-    return Normalise(feed)(torch.from_numpy(pictures))
+    inputs = Normalise(feed)(torch.from_numpy(pictures))
+    return (inputs[start : start + _BATCH] for start in range(0, _PICTURES, _BATCH))
 
 
 def _places(channels: Channels) -> list[_Place]:

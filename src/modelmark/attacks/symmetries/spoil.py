@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -79,8 +79,8 @@ class Spoil(Removal, family="symmetry"):
         answers = logits(model, inputs).argmax(dim=1)
 
         def spared(chosen: list[int]) -> bool:
-            before = [(model.get_submodule(reader.path), copy.deepcopy(model.get_submodule(reader.path).state_dict()))
-                      for reader in readers]  # fmt: skip
+            layers = [_layer(model, reader) for reader in readers]
+            before = [(layer, copy.deepcopy(layer.state_dict())) for layer in layers]
             for channel in chosen:
                 for reader, given in zip(readers, responses, strict=True):
                     _cut(model, reader, channel, given[:, channel].mean(dim=0))
@@ -103,7 +103,7 @@ class Spoil(Removal, family="symmetry"):
         for maker in channels.junctions:
             if maker.output.axis != axis:
                 continue
-            layer, chosen = model.get_submodule(maker.path), _features(maker.output, channel)
+            layer, chosen = _layer(model, maker), _features(maker.output, channel)
             if maker.kind == "norm" or constant:
                 layer.weight.data[chosen] = 0
             else:
@@ -112,16 +112,19 @@ class Spoil(Removal, family="symmetry"):
                 layer.bias.data[chosen] = self.size if constant else -1e5 * self.size
 
 
+def _layer(model: nn.Module, junction: Junction) -> Any:
+    return model.get_submodule(junction.path)
+
+
 def _received(model: nn.Module, reader: Junction, inputs: Tensor) -> Tensor:
     """Return what a layer receives of each channel, ``(N, channels, responses)``."""
     given = taps.activations(model, reader.path, inputs, last=True)
-    weight = model.get_submodule(reader.path).weight
-    return given.view(len(given), weight.shape[1] // reader.source.block, -1)
+    return given.view(len(given), _layer(model, reader).weight.shape[1] // reader.source.block, -1)
 
 
 def _cut(model: nn.Module, reader: Junction, channel: int, mean: Tensor) -> None:
     """Take a channel from a layer that reads it, and leave its mean in the bias."""
-    layer, columns = model.get_submodule(reader.path), _columns(model, reader)
+    layer, columns = _layer(model, reader), _columns(model, reader)
     chosen = columns[_features(reader.source, channel)]
     if layer.bias is not None:
         level = mean if isinstance(layer, nn.Linear) else mean.mean()
@@ -131,7 +134,7 @@ def _cut(model: nn.Module, reader: Junction, channel: int, mean: Tensor) -> None
 
 def _columns(model: nn.Module, reader: Junction) -> Tensor:
     """Return a view of a layer's weight with its inputs first."""
-    weight: Tensor = model.get_submodule(reader.path).weight.data
+    weight: Tensor = _layer(model, reader).weight.data
     return weight.transpose(0, 1)
 
 
