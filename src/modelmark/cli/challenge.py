@@ -28,6 +28,9 @@ def run(
         list[Path] | None,
         typer.Option("--token", metavar="FILE", help="timestamp token (DER) over the suspect's digest"),
     ] = None,
+    first_seen: Annotated[
+        str, typer.Option("--first-seen", metavar="TIME", help="when the suspect is first known, 2026-11-25T17:31:59Z")
+    ] = "",
     case: Annotated[str, typer.Option("--case", help="a name, for people")] = "",
     key: Annotated[int, typer.Option("--key", min=0, help="number of the key in the claim")] = 0,
     lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot; one that nobody has seen")] = 0,
@@ -76,7 +79,7 @@ def run(
         signed = challenge(
             claimed, paper, suspect, signer, papers.load_trust(authority),
             Terms(papers.now(), papers.later(days), case, key, lot, draws, test, bar or None), record=record, look=look,
-            kinds=papers.kinds(scheme),
+            kinds=papers.kinds(scheme), first_seen=papers.moment(first_seen, "--first-seen"),
             known=Known(papers.load_all(verdict, Verdict, claimed), papers.load_all(revocation, Revocation, claimed)),
         )  # fmt: skip
     except ValueError as error:
