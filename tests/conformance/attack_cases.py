@@ -102,6 +102,8 @@ CASES = [
     Case("rotate", floor=0.8),
     Case("shift", floor=0.9),
     Case("shrink", floor=0.8),
+    Case("spoil", floor=0.9),
+    Case("spoil", {"how": "constant", "share": 0.1}, floor=0.9, net="resnet8"),
     Case("squeeze", floor=0.9),
     Case("subset"),
     Case("transfer", floor=0.9, slow=True),
@@ -162,6 +164,9 @@ OUTCOMES = [
     # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing
     Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP),
     Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP),
+    # one filter outweighs the mean of all, one unit the projection of all; neither changes an answer
+    Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=CHEAP),
+    Outcome("spoil", {"how": "constant"}, removes=("deepsigns",), keeps=UCHIDA, lost=CHEAP, slow=True),
     # cut and merged
     Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP),
     Outcome("average", {"share": 0.9, "peak": 0.1, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),

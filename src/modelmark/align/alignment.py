@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from modelmark.align import matching
+from modelmark.align import matching, mending
 from modelmark.align.condensing import condensed
 from modelmark.align.filling import filled
 from modelmark.align.filters import filters
@@ -42,12 +42,63 @@ def align(suspect: nn.Module, host: nn.Module, feed: Feed) -> nn.Module:
         SuspectError: the suspect's weights are not finite.
     """
     suspect, host = (copy.deepcopy(unwrapped(model)).cpu().float().eval() for model in (suspect, host))
-    if not all(tensor.isfinite().all() for tensor in suspect.state_dict().values()):
-        raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
     channels, wider = trace(host), trace(suspect)
     _require_alike(channels, wider, host, suspect)
     suspect = condensed(filled(suspect, channels), channels)
     wider = trace(suspect)
+    still = mending.idle(suspect, wider, feed)
+    mending.zero_nan(suspect, wider, still)
+    if not all(tensor.isfinite().all() for tensor in suspect.state_dict().values()):
+        raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
+    orders, scales = _found(channels, host, wider, suspect, feed)
+    aligned, spoilt = _put(channels, host, wider, suspect, orders, scales, still)
+    if any(mask.any() for mask in spoilt.values()):  # their weights may have moved orders and scales of others
+        quiet = mending.muted(suspect, wider, still, feed)
+        orders, scales = _found(channels, host, wider, quiet, feed)
+        scales = _rescaled(
+            channels, mending.muted(host, channels, _ours(still, orders), feed), wider, quiet, orders, scales
+        )
+        aligned, spoilt = _put(channels, host, wider, suspect, orders, scales, still)
+    return mending.mended(aligned, host, channels, spoilt, feed).eval()
+
+
+def _put(
+    channels: Channels,
+    host: nn.Module,
+    wider: Channels,
+    suspect: nn.Module,
+    orders: dict[int, Tensor],
+    scales: dict[int, Tensor],
+    still: mending.Idle,
+) -> tuple[nn.Module, mending.Idle]:
+    """Return ``suspect`` in the host's coordinates, and which of its idle channels are spoilt."""
+    aligned = resized(host, transformed(suspect, wider, orders=orders, scales=scales))
+    return aligned, mending.spoilt(aligned, host, channels, _ours(still, orders))
+
+
+def _rescaled(
+    channels: Channels,
+    host: nn.Module,
+    wider: Channels,
+    suspect: nn.Module,
+    orders: dict[int, Tensor],
+    scales: dict[int, Tensor],
+) -> dict[int, Tensor]:
+    """Return the scales in which a suspect and a host are compared of which the same channels are muted; signs stay."""
+    ordered = resized(host, transformed(suspect, wider, orders=orders))
+    found = fixed_scales(channels, host, ordered, near=scales)
+    return {gauge: scale * scales[gauge].sign() for gauge, scale in found.items()}
+
+
+def _ours(still: mending.Idle, orders: Mapping[int, Tensor]) -> mending.Idle:
+    """Return masks of the suspect's channels in the host's order."""
+    return {axis: mask[orders[axis]] for axis, mask in still.items()}
+
+
+def _found(
+    channels: Channels, host: nn.Module, wider: Channels, suspect: nn.Module, feed: Feed
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Return orders and scales, by responses first and then with the weights of matched neighbours too."""
     alike = responses(channels, host, suspect, feed)
     orders, scales = _coordinates(channels, host, wider, suspect, alike)
     for _ in range(_ROUNDS):
@@ -56,7 +107,7 @@ def align(suspect: nn.Module, host: nn.Module, feed: Feed) -> nn.Module:
         orders, scales = _coordinates(channels, host, wider, suspect, weighed, near=scales)
         if all(map(_equal, before, (orders, scales))):
             break
-    return resized(host, transformed(suspect, wider, orders=orders, scales=scales)).eval()
+    return orders, scales
 
 
 def _coordinates(

@@ -35,24 +35,24 @@ def condensed(suspect: nn.Module, channels: Channels) -> nn.Module:
         for axis in channels.movable:
             _merge(suspect, wider, axis, most=spare[axis])
         orders = {}
-        for axis, heard in _heard(suspect, wider).items():
-            if 0 < int((~heard).sum()) <= spare[axis]:
-                orders[axis] = heard.nonzero().flatten()
+        for axis, alive in heard(suspect, wider).items():
+            if 0 < int((~alive).sum()) <= spare[axis]:
+                orders[axis] = alive.nonzero().flatten()
         if not orders:
             return suspect
         suspect = resized(suspect, transformed(suspect, wider, orders=orders))
 
 
-def _heard(suspect: nn.Module, wider: Channels) -> dict[int, Tensor]:
+def heard(suspect: nn.Module, wider: Channels) -> dict[int, Tensor]:
     """Return for every axis that may be reordered which channels the output depends on, bool ``(channels,)``."""
-    heard = {index: torch.full((axis.size,), axis.fixed) for index, axis in enumerate(wider.axes)}
+    alive = {index: torch.full((axis.size,), axis.fixed) for index, axis in enumerate(wider.axes)}
     layers = [each for each in wider.junctions if each.kind != "norm"]
     links = [_links(suspect, layer) for layer in layers]
     before = -1
-    while before != (before := sum(int(each.sum()) for each in heard.values())):
+    while before != (before := sum(int(each.sum()) for each in alive.values())):
         for layer, link in zip(reversed(layers), reversed(links), strict=True):
-            heard[layer.source.axis] = heard[layer.source.axis] | link[heard[layer.output.axis]].any(dim=0)
-    return {axis: heard[axis] for axis in wider.movable}
+            alive[layer.source.axis] = alive[layer.source.axis] | link[alive[layer.output.axis]].any(dim=0)
+    return {axis: alive[axis] for axis in wider.movable}
 
 
 def _links(suspect: nn.Module, layer: Junction) -> Tensor:

@@ -51,15 +51,61 @@ def responses(channels: Channels, host: nn.Module, suspect: nn.Module, feed: Fee
     """
     places = _places(channels)
     moments = {place: _Moments() for place in places}
-    pictures = render(Secret(hashing.digest("align")), _PICTURES, feed.input_shape)
-    inputs = Normalise(feed)(torch.from_numpy(pictures))
     with _recording(host, places) as ours, _recording(suspect, places) as theirs:
-        for start in range(0, _PICTURES, _BATCH):
-            host(inputs[start : start + _BATCH])
-            suspect(inputs[start : start + _BATCH])
+        for batch in _batches(feed):
+            host(batch)
+            suspect(batch)
             for place in places:
                 moments[place].add(ours[place], theirs[place])
     return [(place.port, moments[place].correlation()) for place in places]
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a layer with weights receives.
+
+    Args:
+        path: of the layer.
+        port: its input.
+        low: the lowest response of each channel, float64 ``(channels,)``.
+        above: the share of responses above it, likewise.
+    """
+
+    path: str
+    port: Port
+    low: Tensor
+    above: Tensor
+
+
+def received(channels: Channels, model: nn.Module, feed: Feed) -> list[Received]:
+    """Return what the layers that read channels which may be reordered receive.
+
+    Args:
+        channels: of the model.
+        model: read only.
+        feed: how it is fed; the pictures are those that ``responses`` shows.
+    """
+    places = [_Place(each.path, True, each.source) for each in channels.junctions if each.kind != "norm"]
+    places = [place for place in places if not channels.axes[place.port.axis].fixed]
+    lows: dict[_Place, Tensor] = {}
+    counts: dict[_Place, Tensor] = {}
+    total: dict[_Place, int] = {}
+    with _recording(model, places) as given:
+        for batch in _batches(feed):
+            model(batch)
+            for place in places:
+                low = given[place].min(dim=1).values
+                lowest = torch.minimum(lows.get(place, low), low)
+                kept = counts.get(place, torch.zeros_like(low)) * (lows.get(place, low) == lowest)
+                counts[place] = kept + (given[place] == lowest[:, None]).sum(dim=1)
+                lows[place], total[place] = lowest, total.get(place, 0) + given[place].shape[1]
+    return [Received(at.path, at.port, lows[at], 1 - counts[at] / total[at]) for at in places]
+
+
+def _batches(feed: Feed) -> Iterator[Tensor]:
+    pictures = render(Secret(hashing.digest("align")), _PICTURES, feed.input_shape)
+    inputs = Normalise(feed)(torch.from_numpy(pictures))
+    return (inputs[start : start + _BATCH] for start in range(0, _PICTURES, _BATCH))
 
 
 def _places(channels: Channels) -> list[_Place]:

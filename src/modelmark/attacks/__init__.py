@@ -75,6 +75,7 @@ ATTACKS = {
     "rotate": "modelmark.attacks.evasion.rotate:Rotate",
     "shift": "modelmark.attacks.weights.shift:Shift",
     "shrink": "modelmark.attacks.evasion.shrink:Shrink",
+    "spoil": "modelmark.attacks.symmetries.spoil:Spoil",
     "squeeze": "modelmark.attacks.evasion.squeeze:Squeeze",
     "subset": "modelmark.attacks.forgery.subset:Subset",
     "transfer": "modelmark.attacks.extraction.transfer:Transfer",

@@ -49,13 +49,13 @@ The usual way::
 
 and in a dispute::
 
-    asked = challenge(claim, paper, Frozen("weights", suspect.digest), judge_identity, trust, Terms(now, later))
+    asked = challenge(claim, paper, Frozen("weights", suspect.digest), judge_identity, trust, Terms(now, later), look=Look(file))
     opened, beside = opening.make(claim, asked, identity, key.secret, leaves, issued=now, concealed={"arch": key.arch})
-    judged = judge(Papers(claim, paper, asked, opened, beside), suspect, judge_identity, trust, now=now)
+    judged = judge(Papers(claim, paper, asked, opened, beside), suspect, judge_identity, trust, now=now, host=Handed(host))
     judged.verdict.document.decision
 
-where ``suspect`` is ``modelmark.suspects.state.State(file)``, the only part that needs torch, or ``Recorded(transcript)`` of
-``judging``.
+where ``suspect`` is ``modelmark.suspects.state.State(file)`` or ``Recorded(transcript)`` of ``judging``. ``State``, ``Look`` of
+``suspects.looking`` and ``Handed`` of ``align.handed`` are all that needs torch.
 
 A check returns what it found or raises: ``MalformedError`` for what is damaged or false, ``MismatchError`` for papers that do
 not belong together, ``UsageError`` for what this installation lacks (a package, a pinned certificate). The specification is

@@ -33,6 +33,9 @@ def run(
         list[Path] | None,
         typer.Option("--token", metavar="FILE", help="timestamp token (DER) over the suspect's digest"),
     ] = None,
+    first_seen: Annotated[
+        str, typer.Option("--first-seen", metavar="TIME", help="when the suspect is first known, 2026-11-25T17:31:59Z")
+    ] = "",
     case: Annotated[str, typer.Option("--case", help="a name, for people")] = "",
     key: Annotated[int, typer.Option("--key", min=0, help="number of the key in the claim")] = 0,
     lot: Annotated[int, typer.Option("--lot", min=0, help="number of its lot; one that nobody has seen")] = 0,
@@ -109,6 +112,7 @@ def run(
         terms = replace(terms, source=_source(nonce_query, nonce_response, over, trust))
         signed = challenge(
             claimed, paper, suspect, signer, trust, terms, record=record, look=look, kinds=papers.kinds(scheme),
+            first_seen=papers.moment(first_seen, "--first-seen"),
             known=ledgers.known(claimed, verdict, revocation, challenge_record, other_claim, ledger),
         )  # fmt: skip
     except ValueError as error:

@@ -13,6 +13,7 @@ from modelmark.attacks.pruning.prune_channels import PruneChannels
 from modelmark.attacks.symmetries.dummy import Dummy
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
+from modelmark.attacks.symmetries.spoil import Spoil
 from modelmark.claim.judging import explaining
 from modelmark.claim.papers.claim import Policy
 from modelmark.claim.papers.statement import Statement
@@ -80,6 +81,34 @@ def test_a_cut_copy_is_read_by_the_host_alone(stolen, unmarked, digits):
     assert found.decision == "dependence-shown"
     assert "not as it is: expected the marked layer to average to M = 576 weights" in detail(found)
     assert judged(mark.key, of(thinner)).decision == "no-evidence"
+
+
+COPIES = {
+    "permuted": [Permute()],
+    "rescaled": [Rescale()],
+    "a tenth of the channels cut": [PruneChannels(0.1, epochs=2), Permute()],
+    "spoilt": [Spoil(), Permute()],
+    "spoilt with constants": [Spoil(how="constant"), Rescale()],
+}
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("adi", "coupled", "deepsigns", "deepsigns-blackbox", "null")
+]
+
+
+@pytest.mark.parametrize("attacks", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("scheme", ["uchida", *SLOW])
+def test_the_judge_shows_what_the_owner_establishes(stolen, unmarked, digits, scheme, attacks):
+    """Every scheme, whatever may be done to a copy for nothing or nearly so."""
+    mark, model = stolen(scheme)
+    if any(isinstance(attack, PruneChannels) for attack in attacks):
+        pytest.importorskip("torch_pruning")
+    changed = disguised(model, digits, attacks)
+    white = mark.key.access == "white-box"
+    owner = mark.evidence(State(held(changed.state_dict()), "cnn"), align_to=unmarked if white else None)
+    assert owner.established
+    found = judged(mark.key, of(changed), host=handed(unmarked) if white else None)
+    assert found.decision == "dependence-shown"
+    assert found.weighed[0].matches == owner.matches
 
 
 def test_an_unmarked_network_stays_unmarked_in_both_readings(stolen, unmarked, digits):

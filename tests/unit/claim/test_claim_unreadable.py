@@ -173,8 +173,9 @@ def test_a_suspect_whose_own_token_is_older_than_the_claim_is_not_asked_about(au
     sent = deposit.request(claim)
     stamp = deposit.receive(claim, local.answer(sent), sent, authority)
     paper = deposit.make(claim, [stamp], cases.OWNER, trust, issued=at(1))
-    with pytest.raises(MismatchError, match="expected a suspect younger than the claim"):
-        challenge(claim, paper, Frozen("weights", file.digest, (token,)), cases.JUDGE, trust, Terms(at(2), at(9)))
+    for suspect, known in ((Frozen("weights", file.digest, (token,)), ""), (Frozen("weights", file.digest), at(0))):
+        with pytest.raises(MismatchError, match="expected a suspect younger than the claim"):
+            challenge(claim, paper, suspect, cases.JUDGE, trust, Terms(at(2), at(9)), first_seen=known)
 
 
 def judged(key, state, **changes):

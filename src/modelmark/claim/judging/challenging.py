@@ -76,6 +76,7 @@ def challenge(
     record: Transcript | None = None,
     kinds: Kinds | None = None,
     look: Look | None = None,
+    first_seen: str = "",
 ) -> Signed[Challenge]:
     """Return the signed challenge to a claim.
 
@@ -90,6 +91,7 @@ def challenge(
         record: of a suspect that was recorded; looked through, so that nothing is opened for one that decides nothing.
         kinds: of carriers, for schemes outside the table.
         look: at the weights of a suspect that is at hand; looked through for the same reason.
+        first_seen: when the suspect is first known to the judge from elsewhere than its tokens; may be empty.
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
@@ -100,10 +102,13 @@ def challenge(
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
     dated = deposit.check(claim, paper, trust)
-    seen = order.first_seen(suspect, trust, "")  # a token that dates nothing is found out before a lot is spent on it
+    seen = order.first_seen(
+        suspect, trust, first_seen
+    )  # a token that dates nothing is found out before a lot is spent on it
     if order.order(dated.date, seen) == "suspect-first":
         raise MismatchError(
-            f"expected a suspect younger than the claim, its token is of {seen}", hint="nothing was opened"
+            f"expected a suspect younger than the claim, it is known since {seen}",
+            hint="nothing was opened, and no lot is spent",
         )
     bar = claim.document.policy.bar if terms.bar is None else terms.bar
     if bar < claim.document.policy.bar:
