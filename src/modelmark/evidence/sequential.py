@@ -9,8 +9,10 @@ exact integers.
 An exact test and this one are two tests: which of them counts is said before any answer is seen.
 """
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from modelmark.evidence.stats import log2_integer
@@ -43,6 +45,27 @@ def wealth_bits(matches: int, trials: int, chance: Fraction) -> float:
     )
 
 
+@lru_cache(maxsize=64)
+def _stakes(chance: Fraction) -> tuple[tuple[float, float], ...]:
+    """Return for each bettor the bits that a match and a miss bring."""
+    hit = float(chance)
+    rates = [rate / 1000 for rate in RATES if rate > 1000 * chance]
+    return tuple((math.log2(rate / hit), math.log2((1 - rate) / (1 - hit))) for rate in rates)
+
+
+def _below(matches: int, trials: int, chance: Fraction, bits: float) -> bool:
+    """Return whether ``wealth_bits`` is below ``bits``: in floats where these are far apart, else by the exact integers.
+
+    Exact numbers have some bits for every trial, and a walk looks three times a step.
+    """
+    won = [matches * match + (trials - matches) * miss for match, miss in _stakes(chance)]
+    most = max(won)
+    about = most + math.log2(sum([2.0 ** (one - most) for one in won])) - math.log2(len(won))
+    if abs(about - bits) > 1e-6:
+        return about < bits
+    return wealth_bits(matches, trials, chance) < bits
+
+
 @dataclass(frozen=True)
 class Walk:
     """Answers counted so far, in the order in which they were asked for.
@@ -66,7 +89,8 @@ class Walk:
     def after(self, matched: bool) -> "Walk":
         """Return the walk after one more answer."""
         matches, trials = self.matches + matched, self.trials + 1
-        bits = max(self.bits, wealth_bits(matches, trials, self.chance))
+        lower = _below(matches, trials, self.chance, self.bits)
+        bits = self.bits if lower else max(self.bits, wealth_bits(matches, trials, self.chance))
         return replace(self, matches=matches, trials=trials, bits=bits)
 
     @property
@@ -74,11 +98,9 @@ class Walk:
         """Whether the target is reached, going on is futile, or more should be asked."""
         if self.bits >= self.target:
             return "reached"
-        if self.trials >= FUTILE_AFTER and wealth_bits(self.matches, self.trials, self.chance) < FUTILE_BITS:
+        if self.trials >= FUTILE_AFTER and _below(self.matches, self.trials, self.chance, FUTILE_BITS):
             return "futile"
         rest = self.most - self.trials
-        if (
-            self.most and wealth_bits(self.matches + rest, self.most, self.chance) < self.target
-        ):  # were all of them hits
+        if self.most and _below(self.matches + rest, self.most, self.chance, self.target):  # were all of them hits
             return "futile"
         return "open"
