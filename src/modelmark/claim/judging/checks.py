@@ -18,7 +18,7 @@ from modelmark.claim.papers.opening import Opened
 from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.transcript import ORDINARY, Head, Transcript
 from modelmark.claim.papers.verdict import Revocation, Verdict, Weighed
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.errors import MalformedError, MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
@@ -248,6 +248,8 @@ def answered(
     ways: dict[str, Callable[[], suspects.Suspect]] = {AS_IT_IS: lambda: told}
     lacking = unaligned(papers.claim.document, opened.entry, made.probe, host is not None)
     if host is not None and not lacking:
+        if access(made.probe) == "black-box":
+            raise UsageError("expected a host with a key that is read from weights, this one's mark is asked for")
         host.require(public.host, arch=opened.revealed.get("arch", ""), feed=public.feed)
         ways[ALIGNED] = lambda: host.aligned(told, public.feed)
     found = reading.answered(ways, made, opened.trials, _expected(papers, dated, opened))
