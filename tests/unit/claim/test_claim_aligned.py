@@ -22,6 +22,7 @@ from modelmark.key.secret import Secret
 from modelmark.marks.keys import Provenance, keygen
 from modelmark.marks.reading import Unread
 from modelmark.schemes.adi import Adi
+from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.files import held
 from modelmark.suspects.state import State
 
@@ -181,3 +182,8 @@ def test_people_are_told_how_it_was_read(stolen, unmarked, digits):
     asked = keygen(Adi(triggers=60), unmarked, digits.feed, secret=SECRET, owner=Provenance(arch="cnn"))
     found = detail(cases.tried(asked, of(unmarked)).verdict.document)
     assert found == "60 queries were answered as cnn, which the claim committed to"  # no order changes those
+    with pytest.raises(UsageError, match="this one's mark is asked for"):
+        judged(asked, of(unmarked), host=handed(unmarked))
+    hostless = keygen(Uchida(), unmarked, digits.feed, secret=SECRET, owner=Provenance(arch="cnn"))
+    with pytest.raises(UsageError, match="expected the unmarked host"):
+        judged(hostless, of(unmarked), host=handed(unmarked))

@@ -21,7 +21,7 @@ from modelmark.claim.papers.opening import Opened
 from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.transcript import ORDINARY, Transcript
 from modelmark.claim.papers.verdict import Weighed
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.draw import Draw
 from modelmark.suspects import base as suspects
@@ -203,6 +203,8 @@ def answered(
     ways: dict[str, Callable[[], suspects.Suspect]] = {AS_IT_IS: lambda: told}
     lacking = unaligned(papers.claim.document, opened.entry, made.probe, host is not None)
     if host is not None and not lacking:
+        if access(made.probe) == "black-box":
+            raise UsageError("expected a host with a key that is read from weights, this one's mark is asked for")
         host.require(public.host, arch=opened.revealed.get("arch", ""), feed=public.feed)
         ways[ALIGNED] = lambda: host.aligned(told, public.feed)
     found = reading.answered(ways, made, opened.trials, _expected(papers, dated, opened))
