@@ -102,15 +102,6 @@ def check(claim: Signed[Claim], challenge: Signed[Challenge], opening: Signed[Op
     return Opened(entry, trials, paper.leaves, {one.name: _value(entry, one) for one in paper.revealed})
 
 
-def of_one_secret(first: Opening, second: Opening) -> bool:
-    """Return whether openings of two keys show that these were made from one secret: a leaf or a value has one salt in both."""
-
-    def salts(paper: Opening) -> set[tuple[int | str, str]]:
-        return {(leaf.index, leaf.salt) for leaf in paper.leaves} | {(one.name, one.salt) for one in paper.revealed}
-
-    return bool(salts(first) & salts(second))
-
-
 def hash_leaf(leaf: Leaf) -> bytes:
     """Return the hash of a leaf of which salt and the carrier's digest are known; ``commitment.leaf`` needs the carrier."""
     parts = (leaf.index.to_bytes(8, "big"), bytes.fromhex(leaf.salt), bytes.fromhex(leaf.digest))
