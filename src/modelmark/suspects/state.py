@@ -15,12 +15,13 @@ from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers, taps
 from modelmark.suspects import weights
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
 from modelmark.suspects.files.factors import multiplied
 from modelmark.suspects.module import WhiteBox, finite, logits
-from modelmark.suspects.places import Layout, Place, chosen, guessed
+from modelmark.suspects.places import Layout, Place, chosen, guessed, in_order
+from modelmark.suspects.rows import beside
 
 MOST_TIMES, MOST_ANYWAY = 8, 2**24
 """How much larger than its file a network may be, as cut channels make files smaller; and what is built for any file."""
@@ -36,7 +37,7 @@ class State:
         instead: names in ``models`` of which the first that fits is taken where ``arch`` does not.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
     kind = "weights"
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
@@ -75,6 +76,8 @@ class State:
         """
         if isinstance(probe, Read):
             return self._weights(probe.place)
+        if isinstance(probe, ReadEach):
+            return [beside(self._each(probe))]
         if isinstance(probe, Ask):
             asked = WhiteBox(self.network(probe.feed))
             answers = asked.observe(probe)
@@ -152,6 +155,29 @@ class State:
         self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
         return [*finite((_rows(whole.tensor(name), layouts[name]) for name in names), "weights")]
 
+    def _each(self, probe: ReadEach) -> list[Tensor | None]:
+        """Return the filters of each place, ``(filters, M)``, None where the file has none of that size."""
+        found: list[Tensor | None] = []
+        for place, filters in zip(probe.places, probe.filters, strict=True):
+            tensor = None
+            with contextlib.suppress(MismatchError):
+                tensor = weight_of(self._file, place.path)
+            found.append(_sheet(tensor, place, filters) if tensor is not None else None)
+        if any(tensor is not None for tensor in found):
+            return found
+        whole, _ = multiplied(self._file)
+        sheets: dict[str, Layout] = {}
+        for name in sorted(whole.shapes, key=_counted):
+            fits = (guessed(whole.shapes[name], place.width, place.layout) for place in probe.places)
+            if layout := next((fit for fit in fits if fit), None):
+                sheets[name] = layout
+        sizes = {name: _size(layout, whole.shapes[name]) for name, layout in sheets.items()}
+        wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
+        names = in_order(sizes, wanted)
+        if any(names):
+            self.notes |= {"no layers of the key's names, read by their sizes and order": None}
+        return [None if name is None else _rows(whole.tensor(name), sheets[name]) for name in names]
+
     def _fresh(self, arch: str, feed: Feed) -> nn.Module:
         if not arch:
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
@@ -211,3 +237,20 @@ def _refusing(network: nn.Module, missing: Sequence[str]) -> Iterator[None]:
 def _rows(weight: Tensor, layout: Layout) -> Tensor:
     filters, _ = layout.size(weight.shape)
     return weight.permute(layout.order(weight.dim())).reshape(filters, -1)
+
+
+def _sheet(weight: Tensor, place: Place, filters: int) -> Tensor | None:
+    """Return the filters of a weight, ``(filters, M)``, None where it is of another size."""
+    layout = guessed(tuple(weight.shape), place.width, place.layout)
+    return _rows(weight, layout) if layout and _size(layout, weight.shape) == (filters, place.width) else None
+
+
+def _size(layout: Layout, shape: Sequence[int]) -> tuple[int, int]:
+    """Return the number of filters and M."""
+    filters, kernel = layout.size(shape)
+    return filters, math.prod(kernel)
+
+
+def _counted(name: str) -> list[tuple[bool, int, str]]:
+    """Return what sorts ``layer.2`` before ``layer.10``."""
+    return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in name.split(".")]

@@ -1,0 +1,167 @@
+"""Moving weights so that bits are in them: pushed by a share of their deviation, or their signs drawn. Numbers only, no network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark.carriers.spread import Run, Runs, stream
+from modelmark.errors import SuspectError
+
+ROUNDING = 1
+"""The use of a seed's stream that says which way a weight of a coarse type is rounded."""
+Reals = npt.NDArray[np.float64]
+
+
+class Sheet(Protocol):
+    """The filters of one layer, read and written a slice at a time."""
+
+    def __len__(self) -> int:
+        """Return the number of filters."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> npt.NDArray[np.floating]:
+        """Return some of them, ``(filters, M)``."""
+        ...
+
+    def put(self, part: slice, values: Reals, chances: Reals) -> None:
+        """Write some of them.
+
+        Args:
+            part: which.
+            values: what they are to be.
+            chances: from 0 to below 1; a number between two of the sheet's own becomes the upper one where its chance is below its
+                place between them.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a mark stands in weights, read blind by the first rule.
+
+    Args:
+        deviations: sums by bit in deviations of chance, the expected sign positive, ``(T,)``.
+        gains: by how much a push of one deviation of the weights moves each.
+        scales: deviation of the weights of each run.
+    """
+
+    deviations: Reals
+    gains: Reals
+    scales: Reals
+
+    @property
+    def strength(self) -> float:
+        """How large a push is in the weights already, estimated; near 0 in unmarked ones."""
+        return float(self.deviations.mean() / self.gains.mean())
+
+
+def standing(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]) -> Standing:
+    """Return how far a message is in weights.
+
+    Raises:
+        SuspectError: a weight is no number.
+    """
+    gains, scales = np.zeros(carriers.bits), []
+    for run, sheet in zip(carriers.runs, sheets, strict=True):
+        scale = _deviation(run, sheet)
+        scales.append(scale)
+        for block in run.blocks():
+            where, _ = run.assigned(block, carriers.bits)
+            roots = np.sqrt(np.square(sheet[block].astype(np.float64)).mean(axis=1))
+            moved = np.divide(scale, roots, out=np.zeros(len(roots)), where=roots > 0).repeat(run.width)
+            gains += np.bincount(where, weights=moved, minlength=carriers.bits)
+    answer = np.empty(len(sheets), object)
+    answer[:] = sheets
+    sums, counts = Runs(carriers.runs, carriers.bits).sums(answer)
+    roots = np.sqrt(np.maximum(counts, 1))
+    return Standing((2 * message - 1) * sums[0] / roots, np.maximum(gains / roots, 1e-9), np.array(scales))
+
+
+def push(
+    carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet], *, strength: float, target: float
+) -> None:
+    """Add ``strength * deviation * sign * bit`` to every weight, and more where a bit would not be read blind.
+
+    What is there already is topped up: a push of the same mark again adds next to nothing.
+
+    Args:
+        carriers: whose bits they are.
+        message: 0 or 1 for each bit.
+        sheets: the layer of each run; changed.
+        strength: of every bit at least, in deviations of the layer's weights.
+        target: deviations of chance that the weakest bit is to have.
+    """
+    now = standing(carriers, message, sheets)
+    base = min(max(strength - now.strength, 0.0), strength)
+    pushes = np.maximum(base, (target - now.deviations) / now.gains) * (2 * message - 1)
+    for run, sheet, scale in zip(carriers.runs, sheets, now.scales, strict=True):
+        for block in run.blocks():
+            where, sign = run.assigned(block, carriers.bits)
+            moved = sheet[block].astype(np.float64) + (scale * sign * pushes[where]).reshape(-1, run.width)
+            sheet.put(block, moved, _chances(run, block))
+
+
+def turn(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]) -> None:
+    """Give every weight the sign that its bit and its word say; sizes stay."""
+    for run, sheet in zip(carriers.runs, sheets, strict=True):
+        for block in run.blocks():
+            where, sign = run.assigned(block, carriers.bits)
+            turned = np.abs(sheet[block].astype(np.float64)) * (sign * (2 * message - 1)[where]).reshape(-1, run.width)
+            sheet.put(block, turned, _chances(run, block))
+
+
+def _chances(run: Run, block: slice) -> Reals:
+    words = stream(run.seed, (block.start - run.first) * run.width, (block.stop - block.start) * run.width, ROUNDING)
+    return (words / 65536.0).reshape(-1, run.width)
+
+
+def _deviation(run: Run, sheet: Sheet) -> float:
+    """Return the standard deviation of a run's weights.
+
+    Raises:
+        SuspectError: a weight is no number.
+    """
+    total = squares = 0.0
+    for block in run.blocks():
+        values = sheet[block].astype(np.float64)
+        if not np.isfinite(values).all():
+            raise SuspectError("expected finite weights to mark, got NaN or infinity")
+        total += float(values.sum())
+        squares += float(np.square(values).sum())
+    mean = total / run.weights
+    return float(np.sqrt(max(squares / run.weights - mean * mean, 0.0)))
+
+
+def rounded(values: Reals, chances: Reals, kind: str) -> npt.NDArray[np.generic]:
+    """Return numbers of a type, rounded to one of their two neighbours so that the expectation is right.
+
+    Args:
+        values: finite.
+        chances: uniform on 0 to 1, of the same shape; see ``Sheet.put``.
+        kind: ``f64``, ``f32``, which round to the nearest; ``f16``; ``bf16``, which comes as uint16.
+    """
+    if kind in ("f64", "f32"):
+        return values.astype(np.float64 if kind == "f64" else np.float32)
+    sizes = np.abs(values)
+    below = _floor(sizes, kind)
+    low, high = _real(below, kind), _real(below + 1, kind)
+    upwards = chances < (sizes - low) / (high - low)
+    bits = (below + upwards).astype(np.uint16) | (np.signbit(values).astype(np.uint16) << 15)
+    return bits if kind == "bf16" else bits.view(np.float16)
+
+
+def _floor(sizes: Reals, kind: str) -> npt.NDArray[np.uint16]:
+    """Return the bits of the largest number of a type that is not above each size."""
+    if kind == "bf16":
+        return (sizes.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    nearest = np.minimum(sizes, 65504 - 32).astype(np.float16)  # the largest that has a neighbour above
+    return nearest.view(np.uint16) - (nearest.astype(np.float64) > sizes).astype(np.uint16)
+
+
+def _real(bits: npt.NDArray[np.uint16], kind: str) -> Reals:
+    if kind == "bf16":
+        return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return bits.astype(np.uint16).view(np.float16).astype(np.float64)
