@@ -18,7 +18,7 @@ from modelmark import canonical
 from modelmark.carriers.base import Public, Queries, Symbols, number
 from modelmark.carriers.rows import require_bits
 from modelmark.errors import MalformedError, MismatchError, SuspectError
-from modelmark.suspects.base import Array, Probe, ReadEach, Sliced, Suspect
+from modelmark.suspects.base import Array, Probe, ReadEach, Suspect
 from modelmark.suspects.places import Place
 
 MOST_BITS = 2**15
@@ -31,7 +31,7 @@ _WORD = np.dtype("<u2")
 RULES = ("weights", "signs")
 """How v is taken from the suspect's weights w alone: scaled to one mean square a filter, or their signs."""
 HOST_RULES = ("differences", "signs of differences", "scaled differences", "signs of scaled differences")
-"""And with the host's weights h: of w - h, or of w - c h with c the median of w / h in each filter; exact zeros of w are left out."""
+"""And with the host's weights h: of w - h, or of w - c h with c the median of w / h in each filter; zeros of w are left out."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Runs(Symbols):
         return [ReadEach(places, tuple(run.filters for run in self.runs))]
 
     def queries(self) -> Queries:
-        """Return for each bit its number and the SHA-256 of all leaves, one after another, which is what its weights depend on."""
+        """Return for each bit its number and the SHA-256 of all leaves, one after another, on which its weights depend."""
         whole = hashlib.sha256(b"".join(self.leaves())).digest()
         return Queries(self.bits, lambda bit: b"bit %d\n" % bit + whole)
 
@@ -217,7 +217,9 @@ class Runs(Symbols):
         """Return the runs that an opening shows; see ``Carriers.opened``."""
         cls.check(public)
         if sorted(leaves) != list(range(public.carriers)):
-            raise MismatchError(f"expected all {public.carriers} carriers, whose weights every bit shares, got {len(leaves)}")
+            raise MismatchError(
+                f"expected all {public.carriers} carriers, whose weights every bit shares, got {len(leaves)}"
+            )
         made = cls(tuple(Run.parse(leaves[index]) for index in range(public.carriers)), public.trials)
         if made.weights > MOST_WEIGHTS:
             raise MismatchError(f"expected at most {MOST_WEIGHTS} weights in all carriers, got {made.weights}")

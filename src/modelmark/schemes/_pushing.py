@@ -1,4 +1,4 @@
-"""Moving weights so that bits are in them: pushed by a share of their deviation, or their signs drawn. Numbers only, no network."""
+"""Moving weights so that bits are in them: pushed by a share of their deviation, or their signs drawn. Numbers alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from modelmark.errors import SuspectError
 
 ROUNDING = 1
 """The use of a seed's stream that says which way a weight of a coarse type is rounded."""
+_SURE = 6.0
+"""Standard errors from which a mark counts as there already."""
 Reals = npt.NDArray[np.float64]
 
 
@@ -32,8 +34,8 @@ class Sheet(Protocol):
         Args:
             part: which.
             values: what they are to be.
-            chances: from 0 to below 1; a number between two of the sheet's own becomes the upper one where its chance is below its
-                place between them.
+            chances: from 0 to below 1; a number between two of the sheet's own becomes the upper one where its chance is below
+                its place between them.
         """
         ...
 
@@ -54,8 +56,9 @@ class Standing:
 
     @property
     def strength(self) -> float:
-        """How large a push is in the weights already, estimated; near 0 in unmarked ones."""
-        return float(self.deviations.mean() / self.gains.mean())
+        """How large a push is in the weights already, estimated; 0 where chance may have made it look so."""
+        mean = float(self.deviations.mean())
+        return mean / float(self.gains.mean()) if mean * np.sqrt(len(self.deviations)) > _SURE else 0.0
 
 
 def standing(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]) -> Standing:
@@ -95,7 +98,7 @@ def push(
         target: deviations of chance that the weakest bit is to have.
     """
     now = standing(carriers, message, sheets)
-    base = min(max(strength - now.strength, 0.0), strength)
+    base = max(strength - now.strength, 0.0)
     pushes = np.maximum(base, (target - now.deviations) / now.gains) * (2 * message - 1)
     for run, sheet, scale in zip(carriers.runs, sheets, now.scales, strict=True):
         for block in run.blocks():

@@ -3,15 +3,15 @@
 Source: the additive spread spectrum of Cox, Kilian, Leighton and Shamoon, "Secure spread spectrum watermarking for
 multimedia", IEEE Transactions on Image Processing 6 (12), 1997, in the weights of a network; the rules of reading are our own.
 
-A weight w of bit t becomes ``w + r s (sign * bit)``, s the deviation of its layer's weights. What decides how much is left after an
-attack is N r^2, for N weights.
+A weight w of bit t becomes ``w + r s (sign * bit)``, s the deviation of its layer's weights. What decides how much is left after
+an attack is N r^2, for N weights.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ class Spread(Drawn):
             raise ValueError(f"expected strength above 0 and at most 1, got {self.strength}")
         if not 0 <= self.margin < TARGET or not 1 <= self.weights <= MOST_WEIGHTS:
             raise ValueError(
-                f"expected a margin from 0 to below {TARGET} and 1 to {MOST_WEIGHTS} weights, got {self.margin} and {self.weights}"
+                f"expected margin from 0 to below {TARGET} and 1 to {MOST_WEIGHTS} weights, got {self.margin} and {self.weights}"
             )
 
     def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Spread":
@@ -83,12 +83,13 @@ class Spread(Drawn):
             CapacityError: there are fewer weights than bits.
         """
         count = min(sum(filters * width for _, filters, width in there), self.weights)
-        power = count * min(LARGEST, math.sqrt(POWER / max(count, 1))) ** 2
-        bits = self.bits or max(1, min(1024, math.floor(1024 * power / POWER)))
+        free = min(LARGEST, math.sqrt(POWER / max(count, 1)))
+        bits = self.bits or max(1, min(1024, math.floor(1024 * count * free**2 / POWER)))
         if count < bits or not there:
-            raise CapacityError(f"expected a weight or more for each of {bits} bits before the head, got {count} weights")
-        strength = self.strength or min(LARGEST, math.sqrt(POWER * bits / 1024 / count))
-        return replace(self, bits=bits, strength=strength)
+            raise CapacityError(
+                f"expected a weight or more for each of {bits} bits before the head, got {count} weights"
+            )
+        return replace(self, bits=bits, strength=self.strength or free)
 
     def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return which filters of which layers are marked."""
@@ -158,7 +159,9 @@ class _AtTheEnd(Hooks):
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return each bit's sum, read blind, in deviations of chance."""
-        return torch.from_numpy(_pushing.standing(self._carriers, self._message, sheets(model, self._carriers)).deviations)
+        return torch.from_numpy(
+            _pushing.standing(self._carriers, self._message, sheets(model, self._carriers)).deviations
+        )
 
 
 def imprint(model: nn.Module, carriers: Runs, message: npt.NDArray[np.int64], strength: float) -> None:

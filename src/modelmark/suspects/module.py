@@ -12,8 +12,8 @@ from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
-from modelmark.suspects.rows import beside, sized
 from modelmark.suspects.feeding import batch_size, batches, fed
+from modelmark.suspects.rows import beside, sized
 
 _BATCH = 256
 

@@ -153,7 +153,10 @@ def in_order(sizes: Mapping[str, tuple[int, int]], wanted: Sequence[tuple[int, i
     for path, size in sizes.items():
         there.setdefault(size, []).append(path)
     counts = Counter(wanted)
-    return [there[size].pop(0) if len(there.get(size, ())) == counts[size] - used else None for size, used in _before(wanted)]
+    return [
+        there[size].pop(0) if len(there.get(size, ())) == counts[size] - used else None
+        for size, used in _before(wanted)
+    ]
 
 
 def _before(wanted: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], int]]:
