@@ -97,7 +97,8 @@ class Run:
     def assigned(self, block: slice, bits: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return for the weights of a block the number of the bit and the sign, +1 or -1, both ``(filters * M,)``."""
         words = stream(self.seed, (block.start - self.first) * self.width, (block.stop - block.start) * self.width)
-        return ((words >> 1).astype(np.int64) * bits) >> 15, 2.0 * (words & 1) - 1
+        where: npt.NDArray[np.int64] = ((words >> 1).astype(np.int64) * bits) >> 15
+        return where, 2.0 * (words & 1).astype(np.float64) - 1
 
 
 def stream(seed: bytes, start: int, count: int, use: int = 0) -> npt.NDArray[np.uint16]:

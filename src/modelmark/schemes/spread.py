@@ -84,7 +84,7 @@ class Spread(Drawn):
         """
         count = min(sum(filters * width for _, filters, width in there), self.weights)
         free = min(LARGEST, math.sqrt(POWER / max(count, 1)))
-        bits = self.bits or max(1, min(1024, math.floor(1024 * count * free**2 / POWER)))
+        bits = self.bits or max(1, min(1024, int(1024 * count * LARGEST**2 / POWER)))
         if count < bits or not there:
             raise CapacityError(
                 f"expected a weight or more for each of {bits} bits before the head, got {count} weights"
@@ -99,15 +99,15 @@ class Spread(Drawn):
         """Return the same for layers of which only the sizes are known: a JSON text as bytes, key ``layers``."""
         total = sum(filters * width for _, filters, width in there)
         share = min(1.0, self.weights / total)
-        runs = []
+        runs: list[tuple[str, int, int, int, int]] = []
         for index, (layer, filters, width) in enumerate(there):
             count = max(1, math.floor(filters * share))
             first = int(secret.integers(f"spread/first/{index}", filters - count + 1, 1)[0])
-            runs.append([layer, filters, width, first, count])
+            runs.append((layer, filters, width, first, count))
         if len(runs) == self.bits:  # of carriers as many as trials, an opening would show one a trial
             layer, filters, width, first, count = runs.pop()
             parts = [(first, count // 2), (first + count // 2, count - count // 2)] if count > 1 else [(first, 1)] * 2
-            runs += [[layer, filters, width, *part] for part in parts]
+            runs += [(layer, filters, width, *part) for part in parts]
         return {"layers": np.frombuffer(json.dumps(runs).encode(), np.uint8)}
 
     def check(self, model: nn.Module, feed: Feed) -> None:
