@@ -25,7 +25,8 @@ MOST_BITS = 2**15
 """What 15 bits of a word can tell apart."""
 MOST_WEIGHTS = 2**28
 """Of all runs together, that a judge reads for one opening; a key marks 2**26 unless told otherwise."""
-_BLOCK = 2**20  # weights looked at together
+_BLOCK = 2**18  # weights looked at together
+Reals = npt.NDArray[np.float64]
 _WORD = np.dtype("<u2")
 
 RULES = ("weights", "signs")
@@ -89,7 +90,7 @@ class Run:
         return self.count * self.width
 
     def blocks(self) -> Iterator[slice]:
-        """Yield slices of the layer's filters that cover the run, of some million weights at most or one filter."""
+        """Yield slices of the layer's filters that cover the run, of some 250,000 weights at most or one filter."""
         step = max(1, _BLOCK // self.width)
         for start in range(self.first, self.first + self.count, step):
             yield slice(start, min(start + step, self.first + self.count))
@@ -237,28 +238,32 @@ def _values(found: Array, host: Array | None) -> list[npt.NDArray[np.float64]]:
     weights = found.astype(np.float64)
     there = np.isfinite(weights) & (weights != 0)
     weights[~there] = 0
-    values = [_scaled(weights), np.sign(weights)]
+    values = [scaled(weights)[0], np.sign(weights)]
     if host is None:
         return values
     known = host.astype(np.float64)
     factor = _factor(weights, known, there)
     for difference in (weights - known, weights - factor * known):
         difference[~there] = 0
-        values += [_scaled(difference), np.sign(difference)]
+        values += [scaled(difference)[0], np.sign(difference)]
     return values
 
 
-def _scaled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return rows divided by the root of their mean square, rows of zeros as they are; no number on the way overflows."""
-    largest = np.abs(values).max(axis=1, keepdims=True)
-    values = values / np.where(largest > 0, largest, 1)
-    mean = np.square(values).mean(axis=1, keepdims=True)
-    return values / np.sqrt(np.where(mean > 0, mean, 1))
+def scaled(values: Reals) -> tuple[Reals, Reals]:
+    """Return rows divided by the root of their mean square, and that root, ``(filters, 1)``; 1 for rows of zeros."""
+    with np.errstate(over="ignore"):
+        mean = np.square(values).mean(axis=1, keepdims=True)
+    if not np.isfinite(mean).all() or (mean < 1e-200).any():  # squares out of range
+        largest = np.abs(values).max(axis=1, keepdims=True)
+        largest[largest == 0] = 1
+        roots = largest * np.sqrt(np.square(values / largest).mean(axis=1, keepdims=True))
+        roots[roots == 0] = 1
+    else:
+        roots = np.sqrt(mean)
+    return values / roots, roots
 
 
-def _factor(
-    weights: npt.NDArray[np.float64], host: npt.NDArray[np.float64], there: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+def _factor(weights: Reals, host: Reals, there: npt.NDArray[np.bool_]) -> Reals:
     """Return the median of suspect / host in each filter, ``(filters, 1)``; 1 where nothing can be compared."""
     both = there & (host != 0)
     ratios = np.full(weights.shape, np.nan)

@@ -103,7 +103,7 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
             raise UsageError(f"expected a spread mark, got {mark.key.scheme.name}")
     file = open_weights(source)  # what is damaged is said before anything is copied
     with copying.copied(source, output) as stored:
-        laid = [_sheets(mark.key.carriers, file, stored) for mark in marks]
+        laid = [_sheets(mark.key.carriers, file, stored) for mark in marks]  # type: ignore[arg-type]
         for mark, sheets in zip(marks, laid, strict=True):
             strength = mark.key.scheme.strength  # type: ignore[attr-defined]
             _pushing.push(mark.key.carriers, mark.message, sheets, strength=strength, target=spread.TARGET)  # type: ignore[arg-type]

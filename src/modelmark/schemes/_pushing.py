@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.spread import Run, Runs, stream
+from modelmark.carriers.spread import Run, Runs, scaled, stream
 from modelmark.errors import SuspectError
 
 ROUNDING = 1
@@ -67,20 +67,22 @@ def standing(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sh
     Raises:
         SuspectError: a weight is no number.
     """
-    gains, scales = np.zeros(carriers.bits), []
+    sums, gains, counts = np.zeros(carriers.bits), np.zeros(carriers.bits), np.zeros(carriers.bits)
+    scales = []
     for run, sheet in zip(carriers.runs, sheets, strict=True):
         scale = _deviation(run, sheet)
         scales.append(scale)
         for block in run.blocks():
-            where, _ = run.assigned(block, carriers.bits)
-            roots = np.sqrt(np.square(sheet[block].astype(np.float64)).mean(axis=1))
-            moved = np.divide(scale, roots, out=np.zeros(len(roots)), where=roots > 0).repeat(run.width)
-            gains += np.bincount(where, weights=moved, minlength=carriers.bits)
-    answer = np.empty(len(sheets), object)
-    answer[:] = sheets
-    sums, counts = Runs(carriers.runs, carriers.bits).sums(answer)
-    roots = np.sqrt(np.maximum(counts, 1))
-    return Standing((2 * message - 1) * sums[0] / roots, np.maximum(gains / roots, 1e-9), np.array(scales))
+            where, sign = run.assigned(block, carriers.bits)
+            values, roots = scaled(sheet[block].astype(np.float64))
+            sums += np.bincount(where, weights=sign * values.ravel(), minlength=carriers.bits)
+            count = np.bincount(where, minlength=carriers.bits)
+            counts += count
+            gains += count * float(
+                (scale / roots).mean()
+            )  # which weights are a bit's does not depend on how large they are
+    chance = np.sqrt(np.maximum(counts, 1))
+    return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), np.array(scales))
 
 
 def push(

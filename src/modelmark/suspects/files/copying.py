@@ -38,7 +38,10 @@ class Stored:
 
     def mapped(self) -> npt.NDArray[np.generic]:
         """Return the numbers, mapped for writing; ``bf16`` as uint16."""
-        return np.memmap(self.path, _STORED[self.kind], "r+", self.offset, self.shape)
+        mapped: npt.NDArray[np.generic] = np.memmap(
+            self.path, dtype=_STORED[self.kind], mode="r+", offset=self.offset, shape=self.shape
+        )
+        return mapped
 
 
 def tensors(path: Path) -> dict[str, Stored]:
@@ -96,7 +99,7 @@ def copied(source: Path, output: Path) -> Iterator[Mapping[str, Stored]]:
             shutil.copytree(folder, new)
         else:
             shutil.copyfile(source, new)
-        found = {}
+        found: dict[str, Stored] = {}
         for each in shard:
             found |= tensors(new / each.relative_to(folder) if whole else new)
         yield found
