@@ -224,8 +224,8 @@ def test_every_type_of_weights_carries_the_mark(kind, net):
 @pytest.mark.parametrize("kind", ["f16", "bf16"])
 def test_rounding_has_the_right_expectation(kind, rng):
     values = np.concatenate([rng.normal(size=50) * 10.0 ** rng.integers(-4, 3, 50), [0.0, 1e-6, -1e-6]])
-    chances = (np.arange(65536) / 65536.0)[:, None].repeat(len(values), axis=1)
-    bits = _pushing.rounded(np.broadcast_to(values, chances.shape), chances, kind)
+    words = np.arange(65536, dtype=np.uint16)[:, None].repeat(len(values), axis=1)
+    bits = _pushing.rounded(np.broadcast_to(values, words.shape), words, kind)
     real = torch.from_numpy(bits.copy()).view(torch.bfloat16).double().numpy() if kind == "bf16" else bits.astype(float)
     step = real.max(axis=0) - real.min(axis=0)
     assert (np.abs(real.mean(axis=0) - values) <= np.maximum(step, 1e-9) / 1000).all()

@@ -104,10 +104,12 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
     file = open_weights(source)  # what is damaged is said before anything is copied
     with copying.copied(source, output) as stored:
         laid = [_sheets(mark.key.carriers, file, stored) for mark in marks]  # type: ignore[arg-type]
+        scales = []
         for mark, sheets in zip(marks, laid, strict=True):
             strength = mark.key.scheme.strength  # type: ignore[attr-defined]
-            _pushing.push(mark.key.carriers, mark.message, sheets, strength=strength, target=spread.TARGET)  # type: ignore[arg-type]
-        reached = [_reach(mark, sheets) for mark, sheets in zip(marks, laid, strict=True)]
+            before = _pushing.push(mark.key.carriers, mark.message, sheets, strength=strength, target=spread.TARGET)  # type: ignore[arg-type]
+            scales.append(before.scales)
+        reached = [_reach(*each) for each in zip(marks, laid, scales, strict=True)]
         if not all(entry.done for entry in reached):
             raise NotEmbeddedError(
                 f"expected every bit with its margin, got {'; '.join(map(str, reached))}",
@@ -116,8 +118,8 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
     return reached
 
 
-def _reach(mark: Mark, sheets: "list[_Sheet]") -> Reach:
-    margins = _pushing.standing(mark.key.carriers, mark.message, sheets).deviations  # type: ignore[arg-type]
+def _reach(mark: Mark, sheets: "list[_Sheet]", scales: _pushing.Reals) -> Reach:
+    margins = _pushing.standing(mark.key.carriers, mark.message, sheets, scales).deviations  # type: ignore[arg-type]
     needed, right = float(mark.key.scheme.margin), int((margins >= 0).sum())
     return Reach("spread", right, len(margins), float(margins.min()), needed, int((margins < needed).sum()))
 
@@ -157,7 +159,7 @@ class _Sheet:
             return (flat.astype(np.uint32) << 16).view(np.float32)
         return flat.astype(np.float64 if self.stored.kind == "f64" else np.float32)
 
-    def put(self, part: slice, values: _pushing.Reals, chances: _pushing.Reals) -> None:
+    def put(self, part: slice, values: _pushing.Reals, words: _pushing.Words) -> None:
         """Write filters; see ``_pushing.Sheet.put``."""
         rows = self._rows()
-        rows[part] = _pushing.rounded(values, chances, self.stored.kind).reshape(-1, *rows.shape[1:])
+        rows[part] = _pushing.rounded(values, words, self.stored.kind).reshape(-1, *rows.shape[1:])

@@ -15,6 +15,9 @@ ROUNDING = 1
 _SURE = 6.0
 """Standard errors from which a mark counts as there already."""
 Reals = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint16]
+_LARGEST = 65472.0
+"""The largest number of f16 that has a neighbour above it."""
 
 
 class Sheet(Protocol):
@@ -28,14 +31,13 @@ class Sheet(Protocol):
         """Return some of them, ``(filters, M)``."""
         ...
 
-    def put(self, part: slice, values: Reals, chances: Reals) -> None:
+    def put(self, part: slice, values: Reals, words: Words) -> None:
         """Write some of them.
 
         Args:
             part: which.
             values: what they are to be.
-            chances: from 0 to below 1; a number between two of the sheet's own becomes the upper one where its chance is below
-                its place between them.
+            words: 16 random bits for each, which say how it is rounded; see ``rounded``.
         """
         ...
 
@@ -61,17 +63,24 @@ class Standing:
         return mean / float(self.gains.mean()) if mean * np.sqrt(len(self.deviations)) > _SURE else 0.0
 
 
-def standing(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]) -> Standing:
+def standing(
+    carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet], scales: Reals | None = None
+) -> Standing:
     """Return how far a message is in weights.
+
+    Args:
+        carriers: whose bits they are.
+        message: 0 or 1 for each bit.
+        sheets: the layer of each run.
+        scales: deviations of the runs, where they are known.
 
     Raises:
         SuspectError: a weight is no number.
     """
     sums, gains, counts = np.zeros(carriers.bits), np.zeros(carriers.bits), np.zeros(carriers.bits)
-    scales = []
-    for run, sheet in zip(carriers.runs, sheets, strict=True):
-        scale = _deviation(run, sheet)
-        scales.append(scale)
+    if scales is None:
+        scales = np.array([_deviation(run, sheet) for run, sheet in zip(carriers.runs, sheets, strict=True)])
+    for run, sheet, scale in zip(carriers.runs, sheets, scales, strict=True):
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
             values, roots = scaled(sheet[block].astype(np.float64))
@@ -82,12 +91,12 @@ def standing(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sh
                 (scale / roots).mean()
             )  # which weights are a bit's does not depend on how large they are
     chance = np.sqrt(np.maximum(counts, 1))
-    return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), np.array(scales))
+    return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), scales)
 
 
 def push(
     carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet], *, strength: float, target: float
-) -> None:
+) -> Standing:
     """Add ``strength * deviation * sign * bit`` to every weight, and more where a bit would not be read blind.
 
     What is there already is topped up: a push of the same mark again adds next to nothing.
@@ -98,6 +107,9 @@ def push(
         sheets: the layer of each run; changed.
         strength: of every bit at least, in deviations of the layer's weights.
         target: deviations of chance that the weakest bit is to have.
+
+    Returns:
+        How the mark stood before.
     """
     now = standing(carriers, message, sheets)
     base = max(strength - now.strength, 0.0)
@@ -106,7 +118,8 @@ def push(
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
             moved = sheet[block].astype(np.float64) + (scale * sign * pushes[where]).reshape(-1, run.width)
-            sheet.put(block, moved, _chances(run, block))
+            sheet.put(block, moved, _words(run, block))
+    return now
 
 
 def turn(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]) -> None:
@@ -115,12 +128,12 @@ def turn(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
             turned = np.abs(sheet[block].astype(np.float64)) * (sign * (2 * message - 1)[where]).reshape(-1, run.width)
-            sheet.put(block, turned, _chances(run, block))
+            sheet.put(block, turned, _words(run, block))
 
 
-def _chances(run: Run, block: slice) -> Reals:
-    words = stream(run.seed, (block.start - run.first) * run.width, (block.stop - block.start) * run.width, ROUNDING)
-    return (words / 65536.0).reshape(-1, run.width)
+def _words(run: Run, block: slice) -> Words:
+    start, count = (block.start - run.first) * run.width, (block.stop - block.start) * run.width
+    return stream(run.seed, start, count, ROUNDING).reshape(-1, run.width)
 
 
 def _deviation(run: Run, sheet: Sheet) -> float:
@@ -140,33 +153,22 @@ def _deviation(run: Run, sheet: Sheet) -> float:
     return float(np.sqrt(max(squares / run.weights - mean * mean, 0.0)))
 
 
-def rounded(values: Reals, chances: Reals, kind: str) -> npt.NDArray[np.generic]:
+def rounded(values: Reals, words: Words, kind: str) -> npt.NDArray[np.generic]:
     """Return numbers of a type, rounded to one of their two neighbours so that the expectation is right.
 
     Args:
         values: finite.
-        chances: uniform on 0 to 1, of the same shape; see ``Sheet.put``.
+        words: uniform, of the same shape; the neighbour further from 0 is taken where ``word / 2**16`` is below the place.
         kind: ``f64``, ``f32``, which round to the nearest; ``f16``; ``bf16``, which comes as uint16.
     """
     if kind in ("f64", "f32"):
         return values.astype(np.float64 if kind == "f64" else np.float32)
-    sizes = np.abs(values)
-    below = _floor(sizes, kind)
-    low, high = _real(below, kind), _real(below + 1, kind)
-    upwards = chances < (sizes - low) / (high - low)
-    bits = (below + upwards).astype(np.uint16) | (np.signbit(values).astype(np.uint16) << 15)
-    return bits if kind == "bf16" else bits.view(np.float16)
-
-
-def _floor(sizes: Reals, kind: str) -> npt.NDArray[np.uint16]:
-    """Return the bits of the largest number of a type that is not above each size."""
-    if kind == "bf16":
-        return (sizes.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    nearest = np.minimum(sizes, 65504 - 32).astype(np.float16)  # the largest that has a neighbour above
-    return nearest.view(np.uint16) - (nearest.astype(np.float64) > sizes).astype(np.uint16)
-
-
-def _real(bits: npt.NDArray[np.uint16], kind: str) -> Reals:
-    if kind == "bf16":
-        return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return bits.astype(np.uint16).view(np.float16).astype(np.float64)
+    if kind == "bf16":  # the upper half of a float32, whose lower half is the place between two neighbours
+        return ((values.astype(np.float32).view(np.uint32) + (65535 - words)) >> 16).astype(np.uint16)
+    sizes = np.minimum(np.abs(values), _LARGEST)
+    nearest = sizes.astype(np.float16)
+    low = np.where(nearest > sizes, np.nextafter(nearest, np.float16(0)), nearest)
+    high = np.nextafter(low, np.float16(np.inf))
+    place = (sizes - low) / (high.astype(np.float64) - low)
+    found: npt.NDArray[np.generic] = np.copysign(np.where(words / 65536 < place, high, low), values).astype(np.float16)
+    return found

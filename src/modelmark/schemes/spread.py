@@ -236,10 +236,10 @@ class _Sheet:
         wide = found if found.dtype in (torch.float32, torch.float64) else found.float()
         return wide.contiguous().numpy()
 
-    def put(self, part: slice, values: _pushing.Reals, chances: _pushing.Reals) -> None:
+    def put(self, part: slice, values: _pushing.Reals, words: _pushing.Words) -> None:
         """Write filters; see ``_pushing.Sheet.put``."""
         kind = KINDS[self.weight.dtype]
-        new = torch.from_numpy(_pushing.rounded(values, chances, kind).copy())
+        new = torch.from_numpy(_pushing.rounded(values, words, kind).copy())
         new = (new.view(torch.bfloat16) if kind == "bf16" else new).to(self.weight.device)
         rows = self._rows
         if self.layer.layout.stacked:
