@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,12 @@ from modelmark.suspects.files import safetensors, shards
 
 TYPES = {"F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16"}
 """Types of the container that hold real numbers, as they are called here; others are copied and never changed."""
-_STORED = {"f64": np.dtype("<f8"), "f32": np.dtype("<f4"), "f16": np.dtype("<f2"), "bf16": np.dtype("<u2")}
+_STORED: dict[str, np.dtype[Any]] = {
+    "f64": np.dtype("<f8"),
+    "f32": np.dtype("<f4"),
+    "f16": np.dtype("<f2"),
+    "bf16": np.dtype("<u2"),
+}
 
 
 @dataclass(frozen=True)
