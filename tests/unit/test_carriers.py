@@ -128,7 +128,16 @@ def test_opened_carriers_have_the_leaves_that_were_shown(name):
     assert opened(name, statement, shown).leaves() == list(shown.values())
 
 
-@NAMES
+def test_every_query_of_a_mark_whose_bits_share_all_carriers_names_them_all():
+    statement, shown = stated("spread")
+    before = opened("spread", statement, shown).queries()
+    assert len(set(before.values())) == len(before) == statement.trials
+    changed = shown | {1: shown[1].replace(b'"count":3', b'"count":2')}
+    after = opened("spread", statement, changed).queries()
+    assert all(before[query] != after[query] for query in before)
+
+
+@pytest.mark.parametrize("name", [name for name in KEYS if name != "spread"])
 def test_every_query_names_all_that_its_answer_depends_on(name):
     statement, shown = stated(name)
     before = opened(name, statement, shown).queries()
