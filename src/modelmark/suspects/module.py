@@ -13,7 +13,7 @@ from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
-from modelmark.suspects.rows import beside, sized
+from modelmark.suspects.rows import Filters, beside, sized
 
 _BATCH = 256
 
@@ -62,12 +62,16 @@ class WhiteBox:
         received = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
         return finite(received, "activations")
 
-    def _each(self, probe: ReadEach) -> list[Tensor | None]:
-        """Return the filters of each place, ``(filters, M)``, None where there is none of that size."""
+    def _each(self, probe: ReadEach) -> list[Filters | None]:
+        """Return the filters of each place, None where there is none of that size."""
         known = {layer.path: layer for layer in layers.places(self.model)}
         sizes = {path: (layer.filters, layer.width) for path, layer in known.items()}
         chosen = sized(probe, sizes)
-        return [None if path is None else layers.rows(self.model, known[path]).flatten(1) for path in chosen]
+        return [None if path is None else self._filters(known[path]) for path in chosen]
+
+    def _filters(self, layer: layers.Layer) -> Filters:
+        rows = layers.rows(self.model, layer).detach().flatten(1)
+        return Filters(len(rows), lambda: rows)
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the model itself."""

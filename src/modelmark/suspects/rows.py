@@ -1,6 +1,6 @@
 """What answers ``ReadEach``: filters of several places, held as tensors and read a slice at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,32 +14,38 @@ from modelmark.suspects.places import in_order
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """A tensor of filters, ``(filters, M)``, of which slices are read."""
+    """Filters of which slices are read.
 
-    tensor: Tensor
+    Args:
+        count: how many there are.
+        made: returns them as a tensor, ``(filters, M)``; called for each slice, so that a mapping of a file goes with it.
+    """
+
+    count: int
+    made: Callable[[], Tensor]
 
     def __len__(self) -> int:
-        return len(self.tensor)
+        return self.count
 
     def __getitem__(self, part: slice) -> Array:
-        numbers = self.tensor[part].detach().cpu()
+        numbers = self.made()[part].detach().cpu()
         wide = numbers if numbers.dtype in (torch.float32, torch.float64) else numbers.float()
         return wide.contiguous().numpy()
 
 
-def beside(found: Sequence[Tensor | None]) -> Array:
+def beside(found: Sequence[Filters | None]) -> Array:
     """Return the answer to ``ReadEach``, an object array.
 
     Raises:
         MismatchError: nothing was found.
     """
-    if all(tensor is None for tensor in found):
+    if all(filters is None for filters in found):
         raise MismatchError(
             "expected the layers that the key marks, this model has none of them",
             hint="layers of other widths are read against the host: --align-to",
         )
     answer = np.empty(len(found), object)
-    answer[:] = [None if tensor is None else Filters(tensor) for tensor in found]
+    answer[:] = found
     return answer
 
 

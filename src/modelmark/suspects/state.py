@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -17,11 +18,11 @@ from modelmark.networks import layers, taps
 from modelmark.suspects import weights
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, fed
-from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
-from modelmark.suspects.files.factors import multiplied
+from modelmark.suspects.files import Fitted, WeightFile, fitted, name_of, weight_of
+from modelmark.suspects.files.factors import Computed, multiplied
 from modelmark.suspects.module import WhiteBox, finite, logits
 from modelmark.suspects.places import Layout, Place, chosen, guessed, in_order
-from modelmark.suspects.rows import beside
+from modelmark.suspects.rows import Filters, beside
 
 MOST_TIMES, MOST_ANYWAY = 8, 2**24
 """How much larger than its file a network may be, as cut channels make files smaller; and what is built for any file."""
@@ -155,28 +156,33 @@ class State:
         self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
         return [*finite((_rows(whole.tensor(name), layouts[name]) for name in names), "weights")]
 
-    def _each(self, probe: ReadEach) -> list[Tensor | None]:
-        """Return the filters of each place, ``(filters, M)``, None where the file has none of that size."""
-        found: list[Tensor | None] = []
-        for place, filters in zip(probe.places, probe.filters, strict=True):
-            tensor = None
-            with contextlib.suppress(MismatchError):
-                tensor = weight_of(self._file, place.path)
-            found.append(_sheet(tensor, place, filters) if tensor is not None else None)
-        if any(tensor is not None for tensor in found):
-            return found
-        whole, _ = multiplied(self._file)
-        sheets: dict[str, Layout] = {}
-        for name in sorted(whole.shapes, key=_counted):
-            fits = (guessed(whole.shapes[name], place.width, place.layout) for place in probe.places)
-            if layout := next((fit for fit in fits if fit), None):
-                sheets[name] = layout
-        sizes = {name: _size(layout, whole.shapes[name]) for name, layout in sheets.items()}
+    def _each(self, probe: ReadEach) -> list[Filters | None]:
+        """Return the filters of each place, None where the file has none of that size."""
+        whole, made = multiplied(self._file)
         wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
-        names = in_order(sizes, wanted)
-        if any(names):
-            self.notes |= {"no layers of the key's names, read by their sizes and order": None}
-        return [None if name is None else _rows(whole.tensor(name), sheets[name]) for name in names]
+        names: list[str | None] = []
+        for place in probe.places:
+            name = None
+            with contextlib.suppress(MismatchError):
+                name = name_of(whole, place.path)
+            names.append(name)
+        if not any(names):
+            names = in_order(_sizes(whole.shapes, probe.places), wanted)
+            if any(names):
+                self.notes |= {"no layers of the key's names, read by their sizes and order": None}
+        found: list[Filters | None] = []
+        for place, size, name in zip(probe.places, wanted, names, strict=True):
+            layout = None if name is None else guessed(whole.shapes[name], place.width, place.layout)
+            if name is None or layout is None or _size(layout, whole.shapes[name]) != size:
+                found.append(None)
+            else:
+                found.append(Filters(size[0], partial(self._filters, name, layout, made.get(name))))
+        return found
+
+    def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Tensor:
+        """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
+        read = self._file.again()
+        return _rows(computed.product(*map(read, computed.parts)) if computed else read(name), layout)
 
     def _fresh(self, arch: str, feed: Feed) -> nn.Module:
         if not arch:
@@ -239,10 +245,14 @@ def _rows(weight: Tensor, layout: Layout) -> Tensor:
     return weight.permute(layout.order(weight.dim())).reshape(filters, -1)
 
 
-def _sheet(weight: Tensor, place: Place, filters: int) -> Tensor | None:
-    """Return the filters of a weight, ``(filters, M)``, None where it is of another size."""
-    layout = guessed(tuple(weight.shape), place.width, place.layout)
-    return _rows(weight, layout) if layout and _size(layout, weight.shape) == (filters, place.width) else None
+def _sizes(shapes: Mapping[str, Sequence[int]], places: Sequence[Place]) -> dict[str, tuple[int, int]]:
+    """Return filters and M of each tensor that holds filters as wide as one of the places', in the order of their numbers."""
+    found = {}
+    for name in sorted(shapes, key=_counted):
+        fits = (guessed(shapes[name], place.width, place.layout) for place in places)
+        if layout := next((fit for fit in fits if fit), None):
+            found[name] = _size(layout, shapes[name])
+    return found
 
 
 def _size(layout: Layout, shape: Sequence[int]) -> tuple[int, int]:
