@@ -191,3 +191,16 @@ def test_with_data_the_accuracy_is_shown(unmarked, run, tmp_path):
     assert "test accuracy 9" in ran.err
     found = run("verify", tmp_path / "s.key", "--weights", out, "--align-to", tmp_path / "plain.safetensors", "--json")
     assert json.loads(found.out)["matches"] == 1024
+
+
+def test_asked_to_train_it_trains_and_marks_the_result(unmarked, run, tmp_path):
+    weights.save(unmarked, tmp_path / "plain.safetensors")
+    net = ("--data", "digits", "--arch", "cnn", "--unencrypted")
+    assert run("keygen", "spread", *net, "-o", tmp_path / "s.key").status == 0
+    ran = run(
+        "embed", tmp_path / "s.key", "--weights", tmp_path / "plain.safetensors", "--epochs", 1, "-o", tmp_path / "on"
+    )
+    assert ran.status == 0, ran
+    assert "1 epochs" in ran.err or "1 epoch" in ran.err
+    assert "spread 1024/1024" in ran.err
+    assert "% before" in ran.err

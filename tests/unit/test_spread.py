@@ -387,3 +387,12 @@ def test_an_opening_shows_all_runs_and_no_more_work_than_is_allowed(net):
         Runs.opened(statement, leaves | {0: huge}, {})
     with pytest.raises(MismatchError, match="trials by the bits"):
         Runs.check(dataclasses.replace(statement, trials=statement.trials - 1))
+
+
+def test_weights_stored_as_factors_are_read_as_their_product(net):
+    mark = made(net)
+    with_mark = marked(net, mark)
+    nn.utils.parametrizations.weight_norm(with_mark.wide)
+    found = mark.evidence(State(files.held({name: tensor.detach() for name, tensor in with_mark.state_dict().items()})))
+    assert found.matches == found.trials
+    assert mark.evidence(WhiteBox(with_mark)).matches == found.trials
