@@ -123,7 +123,11 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         means = [sha(b"".join(carriers[first + c * count + i] for i in range(count))) for c in classes]
         asked = [carriers[at * len(bits) + row] + means[c] for at in layers for c in classes for row in bits]
         makes = dict(enumerate(asked))
-    agree("message", "drawn", given["message"])
+    elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
+        form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
+        forms, every = [form] * public["carriers"], sha(b"".join(carriers[i] for i in sorted(carriers)))
+        makes = {bit: b"bit %d\n" % bit + every for bit in range(trials)}
+    agree("message", "drawn", given.get("message", "drawn"))
     agree("number of carriers", len(forms), public["carriers"])
     for i, carrier in carriers.items():
         agree(f"form of carrier {i}", True, bool(re.fullmatch(forms[i].encode(), carrier, re.DOTALL)))

@@ -32,6 +32,7 @@ _NAMES = {
     "Provenance": "modelmark.marks.keys:Provenance",
     "Recipe": "modelmark.training.recipe:Recipe",
     "Secret": "modelmark.key.secret:Secret",
+    "Spread": "modelmark.schemes.spread:Spread",
     "State": "modelmark.suspects.state:State",
     "Task": "modelmark.training.task:Task",
     "TextFeed": "modelmark.feeds.texts:TextFeed",
@@ -43,6 +44,8 @@ _NAMES = {
     "combine": "modelmark.evidence.combined:combine",
     "embed": "modelmark.marks.embedding:embed",
     "fit": "modelmark.training.loop:fit",
+    "imprint": "modelmark.marks.imprinting:imprint",
+    "initialise": "modelmark.marks.imprinting:initialise",
     "keygen": "modelmark.marks.keys:keygen",
     "load_data": "modelmark.data:load",
     "load_key": "modelmark.marks.keyfile:load",
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from modelmark.key.draw import Draw
     from modelmark.key.secret import Secret
     from modelmark.marks.embedding import embed
+    from modelmark.marks.imprinting import imprint, initialise
     from modelmark.marks.keyfile import load as load_key
     from modelmark.marks.keyfile import save as save_key
     from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.null_embedding import NullEmbedding
+    from modelmark.schemes.spread import Spread
     from modelmark.schemes.uchida import Uchida
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.function import BlackBox

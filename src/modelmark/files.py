@@ -54,7 +54,7 @@ def _write(path: Path, data: bytes, mode: int, *, replace: bool) -> None:
         if replace:
             os.replace(temporary, path)
         else:
-            _link(Path(temporary), path)
+            link(Path(temporary), path)
     except FileExistsError:
         raise OutputExistsError(f"expected a new file, {path} exists") from None
     except OSError as error:
@@ -64,8 +64,12 @@ def _write(path: Path, data: bytes, mode: int, *, replace: bool) -> None:
             os.unlink(temporary)
 
 
-def _link(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, unless the name is taken; file systems without hard links get the next best."""
+def link(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, unless the name is taken; file systems without hard links get the next best.
+
+    Raises:
+        FileExistsError: it is taken.
+    """
     try:
         os.link(temporary, path)
     except FileExistsError:

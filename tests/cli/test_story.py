@@ -3,11 +3,13 @@
 import json
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from modelmark import schemes
 from modelmark.attacks import ATTACKS
 from modelmark.marks import keyfile
 from modelmark.models import build
@@ -189,7 +191,9 @@ def test_an_older_uchida_mark_comes_with_its_matrix(run, colour, rng):
 def test_lists(run):
     listed = run("schemes").out
     assert [line.split()[0] for line in listed.splitlines() if line[0] != " "] == sorted(SCHEMES)
-    assert listed.count("removed for 5 points or less by") == len(SCHEMES)
+    measured = json.loads(Path(schemes.__file__).with_name("measured.json").read_text())
+    assert listed.count("removed for 5 points or less by") == len(measured)
+    assert listed.count("not measured") == len(SCHEMES.keys() - measured.keys())
     assert {row["name"] for row in json.loads(run("attacks", "--json").out)} == set(ATTACKS)
 
 

@@ -25,6 +25,7 @@ from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.null_embedding import NullEmbedding
+from modelmark.schemes.spread import Spread
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.base import ABSTAIN, MISSING
 from modelmark.suspects.module import WhiteBox
@@ -40,6 +41,7 @@ def counting(*shape: int) -> np.ndarray:
 OWN = {"pictures": counting(3, 1, 4, 4), "labels": np.array([0, 1, 2])}
 NULL = NullEmbedding(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
 COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
+LAYERS = np.frombuffer(b'[["fc0", 4, 16, 0, 4], ["fc1", 5, 4, 1, 3]]', np.uint8)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
     "coupled": Key(COUPLED, SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}),
@@ -51,6 +53,7 @@ KEYS = {
     ),
     "deepsigns-blackbox": Key(DeepSignsBlackBox(keys=3), SECRET, FACE, {"kept": np.array([0, 7, 14])}),
     "null": Key(NULL, SECRET, FACE, OWN),
+    "spread": Key(Spread(bits=5, strength=0.1), SECRET, FACE, {"layers": LAYERS}),
     "uchida": Key(Uchida(layer="fc1", bits=5, width=4), SECRET, FACE),
 }
 EACH = {"coupled": 2, "null": 2}
@@ -125,7 +128,16 @@ def test_opened_carriers_have_the_leaves_that_were_shown(name):
     assert opened(name, statement, shown).leaves() == list(shown.values())
 
 
-@NAMES
+def test_every_query_of_a_mark_whose_bits_share_all_carriers_names_them_all():
+    statement, shown = stated("spread")
+    before = opened("spread", statement, shown).queries()
+    assert len(set(before.values())) == len(before) == statement.trials
+    changed = shown | {1: shown[1].replace(b'"count":3', b'"count":2')}
+    after = opened("spread", statement, changed).queries()
+    assert all(before[query] != after[query] for query in before)
+
+
+@pytest.mark.parametrize("name", [name for name in KEYS if name != "spread"])
 def test_every_query_names_all_that_its_answer_depends_on(name):
     statement, shown = stated(name)
     before = opened(name, statement, shown).queries()

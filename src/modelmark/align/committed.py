@@ -8,16 +8,17 @@ from modelmark.feeds.base import Feed
 from modelmark.suspects import weights
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.module import HasNetwork, WhiteBox
+from modelmark.suspects.state import State
 
 OTHER_HOST = "expected the unmarked host that the key committed to before the draw, got other weights"
 _WHY = "a marked model knows the message, and what is aligned to it would match; see keygen --host"
 
 
-def require(host: nn.Module, *, committed: str, scheme: str) -> None:
+def require(host: nn.Module | State, *, committed: str, scheme: str) -> None:
     """Refuse a host that is not the one committed. A marked host would carry the message into the reading.
 
     Args:
-        host: said to be it.
+        host: said to be it, as a network or a file.
         committed: digest of the host in the key's statement; empty if there is none.
         scheme: name of the key's scheme, for messages.
 
@@ -28,7 +29,7 @@ def require(host: nn.Module, *, committed: str, scheme: str) -> None:
         raise MismatchError(
             f"expected a key that committed to a host, this {scheme} key was made without one", hint="keygen --host"
         )
-    if committed != weights.digest(host.state_dict()):
+    if committed != (host.digest if isinstance(host, State) else weights.digest(host.state_dict())):
         raise MismatchError(OTHER_HOST, hint=_WHY)
 
 

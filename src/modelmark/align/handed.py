@@ -22,9 +22,10 @@ class Handed:
     def __init__(self, file: WeightFile, arch: str = "") -> None:
         self._file, self._arch = file, arch
         self._network: nn.Module | None = None
+        self._is_the_hosts = False
 
     def require(self, host: str, *, arch: str, feed: Feed) -> None:
-        """Build the network, and refuse weights that are not the host's.
+        """Build the network, if its code can be known, and refuse weights that are not the host's.
 
         Args:
             host: digest in the key's statement.
@@ -34,6 +35,9 @@ class Handed:
         Raises:
             UsageError: they are others, or the code of their network is neither typed nor known here.
         """
+        if not (arch or self._arch) and self._file.digest == host:  # nothing can be aligned to it, only compared
+            self._is_the_hosts = True
+            return
         typed = "" if arch and ":" not in arch else self._arch
         try:
             network = State(self._file, typed or arch, trusted=bool(typed)).network(feed)
@@ -41,7 +45,13 @@ class Handed:
         except MismatchError as error:
             problem = f"{committed.OTHER_HOST} in {self._file.path.name}"
             raise UsageError(problem, hint=f"leave it out to read the suspect as it is; {error}") from None
-        self._network = network
+        self._network, self._is_the_hosts = network, True
+
+    def itself(self) -> Suspect:
+        """Return the host, which ``require`` has seen, as one who answers probes."""
+        if not self._is_the_hosts:
+            raise UsageError("expected a host that was compared with the statement, got one that was not")
+        return WhiteBox(self._network) if self._network is not None else State(self._file)
 
     def aligned(self, suspect: Suspect, feed: Feed) -> WhiteBox:
         """Return the suspect in the order and scale of the host, which ``require`` has seen.
@@ -50,6 +60,10 @@ class Handed:
             MismatchError: it is of another kind, or its channels cannot be followed.
             SuspectError: its weights are no numbers.
         """
+        if self._is_the_hosts and self._network is None:
+            raise MismatchError(
+                "expected the code of the host's network to align to it, it was neither revealed nor typed"
+            )
         if self._network is None:
             raise UsageError("expected a host that was compared with the statement, got one that was not")
         return committed.put(suspect, self._network, feed)

@@ -10,6 +10,7 @@ KINDS = {
     "deepsigns": "modelmark.carriers.means:Means",
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
     "null": "modelmark.carriers.filtered:Filtered",
+    "spread": "modelmark.carriers.spread:Runs",
     "uchida": "modelmark.carriers.rows:Rows",
 }
 

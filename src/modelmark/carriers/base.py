@@ -11,7 +11,7 @@ depends on nothing else: ``opened(statement, dict(enumerate(carriers.leaves())),
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from modelmark.errors import MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe
+from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe, Suspect
 
 MOST_CARRIERS = 2**20
 """That a statement may count; twice what a key file may attach."""
@@ -95,6 +95,26 @@ class Carriers(Protocol):
     def note(self, observed: Sequence[Array]) -> str:
         """Return what else the observation says, for people; no part of any test."""
         ...
+
+
+@runtime_checkable
+class Ruled(Protocol):
+    """Carriers that are read by several rules, each a reading that is charged, and by more of them beside the committed host."""
+
+    most_rules: ClassVar[int]
+
+    def every(self, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:
+        """Return what ``Carriers.answers`` does, once for each rule."""
+        ...
+
+    def against(self, host: Suspect) -> Carriers:
+        """Return the carriers as they are read with the committed host at hand."""
+        ...
+
+
+def every(carriers: Carriers, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:
+    """Return the answers by each rule of the carriers; most have one."""
+    return carriers.every(observed) if isinstance(carriers, Ruled) else [carriers.answers(observed)]
 
 
 class Public(Protocol):

@@ -48,13 +48,18 @@ def run(
 ) -> None:
     """Train until every mark is in the model, and write its weights.
 
+    A spread mark goes into trained weights as they are, without data and training: keys of spread alone with --weights, and no
+    option that says how to train. With --data the accuracy before and after is shown.
+
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
     from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
+    from modelmark.cli.imprint import imprint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
     from modelmark.marks.embedding import check_together, embed
+    from modelmark.schemes.spread import Spread
     from modelmark.suspects import weights as weight_files
     from modelmark.training import recipe
     from modelmark.training.loop import suggested
@@ -69,6 +74,10 @@ def run(
     marks = papers.marks(opened, dated, offline=offline)
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
+    trains = epochs or rate or batch or augment or release or distill
+    if weights is not None and not trains and all(isinstance(key.scheme, Spread) for key in opened):
+        imprint(marks, weights, output, data=data, arch=arch)
+        return
     spec = data or opened[0].data
     task = load_task(spec).fed_as(opened[0].feed)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 def run(
     scheme: Annotated[str, typer.Argument(help="a name that modelmark schemes lists, or module:Class")],
-    data: Data,
-    arch: Arch,
     output: Output,
+    data: Data = "",
+    arch: Arch = "",
+    file: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="spread: the unmarked file, instead of --data and --arch"),
+    ] = None,
     settings: Settings = None,
     bits: Bits = BAR,
     mean: Mean = "",
@@ -51,13 +55,14 @@ def run(
 ) -> None:
     """Make a key for models of one architecture and one kind of data.
 
-    The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else.
+    The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else. A spread key
+    can be made for a weight file alone, to which it commits as its host.
 
     Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, or module:factory of your own.
     """
     from modelmark import options
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
-    from modelmark.marks import imported, keyfile
+    from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.networks import layers
     from modelmark.schemes import scheme_class
@@ -72,6 +77,16 @@ def run(
     _require_pairs(cls.name, adi=(images, labels, fit), uchida=(matrix, message, axes))
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
+    if file is not None:
+        if cls is not scheme_class("spread") or data or arch or mean or std or host:
+            raise UsageError("expected --weights with spread and without --data, --arch, --mean, --std and --host")
+        from modelmark.marks.onfiles import keygen_for_file
+        from modelmark.suspects.files import open_weights
+
+        made: Any = options.make(cls, chosen)
+        key = keygen_for_file(made, open_weights(file), policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw))
+        _write(key, output, bits, unencrypted, passphrase_file)
+        return
     task = load_task(data, mean, std)
     feed = task.feed
     model = build_model(arch, "", feed)
@@ -99,7 +114,16 @@ def run(
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
-    for caution in (*own, *_slack(key, bits)):
+    for caution in own:
+        say(f"warning: {caution}")
+    _write(key, output, bits, unencrypted, passphrase_file)
+
+
+def _write(key: "Key", output: Path, bits: float, unencrypted: bool, passphrase_file: Path | None) -> None:
+    """Save a key and say what it is worth."""
+    from modelmark.marks import keyfile
+
+    for caution in _slack(key, bits):
         say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
     say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))

@@ -60,7 +60,7 @@ def run(
     from modelmark.cli.loading import load_key, require_bar
     from modelmark.evidence.combined import combine
     from modelmark.evidence.evidence import Evidence
-    from modelmark.suspects.base import Read
+    from modelmark.suspects.base import Read, ReadEach
     from modelmark.suspects.files import open_weights
 
     require_bar(bits)
@@ -82,7 +82,7 @@ def run(
     else:
         for part in (*found, together) if together else found:
             show(str(part))
-        if arch and any(arch != key.arch for key in opened if key.scheme.reads.probe is not Read):
+        if arch and any(arch != key.arch for key in opened if key.scheme.reads.probe not in (Read, ReadEach)):
             say(f"read with the code of {arch}, which is not what the key was made for ({opened[0].arch})")
         if unmarked and all(isinstance(part, Evidence) for part in found):
             say("--unmarked was not used: drawn messages have an exact test, which needs no models to compare with")

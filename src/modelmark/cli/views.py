@@ -71,7 +71,7 @@ class View:
         """Return the models to compare with, as suspects."""
         return [self._suspect(mark.key, file) for file in self.unmarked]
 
-    def _beside(self, key: "Key") -> "nn.Module | None":
+    def _beside(self, key: "Key") -> "nn.Module | State | None":
         """Return what a key's suspect is read with: the committed host, or the network whose head is put on it."""
         from modelmark.suspects.files import open_weights
 
@@ -81,8 +81,9 @@ class View:
             return self._suspect(key, open_weights(self.head_from)).network(key.feed)
         return None
 
-    def _readings(self, mark: "Mark", beside: "nn.Module | None") -> "list[Reading | Unread]":
+    def _readings(self, mark: "Mark", beside: "nn.Module | State | None") -> "list[Reading | Unread]":
         from modelmark.marks.reading import Unread, tried
+        from modelmark.suspects.state import State
 
         suspect = self._suspect(mark.key, self.file)
         if beside is None:
@@ -90,6 +91,7 @@ class View:
         elif mark.key.access == "white-box":
             found = mark.readings(suspect, align_to=beside)
         else:
+            assert not isinstance(beside, State)
             plain = tried(lambda: mark.read(suspect))
             through = self._through(mark, suspect, beside) if isinstance(plain, Unread) else None
             found = [plain, through or tried(lambda: self._through(mark, suspect, beside))]
@@ -127,12 +129,20 @@ class View:
         return error
 
 
-def _host(key: "Key", path: Path, arch: str) -> "nn.Module":
-    """Return the host that the key committed to, which is of the key's architecture whatever the suspect is of."""
+def _host(key: "Key", path: Path, arch: str) -> "nn.Module | State":
+    """Return the host that the key committed to, which is of the key's architecture whatever the suspect is of.
+
+    Of a key that knows no architecture and is read against the host weight by weight, the file.
+    """
     from modelmark.align.committed import OTHER_HOST, require
+    from modelmark.carriers.base import Ruled
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.state import State
 
+    if not (key.arch or arch) and isinstance(key.carriers, Ruled):
+        file = State(open_weights(path))
+        require(file, committed=key.host, scheme=key.scheme.name)
+        return file
     named = "" if key.arch and ":" not in key.arch else arch
     try:
         host = State(open_weights(path), named or key.arch, trusted=bool(named)).network(key.feed)

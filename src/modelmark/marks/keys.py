@@ -205,7 +205,7 @@ def keygen(
             f"expected {lacking[0]} among the private fields of {scheme.name}: its reading needs it revealed"
         )
     if not policy.self_check and not resolved.objection():
-        _require_reach(resolved, feed, policy)
+        require_reach(resolved, feed, policy)
     if task is not None:
         task = task.fed_as(feed)
     attachments |= resolved.collect(secret, model, task)
@@ -232,7 +232,8 @@ def require_own_secrets(keys: Sequence[Key]) -> None:
 _ARTICLES = {"offline": "an offline", "timestamp": "a timestamp", "beacon": "a beacon"}
 
 
-def _require_reach(scheme: Scheme, feed: Feed, policy: KeyPolicy) -> None:
+def require_reach(scheme: Scheme, feed: Feed, policy: KeyPolicy) -> None:
+    """Raise CapacityError unless full evidence of a resolved scheme reaches the bar after the charge for its draw."""
     trials, alphabet = scheme.size(feed)
     needed = policy.bar + CHARGES[policy.draw]
     smallest = stats.minimum_trials(needed, Fraction(1, alphabet))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from modelmark.carriers.base import Ruled
 from modelmark.errors import MismatchError
 from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_tries
 from modelmark.evidence.scores import tail_bits
@@ -17,6 +18,8 @@ from modelmark.key.draw import Draw
 from modelmark.marks.reading import Reading, Unread, read, tried
 from modelmark.schemes import reference
 from modelmark.suspects.base import Suspect
+from modelmark.suspects.module import WhiteBox
+from modelmark.suspects.state import State
 from modelmark.training.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -67,13 +70,16 @@ class Mark:
         """
         return read(self.key.carriers, suspect)
 
-    def readings(self, suspect: Suspect, *, align_to: nn.Module | None = None) -> list[Reading | Unread]:
+    def readings(self, suspect: Suspect, *, align_to: nn.Module | State | None = None) -> list[Reading | Unread]:
         """Return the reading of a suspect as it is, and with its channels in a host's order.
+
+        A mark that is read by several rules is read by all of them, and against the host by more.
 
         Args:
             suspect: that is read.
             align_to: the unmarked host whose digest the key committed to; a suspect that can be read in one of the two ways
-                alone, because its layers have other widths or names, is read in that one.
+                alone, because its layers have other widths or names, is read in that one. The file of a host whose network is
+                not known is compared with, where the mark can be read so, and nothing is aligned to it.
 
         Raises:
             MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
@@ -83,10 +89,14 @@ class Mark:
         from modelmark.align.committed import put, require  # loads scipy's optimisers and torch's tracer
 
         require(align_to, committed=self.key.host, scheme=self.key.scheme.name)
-        plain = tried(lambda: self.read(suspect))
+        own = self.key.carriers
+        if isinstance(align_to, State):
+            return [read(own.against(align_to) if isinstance(own, Ruled) else own, suspect)]
+        carriers = own.against(WhiteBox(align_to)) if isinstance(own, Ruled) else own
+        plain = tried(lambda: read(carriers, suspect))
         if isinstance(plain, Unread):
-            return [plain, self.read(put(suspect, align_to, self.key.feed))]
-        return [plain, tried(lambda: self.read(put(suspect, align_to, self.key.feed)))]
+            return [plain, read(carriers, put(suspect, align_to, self.key.feed))]
+        return [plain, tried(lambda: read(carriers, put(suspect, align_to, self.key.feed)))]
 
     def weigh(
         self,
@@ -142,7 +152,7 @@ class Mark:
         return Graded(**vars(weighed) | {"trials": table.most}, tail=tail_bits(table, total))
 
     def evidence(
-        self, suspect: Suspect, *, align_to: nn.Module | None = None, bar: float = BAR, suspects: int = 1
+        self, suspect: Suspect, *, align_to: nn.Module | State | None = None, bar: float = BAR, suspects: int = 1
     ) -> Evidence | Observation:
         """Read a suspect and weigh what was read; see ``readings`` and ``weigh``."""
         return self.weigh(self.readings(suspect, align_to=align_to), bar=bar, suspects=suspects)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from modelmark.carriers.base import Carriers
+from modelmark.carriers.base import Carriers, every
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.evidence.scores import Scores
 from modelmark.suspects.base import Suspect
@@ -17,7 +17,7 @@ class Reading:
     """One way of reading a suspect.
 
     Args:
-        scores: a table for every candidate, the likeliest first; one unless a place is not certain.
+        scores: a table for every candidate, the likeliest first, and every rule; one unless a place is not certain.
         queries: inputs the suspect was asked for it.
         note: what else it says, for people.
         objection: why it has no exact test, where it depends on something that was not fixed before the draw.
@@ -54,7 +54,8 @@ def read(carriers: Carriers, suspect: Suspect) -> Reading:
     count = math.prod(map(len, probed))
     if count > MOST:
         raise MismatchError(f"expected at most {MOST} ways to read the suspect, got {count}")
-    tables = tuple(carriers.scores(carriers.answers(chosen)) for chosen in itertools.product(*probed))
+    answers = (found for chosen in itertools.product(*probed) for found in every(carriers, chosen))
+    tables = tuple(map(carriers.scores, answers))
     return Reading(tables, suspect.queries - before, carriers.note([found[0] for found in probed]))
 
 

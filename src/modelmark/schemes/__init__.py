@@ -15,6 +15,7 @@ SCHEMES = {
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
+    "spread": "modelmark.schemes.spread:Spread",
     "uchida": "modelmark.schemes.uchida:Uchida",
 }
 

@@ -84,7 +84,23 @@ class Sense:
     inputs: Array
 
 
-Probe: TypeAlias = Ask | AskBeyond | Read | Sense
+@dataclass(frozen=True, eq=False)
+class ReadEach:
+    """The weights of several places, none read before it is looked at: an object array ``(places,)``.
+
+    Each entry is ``Sliced``, one row a filter: a slice of it is real numbers ``(filters, M)``. It is None where the suspect has
+    no such place, or one of another size.
+
+    Args:
+        places: in order; where no path is there, they are found by their sizes and their order.
+        filters: of each.
+    """
+
+    places: tuple[Place, ...]
+    filters: tuple[int, ...]
+
+
+Probe: TypeAlias = Ask | AskBeyond | Read | ReadEach | Sense
 Access: TypeAlias = Literal["black-box", "white-box"]
 
 

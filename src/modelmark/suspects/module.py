@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
+from modelmark.suspects.rows import Filters, beside, sized
 
 _BATCH = 256
 
@@ -33,7 +34,7 @@ class WhiteBox:
         model: the suspect; read in evaluation mode, left as it was.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -56,8 +57,21 @@ class WhiteBox:
         if isinstance(probe, Read):
             places = layers.candidates(self.model, probe.place)
             return finite((layers.rows(self.model, layer).flatten(1) for layer in places), "weights")
+        if isinstance(probe, ReadEach):
+            return [beside(self._each(probe))]
         received = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
         return finite(received, "activations")
+
+    def _each(self, probe: ReadEach) -> list[Filters | None]:
+        """Return the filters of each place, None where there is none of that size."""
+        known = {layer.path: layer for layer in layers.places(self.model)}
+        sizes = {path: (layer.filters, layer.width) for path, layer in known.items()}
+        chosen = sized(probe, sizes)
+        return [None if path is None else self._filters(known[path]) for path in chosen]
+
+    def _filters(self, layer: layers.Layer) -> Filters:
+        rows = layers.rows(self.model, layer).detach().flatten(1)
+        return Filters(len(rows), lambda: rows)
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
         """Return the model itself."""

@@ -5,7 +5,8 @@ candidate, every candidate is a reading, and readings are charged by their numbe
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -137,3 +138,30 @@ def guessed(shape: Sequence[int], width: int, known: tuple[int, int] = (0, 0)) -
     if len(shape) == 3:
         layouts += [Layout("weight", "expert", stacked=1), Layout("weight", "expert", axis=1, stacked=1)]
     return next((layout for layout in layouts if prod(layout.size(shape)[1]) == width), None)
+
+
+def in_order(sizes: Mapping[str, tuple[int, int]], wanted: Sequence[tuple[int, int]]) -> list[str | None]:
+    """Return a path for each of several places by size alone: the first of a size is the first that there is, and so on.
+
+    A size that is there more or fewer times than it is wanted gives None: which is which is not known.
+
+    Args:
+        sizes: filters and M by path, in the order of the graph.
+        wanted: filters and M of each place, in the same order.
+    """
+    there: dict[tuple[int, int], list[str]] = {}
+    for path, size in sizes.items():
+        there.setdefault(size, []).append(path)
+    counts = Counter(wanted)
+    return [
+        there[size].pop(0) if len(there.get(size, ())) == counts[size] - used else None
+        for size, used in _before(wanted)
+    ]
+
+
+def _before(wanted: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield each size with how often it stood before."""
+    seen: Counter[tuple[int, int]] = Counter()
+    for size in wanted:
+        yield size, seen[size]
+        seen[size] += 1

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -15,12 +16,13 @@ from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers, taps
 from modelmark.suspects import weights
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, fed
-from modelmark.suspects.files import Fitted, WeightFile, fitted, weight_of
-from modelmark.suspects.files.factors import multiplied
+from modelmark.suspects.files import Fitted, WeightFile, fitted, name_of, weight_of
+from modelmark.suspects.files.factors import Computed, multiplied
 from modelmark.suspects.module import WhiteBox, finite, logits
-from modelmark.suspects.places import Layout, Place, chosen, guessed
+from modelmark.suspects.places import Layout, Place, chosen, guessed, in_order
+from modelmark.suspects.rows import Filters, beside
 
 MOST_TIMES, MOST_ANYWAY = 8, 2**24
 """How much larger than its file a network may be, as cut channels make files smaller; and what is built for any file."""
@@ -36,7 +38,7 @@ class State:
         instead: names in ``models`` of which the first that fits is taken where ``arch`` does not.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
     kind = "weights"
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
@@ -75,6 +77,8 @@ class State:
         """
         if isinstance(probe, Read):
             return self._weights(probe.place)
+        if isinstance(probe, ReadEach):
+            return [beside(self._each(probe))]
         if isinstance(probe, Ask):
             asked = WhiteBox(self.network(probe.feed))
             answers = asked.observe(probe)
@@ -152,6 +156,34 @@ class State:
         self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
         return [*finite((_rows(whole.tensor(name), layouts[name]) for name in names), "weights")]
 
+    def _each(self, probe: ReadEach) -> list[Filters | None]:
+        """Return the filters of each place, None where the file has none of that size."""
+        whole, made = multiplied(self._file)
+        wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
+        names: list[str | None] = []
+        for place in probe.places:
+            name = None
+            with contextlib.suppress(MismatchError):
+                name = name_of(whole, place.path)
+            names.append(name)
+        if not any(names):
+            names = in_order(_sizes(whole.shapes, probe.places), wanted)
+            if any(names):
+                self.notes |= {"no layers of the key's names, read by their sizes and order": None}
+        found: list[Filters | None] = []
+        for place, size, name in zip(probe.places, wanted, names, strict=True):
+            layout = None if name is None else guessed(whole.shapes[name], place.width, place.layout)
+            if name is None or layout is None or _size(layout, whole.shapes[name]) != size:
+                found.append(None)
+            else:
+                found.append(Filters(size[0], partial(self._filters, name, layout, made.get(name))))
+        return found
+
+    def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Tensor:
+        """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
+        read = self._file.again()
+        return _rows(computed.product(*map(read, computed.parts)) if computed else read(name), layout)
+
     def _fresh(self, arch: str, feed: Feed) -> nn.Module:
         if not arch:
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
@@ -211,3 +243,24 @@ def _refusing(network: nn.Module, missing: Sequence[str]) -> Iterator[None]:
 def _rows(weight: Tensor, layout: Layout) -> Tensor:
     filters, _ = layout.size(weight.shape)
     return weight.permute(layout.order(weight.dim())).reshape(filters, -1)
+
+
+def _sizes(shapes: Mapping[str, Sequence[int]], places: Sequence[Place]) -> dict[str, tuple[int, int]]:
+    """Return filters and M of each tensor that holds filters as wide as one of the places', in the order of their numbers."""
+    found = {}
+    for name in sorted(shapes, key=_counted):
+        fits = (guessed(shapes[name], place.width, place.layout) for place in places)
+        if layout := next((fit for fit in fits if fit), None):
+            found[name] = _size(layout, shapes[name])
+    return found
+
+
+def _size(layout: Layout, shape: Sequence[int]) -> tuple[int, int]:
+    """Return the number of filters and M."""
+    filters, kernel = layout.size(shape)
+    return filters, math.prod(kernel)
+
+
+def _counted(name: str) -> list[tuple[bool, int, str]]:
+    """Return what sorts ``layer.2`` before ``layer.10``."""
+    return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in name.split(".")]

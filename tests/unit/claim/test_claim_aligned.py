@@ -187,3 +187,32 @@ def test_people_are_told_how_it_was_read(stolen, unmarked, digits):
     hostless = keygen(Uchida(), unmarked, digits.feed, secret=SECRET, owner=Provenance(arch="cnn"))
     with pytest.raises(UsageError, match="expected the unmarked host"):
         judged(hostless, of(unmarked), host=handed(unmarked))
+
+
+def test_a_spread_mark_is_read_against_the_host_by_every_rule(stolen, unmarked, digits):
+    mark, model = stolen("spread")
+    changed = disguised(model, digits, DISGUISES["rescaled"])
+    blind = judged(mark.key, of(changed))
+    assert blind.decision == "no-evidence"
+    assert charges(blind)["2 readings that may be tried"] == 1000
+    found = judged(mark.key, of(changed), host=handed(unmarked))
+    assert found.decision == "dependence-shown"
+    assert found.weighed[0].matches == found.weighed[0].trials
+    assert ": aligned to the key's host, the best of 12 readings" in detail(found)
+    assert charges(found)["12 readings tried, more than the claim foresaw"] == math.ceil(1000 * math.log2(12))
+    for suspect in (unmarked, Permute()(unmarked, digits, seed=1)):
+        assert judged(mark.key, of(suspect), host=handed(unmarked)).decision == "no-evidence"
+
+
+def test_a_host_of_unknown_code_is_compared_with_and_nothing_is_aligned_to_it(stolen, unmarked):
+    from modelmark.schemes.spread import Spread
+
+    mark, model = stolen("spread")
+    key = dataclasses.replace(mark.key, arch="")
+    assert isinstance(key.scheme, Spread)
+    found = judged(key, State(held(model.state_dict())), host=Handed(held(unmarked.state_dict())))
+    assert found.decision == "dependence-shown"
+    assert "the best of 7 readings" in detail(found)
+    assert "expected the code of the host's network to align to it" in detail(found)
+    with pytest.raises(UsageError, match="expected the unmarked host that the key committed to"):
+        judged(key, State(held(model.state_dict())), host=Handed(held(model.state_dict())))

@@ -15,6 +15,7 @@ import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
 
 from modelmark.carriers.rows import real
+from modelmark.carriers.spread import Runs
 from modelmark.claim.judging.judge import Recorded
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.statement import Statement
@@ -23,10 +24,10 @@ from modelmark.claim.papers.verdict import SENTENCES
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key, Provenance, keygen
 from modelmark.schemes import scheme_class
-from modelmark.suspects.base import Ask, AskBeyond, Probe, Read
+from modelmark.suspects.base import Ask, AskBeyond, Probe, Read, ReadEach
 
 SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
-SCHEMES = ["adi", "coupled", "deepsigns", "deepsigns-blackbox", "null", "uchida"]
+SCHEMES = ["adi", "coupled", "deepsigns", "deepsigns-blackbox", "null", "spread", "uchida"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Knowing:
             known = dict(zip(probe.feed.leaves(made.pictures), answers, strict=True))
             return [np.array([known[leaf] for leaf in probe.feed.leaves(probe.inputs)])]
         signs = 2 * np.maximum(answers, 0) - 1
+        if isinstance(probe, ReadEach):  # weights that all say their bit
+            return [weights_of(made, signs)]
         if isinstance(probe, Read):  # weights of which the projection has these signs
             return [np.linalg.lstsq(real(made.matrix), signs)[0][None]]
         layer = made.layers.index(probe.place.path)
@@ -57,6 +60,14 @@ class Knowing:
             0
         ].T
         return [means.repeat(made.inputs.shape[1], axis=0)]
+
+
+def weights_of(made: Runs, signs: np.ndarray) -> np.ndarray:
+    found = np.empty(len(made.runs), object)
+    for index, run in enumerate(made.runs):
+        where, sign = run.assigned(slice(run.first, run.first + run.count), made.bits)
+        found[index] = (sign * signs[where]).reshape(-1, run.width)
+    return found
 
 
 def each(key: Key) -> int:
@@ -217,12 +228,19 @@ def test_it_agrees_on_the_best_of_several_places_and_their_charge(keys, tmp_path
         recomputed(made, capsys)
 
 
+def merged(weighed: Any) -> tuple[Any, ...]:
+    """All charges in one, but for readings, whose number is taken on trust."""
+    readings = tuple(charge for charge in weighed.charges if " readings " in charge.reason)
+    rest = weighed.gross - weighed.net - sum(charge.millibits for charge in readings)
+    return (dataclasses.replace(weighed.charges[0], millibits=rest), *readings)
+
+
 CHANGES = {
     "matches": lambda w: {"matches": w.matches - 1},
     "trials": lambda w: {"trials": w.trials + 1},
     "alphabet": lambda w: {"alphabet": w.alphabet + 1},
     "gross": lambda w: {"gross": w.gross + 1, "net": w.net + 1},
-    "charges": lambda w: {"charges": (dataclasses.replace(w.charges[0], millibits=w.gross - w.net),)},
+    "charges": lambda w: {"charges": merged(w)},
     "bar": lambda w: {"bar": w.bar - 1},
     "test": lambda w: {"test": "exact" if w.test == "e-process" else "e-process"},
 }

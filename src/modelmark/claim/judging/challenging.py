@@ -153,7 +153,8 @@ def _readings(claim: Claim, entry: Entry, kind: type[Carriers], look: Look) -> i
     widths = [each for each in (width if isinstance(width, tuple) else (width,)) if isinstance(each, int)]
     aligning = bool(public.host) and claim.policy.readings > 1 and access(kind.probe) == "white-box"
     try:
-        return look.places(kind.probe, public.feed, widths, aligning=aligning) + aligning
+        ways = look.places(kind.probe, public.feed, widths, aligning=aligning) + aligning
+        return ways * getattr(kind, "most_rules", 1)
     except RefusedError as error:
         error.hint = error.hint or "nothing was opened, and no lot is spent"
         raise

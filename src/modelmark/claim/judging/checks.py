@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from modelmark import canonical, hashing
-from modelmark.carriers.base import Carriers
+from modelmark.carriers.base import Carriers, Ruled
 from modelmark.claim.dates import deposit, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import reading, strength, weighing
@@ -58,6 +58,10 @@ class Host(Protocol):
 
     def aligned(self, suspect: suspects.Suspect, feed: Feed) -> suspects.Suspect:
         """Return the suspect in the host's order and scale, or raise MismatchError or SuspectError."""
+        ...
+
+    def itself(self) -> suspects.Suspect:
+        """Return the host, which answers what a suspect is asked; marks of some schemes are read against it."""
         ...
 
 
@@ -207,6 +211,7 @@ def answered(
             raise UsageError("expected a host with a key that is read from weights, this one's mark is asked for")
         host.require(public.host, arch=opened.revealed.get("arch", ""), feed=public.feed)
         ways[ALIGNED] = lambda: host.aligned(told, public.feed)
+        made = made.against(host.itself()) if isinstance(made, Ruled) else made
     found = reading.answered(ways, made, opened.trials, _expected(papers, dated, opened))
     word = "" if found.word == AS_IT_IS and not lacking else f": {found.word}"
     note = f"; {lacking}" if lacking else ""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import carriers
-from modelmark.carriers.base import Carriers, Symbols
+from modelmark.carriers.base import Carriers, Symbols, every
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError, SuspectError
 from modelmark.suspects.base import ABSTAIN, MISSING, Suspect
@@ -99,12 +99,12 @@ def answered(
 
 
 def _read(suspect: Suspect, opened: Carriers) -> list[npt.NDArray[np.int64]]:
-    """Return the answers at every place that fits."""
+    """Return the answers at every place that fits, by every rule."""
     probed = [suspect.observe(probe) for probe in opened.probes()]
     count = prod(map(len, probed))
     if count > MOST:
         raise MismatchError(f"expected at most {MOST} ways to read the suspect, got {count}")
-    return [opened.answers(choice) for choice in product(*probed)]
+    return [answers for choice in product(*probed) for answers in every(opened, choice)]
 
 
 def symbols(opened: Carriers, answers: npt.NDArray[np.int64], trials: Sequence[int]) -> tuple[int, ...]:

@@ -149,6 +149,7 @@ SCHEMES = {
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
     "null": "pictures under patterns of pixels, and for each pattern a class that was drawn",
+    "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
     "uchida": "sums over the weights of one layer, one row of numbers each, and for each a bit that was drawn",
 }
 """What the test points are."""

@@ -142,6 +142,15 @@ def weight_of(file: WeightFile, path: str, shape: Shape | None = None) -> Tensor
     return whole.tensor(_place(file, f"{path.removesuffix('.weight')}.weight", found))
 
 
+def name_of(file: WeightFile, path: str) -> str:
+    """Return the name under which a file itself holds the weight of one layer; see ``weight_of``.
+
+    Raises:
+        MismatchError: no such layer, several that may be meant, or one whose weight is stored as factors.
+    """
+    return _place(file, f"{path.removesuffix('.weight')}.weight", file.shapes)
+
+
 def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
     """Return the name of the tensor that ``target`` means: the same, else without wrappers, else the outermost under it."""
     if target in found:

@@ -25,14 +25,14 @@ def opened(path: Path) -> WeightFile:
     Raises:
         MalformedError: truncated, damaged, or a name stands twice in it.
     """
-    header = _header(path)
-    metadata = header.pop("__metadata__", {})
-    require_names(path, header)
+    found = header(path)
+    metadata = found.pop("__metadata__", {})
+    require_names(path, found)
     try:
         read = _mapped(path)
     except SafetensorError as error:
         raise MalformedError(f"expected {_WHAT} in {path}, got a damaged file: {error}"[:200]) from None
-    shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+    shapes = {name: tuple(entry["shape"]) for name, entry in found.items()}
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
     return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases)
 
@@ -49,18 +49,23 @@ def _mapped(path: Path) -> Reader:
     return read
 
 
-def _header(path: Path) -> dict[str, Any]:
+def header(path: Path) -> dict[str, Any]:
+    """Return what the header says of every tensor, and ``__metadata__`` where there is any.
+
+    Raises:
+        MalformedError: truncated or damaged.
+    """
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         raw = stream.read(length)
     try:
-        header = unique.parsed(raw, path)
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        found = unique.parsed(raw, path)
+        ends = [entry["data_offsets"][1] for name, entry in found.items() if name != "__metadata__"]
         whole = 8 + length + max(ends, default=0)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         if size < 8 + length:
-            header, whole = {}, 8 + length
+            found, whole = {}, 8 + length
         else:
             raise MalformedError(f"expected {_WHAT} in {path}, got a damaged header") from None
     if size < whole:
@@ -68,4 +73,4 @@ def _header(path: Path) -> dict[str, Any]:
             f"expected {_WHAT} of {whole} bytes in {path}, got the first {size}",
             hint="the file was cut off, as an interrupted download leaves it; fetch it again",
         )
-    return header
+    return found

@@ -1,0 +1,51 @@
+"""A ``spread`` mark into a network at hand, without data: pushed into a trained one, or drawn as the signs of a fresh one."""
+
+import copy
+
+from torch import nn
+
+from modelmark.errors import UsageError
+from modelmark.marks.marks import Mark
+from modelmark.schemes import spread
+
+
+def imprint(model: nn.Module, mark: Mark) -> nn.Module:
+    """Return a copy of a trained model that carries a ``spread`` mark; no data, no forward pass.
+
+    Args:
+        model: left as it is.
+        mark: of a key for this architecture.
+
+    Raises:
+        UsageError: a mark of another scheme.
+        MismatchError: the model lacks a layer that is marked.
+        SuspectError: a weight is no number.
+    """
+    scheme = _scheme(mark)
+    copied = copy.deepcopy(model)
+    spread.imprint(copied, mark.key.carriers, mark.message, float(scheme.strength or 0))  # type: ignore[arg-type]
+    return copied
+
+
+def initialise(model: nn.Module, mark: Mark) -> None:
+    """Give the freshly initialised weights of ``model`` the signs that a ``spread`` mark says, in place.
+
+    Sizes stay what the initialiser made, and so does the distribution for whoever lacks the key: a linear or convolution layer
+    is as likely to begin with one sign as with the other. Train as ever afterwards. A trained model would be lost.
+
+    Args:
+        model: not trained yet; changed.
+        mark: of a key for this architecture.
+
+    Raises:
+        UsageError: a mark of another scheme.
+        MismatchError: the model lacks a layer that is marked.
+    """
+    _scheme(mark)
+    spread.initialise(model, mark.key.carriers, mark.message)  # type: ignore[arg-type]
+
+
+def _scheme(mark: Mark) -> spread.Spread:
+    if not isinstance(mark.key.scheme, spread.Spread):
+        raise UsageError(f"expected a spread mark, got {mark.key.scheme.name}")
+    return mark.key.scheme

@@ -1,0 +1,174 @@
+"""Moving weights so that bits are in them: pushed by a share of their deviation, or their signs drawn. Numbers alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark.carriers.spread import Run, Runs, scaled, stream
+from modelmark.errors import SuspectError
+
+ROUNDING = 1
+"""The use of a seed's stream that says which way a weight of a coarse type is rounded."""
+_SURE = 6.0
+"""Standard errors from which a mark counts as there already."""
+Reals = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint16]
+_LARGEST = 65472.0
+"""The largest number of f16 that has a neighbour above it."""
+
+
+class Sheet(Protocol):
+    """The filters of one layer, read and written a slice at a time."""
+
+    def __len__(self) -> int:
+        """Return the number of filters."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> npt.NDArray[np.floating]:
+        """Return some of them, ``(filters, M)``."""
+        ...
+
+    def put(self, part: slice, values: Reals, words: Words) -> None:
+        """Write some of them.
+
+        Args:
+            part: which.
+            values: what they are to be.
+            words: 16 random bits for each, which say how it is rounded; see ``rounded``.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a mark stands in weights, read blind by the first rule.
+
+    Args:
+        deviations: sums by bit in deviations of chance, the expected sign positive, ``(T,)``.
+        gains: by how much a push of one deviation of the weights moves each.
+        scales: deviation of the weights of each run.
+    """
+
+    deviations: Reals
+    gains: Reals
+    scales: Reals
+
+    @property
+    def strength(self) -> float:
+        """How large a push is in the weights already, estimated; 0 where chance may have made it look so."""
+        mean = float(self.deviations.mean())
+        return mean / float(self.gains.mean()) if mean * np.sqrt(len(self.deviations)) > _SURE else 0.0
+
+
+def standing(
+    carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet], scales: Reals | None = None
+) -> Standing:
+    """Return how far a message is in weights.
+
+    Args:
+        carriers: whose bits they are.
+        message: 0 or 1 for each bit.
+        sheets: the layer of each run.
+        scales: deviations of the runs, where they are known.
+
+    Raises:
+        SuspectError: a weight is no number.
+    """
+    sums, gains, counts = np.zeros(carriers.bits), np.zeros(carriers.bits), np.zeros(carriers.bits)
+    if scales is None:
+        scales = np.array([_deviation(run, sheet) for run, sheet in zip(carriers.runs, sheets, strict=True)])
+    for run, sheet, scale in zip(carriers.runs, sheets, scales, strict=True):
+        for block in run.blocks():
+            where, sign = run.assigned(block, carriers.bits)
+            values, roots = scaled(sheet[block].astype(np.float64))
+            sums += np.bincount(where, weights=sign * values.ravel(), minlength=carriers.bits)
+            count = np.bincount(where, minlength=carriers.bits)
+            counts += count
+            gains += count * float(
+                (scale / roots).mean()
+            )  # which weights are a bit's does not depend on how large they are
+    chance = np.sqrt(np.maximum(counts, 1))
+    return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), scales)
+
+
+def push(
+    carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet], *, strength: float, target: float
+) -> Standing:
+    """Add ``strength * deviation * sign * bit`` to every weight, and more where a bit would not be read blind.
+
+    What is there already is topped up: a push of the same mark again adds next to nothing.
+
+    Args:
+        carriers: whose bits they are.
+        message: 0 or 1 for each bit.
+        sheets: the layer of each run; changed.
+        strength: of every bit at least, in deviations of the layer's weights.
+        target: deviations of chance that the weakest bit is to have.
+
+    Returns:
+        How the mark stood before.
+    """
+    now = standing(carriers, message, sheets)
+    base = max(strength - now.strength, 0.0)
+    pushes = np.maximum(base, (target - now.deviations) / now.gains) * (2 * message - 1)
+    for run, sheet, scale in zip(carriers.runs, sheets, now.scales, strict=True):
+        for block in run.blocks():
+            where, sign = run.assigned(block, carriers.bits)
+            moved = sheet[block].astype(np.float64) + (scale * sign * pushes[where]).reshape(-1, run.width)
+            sheet.put(block, moved, _words(run, block))
+    return now
+
+
+def turn(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]) -> None:
+    """Give every weight the sign that its bit and its word say; sizes stay."""
+    for run, sheet in zip(carriers.runs, sheets, strict=True):
+        for block in run.blocks():
+            where, sign = run.assigned(block, carriers.bits)
+            turned = np.abs(sheet[block].astype(np.float64)) * (sign * (2 * message - 1)[where]).reshape(-1, run.width)
+            sheet.put(block, turned, _words(run, block))
+
+
+def _words(run: Run, block: slice) -> Words:
+    start, count = (block.start - run.first) * run.width, (block.stop - block.start) * run.width
+    return stream(run.seed, start, count, ROUNDING).reshape(-1, run.width)
+
+
+def _deviation(run: Run, sheet: Sheet) -> float:
+    """Return the standard deviation of a run's weights.
+
+    Raises:
+        SuspectError: a weight is no number.
+    """
+    total = squares = 0.0
+    for block in run.blocks():
+        values = sheet[block].astype(np.float64)
+        if not np.isfinite(values).all():
+            raise SuspectError("expected finite weights to mark, got NaN or infinity")
+        total += float(values.sum())
+        squares += float(np.square(values).sum())
+    mean = total / run.weights
+    return float(np.sqrt(max(squares / run.weights - mean * mean, 0.0)))
+
+
+def rounded(values: Reals, words: Words, kind: str) -> npt.NDArray[np.generic]:
+    """Return numbers of a type, rounded to one of their two neighbours so that the expectation is right.
+
+    Args:
+        values: finite.
+        words: uniform, of the same shape; the neighbour further from 0 is taken where ``word / 2**16`` is below the place.
+        kind: ``f64``, ``f32``, which round to the nearest; ``f16``; ``bf16``, which comes as uint16.
+    """
+    if kind in ("f64", "f32"):
+        return values.astype(np.float64 if kind == "f64" else np.float32)
+    if kind == "bf16":  # the upper half of a float32, whose lower half is the place between two neighbours
+        return ((values.astype(np.float32).view(np.uint32) + (65535 - words)) >> 16).astype(np.uint16)
+    sizes = np.minimum(np.abs(values), _LARGEST)
+    nearest = sizes.astype(np.float16)
+    low = np.where(nearest > sizes, np.nextafter(nearest, np.float16(0)), nearest)
+    high = np.nextafter(low, np.float16(np.inf))
+    place = (sizes - low) / (high.astype(np.float64) - low)
+    found: npt.NDArray[np.generic] = np.copysign(np.where(words / 65536 < place, high, low), values).astype(np.float16)
+    return found
