@@ -121,8 +121,7 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         forms = [rf".{{{4 * width}}}" for width in given["width"] for _ in bits]
         forms += [rf"class \d+\n{picture}"] * (count * len(classes))
         means = [sha(b"".join(carriers[first + c * count + i] for i in range(count))) for c in classes]
-        asked = [carriers[at * len(bits) + row] + means[c] for at in layers for c in classes for row in bits]
-        makes = dict(enumerate(asked))
+        makes = dict(enumerate(carriers[at * len(bits) + i] + means[c] for at in layers for c in classes for i in bits))
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
         form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
         forms, every = [form] * public["carriers"], sha(b"".join(carriers[i] for i in sorted(carriers)))
@@ -191,9 +190,7 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     hits = [symbol == message[trial] for trial, symbol in read.items()]
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
-    ways = max(
-        [policy["readings"], *counts]
-    )  # a suspect without names has more places to read from than the claim foresaw
+    ways = max([policy["readings"], *counts])  # perhaps more places to read from, or rules, than the claim foresaw
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
     charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in (*tries, 1 + late) if n > 1)]
     agree("test", asked["test"], named or asked["test"])
