@@ -131,7 +131,7 @@ def test_a_judge_reads_a_permuted_copy_from_the_command_line(run, parties, stole
     assert "expected the unmarked host that the key committed to before the draw" in wrong.err
     assert run(*judged, "--host", parties / "host.safetensors", "-o", tmp_path / "a.verdict").status == 1
     details = {check.name: check.detail for check in envelope.load(tmp_path / "a.verdict", Verdict).document.checks}
-    assert details["answers"].startswith("256 queries were answered: ")
+    assert details["answers"].startswith("256 queries were answered as cnn, which the claim committed to: ")
     assert details["answers"].endswith("the best of 2 readings")
 
 

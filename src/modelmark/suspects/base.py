@@ -6,7 +6,7 @@ into scores. A suspect says which kinds of probe it answers; nothing else about 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy.typing as npt
 
@@ -21,6 +21,7 @@ MISSING = -2
 Array: TypeAlias = npt.NDArray[Any]
 
 
+@runtime_checkable
 class Sliced(Protocol):
     """Rows that are made when they are asked for, a slice at a time: what repeats a few pictures many times holds them once."""
 

@@ -6,6 +6,7 @@ of bounds. A field that documents have from a later version on says so beside it
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -53,24 +54,28 @@ class Since:
     version: int
 
 
-_Known = tuple[dict[str, Shape], dict[str, int]]
-_KNOWN: dict[type[Any], _Known] = {}
+_Later = tuple[tuple[str, Any, int], ...]
+_KNOWN: dict[type[Any], tuple[dict[str, Shape], dict[str, int], _Later]] = {}
+_SHAPES: dict[tuple[type[Any], int | None], dict[str, Shape]] = {}
 
 
-def _known(cls: type[Any]) -> _Known:
-    """Return the shapes of a record's fields and the versions from which on they are there."""
+def _known(cls: type[Any]) -> tuple[dict[str, Shape], dict[str, int], _Later]:
+    """Return the shapes of a record's fields, the versions from which on they are there, and the later ones' defaults."""
     if cls not in _KNOWN:
         hints = typing.get_type_hints(cls, include_extras=True)
         marks = {field.name: hints[field.name].__metadata__ for field in dataclasses.fields(cls)}
         since = {name: mark[1].version if len(mark) > 1 else 1 for name, mark in marks.items()}
-        _KNOWN[cls] = {name: mark[0] for name, mark in marks.items()}, since
+        later = [(one.name, one.default, since[one.name]) for one in dataclasses.fields(cls) if since[one.name] > 1]
+        _KNOWN[cls] = {name: mark[0] for name, mark in marks.items()}, since, tuple(later)
     return _KNOWN[cls]
 
 
-def shapes(cls: type[Any], version: int | None = None) -> dict[str, Shape]:
+def shapes(cls: type[Any], version: int | None = None) -> Mapping[str, Shape]:
     """Return the shape of every field of a record, by name; of those that a version has, where one is named."""
-    found, since = _known(cls)
-    return {name: shape for name, shape in found.items() if version is None or since[name] <= version}
+    if (cls, version) not in _SHAPES:
+        found, since, _ = _known(cls)
+        _SHAPES[cls, version] = {n: shape for n, shape in found.items() if version is None or since[n] <= version}
+    return _SHAPES[cls, version]
 
 
 def versions(cls: type[Any]) -> tuple[int, ...]:
@@ -80,9 +85,11 @@ def versions(cls: type[Any]) -> tuple[int, ...]:
 
 def version(record: Any) -> int:
     """Return the version that a record is written in: the lowest that has all its fields with something in them."""
-    since = _known(type(record))[1]
-    filled = [since[one.name] for one in dataclasses.fields(record) if getattr(record, one.name) != one.default]
-    return max([1, *filled])
+    version = 1
+    for name, empty, since in _known(type(record))[2]:
+        if since > version and getattr(record, name) != empty:
+            version = since
+    return version
 
 
 def check(record: Any) -> None:
