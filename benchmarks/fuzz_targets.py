@@ -18,6 +18,7 @@ import numpy as np
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from modelmark import canonical
+from modelmark.carriers.spread import Run
 from modelmark.claim.dates import answers, der, timestamp
 from modelmark.claim.dates.authority import Authority
 from modelmark.claim.dates.deposit import Trust
@@ -32,7 +33,7 @@ from modelmark.claim.papers.statement import PublicInterface, Statement
 from modelmark.errors import MalformedError, RefusedError, UsageError
 from modelmark.key import commitment
 from modelmark.key.secret import Secret
-from modelmark.suspects.base import Ask
+from modelmark.suspects.base import Ask, ReadEach
 
 HERE = Path(__file__).resolve().parent
 KNOWN = json.loads((HERE.parent / "tests" / "vectors" / "claims.json").read_text(encoding="utf-8"))
@@ -63,8 +64,23 @@ def seal(payload: bytes, who: Identity) -> bytes:
     return canonical.encode({"payload": text, "payloadType": envelope.PAYLOAD_TYPE, "signatures": signatures})
 
 
+class Ones:
+    """A layer's weights, all 1, made a slice at a time."""
+
+    def __init__(self, filters: int, width: int) -> None:
+        self._filters, self._width = filters, width
+
+    def __len__(self) -> int:
+        """Return the number of filters."""
+        return self._filters
+
+    def __getitem__(self, part: slice) -> Any:
+        """Return some filters."""
+        return np.ones((len(range(*part.indices(self._filters))), self._width))
+
+
 class Zeros:
-    """A suspect that answers 0 to everything."""
+    """A suspect that answers 0 to everything; where a mark sits in signs, its weights are 1."""
 
     kind, digest = "weights", "cd" * 32
 
@@ -76,6 +92,8 @@ class Zeros:
         """Return zeros of the shape that the probe wants."""
         if isinstance(probe, Ask):
             return [np.zeros(len(probe.inputs), np.int64)]
+        if isinstance(probe, ReadEach):
+            return [[Ones(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]]
         return [np.zeros((len(probe.inputs) if hasattr(probe, "inputs") else 1, probe.place.width))]
 
 
@@ -84,11 +102,13 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
     pictures = [b"uint8 1x2x2\n" + bytes([i, 1, 2, 3]) for i in range(32)]
     rows = [np.arange(4, dtype=">i4").tobytes()] * 24
     filters = [b"filter %d %d 1" % (i % 2, i // 2 % 2) for i in range(25)]
+    runs = [Run("fc", 8, 4, first, 4, bytes([first]) * 32).encode() for first in (0, 4)]
     made = {
         "adi": (32, 10, {}, pictures),
         "coupled": (16, 10, {"queries": 2}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
         "uchida": (24, 2, {"width": 4}, rows),
+        "spread": (24, 2, {"bits": 24}, runs),
         "null": (24, 10, {"side": 1, "amplitude": 999, "queries": 2, "pictures": 3},
                  [*filters, *(b"label 0\n" + one for one in pictures[:3])]),
         "deepsigns": (24, 2, {"classes": 1, "bits": 24, "width": (4,)}, [*rows, *(b"class 0\n" + one for one in pictures[:3])]),
