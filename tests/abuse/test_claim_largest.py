@@ -71,8 +71,8 @@ LARGEST = {
     deposit: (600, 3),
     challenge: (700, 3),
     opening: (1_250_000, 48),
-    verdict: (700_000, 16),
-    revocation: (700_000, 16),
+    verdict: (620_000, 16),
+    revocation: (620_000, 16),
 }
 
 

@@ -117,5 +117,7 @@ def load(cls: type[T], value: Json, version: int = 1) -> T:
 
 def dump(record: Any) -> dict[str, Json]:
     """Return the JSON object of a record, in the version that it is written in."""
-    known = shapes(type(record), version(record))
+    known, _, later = _known(type(record))
+    if later:
+        known = dict(shapes(type(record), version(record)))
     return {name: shape.dump(getattr(record, name)) for name, shape in known.items()}
