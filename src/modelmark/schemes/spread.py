@@ -32,7 +32,7 @@ from modelmark.training.task import Task
 POWER = 1500.0
 """N r^2 of a mark of 1,024 bits."""
 LARGEST = 0.1
-"""The largest r that costs nothing on networks of some 0.2 M weights; smaller networks carry fewer bits."""
+"""The largest r that is chosen, tried on a network of 0.2 M weights; smaller networks carry fewer bits."""
 TARGET = 0.3
 """Deviations of chance that the weakest bit is given where it has less: a little above ``margin``, as types round."""
 KINDS = {torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
