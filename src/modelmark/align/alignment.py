@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from modelmark.align import matching, mending
 from modelmark.align.condensing import condensed
 from modelmark.align.filling import filled
-from modelmark.align.filters import filters
+from modelmark.align.filters import filters, returning
 from modelmark.align.gauges import fixed_scales
 from modelmark.align.responses import responses
 from modelmark.channels import Channels, resized, trace, transformed
@@ -122,7 +122,7 @@ def _coordinates(
     orders = matching.orders(channels, likeness)
     ordered = resized(host, transformed(suspect, wider, orders=orders))
     scales = fixed_scales(channels, host, ordered, near=near)
-    signs = matching.signs(channels, likeness, orders)
+    signs = matching.signs(channels, likeness, orders, returning(channels, host, ordered.state_dict(), scales))
     return orders, scales | {gauge: scales[gauge] * sign for gauge, sign in signs.items()}
 
 

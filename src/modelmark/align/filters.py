@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from modelmark.align.matching import Likeness
@@ -46,6 +47,38 @@ def filters(
                 ours, theirs = _columns(ours, port.block), _columns(theirs, port.block)
             cosines = nn.functional.normalize(ours.flatten(1)) @ nn.functional.normalize(theirs.flatten(1)).T
             found.append((port, cosines))
+    return found
+
+
+def returning(
+    channels: Channels, host: nn.Module, ordered: Mapping[str, Tensor], scales: Mapping[int, Tensor]
+) -> dict[int, Tensor]:
+    """Return cosines between the weights of matched channels in the layers from an axis to itself that ``filters`` leaves out.
+
+    They tell the sign of a channel that never varies on the pictures; which channel is which they do not tell.
+
+    Args:
+        channels: of the host.
+        host: read only.
+        ordered: the suspect's state in the host's order.
+        scales: by gauge, positive; those of the layers' inputs are applied.
+
+    Returns:
+        By gauge whose sign is free, float64 ``(K,)``; a gauge that no such layer makes is left out.
+    """
+    found: dict[int, Tensor] = {}
+    for junction in channels.junctions:
+        port, source = junction.output, junction.source
+        alone = junction.kind != "norm" and source.axis == port.axis and port.block == 1
+        if not alone or not channels.gauges[port.gauge].signed or channels.gauges[source.gauge].signed:
+            continue
+        name = f"{junction.path}.weight"
+        weights = (host.get_parameter(name).detach(), ordered[name])
+        ours, theirs = (weight.double().reshape(*weight.shape[:2], -1) for weight in weights)
+        if (scale := scales.get(source.gauge)) is not None:
+            theirs = theirs * scale.repeat_interleave(source.block)[None, :, None]
+        cosines = torch.cosine_similarity(ours.flatten(1), theirs.flatten(1))
+        found[port.gauge] = found.get(port.gauge, 0) + cosines
     return found
 
 

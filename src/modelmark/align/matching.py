@@ -35,14 +35,23 @@ def orders(channels: Channels, likeness: Likeness) -> dict[int, Tensor]:
     return found
 
 
-def signs(channels: Channels, likeness: Likeness, orders: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Return the sign, 1 or -1, of every matched channel of the gauges whose sign is free, ``(K,)`` float64."""
+def signs(
+    channels: Channels, likeness: Likeness, orders: Mapping[int, Tensor], matched: Mapping[int, Tensor]
+) -> dict[int, Tensor]:
+    """Return the sign, 1 or -1, of every matched channel of the gauges whose sign is free, ``(K,)`` float64.
+
+    Args:
+        channels: of the host.
+        likeness: of every pair of channels.
+        orders: which belongs to which.
+        matched: by gauge, what further comparisons say of the matched pairs alone, ``(K,)``.
+    """
     found = {}
     for index in channels.scalable:
         gauge = channels.gauges[index]
         if gauge.signed:
             order = orders[gauge.axis]
             total = torch.stack([matrix for port, matrix in likeness if port.gauge == index]).sum(dim=0)
-            matched = total[torch.arange(len(order)), order]
-            found[index] = torch.where(matched < 0, -1.0, 1.0).double()
+            known = total[torch.arange(len(order)), order] + matched.get(index, 0)
+            found[index] = torch.where(known < 0, -1.0, 1.0).double()
     return found

@@ -74,8 +74,13 @@ def mended(aligned: nn.Module, host: nn.Module, channels: Channels, chosen: Idle
     """
     if not any(mask.any() for mask in chosen.values()):
         return aligned
+    folded = copy.deepcopy(host)
     _fold(aligned, channels, chosen, feed)
-    theirs, ours = aligned.state_dict(), host.state_dict()
+    _fold(folded, channels, chosen, feed)
+    theirs, ours, without = aligned.state_dict(), host.state_dict(), folded.state_dict()
+    for name in ours:
+        if name.endswith("bias"):  # What the host's own constants give comes back with its weights.
+            theirs[name] -= without[name] - ours[name]
     for junction in channels.junctions:
         for views, port in ((_made, junction.output), (_read, junction.source)):
             for own, given in zip(views(theirs, junction), views(ours, junction), strict=True):
