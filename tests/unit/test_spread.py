@@ -131,6 +131,17 @@ def test_the_least_push_is_in_every_weight_of_the_marked_layers(net):
     assert torch.allclose(moved.abs(), torch.full_like(moved, 0.1), atol=1e-2)
 
 
+def test_what_all_inputs_of_a_filter_have_in_common_comes_through_as_before(net):
+    """Pushes of a filter sum to zero: after a ReLU all inputs are above zero, and their mean would reach every filter."""
+    with_mark = marked(net, made(net))
+    for name in ("conv", "wide"):
+        before, after = (
+            model.get_parameter(f"{name}.weight").detach().double().flatten(1) for model in (net, with_mark)
+        )
+        moved = after - before
+        assert float(moved.sum(dim=1).abs().max()) < 1e-4 * float(moved.abs().sum(dim=1).max())
+
+
 def test_the_same_mark_again_adds_next_to_nothing(net):
     mark = made(net)
     once = marked(net, mark)

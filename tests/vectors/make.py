@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from modelmark.carriers.spread import Run
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key import commitment
 from modelmark.key.draw import Draw
@@ -88,6 +89,8 @@ NULL = {
     "owner": "Emmy Noether",
     "timestamp": "2026-01-01",
 }
+
+SPREAD = {"bits": 24, "strength": "0.1", "margin": "0.1", "weights": 2**26}
 
 
 def secret_bytes(secret: str, label: str, count: int) -> str:
@@ -181,6 +184,13 @@ def attached_statement(
     return {"statement": key.statement, "digest": key.fingerprint, "message": key.mark().message.tolist()}
 
 
+def assigned(seed: str, first: int, count: int, width: int, start: int, bits: int) -> dict[str, list[int]]:
+    """The bit and the sign of every weight of a run's filters from ``start`` on."""
+    run = Run("layer", first + count, width, first, count, bytes.fromhex(seed))
+    where, sign = run.assigned(slice(start, first + count), bits)
+    return {"bits": where.tolist(), "signs": sign.astype(int).tolist()}
+
+
 def counting(*shape: int) -> list[Any]:
     """Bytes that count up, from the start again after 255, in this shape."""
     return (np.arange(np.prod(shape)) % 256).reshape(shape).tolist()
@@ -205,7 +215,7 @@ def key_file(file: str, passphrase: str | None) -> dict[str, Any]:
 FUNCTIONS = (
     *(secret_bytes, secret_integers, secret_permutation, secret_normals, draw_message),
     *(merkle_root, triggers, projection, statement, key_file),
-    *(noise, fused, filters, signature, signed_filter, attached_statement),
+    *(noise, fused, filters, signature, signed_filter, attached_statement, assigned),
 )
 SIGNED = signature(COUNTING, NULL["owner"], NULL["timestamp"])
 PICTURES = {"pictures": ["uint8", counting(3, 1, 4, 4)], "labels": ["int64", [0, 1, 2]]}
@@ -232,6 +242,7 @@ CARRIED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("null", NULL, PICTURES),
     ("null", NULL | {"message": "signature", "patterns": 1}, PICTURES | SIGNATURE),
+    ("spread", SPREAD, {"layers": ["uint8", list(b'[["first", 4, 6, 1, 3], ["second@1.0", 5, 4, 0, 5]]')]}),
 ]
 INPUTS: list[tuple[Any, ...]] = [
     (secret_bytes, ZERO, "", 16),
@@ -262,6 +273,7 @@ INPUTS: list[tuple[Any, ...]] = [
     *((signed_filter, signed, 10, 6, 28, 28) for signed in ("", SIGNED["signature"])),
     (signed_filter, SIGNED["signature"], 3, 16, 16, 20),
     *((attached_statement, COUNTING, scheme, settings, INTERFACE, given) for scheme, settings, given in CARRIED),
+    *((assigned, COUNTING, 2, 3, 5, start, 1000) for start in (2, 4)),
 ]
 
 

@@ -22,7 +22,8 @@ Idle = dict[int, Tensor]
 _RARE = 1 / 32
 """Share of responses, above the lowest, up to which a channel counts as one that does not fire."""
 _LARGE = 2.0
-"""Norm of weights, in the host's or in what working channels differ from it by, beyond which they are out of proportion."""
+"""Norm of weights beyond which they are out of proportion: in that of the host's channel, that of its median channel, and
+what working channels differ by from the host's; the largest counts."""
 
 
 def idle(suspect: nn.Module, wider: Channels, feed: Feed) -> Idle:
@@ -126,7 +127,7 @@ def spoilt(aligned: nn.Module, host: nn.Module, channels: Channels, still: Idle)
             usual = given.norm(dim=1).median()
             if not mask.all():
                 usual = torch.maximum(usual, (own - given).norm(dim=1)[~mask].median())
-            found[port.axis] |= mask & (own.norm(dim=1) > _LARGE * usual)
+            found[port.axis] |= mask & (own.norm(dim=1) > _LARGE * torch.maximum(usual, given.norm(dim=1)))
     return found
 
 

@@ -87,9 +87,8 @@ def standing(
             sums += np.bincount(where, weights=sign * values.ravel(), minlength=carriers.bits)
             count = np.bincount(where, minlength=carriers.bits)
             counts += count
-            gains += count * float(
-                (scale / roots).mean()
-            )  # which weights are a bit's does not depend on how large they are
+            # Which weights are a bit's does not depend on how large they are.
+            gains += count * float((scale / roots).mean()) * (1 - 1 / run.width if run.width > 1 else 1)
     chance = np.sqrt(np.maximum(counts, 1))
     return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), scales)
 
@@ -99,7 +98,8 @@ def push(
 ) -> Standing:
     """Add ``strength * deviation * sign * bit`` to every weight, and more where a bit would not be read blind.
 
-    What is there already is topped up: a push of the same mark again adds next to nothing.
+    The pushes of a filter are made to sum to zero: what its inputs have in common, as those after a ReLU have much, comes
+    through as before, which costs one part in M of the power and saves the network about half of what it would lose. What is there already is topped up: a push of the same mark again adds next to nothing.
 
     Args:
         carriers: whose bits they are.
@@ -117,8 +117,10 @@ def push(
     for run, sheet, scale in zip(carriers.runs, sheets, now.scales, strict=True):
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
-            moved = sheet[block].astype(np.float64) + (scale * sign * pushes[where]).reshape(-1, run.width)
-            sheet.put(block, moved, _words(run, block))
+            moves = (scale * sign * pushes[where]).reshape(-1, run.width)
+            if run.width > 1:
+                moves -= moves.mean(axis=1, keepdims=True)
+            sheet.put(block, sheet[block].astype(np.float64) + moves, _words(run, block))
     return now
 
 
