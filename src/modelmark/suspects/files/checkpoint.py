@@ -70,7 +70,10 @@ def opened_legacy(path: Path) -> WeightFile:
 def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> WeightFile:
     require_names(path, found.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
-    return WeightFile(path, _WHAT, shapes, found.read, again, notes=found.notes, unreadable=found.unreadable)
+    types = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in found.tensors.items()}
+    return WeightFile(
+        path, _WHAT, shapes, found.read, again, notes=found.notes, unreadable=found.unreadable, types=types
+    )
 
 
 def _chosen(path: Path, is_mapped: bool) -> nested.Chosen:

@@ -31,7 +31,7 @@ def open_weights(path: Path | str) -> WeightFile:
     """
     path = Path(path)
     if path.is_dir():
-        path, parts = shards.inside(path, _is_weights)
+        path, parts = shards.inside(path, is_weights)
         return shards.joined(path, parts, _file) if parts else _opened(path)
     return _opened(path)
 
@@ -67,7 +67,8 @@ def _unchanging(path: Path, opener: Opener) -> WeightFile:
     return replace(file, again=again)
 
 
-def _is_weights(path: Path) -> bool:
+def is_weights(path: Path) -> bool:
+    """Return whether the first bytes of a file are those of weights that are read."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     return any(is_kind(head) for is_kind, _ in KINDS)
