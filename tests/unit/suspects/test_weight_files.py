@@ -146,7 +146,6 @@ def exported(path):
 
 OTHERS = {
     "an empty file": (b"", ""),
-    "a GGUF file": (b"GGUF\x03\0\0\0", "gguf_file=FILE"),
     "a TFLite model": (b"\x1c\0\0\0TFL3", "converted from"),
     "an HDF5 file": (b"\x89HDF\r\n\x1a\n" + bytes(8), "by layer"),
     "a NumPy array": (b"\x93NUMPY\x01\0", "safetensors.numpy"),

@@ -42,7 +42,7 @@ class WeightFile:
         types: of every tensor, in the container's own words.
         stored: shapes as they are in the container, where it lays tensors out otherwise than torch does.
         rows: tensors whose first axis is known to count the filters: the container says what its layers are.
-        elsewhere: what the tensors are called in torch, by their names here, where the container has names of its own.
+        called: returns what a tensor that torch calls so is called here, or an empty word: containers have names of their own.
         in_order: whether ``shapes`` stand in the order of the network.
     """
 
@@ -57,7 +57,7 @@ class WeightFile:
     types: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     rows: frozenset[str] = frozenset()
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    called: Callable[[str], str] = field(default=lambda name: "", repr=False)
     in_order: bool = False
 
     @property

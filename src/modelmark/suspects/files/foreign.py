@@ -4,7 +4,6 @@ import re
 
 # where the sign stands, the sign, what has it, the way on
 SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"GGUF", "a GGUF file", "load it with transformers: from_pretrained(FOLDER, gguf_file=FILE), then save_pretrained"),
     (4, b"TFL3", "a TFLite model", "give the state dict that it was converted from"),
     (4, b"ET1", "an ExecuTorch program", "give the state dict that it was exported from"),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it",

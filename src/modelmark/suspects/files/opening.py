@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import checkpoint, foreign, safetensors, shards
+from modelmark.suspects.files import checkpoint, foreign, gguf, safetensors, shards
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
@@ -20,6 +20,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (safetensors.is_safetensors, safetensors.opened),
     (checkpoint.is_zip, checkpoint.opened),
     (checkpoint.is_legacy, checkpoint.opened_legacy),
+    (gguf.is_gguf, gguf.opened),
 )
 
 

@@ -162,5 +162,5 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
         types={name: kind for file in opened.values() for name, kind in file.types.items()},
         stored={name: shape for file in opened.values() for name, shape in file.stored.items()},
         rows=frozenset[str]().union(*(file.rows for file in opened.values())),
-        elsewhere={name: known for file in opened.values() for name, known in file.elsewhere.items()},
+        called=lambda name: next((here for file in opened.values() if (here := file.called(name)) in where), ""),
     )  # fmt: skip
