@@ -154,7 +154,6 @@ OTHERS = {
     "a tar archive": (bytes(257) + b"ustar\0", "tar -xf"),
     "a Python pickle": (b"\x80\x04\x95\0", "runs code"),
     "a msgpack file": (b"\x81\xa6params\x81", "Flax"),
-    "what looks like an ONNX model": (b"\x08\x0a\x12\x07pytorch", "exported from"),
     "a web page": (b"\n<!DOCTYPE html><html>", "fetch the file itself"),
     "an OpenVINO model": (b'<?xml version="1.0"?>\n<net name="m">', "converted from"),
     "JSON": (b'{"a": 1}', "index of its shards"),

@@ -25,8 +25,6 @@ _LAYOUTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
      "save the state dict with safetensors or torch.save: unpickling anything else runs code"),
     (re.compile(rb"(?:[\x81-\x8f]|\xde..|\xdf....)[\xa1-\xbf\xd9]", re.DOTALL), "a msgpack file, as Flax writes it",
      "copy the arrays by name into a state dict: Flax stores kernels transposed"),
-    (re.compile(rb"\x08[\x01-\x1f](?:\x10.)?[\x12\x1a\x22\x28\x32\x3a\x42]", re.DOTALL), "what looks like an ONNX model",
-     "give the state dict that it was exported from: exporters fold batch norm into the weights"),
     (re.compile(rb"\s*<\?xml.*<net\b", re.DOTALL), "an OpenVINO model", "give the state dict that it was converted from"),
     (re.compile(rb"\s*<(?:!doctype\s+html|html|head)", re.IGNORECASE), "a web page",
      "the address answered with a page, often one to sign in at; fetch the file itself"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import checkpoint, foreign, gguf, safetensors, shards
+from modelmark.suspects.files import checkpoint, foreign, gguf, onnx, safetensors, shards
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
@@ -21,6 +21,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (checkpoint.is_zip, checkpoint.opened),
     (checkpoint.is_legacy, checkpoint.opened_legacy),
     (gguf.is_gguf, gguf.opened),
+    (onnx.is_onnx, onnx.opened),
 )
 
 
