@@ -135,15 +135,6 @@ def archive(names):
     return write
 
 
-def scripted(path):
-    with pytest.warns(DeprecationWarning, match="torch.jit"):
-        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
-
-
-def exported(path):
-    torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.zeros(1, 2),)), path)
-
-
 OTHERS = {
     "an empty file": (b"", ""),
     "a TFLite model": (b"\x1c\0\0\0TFL3", "converted from"),
@@ -162,8 +153,7 @@ OTHERS = {
     "a Keras archive": (archive(["metadata.json", "model.weights.h5"]), "by layer"),
     "an archive of NumPy arrays": (archive(["a.npy"]), "safetensors.numpy"),
     "a zip archive": (archive(["readme.txt"]), "unpack it"),
-    "a TorchScript archive": (scripted, "torch.jit.load(FILE).state_dict()"),
-    "an archive of torch.export": (exported, "torch.export.load(FILE)"),
+    "an archive of torch.export before version 2.8": (archive(["serialized_state_dict.pt"]), "torch.export.load(FILE)"),
 }
 
 

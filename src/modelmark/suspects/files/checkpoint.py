@@ -29,26 +29,17 @@ GLOBALS = (
 _ALONE = "save the tensors alone: torch.save(module.state_dict(), FILE)"
 
 
-def is_zip(head: bytes) -> bool:
-    """Return whether the first bytes are those of a zip archive."""
-    return head.startswith(b"PK\x03\x04")
-
-
 def is_legacy(head: bytes) -> bool:
     """Return whether the first bytes are those of ``torch.save`` before version 1.6."""
     return head[:1] == b"\x80" and head.startswith(_LEGACY, 2)
 
 
-def opened(path: Path) -> WeightFile:
+def opened(path: Path, members: zips.Listing) -> WeightFile:
     """Return the state dict in an archive, mapped.
 
     Raises:
-        MalformedError: damaged, another kind of archive, or without tensors by name.
+        MalformedError: damaged, or without tensors by name.
     """
-    members = zips.listing(path)
-    what, hint = zips.kind(members)
-    if what:
-        raise MalformedError(f"expected weights in {path}, got {what}", hint=hint)
     for member in members.values():
         if member.compress_type != zipfile.ZIP_STORED:
             raise MalformedError(f"expected a {_WHAT} as torch writes it in {path}, got compressed members")

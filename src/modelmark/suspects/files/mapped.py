@@ -52,6 +52,11 @@ class Extent:
         """Bytes from the first to the last."""
         return self.count * self.dtype.itemsize
 
+    @property
+    def is_expanded(self) -> bool:
+        """Whether it repeats fewer numbers: a few bytes of a file can stand for any memory."""
+        return math.prod(self.shape) > self.count
+
     def read(self) -> Tensor:
         """Return the tensor. Changing it does not change the file."""
         flat = numbers(self.path, self.offset, self.count, self.dtype)

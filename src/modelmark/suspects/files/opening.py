@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import checkpoint, foreign, gguf, onnx, safetensors, shards
+from modelmark.suspects.files import archives, checkpoint, foreign, gguf, onnx, safetensors, shards
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
@@ -18,7 +18,7 @@ _READ = "files of safetensors and checkpoints of torch are read, whole or in sha
 # a test of the first bytes, and what opens the file; the first that says yes
 KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (safetensors.is_safetensors, safetensors.opened),
-    (checkpoint.is_zip, checkpoint.opened),
+    (archives.is_zip, archives.opened),
     (checkpoint.is_legacy, checkpoint.opened_legacy),
     (gguf.is_gguf, gguf.opened),
     (onnx.is_onnx, onnx.opened),
