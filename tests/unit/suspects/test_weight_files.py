@@ -138,7 +138,6 @@ def archive(names):
 OTHERS = {
     "an empty file": (b"", ""),
     "a TFLite model": (b"\x1c\0\0\0TFL3", "converted from"),
-    "an HDF5 file": (b"\x89HDF\r\n\x1a\n" + bytes(8), "by layer"),
     "a NumPy array": (b"\x93NUMPY\x01\0", "safetensors.numpy"),
     "a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     "a gzip file": (b"\x1f\x8b\x08\0", "gunzip"),
@@ -150,7 +149,6 @@ OTHERS = {
     "JSON": (b'{"a": 1}', "index of its shards"),
     "text": (b"hello there\n", "are read, whole or in shards"),
     "a file that begins with 00 01 02 03": (bytes(range(100)), "are read"),
-    "a Keras archive": (archive(["metadata.json", "model.weights.h5"]), "by layer"),
     "an archive of NumPy arrays": (archive(["a.npy"]), "safetensors.numpy"),
     "a zip archive": (archive(["readme.txt"]), "unpack it"),
     "an archive of torch.export before version 2.8": (archive(["serialized_state_dict.pt"]), "torch.export.load(FILE)"),

@@ -6,8 +6,6 @@ import re
 SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
     (4, b"TFL3", "a TFLite model", "give the state dict that it was converted from"),
     (4, b"ET1", "an ExecuTorch program", "give the state dict that it was exported from"),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it",
-     "build the network in torch and copy the weights by layer: Keras stores them transposed"),
     (0, b"\x93NUMPY", "a NumPy array without a name", "save it by name with safetensors.numpy.save_file"),
     (0, b"version https://git-lfs", "a pointer of Git LFS in place of the file", "fetch the file itself: git lfs pull"),
     (0, b"\x1f\x8b", "a gzip file", "unpack it first: gunzip, or tar -xzf"),

@@ -52,13 +52,15 @@ def place(path: Path, member: zipfile.ZipInfo) -> int:
     """
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise MalformedError(f"expected {member.filename} in {path} as it is, got it compressed"[:300])
-    with path.open("rb") as stream:
-        stream.seek(max(member.header_offset, 0))
-        head = stream.read(_LOCAL.size)
+    begin, head = member.header_offset, b""
+    if 0 <= begin < path.stat().st_size:
+        with path.open("rb") as stream:
+            stream.seek(begin)
+            head = stream.read(_LOCAL.size)
     if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
         raise MalformedError(f"expected {member.filename} in {path} where its listing says, got something else"[:300])
     *_, name, extra = _LOCAL.unpack(head)
-    return member.header_offset + _LOCAL.size + name + extra
+    return begin + _LOCAL.size + name + extra
 
 
 def content(path: Path, member: zipfile.ZipInfo, most: int = HEADER) -> bytes:
@@ -69,8 +71,9 @@ def content(path: Path, member: zipfile.ZipInfo, most: int = HEADER) -> bytes:
     """
     if member.file_size > most:
         raise MalformedError(f"expected names and shapes of at most {most} bytes in {path}, got {member.file_size}")
+    begin = place(path, member)
     with path.open("rb") as stream:
-        stream.seek(place(path, member))
+        stream.seek(begin)
         data = stream.read(member.file_size)
     if len(data) < member.file_size:
         raise MalformedError(f"expected all of {member.filename} in {path}, it ends within"[:300])
