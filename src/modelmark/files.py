@@ -90,14 +90,27 @@ def read(path: Path, *, limit: int, what: str) -> bytes:
     Raises:
         MalformedError: missing, unreadable, empty or larger than ``limit``.
     """
+    return _read(path, limit, None, what)
+
+
+def head(path: Path, count: int, *, what: str) -> bytes:
+    """Return the first ``count`` bytes of a file of any size, fewer if it is shorter.
+
+    Raises:
+        MalformedError: missing, unreadable or empty.
+    """
+    return _read(path, None, count, what)
+
+
+def _read(path: Path, limit: int | None, count: int | None, what: str) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise MalformedError(f"expected {what} at {path}, got something that is not a file")
         with path.open("rb") as stream:
-            if status.st_size > limit:
+            if limit is not None and status.st_size > limit:
                 raise MalformedError(f"expected {what} of at most {limit} bytes at {path}, got {status.st_size}")
-            data = stream.read(status.st_size)
+            data = stream.read(status.st_size if count is None else count)
     except FileNotFoundError:
         raise MalformedError(f"expected {what} at {path}, found none") from None
     except OSError as error:

@@ -135,9 +135,7 @@ def test_inspect_reads_every_kind_and_refuses_what_is_damaged(owner, run):
     (owner / "b.claim").write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
     assert run("inspect", owner / "b.claim").status == 3
     (owner / "nothing").write_bytes(b"\x00\x01")
-    refused(
-        run("inspect", owner / "nothing"), 3, "expected a key, an identity, a document of a dispute or a transcript"
-    )
+    refused(run("inspect", owner / "nothing"), 3, "a document of a dispute, a transcript or weights")
 
 
 def test_each_wrong_thing_handed_as_a_response_is_named_with_a_way_on(owner, run, authority):

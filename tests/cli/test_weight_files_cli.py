@@ -80,12 +80,12 @@ def test_white_box_marks_are_read_beside_another_head(run, story, state, tmp_pat
 
 
 def test_what_is_no_weight_file_is_one_line_and_a_hint(run, story, tmp_path):
-    (tmp_path / "w.safetensors").write_bytes(b"GGUF\3\0\0\0")
+    (tmp_path / "w.safetensors").write_bytes(b"\x08\0\0\0ET12")
     ran = run("verify", story / "adi.key", "--weights", tmp_path / "w.safetensors")
     assert ran.status == 3
     error, hint = ran.err.splitlines()
-    assert error.endswith("got a GGUF file")
-    assert hint.startswith("modelmark: hint: load it with transformers")
+    assert error.endswith("got an ExecuTorch program")
+    assert hint.startswith("modelmark: hint: give the state dict")
 
 
 def test_names_in_files_do_not_reach_the_terminal_as_they_are(run, story, state, tmp_path):

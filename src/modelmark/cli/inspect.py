@@ -1,4 +1,4 @@
-"""``modelmark inspect``: what a file says openly: a key, an identity, a document of a dispute, a transcript."""
+"""``modelmark inspect``: what a file says openly: a key, an identity, a document of a dispute, a transcript, weights."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,15 +6,20 @@ from typing import Annotated, Any
 import typer
 
 from modelmark.cli.options import Json
-from modelmark.cli.terminal import say, show
+from modelmark.cli.terminal import plain, say, show
 from modelmark.errors import MalformedError
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a key, an identity, or a document of a dispute")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="a key, an identity, a document of a dispute, or weights")
+    ],
     json: Json = False,
 ) -> None:
-    """Show what a file says openly. Documents are shown only if everyone they name has signed them."""
+    """Show what a file says openly; of weights the layers, their shapes and types, without a key.
+
+    Documents are shown only if everyone they name has signed them.
+    """
     from json import dumps
 
     found = _read(file)
@@ -27,10 +32,15 @@ def run(
     elif found["type"] in ("modelmark.key", "modelmark.identity"):
         found["encrypted"] = False
     shown = {name: value for name, value in found.items() if name not in ("type", "v")}
+    tensors = shown.pop("tensors", {})
     if found["type"] != "modelmark.key":
         shown = {"type": found["type"], **shown}
     for name, value in _flat(shown):
         show(f"{name:12} {value}")
+    for name, tensor in tensors.items():
+        sizes = "x".join(map(str, tensor["shape"])) or "scalar"
+        turned = f", read as {'x'.join(map(str, tensor['read_as']))}" if "read_as" in tensor else ""
+        show(f"{plain(name)} {sizes} {tensor['kind']}{turned}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -40,7 +50,9 @@ def _read(path: Path) -> dict[str, Any]:
     from modelmark.claim.papers import envelope, identity, records, schemas, transcript
     from modelmark.marks import keyfile
 
-    with_magic = files.read(path, limit=keyfile.MAX_FILE, what="a file of modelmark")[:32]
+    if path.is_dir():
+        return _weights(path)
+    with_magic = files.head(path, 32, what="a file of modelmark or of weights")
     if with_magic.startswith(identity.MAGIC):
         signers, sealed = identity.inspect(path)
         public = {signer.algorithm: signer.public for signer in signers}
@@ -64,10 +76,25 @@ def _read(path: Path) -> dict[str, Any]:
         known = {"type": "modelmark.transcript", "v": version, "digest": record.digest}
         return known | records.dump(record.head) | count
     if not with_magic.startswith(keyfile.MAGIC):
-        raise MalformedError(
-            f"expected a key, an identity, a document of a dispute or a transcript, {path} is something else"
-        )
+        return _weights(path)
     return {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(keyfile.inspect(path))}
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    """Return the container and every tensor with the shape and the type that the container gives it."""
+    from modelmark.suspects.files import open_weights
+
+    try:
+        file = open_weights(path)
+    except MalformedError as error:
+        raise MalformedError(str(error).replace("expected weights in", _EXPECTED, 1), hint=error.hint) from None
+    tensors: dict[str, dict[str, Any]] = {}
+    for name in file.shapes if file.in_order else file.names:
+        stored, read_as = file.stored.get(name, file.shapes[name]), file.shapes[name]
+        turned = {} if stored == read_as else {"read_as": list(read_as)}
+        tensors[name] = {"shape": list(stored), "kind": file.types.get(name, ""), **turned}
+    lines = {"notes": list(file.notes)} if file.notes else {}
+    return {"type": "weights", "container": file.what, "count": len(tensors), **lines, "tensors": tensors}
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -93,5 +120,6 @@ def _listed(items: list[Any], name: str) -> list[tuple[str, str]]:
     return found
 
 
+_EXPECTED = "expected a key, an identity, a document of a dispute, a transcript or weights in"
 _SHOWN = 20
 """Entries of a list that are shown; --json shows all."""

@@ -32,10 +32,14 @@ def application() -> typer.Typer:
 
 def say(text: str) -> None:
     """Write one line for people; what names in files may hold beside letters is not sent to a terminal."""
-    plain = "".join(
+    print(f"modelmark: {plain(text)}", file=sys.stderr)  # noqa: T201
+
+
+def plain(text: str) -> str:
+    """Return a line of text as a terminal may have it: what is no letter, and what is too long, is left out."""
+    return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:_LONGEST]
     )
-    print(f"modelmark: {plain}", file=sys.stderr)  # noqa: T201
 
 
 def show(text: str) -> None:

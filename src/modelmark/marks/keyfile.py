@@ -11,6 +11,7 @@ trigger family, no count. ``docs/spec/key-file.md`` is the specification.
 """
 
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,15 @@ def read(path: Path | str) -> Locked:
         header["scheme"], header["fingerprint"], header["created"], header["self_check"], header["kdf"] is not None
     )
     return Locked(shown, path, header, line, body)
+
+
+def is_key(path: Path) -> bool:
+    """Return whether a file begins as a key file does."""
+    try:
+        with path.open("rb") if path.is_file() else BytesIO() as stream:
+            return stream.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def inspect(path: Path) -> Header:

@@ -18,10 +18,11 @@ from modelmark.networks import layers, taps
 from modelmark.suspects import weights
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, fed
-from modelmark.suspects.files import Fitted, WeightFile, fitted, name_of, weight_of
+from modelmark.suspects.files import Fitted, WeightFile, fitted, name_of
 from modelmark.suspects.files.factors import Computed, multiplied
+from modelmark.suspects.finding import found_in, layout_of, rows_of, size_of
 from modelmark.suspects.module import WhiteBox, finite, logits
-from modelmark.suspects.places import Layout, Place, chosen, guessed, in_order
+from modelmark.suspects.places import Layout, Place, chosen
 from modelmark.suspects.rows import Filters, beside
 
 MOST_TIMES, MOST_ANYWAY = 8, 2**24
@@ -137,43 +138,34 @@ class State:
         return plain.eval()
 
     def _weights(self, place: Place) -> list[Array]:
-        found = None
-        with contextlib.suppress(MismatchError):
-            found = weight_of(self._file, place.path)
-        if found is not None:
-            layout = guessed(tuple(found.shape), place.width, place.layout)
+        whole, _ = multiplied(self._file)
+        try:
+            name = name_of(whole, place.path)
+        except MismatchError:
+            pass
+        else:
+            found, layout = whole.tensor(name), layout_of(whole, name, place)
             if layout is None:
                 width = found.numel() // max(len(found), 1)
                 raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
-            return [*finite([_rows(found, layout)], "weights")]
-        whole, _ = multiplied(self._file)
-        layouts = {
-            name: layout
-            for name, shape in whole.shapes.items()
-            if (layout := guessed(shape, place.width, place.layout))
-        }
+            return [*finite([rows_of(found, layout)], "weights")]
+        layouts = {name: layout for name in whole.shapes if (layout := layout_of(whole, name, place))}
         names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
         self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
-        return [*finite((_rows(whole.tensor(name), layouts[name]) for name in names), "weights")]
+        return [*finite((rows_of(whole.tensor(name), layouts[name]) for name in names), "weights")]
 
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where the file has none of that size."""
         whole, made = multiplied(self._file)
         wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
-        names: list[str | None] = []
-        for place in probe.places:
-            name = None
-            with contextlib.suppress(MismatchError):
-                name = name_of(whole, place.path)
-            names.append(name)
-        if not any(names):
-            names = in_order(_sizes(whole.shapes, probe.places), wanted)
-            if any(names):
-                self.notes |= {"no layers of the key's names, read by their sizes and order": None}
+        names, guesses = found_in(whole, probe.places, wanted)
+        if guesses:
+            there = "layers" if guesses < len(names) else "no layers"
+            self.notes |= {f"{there} of the key's names, {guesses} read by their sizes and order": None}
         found: list[Filters | None] = []
         for place, size, name in zip(probe.places, wanted, names, strict=True):
-            layout = None if name is None else guessed(whole.shapes[name], place.width, place.layout)
-            if name is None or layout is None or _size(layout, whole.shapes[name]) != size:
+            layout = None if name is None else layout_of(whole, name, place)
+            if name is None or layout is None or size_of(layout, whole.shapes[name]) != size:
                 found.append(None)
             else:
                 found.append(Filters(size[0], partial(self._filters, name, layout, made.get(name))))
@@ -182,7 +174,7 @@ class State:
     def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Tensor:
         """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
         read = self._file.again()
-        return _rows(computed.product(*map(read, computed.parts)) if computed else read(name), layout)
+        return rows_of(computed.product(*map(read, computed.parts)) if computed else read(name), layout)
 
     def _fresh(self, arch: str, feed: Feed) -> nn.Module:
         if not arch:
@@ -238,29 +230,3 @@ def _refusing(network: nn.Module, missing: Sequence[str]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _rows(weight: Tensor, layout: Layout) -> Tensor:
-    filters, _ = layout.size(weight.shape)
-    return weight.permute(layout.order(weight.dim())).reshape(filters, -1)
-
-
-def _sizes(shapes: Mapping[str, Sequence[int]], places: Sequence[Place]) -> dict[str, tuple[int, int]]:
-    """Return filters and M of each tensor that holds filters as wide as one of the places', in the order of their numbers."""
-    found = {}
-    for name in sorted(shapes, key=_counted):
-        fits = (guessed(shapes[name], place.width, place.layout) for place in places)
-        if layout := next((fit for fit in fits if fit), None):
-            found[name] = _size(layout, shapes[name])
-    return found
-
-
-def _size(layout: Layout, shape: Sequence[int]) -> tuple[int, int]:
-    """Return the number of filters and M."""
-    filters, kernel = layout.size(shape)
-    return filters, math.prod(kernel)
-
-
-def _counted(name: str) -> list[tuple[bool, int, str]]:
-    """Return what sorts ``layer.2`` before ``layer.10``."""
-    return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in name.split(".")]

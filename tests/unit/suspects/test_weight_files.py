@@ -135,37 +135,23 @@ def archive(names):
     return write
 
 
-def scripted(path):
-    with pytest.warns(DeprecationWarning, match="torch.jit"):
-        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
-
-
-def exported(path):
-    torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.zeros(1, 2),)), path)
-
-
 OTHERS = {
     "an empty file": (b"", ""),
-    "a GGUF file": (b"GGUF\x03\0\0\0", "gguf_file=FILE"),
     "a TFLite model": (b"\x1c\0\0\0TFL3", "converted from"),
-    "an HDF5 file": (b"\x89HDF\r\n\x1a\n" + bytes(8), "by layer"),
     "a NumPy array": (b"\x93NUMPY\x01\0", "safetensors.numpy"),
     "a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     "a gzip file": (b"\x1f\x8b\x08\0", "gunzip"),
     "a tar archive": (bytes(257) + b"ustar\0", "tar -xf"),
     "a Python pickle": (b"\x80\x04\x95\0", "runs code"),
     "a msgpack file": (b"\x81\xa6params\x81", "Flax"),
-    "what looks like an ONNX model": (b"\x08\x0a\x12\x07pytorch", "exported from"),
     "a web page": (b"\n<!DOCTYPE html><html>", "fetch the file itself"),
     "an OpenVINO model": (b'<?xml version="1.0"?>\n<net name="m">', "converted from"),
     "JSON": (b'{"a": 1}', "index of its shards"),
     "text": (b"hello there\n", "are read, whole or in shards"),
     "a file that begins with 00 01 02 03": (bytes(range(100)), "are read"),
-    "a Keras archive": (archive(["metadata.json", "model.weights.h5"]), "by layer"),
     "an archive of NumPy arrays": (archive(["a.npy"]), "safetensors.numpy"),
     "a zip archive": (archive(["readme.txt"]), "unpack it"),
-    "a TorchScript archive": (scripted, "torch.jit.load(FILE).state_dict()"),
-    "an archive of torch.export": (exported, "torch.export.load(FILE)"),
+    "an archive of torch.export before version 2.8": (archive(["serialized_state_dict.pt"]), "torch.export.load(FILE)"),
 }
 
 

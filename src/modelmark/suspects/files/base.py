@@ -39,6 +39,11 @@ class WeightFile:
         notes: what was chosen and what was left aside, a line each.
         unreadable: entries that should be tensors, each with what it is instead.
         aliases: names that the writer left out because they share another's tensor.
+        types: of every tensor, in the container's own words.
+        stored: shapes as they are in the container, where it lays tensors out otherwise than torch does.
+        rows: tensors whose first axis is known to count the filters: the container says what its layers are.
+        called: returns what a tensor that torch calls so is called here, or an empty word: containers have names of their own.
+        in_order: whether ``shapes`` stand in the order of the network.
     """
 
     path: Path
@@ -49,6 +54,11 @@ class WeightFile:
     notes: tuple[str, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    rows: frozenset[str] = frozenset()
+    called: Callable[[str], str] = field(default=lambda name: "", repr=False)
+    in_order: bool = False
 
     @property
     def names(self) -> list[str]:

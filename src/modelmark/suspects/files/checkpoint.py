@@ -29,26 +29,17 @@ GLOBALS = (
 _ALONE = "save the tensors alone: torch.save(module.state_dict(), FILE)"
 
 
-def is_zip(head: bytes) -> bool:
-    """Return whether the first bytes are those of a zip archive."""
-    return head.startswith(b"PK\x03\x04")
-
-
 def is_legacy(head: bytes) -> bool:
     """Return whether the first bytes are those of ``torch.save`` before version 1.6."""
     return head[:1] == b"\x80" and head.startswith(_LEGACY, 2)
 
 
-def opened(path: Path) -> WeightFile:
+def opened(path: Path, members: zips.Listing) -> WeightFile:
     """Return the state dict in an archive, mapped.
 
     Raises:
-        MalformedError: damaged, another kind of archive, or without tensors by name.
+        MalformedError: damaged, or without tensors by name.
     """
-    members = zips.listing(path)
-    what, hint = zips.kind(members)
-    if what:
-        raise MalformedError(f"expected weights in {path}, got {what}", hint=hint)
     for member in members.values():
         if member.compress_type != zipfile.ZIP_STORED:
             raise MalformedError(f"expected a {_WHAT} as torch writes it in {path}, got compressed members")
@@ -70,7 +61,10 @@ def opened_legacy(path: Path) -> WeightFile:
 def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> WeightFile:
     require_names(path, found.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
-    return WeightFile(path, _WHAT, shapes, found.read, again, notes=found.notes, unreadable=found.unreadable)
+    types = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in found.tensors.items()}
+    return WeightFile(
+        path, _WHAT, shapes, found.read, again, notes=found.notes, unreadable=found.unreadable, types=types
+    )
 
 
 def _chosen(path: Path, is_mapped: bool) -> nested.Chosen:

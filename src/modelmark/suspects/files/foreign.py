@@ -4,11 +4,8 @@ import re
 
 # where the sign stands, the sign, what has it, the way on
 SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"GGUF", "a GGUF file", "load it with transformers: from_pretrained(FOLDER, gguf_file=FILE), then save_pretrained"),
     (4, b"TFL3", "a TFLite model", "give the state dict that it was converted from"),
     (4, b"ET1", "an ExecuTorch program", "give the state dict that it was exported from"),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it",
-     "build the network in torch and copy the weights by layer: Keras stores them transposed"),
     (0, b"\x93NUMPY", "a NumPy array without a name", "save it by name with safetensors.numpy.save_file"),
     (0, b"version https://git-lfs", "a pointer of Git LFS in place of the file", "fetch the file itself: git lfs pull"),
     (0, b"\x1f\x8b", "a gzip file", "unpack it first: gunzip, or tar -xzf"),
@@ -26,8 +23,6 @@ _LAYOUTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
      "save the state dict with safetensors or torch.save: unpickling anything else runs code"),
     (re.compile(rb"(?:[\x81-\x8f]|\xde..|\xdf....)[\xa1-\xbf\xd9]", re.DOTALL), "a msgpack file, as Flax writes it",
      "copy the arrays by name into a state dict: Flax stores kernels transposed"),
-    (re.compile(rb"\x08[\x01-\x1f](?:\x10.)?[\x12\x1a\x22\x28\x32\x3a\x42]", re.DOTALL), "what looks like an ONNX model",
-     "give the state dict that it was exported from: exporters fold batch norm into the weights"),
     (re.compile(rb"\s*<\?xml.*<net\b", re.DOTALL), "an OpenVINO model", "give the state dict that it was converted from"),
     (re.compile(rb"\s*<(?:!doctype\s+html|html|head)", re.IGNORECASE), "a web page",
      "the address answered with a page, often one to sign in at; fetch the file itself"),

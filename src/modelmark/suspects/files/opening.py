@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import checkpoint, foreign, safetensors, shards
+from modelmark.suspects.files import archives, checkpoint, foreign, gguf, hdf5, onnx, safetensors, shards
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
@@ -18,8 +18,11 @@ _READ = "files of safetensors and checkpoints of torch are read, whole or in sha
 # a test of the first bytes, and what opens the file; the first that says yes
 KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (safetensors.is_safetensors, safetensors.opened),
-    (checkpoint.is_zip, checkpoint.opened),
+    (archives.is_zip, archives.opened),
     (checkpoint.is_legacy, checkpoint.opened_legacy),
+    (gguf.is_gguf, gguf.opened),
+    (hdf5.is_hdf5, hdf5.opened),
+    (onnx.is_onnx, onnx.opened),
 )
 
 
@@ -31,7 +34,7 @@ def open_weights(path: Path | str) -> WeightFile:
     """
     path = Path(path)
     if path.is_dir():
-        path, parts = shards.inside(path, _is_weights)
+        path, parts = shards.inside(path, is_weights)
         return shards.joined(path, parts, _file) if parts else _opened(path)
     return _opened(path)
 
@@ -67,7 +70,8 @@ def _unchanging(path: Path, opener: Opener) -> WeightFile:
     return replace(file, again=again)
 
 
-def _is_weights(path: Path) -> bool:
+def is_weights(path: Path) -> bool:
+    """Return whether the first bytes of a file are those of weights that are read."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     return any(is_kind(head) for is_kind, _ in KINDS)

@@ -34,7 +34,8 @@ def opened(path: Path) -> WeightFile:
         raise MalformedError(f"expected {_WHAT} in {path}, got a damaged file: {error}"[:200]) from None
     shapes = {name: tuple(entry["shape"]) for name, entry in found.items()}
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
-    return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases)
+    types = {name: str(entry["dtype"]) for name, entry in found.items()}
+    return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases, types=types)
 
 
 def _mapped(path: Path) -> Reader:

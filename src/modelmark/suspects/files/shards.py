@@ -159,4 +159,8 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
         notes=tuple(dict.fromkeys(note for file in opened.values() for note in file.notes)),
         unreadable={name: why for file in opened.values() for name, why in file.unreadable.items()},
         aliases={name: kept for file in opened.values() for name, kept in file.aliases.items()},
+        types={name: kind for file in opened.values() for name, kind in file.types.items()},
+        stored={name: shape for file in opened.values() for name, shape in file.stored.items()},
+        rows=frozenset[str]().union(*(file.rows for file in opened.values())),
+        called=lambda name: next((here for file in opened.values() if (here := file.called(name)) in where), ""),
     )  # fmt: skip

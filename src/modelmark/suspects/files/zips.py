@@ -1,6 +1,7 @@
-"""Zip archives: their listing, read with a limit, and what a listing says that the archive is."""
+"""Zip archives: their listing, read with a limit, and where a member's bytes lie."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -8,24 +9,7 @@ from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import HEADER
 
 Listing = dict[str, zipfile.ZipInfo]
-
-# (ending of a member, what an archive with such a member is, the way on)
-KINDS = (
-    (
-        "constants.pkl",
-        "a TorchScript archive",
-        "save its tensors: torch.save(torch.jit.load(FILE).state_dict(), OUT); a frozen one has none by name",
-    ),
-    (
-        "model_weights_config.json",
-        "an archive of torch.export",
-        "save its tensors: torch.save(dict(torch.export.load(FILE).state_dict), OUT)",
-    ),
-    ("data.pkl", "", ""),  # a torch checkpoint; the two above may hold such a member as well
-    (".weights.h5", "a Keras archive", "build the network in torch and copy the weights by layer: Keras stores them transposed"),
-    (".npy", "an archive of NumPy arrays", "save them by name with safetensors.numpy.save_file(dict(numpy.load(FILE)), OUT)"),
-    ("/com.apple.CoreML/model.mlmodel", "a Core ML package", "give the state dict that it was converted from"),
-)  # fmt: skip
+_LOCAL = struct.Struct("<26xHH")  # what stands before a member: lengths of its name and of what is extra
 
 
 class _Bounded(io.FileIO):
@@ -60,9 +44,37 @@ def listing(path: Path) -> Listing:
     return found
 
 
-def kind(members: Listing) -> tuple[str, str]:
-    """Return what an archive is and the way on; two empty words where it is a torch checkpoint."""
-    for ending, what, hint in KINDS:
-        if any(name.endswith(ending) for name in members):
-            return what, hint
-    return "a zip archive", "unpack it and name the file of weights in it"
+def place(path: Path, member: zipfile.ZipInfo) -> int:
+    """Return where the bytes of a member begin in an archive that holds them as they are.
+
+    Raises:
+        MalformedError: it is compressed, or does not lie where the listing says.
+    """
+    if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+        raise MalformedError(f"expected {member.filename} in {path} as it is, got it compressed"[:300])
+    begin, head = member.header_offset, b""
+    if 0 <= begin < path.stat().st_size:
+        with path.open("rb") as stream:
+            stream.seek(begin)
+            head = stream.read(_LOCAL.size)
+    if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
+        raise MalformedError(f"expected {member.filename} in {path} where its listing says, got something else"[:300])
+    *_, name, extra = _LOCAL.unpack(head)
+    return begin + _LOCAL.size + name + extra
+
+
+def content(path: Path, member: zipfile.ZipInfo, most: int = HEADER) -> bytes:
+    """Return the bytes of a member that holds names and shapes, as it is.
+
+    Raises:
+        MalformedError: see ``place``; or it is longer than ``most``, or cut off.
+    """
+    if member.file_size > most:
+        raise MalformedError(f"expected names and shapes of at most {most} bytes in {path}, got {member.file_size}")
+    begin = place(path, member)
+    with path.open("rb") as stream:
+        stream.seek(begin)
+        data = stream.read(member.file_size)
+    if len(data) < member.file_size:
+        raise MalformedError(f"expected all of {member.filename} in {path}, it ends within"[:300])
+    return data

@@ -1,0 +1,227 @@
+"""GGUF, the container of llama.cpp: metadata and tensors by name, packed in blocks; the library ``gguf`` unpacks them.
+
+Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3. The header is read here: the library's own
+reader makes an object of every word of a vocabulary, 250 MB for 128,000 of them.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modelmark.errors import MalformedError, MissingPackageError
+from modelmark.suspects.files import ggufnames
+from modelmark.suspects.files.base import HEADER, NAMES, WeightFile, require_names
+from modelmark.suspects.files.mapped import Extent, octets, remembering, require_shape, require_together
+
+MAGIC = b"GGUF"
+# types of metadata that are numbers, as struct spells them; 8 is a text, 9 an array
+_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_TEXT, _ARRAY = 8, 9
+# types that torch holds as they are
+_PLAIN = {
+    "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64,
+    "I8": torch.int8, "I16": torch.int16, "I32": torch.int32, "I64": torch.int64,
+}  # fmt: skip
+_PIECE = 2**20  # numbers unpacked at a time
+
+
+def is_gguf(head: bytes) -> bool:
+    """Return whether the first bytes are those of GGUF."""
+    return head.startswith(MAGIC)
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A tensor in blocks of ``block`` numbers in ``nbytes`` bytes each."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    kind: Any
+    block: int
+    nbytes: int
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape) // self.block * self.nbytes
+
+    def read(self, library: ModuleType) -> Tensor:
+        raw = octets(self.path, self.offset, self.size)
+        made, step = np.empty(math.prod(self.shape), np.float32), _PIECE // self.block
+        for start in range(0, len(raw) // self.nbytes, step):
+            piece = raw[start * self.nbytes : (start + step) * self.nbytes].reshape(-1, self.nbytes)
+            made[start * self.block : (start + len(piece)) * self.block] = library.dequantize(piece, self.kind).ravel()
+        return torch.from_numpy(made).reshape(self.shape)
+
+
+class _Header:
+    """Bytes that are taken from the front, up to ``HEADER``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._at = path, len(MAGIC)
+        with path.open("rb") as stream:
+            self._data = stream.read(HEADER)
+        self.version = self.take("I")[0]
+        if self.version not in (2, 3):
+            raise MalformedError(f"expected GGUF of version 2 or 3 in {path}, got {self.version}")
+        self.tensors, self.fields = self.take("QQ")
+
+    def take(self, form: str) -> tuple[Any, ...]:
+        """Return numbers."""
+        start = self._skip(struct.calcsize("<" + form))
+        return struct.unpack_from("<" + form, self._data, start)
+
+    def text(self) -> str:
+        """Return a text with its length before it."""
+        (length,) = self.take("Q")
+        start = self._skip(length)
+        return self._data[start : start + length].decode(errors="replace")
+
+    def value(self) -> Any:
+        """Return a number, a text, or None of an array."""
+        (kind,) = self.take("I")
+        if kind == _TEXT:
+            return self.text()
+        if kind != _ARRAY:
+            return self.take(self._number(kind))[0]
+        kind, count = self.take("IQ")
+        if kind == _TEXT:
+            for _ in range(count):
+                self._skip(self.take("Q")[0])
+        else:
+            self._skip(count * struct.calcsize("<" + self._number(kind)))
+        return None
+
+    @property
+    def at(self) -> int:
+        """Bytes taken."""
+        return self._at
+
+    def _number(self, kind: int) -> str:
+        if kind not in _NUMBERS:
+            raise MalformedError(f"expected GGUF in {self._path}, got metadata of an unknown type {kind}")
+        return _NUMBERS[kind]
+
+    def _skip(self, count: int) -> int:
+        start = self._at
+        self._at += count
+        if self._at > len(self._data):
+            raise MalformedError(
+                f"expected GGUF in {self._path}, its header ends within",
+                hint="the file was cut off, as an interrupted download leaves it; fetch it again",
+            )
+        return start
+
+
+def opened(path: Path) -> WeightFile:
+    """Return the tensors, mapped; packed ones are unpacked to float32 when they are asked for.
+
+    Raises:
+        MalformedError: truncated or damaged, or of another version.
+        MissingPackageError: gguf is not installed.
+    """
+    try:
+        from gguf import constants, quants
+    except ImportError:
+        raise MissingPackageError(
+            "expected gguf to be installed to read GGUF", hint="pip install 'modelmark[gguf]'"
+        ) from None
+    header = _Header(path)
+    if header.tensors > NAMES:
+        raise MalformedError(f"expected at most {NAMES} tensors in {path}, got {header.tensors}")
+    fields = {header.text(): header.value() for _ in range(_counted(path, header.fields))}
+    found: dict[str, Extent | _Packed] = {}
+    types: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    listed = list(_listed(path, header))
+    alignment = fields.get("general.alignment", 32)
+    if type(alignment) is not int or not 1 <= alignment <= 2**20:
+        raise MalformedError(f"expected an alignment in {path}, got {alignment!r}"[:200])
+    start = -(-header.at // alignment) * alignment
+    for name, shape, number, offset in listed:
+        if name in types or name in unreadable:
+            raise MalformedError(f"expected every name once in {path}, got {name!r} twice"[:300])
+        kind = constants.GGMLQuantizationType(number) if number in _known(constants) else None
+        if kind is not None and kind.name in _PLAIN:
+            found[name] = Extent(path, start + offset, _PLAIN[kind.name], shape)
+        elif kind is not None and _unpacks(quants, kind, nbytes := constants.GGML_QUANT_SIZES[kind][1]):
+            block = constants.GGML_QUANT_SIZES[kind][0]
+            found[name] = _Packed(path, start + offset, shape, kind, block, nbytes)
+        else:
+            unreadable[name] = f"of type {kind.name if kind else number}, which gguf does not unpack"
+            continue
+        types[name] = kind.name
+    _require_sound(path, found)
+    require_names(path, types)
+    shapes = {name: here.shape for name, here in found.items()}
+    heads = ggufnames.heads(fields, shapes)
+
+    def read(name: str) -> Tensor:
+        here = found[name]
+        tensor = here.read() if isinstance(here, Extent) else here.read(quants)
+        return tensor[ggufnames.order(len(tensor), heads[name])] if name in heads else tensor
+
+    reader = remembering(read)
+    notes = (f"rows of {len(heads)} layers put back into the order of their heads",) if heads else ()
+    return WeightFile(
+        path, f"GGUF ({fields.get('general.architecture', 'of no architecture')})"[:100], shapes, reader, lambda: reader,
+        notes=notes, unreadable=unreadable, types=types, in_order=True,
+        rows=frozenset(name for name, shape in shapes.items() if len(shape) > 1),
+        called=partial(ggufnames.called, str(fields.get("general.architecture")), len(shapes)),
+    )  # fmt: skip
+
+
+def _unpacks(library: ModuleType, kind: Any, nbytes: int) -> bool:
+    try:
+        library.dequantize(np.zeros((1, nbytes), np.uint8), kind)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _known(constants: ModuleType) -> set[int]:
+    return {kind.value for kind in constants.GGMLQuantizationType}
+
+
+def _counted(path: Path, count: int) -> int:
+    if count > NAMES:
+        raise MalformedError(f"expected at most {NAMES} lines of metadata in {path}, got {count}")
+    return count
+
+
+def _listed(path: Path, header: _Header) -> Iterator[tuple[str, tuple[int, ...], int, int]]:
+    """Yield name, shape with rows first, type and offset of every tensor."""
+    for _ in range(header.tensors):
+        name = header.text()
+        (axes,) = header.take("I")
+        if axes > 8:
+            raise MalformedError(f"expected at most 8 axes of {name} in {path}, got {axes}"[:300])
+        shape = header.take("Q" * axes)[::-1]
+        yield name, shape, *header.take("IQ")
+
+
+def _require_sound(path: Path, found: dict[str, Extent | _Packed]) -> None:
+    """Raise MalformedError unless all tensors lie in the file, in whole blocks."""
+    size = path.stat().st_size
+    for name, here in found.items():
+        require_shape(path, name, here.shape)
+        if isinstance(here, _Packed) and here.shape[-1:] and here.shape[-1] % here.block:
+            raise MalformedError(
+                f"expected rows of whole blocks of {here.block} in {name} of {path}, got {here.shape}"[:300]
+            )
+        end = here.offset + (here.nbytes if isinstance(here, Extent) else here.size)
+        if end > size:
+            raise MalformedError(
+                f"expected {name} to end at byte {end} of {path}, it has {size}"[:300],
+                hint="the file was cut off, as an interrupted download leaves it; fetch it again",
+            )
+    require_together(path, (4 * math.prod(here.shape) for here in found.values()))

@@ -1,0 +1,50 @@
+"""How Keras and Flax lay kernels out, and what brings their filters into rows as torch has them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from modelmark.suspects.files.mapped import Shape
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Axes in a new order, then a new shape.
+
+    Args:
+        order: of the axes.
+        shape: of the result, filters first.
+    """
+
+    order: tuple[int, ...]
+    shape: Shape
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Return the tensor turned."""
+        return tensor.permute(self.order).reshape(self.shape)
+
+
+def turn(words: str, shape: Sequence[int], *, swapped: bool) -> Turn | None:
+    """Return what turns a kernel, None where its first axis counts what it holds already, or it is no matrix.
+
+    Args:
+        words: names of the layer, its class and the variable, small letters.
+        shape: as it is stored: what a kernel spans, then inputs, then outputs.
+        swapped: whether transposed convolutions hold outputs before inputs.
+    """
+    axes = len(shape)
+    if axes < 2 or "embedding" in words or "norm" in words or not math.prod(shape):
+        return None
+    *_, inputs, outputs = shape
+    kernel, spatial = [*range(axes - 2)], tuple(shape[:-2])
+    if "depthwise" in words and axes > 2:  # each input has filters of its own
+        return Turn((axes - 2, axes - 1, *kernel), (inputs * outputs, 1, *spatial))
+    if axes == 3 and any(part in words for part in ("query", "key", "value")):  # heads of their own axis
+        return Turn((1, 2, 0), (inputs * outputs, shape[0]))
+    if axes == 3 and any(part in words for part in ("attention_output", "output_dense", "/out/")):
+        return Turn((2, 0, 1), (outputs, shape[0] * inputs))
+    if "transpose" in words and swapped:
+        return Turn((axes - 2, axes - 1, *kernel), (inputs, outputs, *spatial))
+    return Turn((axes - 1, axes - 2, *kernel), (outputs, inputs, *spatial))

@@ -1,0 +1,68 @@
+"""Where the suspect stands on the command line, and what a weight file shows without a key."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+
+def test_the_last_name_that_is_no_key_is_the_suspect(run, story, tmp_path):
+    keys, marked = (story / "adi.key", story / "uchida.key"), story / "marked.safetensors"
+    by_option = run("verify", *keys, "--weights", marked)
+    assert by_option.status == 0
+    assert run("verify", *keys, marked) == by_option
+    (tmp_path / "owner.safetensors").write_bytes(keys[0].read_bytes())
+    (tmp_path / "suspect.key").write_bytes(marked.read_bytes())
+    told = run("verify", tmp_path / "owner.safetensors", keys[1], tmp_path / "suspect.key")
+    assert told.out == by_option.out  # by first bytes, whatever the ending says
+
+
+def test_a_folder_is_a_suspect(run, story, tmp_path):
+    save_file(load_file(story / "marked.safetensors"), tmp_path / "model.safetensors")
+    assert run("verify", story / "uchida.key", tmp_path).status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["adi.key", "uchida.key"], "got keys alone"),
+        (["adi.key"], "got keys alone"),
+        (["marked.safetensors"], "got {0}/marked.safetensors without a key"),
+        (["adi.key", "marked.safetensors", "typed-wrong"], "got no file at {0}/typed-wrong"),
+        (["adi.key", "marked.safetensors", "other"], "got 2 files that are no keys: {0}/marked.safetensors, {0}/other"),
+    ],
+)
+def test_one_line_where_it_is_not_clear_which_is_the_suspect(words, says, run, story):
+    (story / "other").write_bytes(b"x")
+    ran = run("verify", *(story / word for word in words))
+    assert ran.status == 2
+    assert ran.err.splitlines() == [
+        f"modelmark: error: expected keys and one suspect, {says.format(story)}",
+        "modelmark: hint: modelmark verify KEY... SUSPECT",
+    ]
+
+
+def test_inspect_shows_layers_shapes_and_types_without_a_key(run, tmp_path):
+    state = {"layer.weight": torch.zeros(2, 3), "n": torch.tensor(1), "\x1b[2J": torch.zeros(4).bfloat16()}
+    save_file(state, tmp_path / "s")
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "t")
+    ran = run("inspect", tmp_path / "s")
+    assert ran.out.splitlines() == [
+        "type         weights",
+        "container    safetensors",
+        "count        3",
+        "\ufffd[2J 4 BF16",
+        "layer.weight 2x3 F32",
+        "n scalar I64",
+    ]
+    found = json.loads(run("inspect", tmp_path / "t", "--json").out)
+    assert (found["container"], found["notes"]) == ("torch checkpoint", ["taken: state_dict", "left aside: epoch"])
+    assert found["tensors"]["layer.weight"] == {"shape": [2, 3], "kind": "float32"}
+
+
+def test_inspect_of_what_is_no_weights(run, tmp_path):
+    (tmp_path / "x").write_bytes(b"GIF89a\0\0")
+    ran = run("inspect", tmp_path / "x")
+    assert (ran.status, len(ran.err.splitlines())) == (3, 2)
+    assert "a transcript or weights in" in ran.err
