@@ -96,7 +96,8 @@ def without(sums: Reals, known: Reals) -> Reals:
 
 def signs(messages: Packed, count: int) -> Reals:
     """Return +1 for 1 and -1 for 0, ``(n, count)``."""
-    return 2.0 * np.unpackbits(messages, axis=1, count=count, bitorder="little") - 1
+    found: Reals = 2.0 * np.unpackbits(messages, axis=1, count=count, bitorder="little") - 1
+    return found
 
 
 def blocks(messages: int, bits: int) -> Iterator[slice]:
