@@ -31,6 +31,7 @@ _NAMES = {
     "PictureFeed": "modelmark.feeds.pictures:PictureFeed",
     "Provenance": "modelmark.marks.keys:Provenance",
     "Recipe": "modelmark.training.recipe:Recipe",
+    "Registry": "modelmark.copies.registry:Registry",
     "Secret": "modelmark.key.secret:Secret",
     "Spread": "modelmark.schemes.spread:Spread",
     "State": "modelmark.suspects.state:State",
@@ -46,17 +47,22 @@ _NAMES = {
     "fit": "modelmark.training.loop:fit",
     "imprint": "modelmark.marks.imprinting:imprint",
     "initialise": "modelmark.marks.imprinting:initialise",
+    "issue": "modelmark.copies.issuing:issue",
     "keygen": "modelmark.marks.keys:keygen",
     "load_data": "modelmark.data:load",
     "load_key": "modelmark.marks.keyfile:load",
     "open_weights": "modelmark.suspects.files:open_weights",
     "save_key": "modelmark.marks.keyfile:save",
     "suggest_recipe": "modelmark.training.loop:suggested",
+    "trace": "modelmark.copies.tracing:trace",
 }
 
 __all__ = sorted(_NAMES)
 
 if TYPE_CHECKING:
+    from modelmark.copies.issuing import issue
+    from modelmark.copies.registry import Registry
+    from modelmark.copies.tracing import trace
     from modelmark.data import load as load_data
     from modelmark.errors import ModelmarkError, NotEmbeddedError
     from modelmark.evidence.combined import Combined, combine

@@ -31,6 +31,7 @@ ALLOWED = {
     "align": PLUMBING | PROBES | {"channels", "feeds", "key", "networks", "rendering", "suspects"},
     "marks": PLUMBING | PROBES
     | {"align", "carriers", "data", "evidence", "feeds", "key", "networks", "schemes", "suspects", "training"},
+    "copies": PLUMBING | PROBES | {"carriers", "evidence", "key", "marks", "schemes", "suspects"},
     # no key, no scheme, no secret
     "attacks": PLUMBING | PROBES | {"channels", "feeds", "models", "networks", "suspects", "training"},
     # the thief's own key

@@ -1,5 +1,6 @@
 """The message is a function of statement, kind and token, uniform and independent symbol by symbol."""
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -76,3 +77,41 @@ def test_a_draw_that_does_not_fit_together_is_refused(statement: bytes, kind: st
 def test_an_alphabet_of_one_is_refused() -> None:
     with pytest.raises(ValueError, match="alphabet of at least 2"):
         Draw(STATEMENT).message(1, 5)
+
+
+def test_a_recipients_bits_follow_from_the_draw_and_the_name_by_hashes_alone() -> None:
+    """Computed with hashlib from the specification."""
+    rho = hashing.digest("draw", STATEMENT, b"timestamp", b"token")
+    name = "Göttingen".encode()
+    seed = hashlib.sha256(_frame(b"modelmark/v1/copy", rho, name)).digest()
+    stream = hashlib.shake_256(_frame(b"modelmark/v1/copy bits", seed)).digest(13)
+    draw = Draw(STATEMENT, "timestamp", b"token").of("Go\u0308ttingen")
+    assert (draw.recipient, draw.seed) == ("Göttingen", seed)
+    assert draw.message(2, 100).tolist() == [stream[i // 8] >> i % 8 & 1 for i in range(100)]
+    assert draw.symbols(2, [99, 3]).tolist() == draw.message(2, 100)[[99, 3]].tolist()
+
+
+def _frame(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+def test_each_name_and_each_draw_has_bits_of_its_own() -> None:
+    draws = [Draw(STATEMENT), Draw(bytes(32)), Draw(STATEMENT, "timestamp", b"token")]
+    copies = [draw.of(name) for draw in draws for name in ("A", "B", "AB", "a")]
+    assert len({draw.message(2, 128).tobytes() for draw in (*draws, *copies)}) == len(draws) + len(copies)
+    bits = np.array([Draw(STATEMENT).of(f"name {i}").message(2, 1000) for i in range(200)])
+    assert abs(bits.mean() - 0.5) < 4 * 0.5 / np.sqrt(bits.size)
+
+
+@pytest.mark.parametrize("name", ["", " ", " A", "A ", "A\n", "A\x1b[2J", "A\u202eB", "A\ud800", "x" * 201])
+def test_a_name_that_could_be_taken_for_another_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="expected a name of 1 to 200 printable characters"):
+        Draw(STATEMENT).of(name)
+
+
+def test_names_in_another_form_of_unicode_are_one_name() -> None:
+    assert Draw(STATEMENT).of("e\u0301").message(2, 64).tolist() == Draw(STATEMENT).of("\xe9").message(2, 64).tolist()
+    with pytest.raises(ValueError, match="form C"):
+        Draw(STATEMENT, recipient="e\u0301")
+    with pytest.raises(ValueError, match="alphabet of 2"):
+        Draw(STATEMENT).of("A").message(3, 4)

@@ -118,6 +118,12 @@ def draw_message(statement: str, kind: str, token: str, alphabet: int, count: in
     return Draw(bytes.fromhex(statement), kind, bytes.fromhex(token)).message(alphabet, count).tolist()
 
 
+def draw_copy(statement: str, kind: str, token: str, recipient: str, count: int) -> dict[str, Any]:
+    """The seed of a recipient's copy, and its bits."""
+    draw = Draw(bytes.fromhex(statement), kind, bytes.fromhex(token)).of(recipient)
+    return {"seed": draw.seed.hex(), "message": draw.message(2, count).tolist()}
+
+
 def merkle_root(secret: str, carriers: list[str]) -> str:
     """Root over salted carriers, hex."""
     return commitment.commit(Secret(bytes.fromhex(secret)), [bytes.fromhex(carrier) for carrier in carriers]).hex()
@@ -213,7 +219,7 @@ def key_file(file: str, passphrase: str | None) -> dict[str, Any]:
 
 
 FUNCTIONS = (
-    *(secret_bytes, secret_integers, secret_permutation, secret_normals, draw_message),
+    *(secret_bytes, secret_integers, secret_permutation, secret_normals, draw_message, draw_copy),
     *(merkle_root, triggers, projection, statement, key_file),
     *(noise, fused, filters, signature, signed_filter, attached_statement, assigned),
 )
@@ -256,6 +262,8 @@ INPUTS: list[tuple[Any, ...]] = [
     (draw_message, COUNTING, "offline", "", 1000, 16),
     (draw_message, COUNTING, "timestamp", "746f6b656e", 10, 32),
     (draw_message, COUNTING, "beacon", "746f6b656e", 10, 32),
+    (draw_copy, COUNTING, "offline", "", "Emmy Noether", 64),
+    (draw_copy, COUNTING, "timestamp", "746f6b656e", "Université de Göttingen", 20),
     (merkle_root, COUNTING, [""]),
     (merkle_root, COUNTING, ["6669727374", "7365636f6e64", "", "00ff", "6669727374"]),
     *((triggers, COUNTING, 3, shape) for shape in ([3, 32, 32], [1, 28, 28], [1, 8, 8], [16], [2, 5])),

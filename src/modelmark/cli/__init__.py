@@ -16,18 +16,21 @@ from modelmark.cli import (
     carriers,
     challenge,
     claim,
+    copies,
     demo,
     deposit,
     embed,
     explain,
     identity,
     inspect,
+    issue,
     judge,
     keygen,
     open,
     report,
     revoke,
     schemes,
+    trace,
     verify,
 )
 from modelmark.cli.terminal import application, say, show
@@ -35,7 +38,8 @@ from modelmark.errors import ModelmarkError
 
 app = application()
 _DISPUTE = (identity, claim, bom, deposit, carriers, ask, challenge, open, judge, explain, revoke)
-for _verb in (demo, schemes, attacks, keygen, embed, verify, attack, audit, report, inspect, *_DISPUTE):
+_COPIES = (issue, copies, trace)
+for _verb in (demo, schemes, attacks, keygen, embed, verify, *_COPIES, attack, audit, report, inspect, *_DISPUTE):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 
 

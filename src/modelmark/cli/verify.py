@@ -48,6 +48,10 @@ def run(
     offline: Annotated[
         bool, typer.Option("--offline", help="read a key that waits for a deposit as embed --offline left it")
     ] = False,
+    recipient: Annotated[
+        str,
+        typer.Option("--recipient", metavar="NAME", help="weigh this recipient's copy (spread); the name is charged"),
+    ] = "",
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -62,6 +66,7 @@ def run(
 
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
+    from modelmark.copies.reading import for_recipient
     from modelmark.evidence.combined import combine
     from modelmark.evidence.evidence import Evidence
     from modelmark.suspects.base import Read, ReadEach
@@ -73,6 +78,8 @@ def run(
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
+    if recipient:
+        marks = [for_recipient(mark, recipient) for mark in marks]
     view = View(open_weights(suspect), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
     found = [
         mark.weigh(readings, bar=bits, suspects=suspects, references=view.references(mark))

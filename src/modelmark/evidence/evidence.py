@@ -32,6 +32,15 @@ def charge_tries(reason: str, tries: int) -> tuple[Charge, ...]:
     return (Charge(f"{tries} {reason}", math.log2(tries)),) if tries > 1 else ()
 
 
+def charge_name(name: str) -> tuple[Charge, ...]:
+    """Return the charge for a name that a claimant could choose: 8 bits a byte and 10 more; nothing where there is none.
+
+    Over all names of 1 to 800 bytes the chances ``2**-charge`` add up to less than 1, so that trying names gains nothing.
+    """
+    size = len(name.encode())
+    return (Charge(f"a name of {size} bytes", 8.0 * size + 10),) if size else ()
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Matches between a suspect's answers and a message that was drawn after the carriers were committed.

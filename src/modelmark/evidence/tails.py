@@ -5,6 +5,7 @@ is the sum of those picked. Both functions return at most ``-log2 P(S >= total)`
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from modelmark.evidence.stats import log2_integer
 
 Table = npt.NDArray[np.int64]
+_STEPS = 8  # values of theta in an octave
 
 
 def exact_bits(table: Table, total: int) -> float:
@@ -65,3 +67,35 @@ def bound_bits(table: Table, total: int) -> float:
     flattest = -10 - math.log2(below.max(initial=1)) - math.log2(len(table)) / 2
     found = minimize_scalar(lambda exponent: -bits(2.0**exponent), bounds=(flattest, 10), method="bounded")
     return max(bits(float(2.0**found.x)), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """The exponential bound of one table, at some values of theta; what many messages reach is read off at once.
+
+    Args:
+        won: bits of a sum that lacks nothing of the largest, by theta, ``(thetas,)``; what rounding may move is taken off.
+        paid: bits that each point lacking costs, ``(thetas,)``.
+    """
+
+    won: npt.NDArray[np.float64]
+    paid: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: Table) -> "Bound":
+        """Return the bound of a table, but for a hundredth the best that ``bound_bits`` finds: few values of theta are tried."""
+        below = table.max(axis=1, keepdims=True) - table
+        unit = math.sqrt(np.square(below, dtype=np.float64).mean()) or 1.0
+        thetas = 2.0 ** np.arange(-4 - math.log2(len(table)) / 2, 7, 1 / _STEPS) / unit
+        won = np.array([-np.log2(np.exp(-theta * below).mean(axis=1)).sum() for theta in thetas])
+        return cls(won, thetas / math.log(2))
+
+    def bits(self, missing: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the bits of sums that lack so much of the largest one, ``(n,)``; the same shape.
+
+        Rounding takes no more than ``2**-44`` of a term from any sum of 32,768 of them, and ten times that is taken off.
+        """
+        slack = 2.0**-40
+        found = self.won * (1 - slack) - missing[:, None] * (self.paid * (1 + slack)) - slack
+        best: npt.NDArray[np.float64] = np.maximum(found.max(axis=1), 0.0)
+        return best

@@ -5,8 +5,9 @@ every model that does not depend on the draw each symbol is an exact fair coin (
 What is left to the claimant is to try many statements; the charge pays for that in bits.
 """
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from modelmark import hashing
 
 CHARGES = {"offline": 80, "timestamp": 48, "beacon": 32}
 """Bits charged for how the draw was made: a hash alone; one timestamp authority; a beacon round fixed in advance or a log."""
+LONGEST_NAME = 200
+"""Characters of a recipient's name."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,13 @@ class Draw:
         statement: 32 bytes, the digest of the whole public statement.
         kind: ``offline``, ``timestamp`` or ``beacon``; see ``CHARGES``.
         token: what the deposit returned; empty exactly when the kind is ``offline``.
+        recipient: who gets a copy of its own; see ``of``. Empty: nobody, the key's own message.
     """
 
     statement: bytes
     kind: str = "offline"
     token: bytes = b""
+    recipient: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in CHARGES:
@@ -40,6 +45,22 @@ class Draw:
             )
         if len(self.statement) != 32:
             raise ValueError(f"expected a digest of 32 bytes, got {len(self.statement)}")
+        if self.recipient and canonical_name(self.recipient) != self.recipient:
+            raise ValueError(f"expected a recipient's name in form C, got {self.recipient!a}")
+
+    def of(self, recipient: str) -> "Draw":
+        """Return the draw of a recipient's copy: what this one says and the name say together, and nothing else.
+
+        Raises:
+            ValueError: the name is no line of 1 to 200 printable characters, or begins or ends with a space.
+        """
+        return replace(self, recipient=canonical_name(recipient))
+
+    @property
+    def seed(self) -> bytes:
+        """The 32 bytes of which every symbol is expanded."""
+        rho = hashing.digest("draw", self.statement, self.kind.encode(), self.token)
+        return hashing.digest("copy", rho, self.recipient.encode()) if self.recipient else rho
 
     @property
     def charge(self) -> int:
@@ -49,7 +70,8 @@ class Draw:
     def message(self, alphabet: int, count: int) -> npt.NDArray[np.int64]:
         """Return ``count`` independent symbols, uniform on ``[0, alphabet)``, shape ``(count,)``.
 
-        Symbol ``i`` is the first 64-bit word of its own stream below the largest multiple of ``alphabet``, reduced.
+        Symbol ``i`` is the first 64-bit word of its own stream below the largest multiple of ``alphabet``, reduced. Of a
+        recipient's copy it is a bit of one stream; see ``packed``.
         """
         return self.symbols(alphabet, range(count))
 
@@ -57,8 +79,32 @@ class Draw:
         """Return the symbols of a message at these numbers; each is drawn by itself, so a part costs as much as it holds."""
         if alphabet < 2:
             raise ValueError(f"expected an alphabet of at least 2, got {alphabet}")
-        rho = hashing.digest("draw", self.statement, self.kind.encode(), self.token)
-        return np.array([_symbol(rho, index, alphabet) for index in numbers], np.int64)
+        if self.recipient:
+            if alphabet != 2:
+                raise ValueError(f"expected an alphabet of 2 for a recipient's copy, got {alphabet}")
+            bits = np.unpackbits(self.packed(max(numbers, default=0) + 1), bitorder="little")
+            return bits[np.asarray(numbers, np.int64)].astype(np.int64)
+        seed = self.seed
+        return np.array([_symbol(seed, index, alphabet) for index in numbers], np.int64)
+
+    def packed(self, count: int) -> npt.NDArray[np.uint8]:
+        """Return ``count`` bits of a recipient's copy, eight a byte, the first one lowest; one hash, as many are compared."""
+        return np.frombuffer(hashing.expand((count + 7) // 8, "copy bits", self.seed), np.uint8)
+
+
+def canonical_name(text: str) -> str:
+    """Return a recipient's name in Unicode's form C.
+
+    Raises:
+        ValueError: it is no line of 1 to 200 printable characters, or begins or ends with a space.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or name != name.strip():
+        raise ValueError(
+            f"expected a name of 1 to {LONGEST_NAME} printable characters without a space at either end, "
+            f"got {text[:40]!a}{f' and {len(text) - 40} more' if len(text) > 40 else ''}"
+        )
+    return name
 
 
 def _symbol(rho: bytes, index: int, alphabet: int) -> int:

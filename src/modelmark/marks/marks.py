@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from modelmark.carriers.base import Ruled
+from modelmark.carriers.base import Carriers, Ruled
 from modelmark.errors import MismatchError
-from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_tries
+from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_name, charge_tries
 from modelmark.evidence.scores import tail_bits
 from modelmark.key.draw import Draw
 from modelmark.marks.reading import Reading, Unread, read, tried
@@ -42,6 +42,11 @@ class Mark:
         if self.draw.statement != self.key.digest:
             raise MismatchError("expected the draw of this key, got the draw of another statement")
 
+    @property
+    def carriers(self) -> Carriers:
+        """What is looked at: the key's carriers."""
+        return self.key.carriers
+
     @cached_property
     def message(self) -> npt.NDArray[np.int64]:
         """The expected symbols, ``(trials,)``."""
@@ -55,7 +60,7 @@ class Mark:
 
     def hooks(self, model: nn.Module, *, seed: int = 0) -> Hooks:
         """Return the hooks that embed this mark into ``model`` in any training loop."""
-        return self.key.scheme.hooks(self.key.carriers, self.message, model, seed=seed)
+        return self.key.scheme.hooks(self.carriers, self.message, model, seed=seed)
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
@@ -68,7 +73,7 @@ class Mark:
             MismatchError: suspect and scheme do not belong together.
             SuspectError: what the suspect answers is no answer.
         """
-        return read(self.key.carriers, suspect)
+        return read(self.carriers, suspect)
 
     def readings(self, suspect: Suspect, *, align_to: nn.Module | State | None = None) -> list[Reading | Unread]:
         """Return the reading of a suspect as it is, and with its channels in a host's order.
@@ -89,7 +94,7 @@ class Mark:
         from modelmark.align.committed import put, require  # loads scipy's optimisers and torch's tracer
 
         require(align_to, committed=self.key.host, scheme=self.key.scheme.name)
-        own = self.key.carriers
+        own = self.carriers
         if isinstance(align_to, State):
             return [read(own.against(align_to) if isinstance(own, Ruled) else own, suspect)]
         carriers = own.against(WhiteBox(align_to)) if isinstance(own, Ruled) else own
@@ -131,6 +136,7 @@ class Mark:
             return Observation(scheme, total, trials, objection, queries, rates, note)
         charges = (
             Charge(f"{self.draw.kind} draw", float(self.draw.charge)),
+            *charge_name(self.draw.recipient),
             *charge_tries("suspects tried", suspects),
             *charge_tries("readings tried", count),
         )

@@ -103,7 +103,7 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
             raise UsageError(f"expected a spread mark, got {mark.key.scheme.name}")
     file = open_weights(source)  # what is damaged is said before anything is copied
     with copying.copied(source, output) as stored:
-        laid = [_sheets(mark.key.carriers, file, stored) for mark in marks]  # type: ignore[arg-type]
+        laid = [sheets_of(mark.key.carriers, file, stored) for mark in marks]  # type: ignore[arg-type]
         scales = []
         for mark, sheets in zip(marks, laid, strict=True):
             strength = mark.key.scheme.strength  # type: ignore[attr-defined]
@@ -124,7 +124,12 @@ def _reach(mark: Mark, sheets: "list[_Sheet]", scales: _pushing.Reals) -> Reach:
     return Reach("spread", right, len(margins), float(margins.min()), needed, int((margins < needed).sum()))
 
 
-def _sheets(carriers: Runs, file: WeightFile, stored: Mapping[str, copying.Stored]) -> "list[_Sheet]":
+def sheets_of(carriers: Runs, file: WeightFile, stored: Mapping[str, copying.Stored]) -> "list[_Sheet]":
+    """Return the layers of a copy that the runs mark.
+
+    Raises:
+        MismatchError: a layer is not there, of another size, or of a type that cannot be marked.
+    """
     return [_sheet(run, file, stored) for run in carriers.runs]
 
 

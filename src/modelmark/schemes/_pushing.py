@@ -79,7 +79,7 @@ def standing(
     """
     sums, gains, counts = np.zeros(carriers.bits), np.zeros(carriers.bits), np.zeros(carriers.bits)
     if scales is None:
-        scales = np.array([_deviation(run, sheet) for run, sheet in zip(carriers.runs, sheets, strict=True)])
+        scales = np.array([deviation(run, sheet) for run, sheet in zip(carriers.runs, sheets, strict=True)])
     for run, sheet, scale in zip(carriers.runs, sheets, scales, strict=True):
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
@@ -138,7 +138,7 @@ def _words(run: Run, block: slice) -> Words:
     return stream(run.seed, start, count, ROUNDING).reshape(-1, run.width)
 
 
-def _deviation(run: Run, sheet: Sheet) -> float:
+def deviation(run: Run, sheet: Sheet) -> float:
     """Return the standard deviation of a run's weights.
 
     Raises:

@@ -1,0 +1,76 @@
+"""``modelmark trace``: whose copies a suspect was made of."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, Weights
+from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
+from modelmark.cli.registries import Database, RegistryFile
+from modelmark.cli.terminal import show
+from modelmark.cli.views import View
+from modelmark.evidence.evidence import BAR
+
+_OTHERS = 5
+
+
+def run(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="with which the copies were issued")],
+    weights: Weights,
+    arch: Arch = "",
+    bits: Bits = BAR,
+    suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")] = 1,
+    align_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--align-to", metavar="WEIGHTS", help="the unmarked host: reads far more, needed for mixed copies"
+        ),
+    ] = None,
+    registry: RegistryFile = None,
+    database: Database = "",
+    everyone: Annotated[bool, typer.Option("--all", help="show every recipient, not the clearest alone")] = False,
+    deposit: DepositFile = None,
+    claim: ClaimOption = None,
+    authority: Authorities = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="read a key that waits for a deposit as issue --offline used it")
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Read a suspect once and test every recipient. Exit status 0 if somebody is named, 1 if not.
+
+    Everybody is named whose bits, less log2 of all who were tested and of all readings, reach the bar: with chance 2^-bar at most
+    is anybody named who has no part in the suspect.
+    """
+    from json import dumps
+
+    from modelmark.cli import papers, registries
+    from modelmark.cli.loading import load_key, require_bar
+    from modelmark.copies.reading import Traced
+    from modelmark.copies.tracing import listed, weigh
+    from modelmark.suspects.files import open_weights
+
+    require_bar(bits)
+    opened = load_key(key, passphrase_file)
+    (mark,) = papers.marks([opened], papers.claimed(claim, deposit, authority), offline=offline)
+    traced = Traced.of(mark)
+    known = registries.opened(key, registry, database)
+    known.bind(str(opened.statement["root"]), mark.draw)
+    recipients = known.recipients(mark.draw)
+    (readings,) = View(open_weights(weights), arch, align_to, None, ()).readings([traced])
+    found = weigh(mark, readings, recipients, bar=bits, suspects=suspects)
+    if json:
+        show(dumps(found.to_json()))
+    else:
+        named = sum(row.named for row in found.rows)
+        rows = found.rows if everyone else found.rows[: named + _OTHERS]
+        cells = [("recipient", "bits", "net", ""), *listed(rows)]
+        width = max(len(row[0]) for row in cells)
+        for name, gross, net, verdict in cells:
+            show(f"{name:{width}}  {gross:>8}  {net:>8}  {verdict}".rstrip())
+        if len(rows) < len(found.rows):
+            show(f"and {len(found.rows) - len(rows)} more, none named: --all shows them")
+        show(str(found))
+    raise typer.Exit(0 if found.named else 1)

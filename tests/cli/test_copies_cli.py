@@ -1,0 +1,206 @@
+"""Copies from the command line: written, listed, traced, proved to somebody else; what is refused, in one line."""
+
+import json
+import os
+import shutil
+import sqlite3
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from modelmark import files
+from modelmark.copies import database
+from modelmark.suspects import weights
+
+HIDDEN = 160
+
+
+def state(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    drawn = (0.02 * torch.randn(8, HIDDEN, HIDDEN, generator=generator)).to(torch.bfloat16)
+    return {f"layers.{number}.weight": weight.clone() for number, weight in enumerate(drawn)}
+
+
+@pytest.fixture
+def plain(tmp_path):
+    save_file(state(), tmp_path / "plain.safetensors")
+    return tmp_path / "plain.safetensors"
+
+
+@pytest.fixture
+def key(plain, run, tmp_path):
+    assert run("keygen", "spread", "--weights", plain, "--unencrypted", "-o", tmp_path / "s.key").status == 0
+    return tmp_path / "s.key"
+
+
+@pytest.fixture
+def issue(run, key, plain, tmp_path):
+    def issued(name, *more):
+        return run("issue", key, "--to", name, "--weights", plain, "-o", tmp_path / f"{name}.copy", *more)
+
+    return issued
+
+
+def refused(ran, status, *says):
+    assert ran.status == status, ran
+    assert ran.out == ""
+    lines = [line for line in ran.err.splitlines() if not line.startswith("modelmark: hint: ")]
+    assert len(lines) == 1, ran.err
+    assert all(part in ran.err for part in says), ran.err
+
+
+def test_who_leaked_it(issue, run, key, plain, tmp_path):
+    for name in ("Ada", "Bob", "Cleo"):
+        ran = issue(name)
+        assert ran.status == 0, ran
+        assert f"copy for {name}, SHA-256 " in ran.err
+    assert "3 in s.copies" in ran.err
+    listed = run("copies", key).out.splitlines()
+    assert [line.split("  ")[-1] for line in listed] == ["Ada", "Bob", "Cleo"]
+    rows = [json.loads(line) for line in run("copies", key, "--json").out.splitlines()]
+    assert [row["recipient"] for row in rows] == ["Ada", "Bob", "Cleo"]
+    assert all(row["digest"] in line and row["date"] in line for row, line in zip(rows, listed, strict=True))
+    for aligned in ((), ("--align-to", plain)):
+        found = run("trace", key, "--weights", tmp_path / "Bob.copy", *aligned)
+        assert found.status == 0, found
+        lines = found.out.splitlines()
+        assert lines[0].split() == ["recipient", "bits", "net"]
+        assert (lines[1].split()[0], lines[1].split()[-1]) == ("Bob", "named")
+        assert lines[-1].startswith("1 of 3 recipients named at a bar of 64 bits: one in 2^64 traces at most")
+    nobody = run("trace", key, "--weights", plain, "--json")
+    assert nobody.status == 1
+    assert json.loads(nobody.out)["named"] == []
+
+
+def test_all_who_put_their_copies_together_are_named(issue, run, key, plain, tmp_path):
+    names = [f"customer {number}" for number in range(12)]
+    held = []
+    for name in names:
+        assert issue(name).status == 0
+        held.append(load_file(tmp_path / f"{name}.copy"))
+    mean = {name: torch.stack([one[name].float() for one in held[:5]]).mean(0) for name in held[0]}
+    save_file(mean, tmp_path / "stolen")
+    words = ("trace", key, "--weights", tmp_path / "stolen", "--align-to", plain)
+    found = json.loads(run(*words, "--json").out)
+    assert sorted(found["named"]) == names[:5]
+    assert found["charges"][0]["reason"] == "13 messages tested"
+    for row in found["rows"]:
+        net = row["gross_bits"] - sum(charge["bits"] for charge in found["charges"])
+        assert row["net_bits"] == pytest.approx(max(net, 0))
+        assert row["named"] == (row["net_bits"] >= found["bar"])
+    few, everybody = run(*words), run(*words, "--all")
+    assert "and 3 more, none named: --all shows them" in few.out
+    assert len(everybody.out.splitlines()) == 1 + 13 + 1
+
+
+def test_a_recipients_copy_is_proved_from_key_and_name_and_the_name_is_charged(issue, run, key, plain, tmp_path):
+    assert issue("Ada").status == 0
+    (tmp_path / "s.copies").unlink()  # no registry is needed
+    words = ("verify", key, "--weights", tmp_path / "Ada.copy", "--align-to", plain, "--json", "--recipient")
+    found = json.loads(run(*words, "Ada").out)
+    assert (found["matches"], found["verdict"]) == (1024, "established")
+    assert {charge["reason"]: charge["bits"] for charge in found["charges"]}["a name of 3 bytes"] == 34
+    assert json.loads(run(*words, "Bob").out)["verdict"] == "not established"
+    refused(run(*words[:-2], "--recipient", " Bob"), 2, "expected a name of 1 to 200")
+
+
+def test_the_same_recipient_twice(issue, run, key, plain, tmp_path):
+    assert issue("Ada").status == 0
+    row = json.loads(run("copies", key, "--json").out)
+    words = ("issue", key, "--to", "Ada", "--weights", plain, "-o", tmp_path / "again")
+    refused(run(*words), 2, row["date"], row["digest"], "--again")
+    assert not (tmp_path / "again").exists()
+    assert run(*words, "--again").status == 0
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "Ada.copy").read_bytes()
+
+
+def test_a_registry_that_is_locked_damaged_missing_or_anothers(issue, run, key, plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    assert issue("Ada").status == 0
+    registry, whole = tmp_path / "s.copies", (tmp_path / "s.copies").read_bytes()
+    bob = ("issue", key, "--to", "Bob", "--weights", plain, "-o", tmp_path / "bob")
+    suspect = ("--weights", tmp_path / "Ada.copy")
+    holding = sqlite3.connect(registry)
+    holding.execute("begin exclusive")
+    for words in (bob, ("copies", key), ("trace", key, *suspect)):
+        refused(run(*words), 2, "expected the registry s.copies, another process holds it")
+    holding.rollback()
+    holding.execute("begin immediate")  # it may be read and not written: said after the copy was made, which goes
+    refused(run(*bob), 2, "another process holds it")
+    holding.rollback()
+    holding.close()
+    assert registry.read_bytes() == whole
+    registry.write_bytes(b"no registry at all" * 300)
+    for words in (bob, ("copies", key), ("trace", key, *suspect)):
+        refused(run(*words), 3, "something else or a damaged one", "hint: nothing was changed")
+    assert registry.read_bytes() == b"no registry at all" * 300
+    registry.unlink()
+    for words in (("copies", key), ("trace", key, *suspect)):
+        refused(run(*words), 3, "expected a registry of copies at", "found none")
+    assert not registry.exists()
+    registry.write_bytes(whole)
+    assert run("keygen", "spread", "--weights", plain, "--unencrypted", "-o", tmp_path / "t.key").status == 0
+    other = ("issue", tmp_path / "t.key", "--registry", registry, "--to", "Bob", "--weights", plain)
+    refused(run(*other, "-o", tmp_path / "bob"), 3, "s.copies is that of another")
+    refused(run("trace", tmp_path / "t.key", "--registry", registry, *suspect), 3, "is that of another")
+    both = ("--registry", registry, "--database", "postgresql://u@h/d")
+    refused(run("copies", key, *both), 2, "expected --registry or --database, got both")
+    refused(run("copies", key, "--database", "mysql://u@h/d"), 2, "expected --database postgresql://")
+    assert registry.read_bytes() == whole
+    assert not (tmp_path / "bob").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_folder_that_may_only_be_read(issue, run, key, plain, tmp_path, monkeypatch):
+    """Root may write whatever the mode says, so the answer of the operating system is put in its place."""
+    monkeypatch.setattr(files.os, "access", lambda _, mode: mode != os.W_OK)
+    refused(issue("Ada"), 2, "expected a writable folder")
+    assert not (tmp_path / "s.copies").exists()
+
+
+def test_no_space_left_leaves_nothing_behind(issue, run, key, plain, tmp_path, monkeypatch):
+    def full(source, new):
+        new.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    before = sorted(tmp_path.iterdir())
+    refused(issue("Ada"), 2, "No space left on device")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "A\tB", "A\x1b]0;x\x07", " A"])
+def test_a_name_that_is_none(name, run, key, plain, tmp_path):
+    out = tmp_path / "out"
+    refused(run("issue", key, "--to", name, "--weights", plain, "-o", out), 2, "expected a name of 1 to 200 printable")
+    assert not out.exists()
+    assert not (tmp_path / "s.copies").exists()
+
+
+def test_a_suspect_of_another_architecture_and_a_key_of_another_scheme(issue, run, key, plain, fresh, tmp_path):
+    assert issue("Ada").status == 0
+    save_file({"layers.0.weight": torch.randn(8, 8)}, tmp_path / "other")
+    refused(run("trace", key, "--weights", tmp_path / "other"), 3, "this model has none of them")
+    net = ("--data", "digits", "--arch", "cnn", "--unencrypted")
+    assert run("keygen", "uchida", *net, "-o", tmp_path / "u.key").status == 0
+    weights.save(fresh, tmp_path / "cnn")
+    suspect = ("--weights", tmp_path / "cnn")
+    refused(
+        run("issue", tmp_path / "u.key", "--to", "Ada", *suspect, "-o", tmp_path / "x"),
+        2,
+        "expected a spread key for copies",
+    )
+    refused(run("trace", tmp_path / "u.key", *suspect), 2, "expected a spread key for copies, got uchida")
+    refused(run("verify", tmp_path / "u.key", *suspect, "--recipient", "Ada"), 2, "expected a spread key for copies")
+    refused(issue("Ada", "--claim", tmp_path / "none.claim"), 2, "expected a new file")
+
+
+def test_copies_of_a_claim_need_its_deposit(run, plain, tmp_path):
+    made = ("--draw", "timestamp", "--unencrypted", "-o", tmp_path / "d.key")
+    assert run("keygen", "spread", "--weights", plain, *made).status == 0
+    words = ("issue", tmp_path / "d.key", "--to", "Ada", "--weights", plain, "-o", tmp_path / "ada")
+    refused(run(*words), 2, "expected the deposit of this spread key's claim")
+    assert run(*words, "--offline").status == 0
+    refused(run("trace", tmp_path / "d.key", "--weights", tmp_path / "ada"), 2, "expected the deposit")
+    assert run("trace", tmp_path / "d.key", "--weights", tmp_path / "ada", "--offline").status == 0
