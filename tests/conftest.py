@@ -20,6 +20,7 @@ from modelmark.marks.keys import Provenance, keygen
 from modelmark.marks.marks import Mark
 from modelmark.models import build
 from modelmark.schemes import scheme_class
+from modelmark.seeding import seeded
 from modelmark.suspects import weights
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
@@ -52,6 +53,20 @@ def recipes(recipe):
 @pytest.fixture(scope="session")
 def fresh(digits):
     return build("cnn", digits.feed.input_shape, digits.feed.classes, seed=0)
+
+
+@pytest.fixture(scope="session")
+def perceptron(digits):
+    """A network that trains in a sixth of the time of ``fresh``, the same trained, and from a scheme's name what embeds it."""
+    with seeded(0):
+        fresh = nn.Sequential(
+            nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
+        )
+
+    def recipe(scheme: str):
+        return annealed(40 if scheme == "coupled" else 25, 0.2, batch=64, clip=1.0)
+
+    return fresh, fit(fresh, digits, recipe(""), seed=1), recipe
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import pytest
 from locks import alone
 from modelmark import cli
 
+NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
+
 
 @dataclass
 class Ran:
@@ -48,9 +50,9 @@ def story(common, tmp_path_factory) -> Path:
 
 def _tell(folder: Path) -> None:
     steps = [
-        ["keygen", "adi", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", folder / "adi.key"],
-        ["keygen", "uchida", "--data", "digits", "--arch", "cnn", "--unencrypted", "-o", folder / "uchida.key"],
-        ["embed", folder / "adi.key", folder / "uchida.key", "-o", folder / "marked.safetensors"],
+        ["keygen", "adi", "--set", "per_hundred=10", *NET, "-o", folder / "adi.key"],  # quick to embed, as the next
+        ["keygen", "uchida", "--set", "strength=0.1", *NET, "-o", folder / "uchida.key"],
+        ["embed", folder / "adi.key", folder / "uchida.key", "--epochs", 15, "-o", folder / "marked.safetensors"],
     ]
     before = sys.argv
     try:

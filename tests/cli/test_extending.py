@@ -22,8 +22,9 @@ def mine(tmp_path, monkeypatch):
     sys.modules.pop("mine", None)
 
 
-def test_the_scheme_keeps_what_schemes_promise(mine, fresh, digits, recipe):
-    check_scheme(scheme_class("mine:Checker", trusted=True)(), fresh, digits, recipe)
+def test_the_scheme_keeps_what_schemes_promise(mine, perceptron, digits):
+    fresh, _, recipe = perceptron
+    check_scheme(scheme_class("mine:Checker", trusted=True)(), fresh, digits, recipe("adi"))
 
 
 def test_the_attack_keeps_what_attacks_promise(mine, unmarked, digits):

@@ -80,7 +80,8 @@ def test_noise_from_rarely_explored_regions_is_established_in_the_model_marked_w
 
 
 @pytest.mark.parametrize(
-    ("scheme", "start", "epochs"), [("deepsigns", "", 0), ("coupled", "host.safetensors", 15), ("null", "", 12)]
+    ("scheme", "start", "epochs"),
+    [("deepsigns", "host.safetensors", 12), ("coupled", "host.safetensors", 15), ("null", "", 12)],
 )
 def test_a_key_is_made_embedded_and_established(scheme, start, epochs, run, folder, tmp_path):
     key, marked = tmp_path / "a.key", tmp_path / "marked.safetensors"

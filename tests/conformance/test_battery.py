@@ -5,7 +5,17 @@ import pytest
 from modelmark.schemes import SCHEMES, scheme_class
 from modelmark.testing import check_scheme
 
+KERNELS = "uchida"
+"""Reads means over kernels, so it is tried on a network of convolutions; all others are, too, where slow tests are."""
+OTHERS = sorted(SCHEMES.keys() - {KERNELS})
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_battery_on_a_perceptron(name, perceptron, digits):
+    fresh, unmarked, recipe = perceptron
+    check_scheme(scheme_class(name)(), fresh, digits, recipe(name), most_lost=0.02, unmarked=unmarked)
+
+
+@pytest.mark.parametrize("name", [KERNELS, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_battery(name, fresh, digits, recipes, unmarked):
     check_scheme(scheme_class(name)(), fresh, digits, recipes(name), most_lost=0.02, unmarked=unmarked)

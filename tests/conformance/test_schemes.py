@@ -11,6 +11,7 @@ from modelmark.marks.keys import keygen
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.module import WhiteBox
+from modelmark.training.recipe import annealed
 from modelmark.training.task import accuracy
 
 
@@ -38,9 +39,10 @@ def test_literal_variants_are_observations(scheme, fresh, unmarked, digits, reci
 
 
 @pytest.fixture(scope="module")
-def both(fresh, digits, recipe):
-    marks = [keygen(scheme, fresh, digits.feed, secret=Secret(bytes(range(32)))).mark() for scheme in (Adi(), Uchida())]
-    return marks, embed(fresh, marks, digits, recipe, seed=3)
+def both(unmarked, digits):
+    secret = Secret(bytes(range(32)))
+    marks = [keygen(scheme, unmarked, digits.feed, secret=secret).mark() for scheme in (Adi(), Uchida())]
+    return marks, embed(unmarked, marks, digits, annealed(24, 0.1, batch=64, clip=1.0), seed=3)
 
 
 def test_two_keys_share_a_model(both, unmarked, digits):

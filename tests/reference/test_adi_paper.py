@@ -15,7 +15,6 @@ from modelmark.evidence.evidence import Observation
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key import commitment
 from modelmark.marks import imported as imports
-from modelmark.marks.embedding import embed
 from modelmark.marks.keys import keygen
 from modelmark.marks.reading import read
 from modelmark.networks import layers
@@ -28,13 +27,13 @@ from modelmark.training.task import accuracy
 
 
 @pytest.fixture(scope="module")
-def mark(fresh, digits):
-    return keygen(Adi(), fresh, digits.feed).mark()
+def mark(stolen):
+    return stolen("adi")[0]
 
 
 @pytest.fixture(scope="module")
-def marked(mark, unmarked, digits, recipe):
-    return embed(unmarked, [mark], digits, recipe, seed=1).model
+def marked(stolen):
+    return stolen("adi")[1]
 
 
 def test_hundred_samples_get_two_triggers_and_one_mean_loss(mark, unmarked):
@@ -89,7 +88,7 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
     made = fit(
         unmarked,
         digits,
-        annealed(60, 0.2, batch=64, weight_decay=0.0),
+        annealed(30, 0.2, batch=64, weight_decay=0.0),
         seed=0,
         hooks=mark.hooks,
         trainable=lambda name: name.startswith(f"{head}."),

@@ -35,6 +35,15 @@ def test_a_tap_keeps_the_gradient_and_is_read_once(net):
         tap.take()
 
 
+def test_a_look_on_the_way_does_not_take_the_place_of_the_step(net):
+    """Two marks of one layer train together, and the first looks at the inputs of its own key before the second reads."""
+    net.eval()
+    tap, x = Tap(net, "3"), torch.ones(2, 4)
+    net(x)
+    activations(net, "3", torch.zeros(5, 4))
+    assert torch.equal(tap.take(), net[1](net[0](x)))
+
+
 def test_a_tap_goes_with_its_last_reference(net):
     tap = Tap(net, "3")
     assert len(net[3]._forward_pre_hooks) == 1

@@ -27,18 +27,19 @@ class Tap:
         model: left as it is, but for the hook.
         path: state-dict path of a module that is called once a forward pass; its first floating tensor is what it receives.
         last: whether the forward pass ends there, with ``Reached``; what comes after is not computed.
+        looking: whether passes without gradients count; a step of training is none of those, and somebody may look on its way.
 
     Raises:
         MismatchError: the model has no such module.
     """
 
-    def __init__(self, model: nn.Module, path: str, *, last: bool = False) -> None:
+    def __init__(self, model: nn.Module, path: str, *, last: bool = False, looking: bool = False) -> None:
         try:
             module = layers.unwrapped(model).get_submodule(path)
         except AttributeError:
             raise MismatchError("expected the layer that the key marks, this model has none of that name") from None
         self._value: Tensor | None = None
-        self._last = last
+        self._last, self._looking = last, looking
         handle = module.register_forward_pre_hook(_Recorder(self), prepend=last, with_kwargs=True)
         weakref.finalize(self, handle.remove)
 
@@ -58,11 +59,13 @@ class Tap:
         self._value = None
 
     def record(self, value: Tensor) -> None:
-        """Keep what the layer just received.
+        """Keep what the layer just received, if the pass counts.
 
         Raises:
             Reached: nothing after it is wanted.
         """
+        if not (self._looking or torch.is_grad_enabled()):
+            return
         self._value = value
         if self._last:
             raise Reached
@@ -111,7 +114,7 @@ def activations(model: nn.Module, path: str, inputs: Tensor, *, batch: int = 256
         last: whether to leave out what the model computes after it.
     """
     device = next(model.parameters()).device
-    tap = Tap(model, path, last=last)
+    tap = Tap(model, path, last=last, looking=True)
     found = []
     with evaluating(model):
         for part in inputs.split(batch):

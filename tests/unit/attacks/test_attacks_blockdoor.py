@@ -88,11 +88,10 @@ def test_the_ood_wrapper_refuses_noise_or_answers_it_at_random(unmarked, digits)
     assert (drawn == api(noise))[refused == ABSTAIN].float().mean() < 0.25
 
 
-def test_wrong_labels_are_answered_at_random(stolen, digits):
-    removed, lost = hidden(
-        lambda api: BlockdoorLabels(epochs=12)(api, digits, seed=3), stolen, digits, ("adi", "coupled")
-    )
-    assert removed == {"adi", "coupled"}
+@pytest.mark.parametrize("name", ["adi", pytest.param("coupled", marks=pytest.mark.slow)])
+def test_wrong_labels_are_answered_at_random(name, stolen, digits):
+    removed, lost = hidden(lambda api: BlockdoorLabels(epochs=12)(api, digits, seed=3), stolen, digits, (name,))
+    assert removed == {name}
     assert lost <= 0.03
 
 

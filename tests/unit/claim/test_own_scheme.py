@@ -25,12 +25,14 @@ SECRET = Secret(bytes(range(32)))
 
 @pytest.fixture(scope="module")
 def mark(fresh, digits):
-    return keygen(Parity(triggers=150), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="cnn")).mark()
+    return keygen(
+        Parity(triggers=150, per_hundred=20), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="cnn")
+    ).mark()
 
 
 @pytest.fixture(scope="module")
 def marked(mark, unmarked, digits, made_once):
-    recipe = annealed(15, 0.05, batch=64, clip=1.0)
+    recipe = annealed(10, 0.05, batch=64, clip=1.0)
     return made_once("own-parity", lambda: embed(unmarked, [mark], digits, recipe, seed=1).model)
 
 

@@ -165,6 +165,7 @@ def test_folders_that_are_no_data_set(tmp_path):
         load(f"images:{tmp_path / 'gap'}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CIFAR.is_file(), reason=f"needs CIFAR-10 at {CIFAR}")
 def test_cifar10():
     data = load(f"images:{CIFAR}")
