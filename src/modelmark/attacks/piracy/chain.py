@@ -41,9 +41,9 @@ class Chain(Removal, family="combination"):
         {"steps": "piracy-rtal"},
         {"steps": "prune(amount=0.95)+finetune(rate=0.05, epochs=30)"},
         {"steps": "prune(amount=0.8)+noise(share=0.02)"},
-        {"steps": "permute+rescale+finetune(rate=0.05, epochs=10)"},
-        {"steps": "quantise(bits=2)+finetune(rate=0.05, epochs=10)"},
-        {"steps": "prune(amount=0.9)+permute+rescale+finetune(rate=0.05, epochs=30)"},
+        {"steps": "quantise(bits=2)+refit(peak=0.1, epochs=30)"},
+        {"steps": "permute+rescale+refit(peak=0.1, epochs=30)"},
+        {"steps": "prune(amount=0.9)+permute+rescale+refit(epochs=30)"},
     )
 
     steps: Annotated[

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.extraction._students import drawn_anew
-from modelmark.attacks.fields import Batch, Epochs, Rate, Share, sweep
+from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 from modelmark.networks import layers
 
 
@@ -20,7 +20,13 @@ class Reinitialise(Removal, family="fine-tuning"):
     Source: own construction; the repair is that of Hinton et al. 2015, arXiv 1503.02531, at temperature 1.
     """
 
-    strengths = sweep(share=(0.1, 0.3, 0.5, 0.7, 0.9))
+    strengths = (
+        {"share": 0.3},
+        {"share": 0.5},
+        {"share": 0.7, "epochs": 60},
+        {"share": 0.9, "epochs": 60, "scope": "filters"},
+        {"share": 0.9, "epochs": 60},
+    )
 
     share: Annotated[Share, "of each convolution and linear layer that is drawn anew"] = 0.5
     scope: Annotated[Literal["weights", "filters"], "single weights, or whole filters"] = "weights"
