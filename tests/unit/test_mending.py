@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.align import align, alignment, mending
+from modelmark.align import align, alignment, gauges, mending
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.attacks.symmetries.spoil import Spoil
@@ -123,6 +123,26 @@ def test_a_bias_of_minus_infinity_is_a_dead_channel_and_other_infinities_are_ref
     suspect[3].weight.data[0, 2] = torch.nan
     with pytest.raises(SuspectError, match="expected finite weights"):
         align(suspect, host, FACE)
+
+
+@pytest.mark.parametrize("farthest", [60.0, float("inf")])
+def test_a_network_of_which_a_whole_layer_is_silent_is_aligned_all_the_same(digits, monkeypatch, farthest):
+    """Nothing held the scales of its neighbours, and without a bound they became zeros that no comparison bore."""
+    monkeypatch.setattr(gauges, "_FARTHEST", farthest)
+    host = build("cnn", digits.feed.input_shape, 10, seed=0).eval()
+    generator = torch.Generator().manual_seed(0)
+    suspect = copy.deepcopy(host)
+    with torch.no_grad():
+        for weight in suspect.parameters():
+            if weight.dim() > 1:
+                weight += torch.randn(weight.shape, generator=generator) * weight.std() / 2
+        suspect.get_submodule("conv2").bias.fill_(-10.0)
+    if farthest == float("inf"):
+        with pytest.raises(ValueError, match="invalid numeric entries"):
+            align(suspect, host, digits.feed)
+        return
+    aligned = align(suspect, host, digits.feed).state_dict()
+    assert all(value.isfinite().all() for value in aligned.values())
 
 
 def test_channels_are_mended_behind_batch_norm_too(digits):

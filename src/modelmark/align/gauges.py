@@ -23,6 +23,8 @@ from modelmark.channels import Channels, Junction
 _SWEEPS = 500
 _SETTLED = 1e-7
 """Largest change of a log scale in a sweep at which the iteration ends."""
+_FARTHEST = 60.0
+"""Log scale at which a channel stops: where a whole layer is silent, nothing holds the scales of its neighbours."""
 _DEAD = 1e-20
 """Squared norm in the host, relative to the layer's largest, below which a channel has no say."""
 
@@ -55,7 +57,7 @@ def fixed_scales(
             incoming = [layer.incoming(logs[layer.source]) for layer in producers[index]]
             outgoing = [layer.outgoing(logs[layer.output]) for layer in readers[index]]
             sides = [_mean(incoming), -_mean(outgoing)] if outgoing else [_mean(incoming)]
-            new = _mean(sides).nan_to_num(0.0)
+            new = _mean(sides).nan_to_num(0.0).clamp(-_FARTHEST, _FARTHEST)
             moved = max(moved, float((new - logs[index]).abs().max()))
             logs[index] = new
         if moved < _SETTLED:

@@ -75,7 +75,7 @@ class Attack(ABC):
         family: groups attacks in reports.
         summary: one line.
         source: where it was published.
-        strengths: settings from gentle to fierce, for sweeps: five for modifications, one elsewhere.
+        strengths: settings from gentle to fierce, for sweeps: five for most modifications, one elsewhere.
         schemes: what the field ``scheme`` may name, where the attack concerns one scheme at a time.
         pictures: whether it needs inputs ``(channels, height, width)``.
     """
@@ -156,9 +156,15 @@ class Extraction(Removal, family="extraction"):
 
 
 class Collusion(Attack, family="collusion"):
-    """A way to remove marks with several copies that carry different ones."""
+    """A way to remove marks with more models than the stolen one, which comes first.
+
+    Args:
+        brings: what comes after it: ``copies`` with marks of their own, as many as a field ``copies`` says and two in all where
+            there is none; or the ``base``, a published network that the owner trained on from.
+    """
 
     kind: ClassVar[Kind] = "collusion"
+    brings: ClassVar[Literal["copies", "base"]] = "copies"
 
     @final
     def __call__(self, models: Sequence[nn.Module], task: Task, *, seed: int, watch: Watch | None = None) -> nn.Module:

@@ -46,6 +46,7 @@ Count = Annotated[int, Within(1)]
 Rate = Annotated[Positive, "learning rate"]
 Epochs = Annotated[Count, "passes over the thief's data"]
 Batch = Annotated[Count, "samples a step"]
+Copies = Annotated[int, Within(2, 1000), "that an audit makes for the colluders, each with a mark of its own"]
 
 
 class Field(NamedTuple):

@@ -155,7 +155,7 @@ class _Trial:
             case "modification" | "extraction":
                 return self._removal()
             case "collusion":
-                attacked, cost = self._run([self.model, self.bench.marked(self.cell.scheme, copy=1).model])
+                attacked, cost = self._run([self.model, *self._beside()])
                 return self._after(attacked, cost)
             case "evasion":
                 return self._evasion()
@@ -163,6 +163,13 @@ class _Trial:
                 return self._forgery()
             case _:
                 return self._detection()
+
+    def _beside(self) -> list[nn.Module]:
+        """Return what colluders have beside the stolen model: copies with other marks, or the base of all."""
+        if self.attack.brings == "base":
+            return [self.bench.base]
+        copies = range(1, getattr(self.attack, "copies", 2))
+        return [self.bench.marked(self.cell.scheme, copy=number).model for number in copies]
 
     def _removal(self) -> Result:
         attacked, cost = self._run(self.model)

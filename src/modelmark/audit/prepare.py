@@ -1,5 +1,6 @@
 """What the cells of an audit share: one unmarked network per seed; one key and marked network per scheme and seed."""
 
+import copy as copying
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +17,19 @@ from modelmark.audit.grid import Entry, Grid
 from modelmark.errors import ModelmarkError, OutputExistsError
 from modelmark.key.secret import Secret
 from modelmark.marks.embedding import embed
+from modelmark.marks.imprinting import imprint
 from modelmark.marks.keys import Provenance, keygen
 from modelmark.marks.marks import Mark
 from modelmark.models import build
 from modelmark.schemes import scheme_class
+from modelmark.schemes.spread import Spread
 from modelmark.suspects import weights
-from modelmark.training.loop import fit, suggested
+from modelmark.training.loop import Progress, fit, suggested
 from modelmark.training.recipe import Recipe
 from modelmark.training.task import Task, accuracy
+
+_BASE = 1 / 4
+"""Of the unmarked network's training, after which it stands for a published one that the owner trained on from."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,24 @@ class Bench:
         return self._kept("host", lambda: fit(fresh, self.owner, recipe, seed=self.seed))
 
     @cached_property
+    def base(self) -> nn.Module:
+        """The unmarked network as it was after a quarter of its training: a base that a thief may have."""
+        fresh = self.fresh()
+        recipe = self._recipe(fresh, trained=False)
+
+        def make() -> nn.Module:
+            reached = copying.deepcopy(fresh)
+
+            def watch(progress: Progress) -> None:
+                if progress.epoch_ended and progress.step <= _BASE * progress.steps:
+                    reached.load_state_dict(progress.snapshot()["model"])
+
+            fit(fresh, self.owner, recipe, seed=self.seed, watch=watch)
+            return reached
+
+        return self._kept("base", make)
+
+    @cached_property
     def host_accuracy(self) -> float:
         """The accuracy of the unmarked network."""
         return float(self.remembered("host-accuracy", lambda: accuracy(self.host, self.owner)))
@@ -106,6 +130,8 @@ class Bench:
 
         def make() -> nn.Module:
             with _noting(refused):
+                if isinstance(mark.key.scheme, Spread):
+                    return imprint(self.host, mark)  # as the command line does it: without data
                 recipe = self._recipe(self.host, trained=True)
                 return embed(self.host, [mark], self.owner, recipe, seed=self.seed + 1).model
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks.base import Collusion, Thief
-from modelmark.attacks.fields import sweep
-from modelmark.errors import UsageError
+from modelmark.attacks.fields import Copies, sweep
+from modelmark.attacks.piracy._copies import combined
 
 
 class Collude(Collusion, family="piracy"):
@@ -27,6 +27,7 @@ class Collude(Collusion, family="piracy"):
         Literal["mean", "median", "mix"],
         "the median of an even number is the mean of the middle two; mix takes each weight from a copy drawn at random",
     ] = "mean"
+    copies: Copies = 2
 
     def combine(self, copies: list[nn.Module], thief: Thief) -> nn.Module:
         """Return the combined model; neither data nor training takes part.
@@ -34,18 +35,8 @@ class Collude(Collusion, family="piracy"):
         Raises:
             UsageError: fewer than two copies, or copies of different architectures.
         """
-        if len(copies) < 2:
-            raise UsageError(f"expected at least two copies, got {len(copies)}")
-        states = [model.state_dict() for model in copies]
-        shapes = [{name: value.shape for name, value in state.items()} for state in states]
-        if any(other != shapes[0] for other in shapes):
-            raise UsageError("expected copies of one architecture, got different parameters")
         generator = thief.generator()
-        with torch.no_grad():
-            for name, value in states[0].items():
-                if value.is_floating_point():
-                    value.copy_(self._of(torch.stack([state[name].to(value.device) for state in states]), generator))
-        return copies[0]
+        return combined(copies, lambda stacked: self._of(stacked, generator))
 
     def _of(self, stacked: Tensor, generator: torch.Generator) -> Tensor:
         if self.how == "mean":

@@ -17,7 +17,10 @@ class Quantise(Removal, family="compression"):
     Departs: nothing is trained afterwards; they add one epoch.
     """
 
-    strengths = sweep(bits=(8, 6, 4, 3, 2))
+    strengths = (
+        *sweep(bits=(8, 6, 4, 3, 2)),
+        *({"bits": bits, "scope": "layer"} for bits in (4, 3, 2)),
+    )
 
     bits: Annotated[int, Within(1, 16), "a weight"] = 4
     scope: Annotated[Literal["layer", "channel"], "what has a grid of its own"] = "channel"
