@@ -122,6 +122,27 @@ def keras(network, folder):
     return folder / "m.keras"
 
 
+def flax(network, folder):
+    """Write the network's layers as ``flax.serialization.to_bytes`` writes a tree."""
+    msgpack = importlib.import_module("msgpack")
+    tree = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            kernel = layer.weight.permute(2, 3, 1, 0) if isinstance(layer, nn.Conv2d) else layer.weight.T
+            array = kernel.detach().contiguous().numpy()
+            packed = msgpack.packb((array.shape, array.dtype.name, array.tobytes()), use_bin_type=True)
+            tree[name.replace(".", "_")] = {"kernel": msgpack.ExtType(1, packed)}
+    (folder / "m.msgpack").write_bytes(msgpack.packb({"params": tree}, use_bin_type=True))
+    return folder / "m.msgpack"
+
+
+def numpy(network, folder):
+    import numpy as library
+
+    library.savez(folder / "m.npz", **{name: tensor.numpy() for name, tensor in network.state_dict().items()})
+    return folder / "m.npz"
+
+
 def exported(network, folder):
     torch.export.save(torch.export.export(network, (PICTURE,)), folder / "m.pt2")
     return folder / "m.pt2"
@@ -137,6 +158,12 @@ def frozen(network, folder):
     return folder / "f.ts"
 
 
+def openvino(network, folder):
+    library = importlib.import_module("openvino")
+    library.save_model(library.convert_model(network, example_input=PICTURE), folder / "m.xml")
+    return folder / "m.xml"
+
+
 # what writes each, and the libraries that it takes
 MAKERS = {
     "onnx": (onnx, ("onnx",)),
@@ -146,6 +173,9 @@ MAKERS = {
     "gguf Q8_0": (lambda network, folder: gguf(network, folder, "Q8_0"), ("gguf",)),
     "keras weights": (keras_weights, ("h5py",)),
     "keras archive": (keras, ("h5py",)),
+    "flax": (flax, ("msgpack",)),
+    "numpy": (numpy, ()),
+    "openvino": (openvino, ("openvino",)),
     "torch.export": (exported, ()),
     "TorchScript": (scripted, ()),
     "TorchScript frozen": (frozen, ()),

@@ -41,7 +41,7 @@ def test_a_file_that_was_cut_off(whole, tmp_path):
     for part in parts:  # a process looks at each HDF5 file, which takes most of a second
         cut = tmp_path / whole.name
         cut.write_bytes(raw[: int(len(raw) * part)])
-        for beside in whole.parent.glob("*.data"):
+        for beside in whole.parent.glob("*.[db][ai][tn]*"):  # .data, .bin
             (tmp_path / beside.name).write_bytes(beside.read_bytes())
         assert outcome(cut), part
 

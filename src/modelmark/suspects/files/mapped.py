@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -81,6 +81,19 @@ def octets(path: Path, offset: int, count: int) -> npt.NDArray[np.uint8]:
     """Return ``count`` bytes, mapped."""
     found: npt.NDArray[Any] = numbers(path, offset, count, torch.uint8).numpy()
     return found
+
+
+def halves(octets: Tensor, shape: Shape, *, signed: bool) -> Tensor:
+    """Return integers of four bits, two in a byte, the lower half first, as int8 or uint8."""
+    whole = octets.to(torch.uint8).flatten()
+    found = torch.stack([whole & 15, whole >> 4], dim=1).flatten()[: math.prod(shape)].reshape(shape)
+    return found.to(torch.int8) - 16 * (found > 7).to(torch.int8) if signed else found
+
+
+def spreads(part: Sequence[int], whole: Sequence[int]) -> bool:
+    """Return whether a tensor of one shape spreads over one of another without making it larger."""
+    last = whole[len(whole) - len(part) :]
+    return len(part) <= len(whole) and all(size in (1, full) for size, full in zip(part, last, strict=True))
 
 
 def require_within(path: Path, extents: Mapping[str, Extent]) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import WeightFile, require_names
-from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within
+from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within, spreads
 from modelmark.suspects.files.onnxgraph import TYPES, Graph, Node, Stored, parsed
 
 _HEAD = re.compile(rb"\x08[\x01-\x1f](?:\x10.)?[\x12\x1a\x22\x28\x32\x3a\x42]", re.DOTALL)
@@ -73,8 +74,11 @@ def opened(path: Path) -> WeightFile:
 
     def read(name: str) -> Tensor:
         tensor = found[name].stored.read(graph.message)
-        for step in found[name].steps:
-            tensor = step(tensor)
+        try:
+            for step in found[name].steps:
+                tensor = step(tensor)
+        except (RuntimeError, IndexError, ZeroDivisionError):
+            raise MalformedError(f"expected scales for the integers {name} in {path}, got others"[:300]) from None
         return tensor
 
     computed = remembering(read)
@@ -117,7 +121,7 @@ def _used(graph: Graph) -> dict[str, _Weight]:
 
 def _reached(graph: Graph, makers: dict[str, Node], name: str) -> _Weight | None:
     """Return the tensor that reaches a node under a name, through nodes that only rewrite it."""
-    between = []
+    between: list[Node] = []
     while name not in graph.tensors:
         node = makers.get(name)
         if node is None or node.op not in _BETWEEN or not node.inputs or len(between) == _CHAIN:
@@ -161,7 +165,7 @@ def _scaled(graph: Graph, node: Node, weight: _Weight, axis: int) -> Step:
 def _dequantised(
     tensor: Tensor, scale: Callable[[], Tensor] | None, zero: Callable[[], Tensor] | None, axis: int
 ) -> Tensor:
-    numbers = tensor.float()
+    numbers, axes = tensor.float(), tensor.dim()
     for given, is_scale in ((zero, False), (scale, True)):
         if given is None:
             continue
@@ -169,12 +173,20 @@ def _dequantised(
         if part.numel() == 1:
             part = part.reshape(())
         elif part.dim() == 1:
-            part = part.reshape([-1 if number == axis % tensor.dim() else 1 for number in range(tensor.dim())])
-        elif part.dim() == tensor.dim() and part.shape[axis]:  # one for each block along the axis
-            size = -(-tensor.shape[axis] // part.shape[axis])
+            part = part.reshape([-1 if number == axis % axes else 1 for number in range(axes)])
+        elif part.dim() == axes and part.shape[axis] and _agree(part.shape, tensor.shape, axis % axes):
+            size = -(-tensor.shape[axis] // part.shape[axis])  # one for each block along the axis
             part = part.repeat_interleave(size, axis).narrow(axis, 0, tensor.shape[axis])
+        if not spreads(part.shape, tensor.shape):
+            raise MalformedError(
+                f"expected scales for integers of shape {tuple(tensor.shape)}, got {tuple(part.shape)}"
+            )
         numbers = numbers * part if is_scale else numbers - part
     return numbers
+
+
+def _agree(part: Shape, whole: Shape, axis: int) -> bool:
+    return all(size == full for number, (size, full) in enumerate(zip(part, whole, strict=True)) if number != axis)
 
 
 def _with(weight: _Weight, step: Step, words: str) -> _Weight:

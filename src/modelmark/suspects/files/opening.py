@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import archives, checkpoint, foreign, gguf, hdf5, onnx, safetensors, shards
+from modelmark.suspects.files import (
+    archives,
+    checkpoint,
+    foreign,
+    gguf,
+    hdf5,
+    msgpack,
+    npy,
+    onnx,
+    openvino,
+    safetensors,
+    shards,
+)
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
@@ -21,8 +33,11 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (archives.is_zip, archives.opened),
     (checkpoint.is_legacy, checkpoint.opened_legacy),
     (gguf.is_gguf, gguf.opened),
+    (npy.is_npy, npy.opened),
+    (openvino.is_ir, openvino.opened),
     (hdf5.is_hdf5, hdf5.opened),
     (onnx.is_onnx, onnx.opened),
+    (msgpack.is_msgpack, msgpack.opened),
 )
 
 
