@@ -99,8 +99,9 @@ def spreads(part: Sequence[int], whole: Sequence[int]) -> bool:
 def require_within(path: Path, extents: Mapping[str, Extent]) -> None:
     """Raise MalformedError unless every tensor lies within its file and has as many axes as a tensor can."""
     sizes: dict[Path, int] = {}
-    for name, extent in extents.items():
-        require_shape(path, name, extent.shape)
+    for given, extent in extents.items():
+        name = _shown(given)
+        require_shape(path, given, extent.shape)
         if extent.strides is not None and (
             len(extent.strides) != len(extent.shape) or min(extent.strides, default=0) < 0
         ):
@@ -118,7 +119,12 @@ def require_shape(path: Path, name: str, shape: Iterable[int]) -> None:
     """Raise MalformedError unless a shape can be one."""
     shape = tuple(shape)
     if len(shape) > MOST_AXES or any(size < 0 or size >= 2**48 for size in shape):
-        raise MalformedError(f"expected the shape of {name} in {path}, got {shape}"[:300])
+        raise MalformedError(f"expected the shape of {_shown(name)} in {path}, got {shape}"[:300])
+
+
+def _shown(name: str) -> str:
+    """Return a name from a file in one line."""
+    return name[:100].encode("unicode_escape").decode()
 
 
 def require_together(path: Path, sizes: Iterable[int]) -> None:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from modelmark.errors import MalformedError
+from modelmark.suspects.files import integers
 from modelmark.suspects.files.base import WeightFile, require_names
-from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within, spreads
+from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within
 from modelmark.suspects.files.onnxgraph import TYPES, Graph, Node, Stored, parsed
 
 _HEAD = re.compile(rb"\x08[\x01-\x1f](?:\x10.)?[\x12\x1a\x22\x28\x32\x3a\x42]", re.DOTALL)
@@ -77,7 +78,7 @@ def opened(path: Path) -> WeightFile:
         try:
             for step in found[name].steps:
                 tensor = step(tensor)
-        except (RuntimeError, IndexError, ZeroDivisionError):
+        except RuntimeError:
             raise MalformedError(f"expected scales for the integers {name} in {path}, got others"[:300]) from None
         return tensor
 
@@ -165,28 +166,7 @@ def _scaled(graph: Graph, node: Node, weight: _Weight, axis: int) -> Step:
 def _dequantised(
     tensor: Tensor, scale: Callable[[], Tensor] | None, zero: Callable[[], Tensor] | None, axis: int
 ) -> Tensor:
-    numbers, axes = tensor.float(), tensor.dim()
-    for given, is_scale in ((zero, False), (scale, True)):
-        if given is None:
-            continue
-        part = given().float()
-        if part.numel() == 1:
-            part = part.reshape(())
-        elif part.dim() == 1:
-            part = part.reshape([-1 if number == axis % axes else 1 for number in range(axes)])
-        elif part.dim() == axes and part.shape[axis] and _agree(part.shape, tensor.shape, axis % axes):
-            size = -(-tensor.shape[axis] // part.shape[axis])  # one for each block along the axis
-            part = part.repeat_interleave(size, axis).narrow(axis, 0, tensor.shape[axis])
-        if not spreads(part.shape, tensor.shape):
-            raise MalformedError(
-                f"expected scales for integers of shape {tuple(tensor.shape)}, got {tuple(part.shape)}"
-            )
-        numbers = numbers * part if is_scale else numbers - part
-    return numbers
-
-
-def _agree(part: Shape, whole: Shape, axis: int) -> bool:
-    return all(size == full for number, (size, full) in enumerate(zip(part, whole, strict=True)) if number != axis)
+    return integers.numbers(tensor, None if scale is None else scale(), None if zero is None else zero(), axis)
 
 
 def _with(weight: _Weight, step: Step, words: str) -> _Weight:
