@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import checkpoint, exported, hdf5, torchscript, zips
+from modelmark.suspects.files import checkpoint, exported, hdf5, npy, torchscript, zips
 from modelmark.suspects.files.base import WeightFile
 
 # how a member's name ends, and what opens an archive with such a member; the first that is there
@@ -13,10 +13,10 @@ KINDS: tuple[tuple[str, Callable[[Path, zips.Listing], WeightFile]], ...] = (
     ("_weights_config.json", exported.opened),
     ("data.pkl", checkpoint.opened),
     ("model.weights.h5", hdf5.opened_archive),
+    (".npy", npy.opened_archive),
 )
 # what it is instead, and the way on
 FOREIGN = (
-    (".npy", "an archive of NumPy arrays", "save them by name with safetensors.numpy.save_file(dict(numpy.load(FILE)), OUT)"),
     ("serialized_state_dict.pt", "an archive of torch.export before version 2.8",
      "save its tensors: torch.save(dict(torch.export.load(FILE).state_dict), OUT)"),
     ("/com.apple.CoreML/model.mlmodel", "a Core ML package", "give the state dict that it was converted from"),

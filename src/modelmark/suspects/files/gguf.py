@@ -204,7 +204,7 @@ def _listed(path: Path, header: _Header) -> Iterator[tuple[str, tuple[int, ...],
         name = header.text()
         (axes,) = header.take("I")
         if axes > 8:
-            raise MalformedError(f"expected at most 8 axes of {name} in {path}, got {axes}"[:300])
+            raise MalformedError(f"expected at most 8 axes of {name[:80]!r} in {path}, got {axes}"[:300])
         shape = header.take("Q" * axes)[::-1]
         yield name, shape, *header.take("IQ")
 

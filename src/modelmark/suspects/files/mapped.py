@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -83,11 +83,25 @@ def octets(path: Path, offset: int, count: int) -> npt.NDArray[np.uint8]:
     return found
 
 
+def halves(octets: Tensor, shape: Shape, *, signed: bool) -> Tensor:
+    """Return integers of four bits, two in a byte, the lower half first, as int8 or uint8."""
+    whole = octets.to(torch.uint8).flatten()
+    found = torch.stack([whole & 15, whole >> 4], dim=1).flatten()[: math.prod(shape)].reshape(shape)
+    return found.to(torch.int8) - 16 * (found > 7).to(torch.int8) if signed else found
+
+
+def spreads(part: Sequence[int], whole: Sequence[int]) -> bool:
+    """Return whether a tensor of one shape spreads over one of another without making it larger."""
+    last = whole[len(whole) - len(part) :]
+    return len(part) <= len(whole) and all(size in (1, full) for size, full in zip(part, last, strict=True))
+
+
 def require_within(path: Path, extents: Mapping[str, Extent]) -> None:
     """Raise MalformedError unless every tensor lies within its file and has as many axes as a tensor can."""
     sizes: dict[Path, int] = {}
-    for name, extent in extents.items():
-        require_shape(path, name, extent.shape)
+    for given, extent in extents.items():
+        name = _shown(given)
+        require_shape(path, given, extent.shape)
         if extent.strides is not None and (
             len(extent.strides) != len(extent.shape) or min(extent.strides, default=0) < 0
         ):
@@ -105,7 +119,12 @@ def require_shape(path: Path, name: str, shape: Iterable[int]) -> None:
     """Raise MalformedError unless a shape can be one."""
     shape = tuple(shape)
     if len(shape) > MOST_AXES or any(size < 0 or size >= 2**48 for size in shape):
-        raise MalformedError(f"expected the shape of {name} in {path}, got {shape}"[:300])
+        raise MalformedError(f"expected the shape of {_shown(name)} in {path}, got {shape}"[:300])
+
+
+def _shown(name: str) -> str:
+    """Return a name from a file in one line."""
+    return name[:100].encode("unicode_escape").decode()
 
 
 def require_together(path: Path, sizes: Iterable[int]) -> None:

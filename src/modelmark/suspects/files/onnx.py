@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from modelmark.errors import MalformedError
+from modelmark.suspects.files import integers
 from modelmark.suspects.files.base import WeightFile, require_names
 from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within
 from modelmark.suspects.files.onnxgraph import TYPES, Graph, Node, Stored, parsed
@@ -73,8 +75,11 @@ def opened(path: Path) -> WeightFile:
 
     def read(name: str) -> Tensor:
         tensor = found[name].stored.read(graph.message)
-        for step in found[name].steps:
-            tensor = step(tensor)
+        try:
+            for step in found[name].steps:
+                tensor = step(tensor)
+        except RuntimeError:
+            raise MalformedError(f"expected scales for the integers {name} in {path}, got others"[:300]) from None
         return tensor
 
     computed = remembering(read)
@@ -117,7 +122,7 @@ def _used(graph: Graph) -> dict[str, _Weight]:
 
 def _reached(graph: Graph, makers: dict[str, Node], name: str) -> _Weight | None:
     """Return the tensor that reaches a node under a name, through nodes that only rewrite it."""
-    between = []
+    between: list[Node] = []
     while name not in graph.tensors:
         node = makers.get(name)
         if node is None or node.op not in _BETWEEN or not node.inputs or len(between) == _CHAIN:
@@ -161,20 +166,7 @@ def _scaled(graph: Graph, node: Node, weight: _Weight, axis: int) -> Step:
 def _dequantised(
     tensor: Tensor, scale: Callable[[], Tensor] | None, zero: Callable[[], Tensor] | None, axis: int
 ) -> Tensor:
-    numbers = tensor.float()
-    for given, is_scale in ((zero, False), (scale, True)):
-        if given is None:
-            continue
-        part = given().float()
-        if part.numel() == 1:
-            part = part.reshape(())
-        elif part.dim() == 1:
-            part = part.reshape([-1 if number == axis % tensor.dim() else 1 for number in range(tensor.dim())])
-        elif part.dim() == tensor.dim() and part.shape[axis]:  # one for each block along the axis
-            size = -(-tensor.shape[axis] // part.shape[axis])
-            part = part.repeat_interleave(size, axis).narrow(axis, 0, tensor.shape[axis])
-        numbers = numbers * part if is_scale else numbers - part
-    return numbers
+    return integers.numbers(tensor, None if scale is None else scale(), None if zero is None else zero(), axis)
 
 
 def _with(weight: _Weight, step: Step, words: str) -> _Weight:

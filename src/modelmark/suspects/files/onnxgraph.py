@@ -15,7 +15,7 @@ from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import NAMES
-from modelmark.suspects.files.mapped import Extent, Shape, require_shape
+from modelmark.suspects.files.mapped import Extent, Shape, halves, require_shape
 from modelmark.suspects.files.protobuf import Message, Span, varints
 
 # data types by their numbers, as onnx calls them and as torch does; the last two are packed, two in a byte
@@ -60,15 +60,19 @@ class Stored:
             return self.extent.read()
         values = torch.from_numpy(self._integers(message)) if self.extent is None else self.extent.read()
         name, dtype = TYPES[self.kind]
-        if self.kind in _HALVES:
-            octets = values.to(torch.uint8)
-            halves = torch.stack([octets & 15, octets >> 4], dim=1).flatten()[: _count(self.shape)]
-            values = halves.to(torch.int8) - 16 * (halves > 7).to(torch.int8) if name == "int4" else halves
-        elif dtype.is_floating_point:  # their bits, as integers
-            values = values.to(torch.int32).to(torch.int16 if dtype.itemsize == 2 else torch.uint8).view(dtype)
-        if values.numel() != _count(self.shape):
+        expected = self._octets if self.kind in _HALVES else _count(self.shape)
+        if values.numel() != expected:
             raise message.damaged()
+        if self.kind in _HALVES:
+            return halves(values, self.shape, signed=name == "int4")
+        if dtype.is_floating_point:  # their bits, as integers
+            values = values.to(torch.int32).to(torch.int16 if dtype.itemsize == 2 else torch.uint8).view(dtype)
         return values.to(dtype).reshape(self.shape)
+
+    @property
+    def _octets(self) -> int:
+        """Bytes of halves."""
+        return -(-_count(self.shape) // 2)
 
     def _integers(self, message: Message) -> npt.NDArray[np.int64]:
         return varints(message.bytes(self.packed, 2**40))

@@ -7,13 +7,26 @@ from pathlib import Path
 from typing import TypeAlias
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import archives, checkpoint, foreign, gguf, hdf5, onnx, safetensors, shards
+from modelmark.suspects.files import (
+    archives,
+    checkpoint,
+    foreign,
+    gguf,
+    hdf5,
+    msgpack,
+    npy,
+    onnx,
+    openvino,
+    safetensors,
+    shards,
+    tflite,
+)
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
 Opener: TypeAlias = Callable[[Path], WeightFile]
 
 _HEAD = 4096  # bytes looked at
-_READ = "files of safetensors and checkpoints of torch are read, whole or in shards"
+_READ = "docs/formats.md lists the formats that are read"
 
 # a test of the first bytes, and what opens the file; the first that says yes
 KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
@@ -21,8 +34,12 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (archives.is_zip, archives.opened),
     (checkpoint.is_legacy, checkpoint.opened_legacy),
     (gguf.is_gguf, gguf.opened),
+    (tflite.is_tflite, tflite.opened),
+    (npy.is_npy, npy.opened),
+    (openvino.is_ir, openvino.opened),
     (hdf5.is_hdf5, hdf5.opened),
     (onnx.is_onnx, onnx.opened),
+    (msgpack.is_msgpack, msgpack.opened),
 )
 
 
