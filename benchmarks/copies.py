@@ -55,7 +55,7 @@ RECIPE = annealed(20, 0.05, batch=64, clip=1.0)
 EVERYONE = [f"customer {number}" for number in range(1000)]
 COLLUDERS = (1, 2, 5, 10, 20, 50)
 BITS = (1024, 4096)
-INNOCENTS, TRACES, BARS = 10, 250_000, (1, 2, 4, 8, 12, 16)
+INNOCENTS, TRACES, BARS = 4, 250_000, (1, 2, 4, 8, 12, 16)
 
 
 def _middle(values: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def innocent() -> Iterator[dict[str, Any]]:
         "mean of ten others' copies": (together(models, "mean"), 10),
     }
     for name, (suspect, guilty) in suspects.items():
-        readings = Traced.of(mark).readings(WhiteBox(suspect), align_to=host)
+        readings = Traced.of(mark).readings(WhiteBox(suspect), align_to=State(held(host.state_dict())))
         tables = [table.table for reading in readings for table in getattr(reading, "scores", ())]
         sums = [(table[:, 1] - table[:, 0]).astype(float) for table in tables]
         tried = len(tables) + sum(not hasattr(reading, "scores") for reading in readings)
