@@ -4,9 +4,8 @@ python benchmarks/copies.py collusion [SEED ...]  digits, cnn: 1,000 recipients,
 python benchmarks/copies.py innocent              10^6 simulated traces; some ten minutes
 python benchmarks/copies.py growth                one reading beside a trace against 10 to 10,000 recipients
 python benchmarks/copies.py issue                 a 256 MB file of bf16: sha256, embed, issue; seconds of processor and memory
-python benchmarks/copies.py tables                prints the tables of docs/copies.md
 
-Rows are appended to results/copies.jsonl.
+Rows are appended to results/copies.jsonl; ``python benchmarks/tables.py docs/copies.md`` puts them on the page.
 """
 
 import copy
@@ -27,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from _rows import RESULTS, markdown, rows
+from _rows import RESULTS
 from modelmark import data
 from modelmark.copies import tallying, tracing
 from modelmark.copies.dispersing import personal
@@ -300,37 +299,9 @@ def issuing() -> Iterator[dict[str, Any]]:
                        "imports_mb": before}  # fmt: skip
 
 
-def tables() -> None:
-    """Print the tables of the page."""
-    found = rows("copies")
-    for kind, bits in (("embed", 1024), *(("issue", bits) for bits in BITS)):
-        said = [row for row in found if row["part"] == "collusion" and (row["kind"], row["bits"]) == (kind, bits)]
-        if said:
-            print(f"\n{kind}, {bits} bits: named of the colluders, seed by seed\n")
-            body = [
-                [str(count), *(_cell(said, count, way) for way in WAYS)]
-                for count in COLLUDERS
-                if _cell(said, count, "mean")
-            ]
-            print(markdown(["colluders", *WAYS], body))
-            print(f"innocents named: {sum(row['innocents_named'] for row in said)} in {len(said)} traces")
-    print()
-    for part in ("copies", "innocent", "growth", "issue"):
-        for row in found:
-            if row["part"] == part:
-                print(json.dumps(row))
-
-
-def _cell(said: list[dict[str, Any]], count: int, way: str) -> str:
-    return ", ".join(str(row["named"]) for row in said if (row["colluders"], row["way"]) == (count, way))
-
-
 def main(part: str, seeds: Sequence[int]) -> None:
     """Run a part and append its rows."""
     torch.set_num_threads(1)
-    if part == "tables":
-        tables()
-        return
     parts: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
         "collusion": lambda: (row for seed in seeds or (0, 1, 2) for row in collusion(seed)),
         "innocent": innocent, "growth": growth, "issue": issuing,
