@@ -4,9 +4,8 @@ python benchmarks/copies.py collusion [SEED ...]  digits, cnn: 1,000 recipients,
 python benchmarks/copies.py innocent              10^6 simulated traces; some ten minutes
 python benchmarks/copies.py growth                one reading beside a trace against 10 to 10,000 recipients
 python benchmarks/copies.py issue                 a 256 MB file of bf16: sha256, embed, issue; seconds of processor and memory
-python benchmarks/copies.py tables                prints the tables of docs/copies.md
 
-Rows are appended to results/copies.jsonl.
+Rows are appended to results/copies.jsonl; ``python benchmarks/tables.py docs/copies.md`` puts them on the page.
 """
 
 import copy
@@ -14,6 +13,7 @@ import hashlib
 import json
 import multiprocessing
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from _rows import RESULTS, markdown, rows
+from _rows import RESULTS
 from modelmark import data
 from modelmark.copies import tallying, tracing
 from modelmark.copies.dispersing import personal
@@ -43,6 +43,7 @@ from modelmark.models import build
 from modelmark.schemes.spread import Spread
 from modelmark.suspects import weights
 from modelmark.suspects.files import open_weights
+from modelmark.suspects.files.base import held
 from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.state import State
 from modelmark.training.loop import fit
@@ -52,8 +53,8 @@ from modelmark.training.task import Task, accuracy
 RECIPE = annealed(20, 0.05, batch=64, clip=1.0)
 EVERYONE = [f"customer {number}" for number in range(1000)]
 COLLUDERS = (1, 2, 5, 10, 20, 50)
-BITS = (1024, 4096, 16384)
-INNOCENTS, TRACES, BARS = 10, 250_000, (1, 2, 4, 8, 12, 16)
+BITS = (1024, 4096)
+INNOCENTS, TRACES, BARS = 4, 250_000, (1, 2, 4, 8, 12, 16)
 
 
 def _middle(values: Tensor) -> Tensor:
@@ -101,6 +102,7 @@ def collusion(seed: int) -> Iterator[dict[str, Any]]:
     """Yield who is named at each number of colluders, way and number of bits."""
     task, host, _ = hosted(seed)
     owner = Provenance(host=weights.digest(host.state_dict()))
+    beside = State(held(host.state_dict()))  # read against the host as a file is; nothing to be aligned
     for bits in BITS:
         key = keygen(Spread(bits=bits), host, task.feed, secret=Secret(bytes([seed, 3]) * 16), owner=owner)
         for kind, make in (("issue", personal), ("embed", imprint)):
@@ -115,11 +117,12 @@ def collusion(seed: int) -> Iterator[dict[str, Any]]:
             for count in COLLUDERS:
                 for way in WAYS if count > 1 else ("mean",):
                     stolen = together(models[:count], way)
-                    found = tracing.trace(key.mark(), WhiteBox(stolen), EVERYONE, align_to=host)
+                    found = tracing.trace(key.mark(), WhiteBox(stolen), EVERYONE, align_to=beside)
                     guilty = {row.recipient: row for row in found.rows if row.recipient in EVERYONE[:count]}
                     yield {"part": "collusion", "seed": seed, "bits": bits, "kind": kind, "colluders": count, "way": way,
                            "named": sum(row.named for row in guilty.values()),
                            "innocents_named": len(found.named) - sum(row.named for row in guilty.values()),
+                           "named_without_host": len(tracing.trace(key.mark(), WhiteBox(stolen), EVERYONE).named),
                            "fewest_bits": min(row.gross_bits for row in guilty.values()),
                            "accuracy": 100 * accuracy(stolen, task)}  # fmt: skip
 
@@ -137,21 +140,23 @@ def innocent() -> Iterator[dict[str, Any]]:
         "mean of ten others' copies": (together(models, "mean"), 10),
     }
     for name, (suspect, guilty) in suspects.items():
-        readings = Traced.of(mark).readings(WhiteBox(suspect), align_to=host)
+        readings = Traced.of(mark).readings(WhiteBox(suspect), align_to=State(held(host.state_dict())))
         tables = [table.table for reading in readings for table in getattr(reading, "scores", ())]
         sums = [(table[:, 1] - table[:, 0]).astype(float) for table in tables]
         tried = len(tables) + sum(not hasattr(reading, "scores") for reading in readings)
         known = tracing.messages(mark, EVERYONE[:guilty])[1:]
         paid = sum(charge.bits for charge in tracing.charged(INNOCENTS + guilty + 1, tried))
         looks = {bar: looked(sums, known, paid + bar) for bar in BARS}
+        numbers, allowed = laid(looks)
         hits, checked = dict.fromkeys(BARS, 0), 0
-        for start in range(0, TRACES, 2000):
-            drawn = rng.integers(0, 256, (2000, INNOCENTS + 1, known.shape[1]), np.uint8)
+        for start in range(0, TRACES, 1000):
+            drawn = rng.integers(0, 256, (1000, INNOCENTS + 1, known.shape[1]), np.uint8)
+            lacking = lacks(numbers, drawn)
             for bar in BARS:
-                found = decided(looks[bar], drawn, paid + bar)
+                found = (lacking <= allowed[bar]).any(axis=(1, 2))
                 hits[bar] += int(found.sum())
                 if start == 0:
-                    checked += same(sums, known, drawn[:200], paid + bar, found[:200])
+                    checked += same(sums, known, drawn[:100], paid + bar, found[:100])
         for bar in BARS:
             yield {"part": "innocent", "suspect": name, "bar": bar, "traces": TRACES, "innocents": INNOCENTS + 1,
                    "named": hits[bar], "stated": 2.0**-bar, "checked": checked}  # fmt: skip
@@ -180,16 +185,25 @@ def looked(sums: list[tallying.Reals], known: tallying.Packed, needed: float) ->
     return found
 
 
-def decided(tables: list[tuple[Any, float]], drawn: tallying.Packed, needed: float) -> np.ndarray:
-    """Return for each trace whether an innocent is named; ``drawn`` are messages, ``(traces, innocents, T / 8)``."""
-    numbers = np.stack([table for table, _ in tables], axis=1).astype(float)
+def laid(looks: dict[int, list[tuple[Any, float]]]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return all tables once, ``(T, tables)``, and how much may be lacking at each, by bar: below 0 where not looked at."""
+    once = {table.tobytes(): table for found in looks.values() for table, _ in found}
+    places = {name: place for place, name in enumerate(once)}
+    allowed = {bar: np.full(len(once), -1.0) for bar in looks}
+    for bar, found in looks.items():
+        for table, most in found:
+            allowed[bar][places[table.tobytes()]] = most
+    return np.stack([*once.values()], axis=1).astype(float), allowed
+
+
+def lacks(numbers: np.ndarray, drawn: tallying.Packed) -> np.ndarray:
+    """Return what each message lacks of the most at each table, ``(traces, innocents, tables)``."""
     flat = drawn.reshape(-1, drawn.shape[2])
-    named = np.zeros(len(flat), bool)
-    for part in tallying.blocks(len(flat), len(numbers)):
-        agreeing = tallying.signs(flat[part], len(numbers)) @ numbers
-        lacking = (np.abs(numbers).sum(axis=0) - agreeing) / 2
-        named[part] = (lacking <= [most for _, most in tables]).any(axis=1)
-    return named.reshape(drawn.shape[:2]).any(axis=1)
+    found = [
+        (np.abs(numbers).sum(axis=0) - tallying.signs(flat[part], len(numbers)) @ numbers) / 2
+        for part in tallying.blocks(len(flat), len(numbers))
+    ]
+    return np.concatenate(found).reshape(*drawn.shape[:2], -1)
 
 
 def same(sums: Any, known: tallying.Packed, drawn: tallying.Packed, needed: float, found: np.ndarray) -> int:
@@ -248,22 +262,32 @@ def _key(folder: Path) -> None:
     keygen_for_file(Spread(weights=2**24), open_weights(folder / "large"), secret=Secret(bytes(32))).mark()
 
 
+def _sha256sum(folder: Path) -> None:
+    subprocess.run(["sha256sum", str(folder / "large")], check=True, capture_output=True)
+
+
 def _spent(work: Callable[[Path], None], folder: Path, answer: Any) -> None:
     torch.set_num_threads(1)
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    start = time.process_time()
+    Path("/proc/self/clear_refs").write_text("5")  # the most memory so far is forgotten: it is that of the parent
+    before, start = _memory(), time.process_time()
     work(folder)
     used = time.process_time() - start
-    answer.put((used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, before.ru_maxrss / 1024))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    answer.put((used + children.ru_utime + children.ru_stime, _memory(), before))
+
+
+def _memory() -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def issuing() -> Iterator[dict[str, Any]]:
-    """Yield processor time and memory of marking a file, each in a process of its own; making the key is taken off."""
+    """Yield processor time and memory of marking a file, each in a process of its own; both make the key, which is a row, too."""
     with tempfile.TemporaryDirectory() as name:
         folder, starting = Path(name), multiprocessing.get_context("spawn")
         large(folder / "large")
         for repeat in range(3):
-            for work in (_key, _hash, _embed, _issue):
+            for work in (_key, _hash, _sha256sum, _embed, _issue):
                 answer = starting.Queue()
                 process = starting.Process(target=_spent, args=(work, folder, answer))
                 process.start()
@@ -275,37 +299,9 @@ def issuing() -> Iterator[dict[str, Any]]:
                        "imports_mb": before}  # fmt: skip
 
 
-def tables() -> None:
-    """Print the tables of the page."""
-    found = rows("copies")
-    for kind, bits in (("embed", 1024), *(("issue", bits) for bits in BITS)):
-        said = [row for row in found if row["part"] == "collusion" and (row["kind"], row["bits"]) == (kind, bits)]
-        if said:
-            print(f"\n{kind}, {bits} bits: named of the colluders, seed by seed\n")
-            body = [
-                [str(count), *(_cell(said, count, way) for way in WAYS)]
-                for count in COLLUDERS
-                if _cell(said, count, "mean")
-            ]
-            print(markdown(["colluders", *WAYS], body))
-            print(f"innocents named: {sum(row['innocents_named'] for row in said)} in {len(said)} traces")
-    print()
-    for part in ("copies", "innocent", "growth", "issue"):
-        for row in found:
-            if row["part"] == part:
-                print(json.dumps(row))
-
-
-def _cell(said: list[dict[str, Any]], count: int, way: str) -> str:
-    return ", ".join(str(row["named"]) for row in said if (row["colluders"], row["way"]) == (count, way))
-
-
 def main(part: str, seeds: Sequence[int]) -> None:
     """Run a part and append its rows."""
     torch.set_num_threads(1)
-    if part == "tables":
-        tables()
-        return
     parts: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
         "collusion": lambda: (row for seed in seeds or (0, 1, 2) for row in collusion(seed)),
         "innocent": innocent, "growth": growth, "issue": issuing,

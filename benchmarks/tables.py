@@ -1,6 +1,6 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py docs/results.md docs/results-schemes.md docs/attacks.md``. What is between
+Run: ``python benchmarks/tables.py docs/results.md docs/results-schemes.md docs/attacks.md docs/copies.md``. What is between
 ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a
 test checks that nothing would change.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attack_tables
+import copies_tables
 import family_tables
 import gpu_tables
 import scheme_tables
@@ -183,7 +184,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(page: str) -> str:
     """Return the page with every table that it has a place for made anew."""
-    rooms = (scheme_tables, study_tables, attack_tables, family_tables, gpu_tables)
+    rooms = (scheme_tables, study_tables, attack_tables, family_tables, gpu_tables, copies_tables)
     tables = TABLES | {name: table for room in rooms for name, table in room.TABLES.items()}
     for name, table in tables.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"

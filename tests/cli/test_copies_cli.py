@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ from modelmark.copies import database
 from modelmark.suspects import weights
 
 HIDDEN = 160
+PAGE = Path(__file__).parents[2] / "docs" / "copies.md"
 
 
 def state(seed=0):
@@ -71,6 +75,24 @@ def test_who_leaked_it(issue, run, key, plain, tmp_path):
     nobody = run("trace", key, "--weights", plain, "--json")
     assert nobody.status == 1
     assert json.loads(nobody.out)["named"] == []
+
+
+def test_the_page_can_be_typed(run, plain, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain.rename(tmp_path / "model.safetensors")
+    block = PAGE.read_text().split("```console\n")[1].split("```")[0]
+    *steps, trace = [shlex.split(line.removeprefix("$ ")) for line in block.splitlines()]
+    for words in steps:
+        ran = run(*words[1:], *["--unencrypted"][: words[1] == "keygen"])
+        assert ran.status == 0, ran
+    shutil.copy("bob.safetensors", "suspect.safetensors")
+    assert run(*trace[1:]).out.splitlines()[1].split()[:3] == ["Bob", "&", "Sons"]
+    weighed = shlex.split(
+        re.search(r"`modelmark (verify [^`]* --recipient [^`]*) --deposit [^`]*`", PAGE.read_text())[1]
+    )
+    assert run(*weighed).status == 1
+    shutil.copy("ada.safetensors", "suspect.safetensors")
+    assert run(*weighed).status == 0
 
 
 def test_all_who_put_their_copies_together_are_named(issue, run, key, plain, tmp_path):

@@ -51,9 +51,9 @@ ALLOWED = {
 }  # fmt: skip
 TORCH_FREE = (
     "attacks", "carriers.filtered", "carriers.means", "carriers.pictures", "carriers.rows", "claim.judging.asking",
-    "claim.judging.judge", "claim.papers.schemas", "cli", "data", "evidence.combined", "evidence.scores", "evidence.sequential",
-    "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens", "key.draw", "key.sealed", "marks.keyfile", "models",
-    "report", "schemes", "suspects.transcript",
+    "claim.judging.judge", "claim.papers.schemas", "cli", "copies.registry", "copies.tallying", "data", "evidence.combined",
+    "evidence.scores", "evidence.sequential", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens", "key.draw",
+    "key.sealed", "marks.keyfile", "models", "report", "schemes", "suspects.transcript",
 )  # fmt: skip
 
 

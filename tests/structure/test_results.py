@@ -18,6 +18,7 @@ def tables(monkeypatch):
     for name in (
         "tables",
         "attack_tables",
+        "copies_tables",
         "family_tables",
         "gpu_tables",
         "scheme_tables",
@@ -29,7 +30,7 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-@pytest.mark.parametrize("page", ["results.md", "results-schemes.md", "attacks.md"])
+@pytest.mark.parametrize("page", ["results.md", "results-schemes.md", "attacks.md", "copies.md"])
 def test_a_results_page_shows_the_committed_rows(page, tables):
     shown = (ROOT / "docs" / page).read_text()
     assert "<!-- begin" in shown

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from modelmark.evidence.evidence import Charge, Evidence, Observation, charge_tries
+from modelmark.evidence.evidence import Charge, Evidence, Observation, charge_name, charge_tries
 
 HALF = Fraction(1, 2)
 CHARGES = (Charge("offline draw", 80.0), Charge("8 suspects tried", 3.0))
@@ -111,3 +111,12 @@ def test_a_single_try_is_free_and_none_is_refused() -> None:
     assert charge_tries("suspects tried", 1) == ()
     with pytest.raises(ValueError, match="at least one"):
         charge_tries("suspects tried", 0)
+
+
+def test_all_names_there_are_cost_together_no_more_than_one_try() -> None:
+    """A claimant who may choose the name may try every one; the chances of all names, at their charges, stay below 1."""
+    (charge,) = charge_name("é")
+    assert (charge.reason, charge.bits) == ("a name of 2 bytes", 26)
+    assert charge_name("") == ()
+    bits = {size: charge_name("x" * size)[0].bits for size in range(1, 801)}  # 200 characters of at most four bytes
+    assert sum(Fraction(256**size, 2 ** int(paid)) for size, paid in bits.items()) < 1

@@ -73,7 +73,7 @@ def speaking(name: str) -> Iterator[None]:
         raise
     except exc.DBAPIError as error:
         said = " ".join(str(error.orig).split())
-        if "lock" in said:
+        if "locked" in said or "lock timeout" in said:
             raise UsageError(
                 f"expected the registry {name}, another process holds it",
                 hint="nothing was written; try again when that is done",
