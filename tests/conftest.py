@@ -10,6 +10,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # also for commands that tests start: more 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from torch import nn
 
 from locks import alone
@@ -27,6 +28,14 @@ from modelmark.training.recipe import annealed
 from modelmark.training.task import Task
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whether tests pass depends on the tree alone; with ``--hypothesis-seed`` examples are drawn that nobody has seen yet."""
+    settings.register_profile(
+        "suite", derandomize=not config.getoption("--hypothesis-seed"), deadline=None, database=None
+    )
+    settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

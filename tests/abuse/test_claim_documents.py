@@ -286,7 +286,7 @@ def test_a_file_of_hostile_size_is_not_read(tmp_path) -> None:
         envelope.load(path, Claim)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200), st.sampled_from(KINDS))
 def test_no_bytes_surprise_the_parser(data, kind) -> None:
     refused(data, kind)

@@ -391,7 +391,7 @@ ARCHIVES = {
     "xz": lzma.compress(tar()),
     "gz": gzip.compress(tar()),
 }
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+FEW = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 HARM = st.lists(st.tuples(st.integers(0, 1 << 16), st.binary(min_size=1, max_size=6)), min_size=1, max_size=4)
 
 

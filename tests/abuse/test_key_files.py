@@ -493,7 +493,7 @@ def test_attachments_that_do_not_belong_are_refused(blob: bytes, opened: bytes, 
     assert isinstance(error, (MalformedError, MismatchError))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_under_a_right_check_is_refused(data: st.DataObject, opened: bytes, read: Read) -> None:
     content = bytearray(content_of(opened))

@@ -9,6 +9,7 @@ import pytest
 
 from locks import alone
 from modelmark import cli
+from modelmark.suspects import weights
 
 NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
 
@@ -37,11 +38,12 @@ def run(capsys, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def story(common, tmp_path_factory) -> Path:
-    """A folder with an unmarked model, two unencrypted keys and a model that carries both marks."""
+def story(common, tmp_path_factory, unmarked) -> Path:
+    """A folder with an unmarked model, two unencrypted keys and the model with both marks."""
     folder = tmp_path_factory.mktemp("story")
     with alone(common / "story.lock"):  # one process of this run makes it, the others copy
         if not (common / "story").exists():
+            weights.save(unmarked, folder / "host.safetensors")
             _tell(folder)
             shutil.copytree(folder, common / "story")
     shutil.copytree(common / "story", folder, dirs_exist_ok=True)
@@ -50,9 +52,18 @@ def story(common, tmp_path_factory) -> Path:
 
 def _tell(folder: Path) -> None:
     steps = [
-        ["keygen", "adi", "--set", "per_hundred=10", *NET, "-o", folder / "adi.key"],  # quick to embed, as the next
+        ["keygen", "adi", "--set", "per_hundred=20", *NET, "-o", folder / "adi.key"],  # quick to embed, as the next
         ["keygen", "uchida", "--set", "strength=0.1", *NET, "-o", folder / "uchida.key"],
-        ["embed", folder / "adi.key", folder / "uchida.key", "--epochs", 15, "-o", folder / "marked.safetensors"],
+        [
+            "embed",
+            *(folder / f"{scheme}.key" for scheme in ("adi", "uchida")),
+            "--weights",
+            folder / "host.safetensors",
+            "--epochs",
+            12,
+            "-o",
+            folder / "marked.safetensors",
+        ],
     ]
     before = sys.argv
     try:
@@ -67,7 +78,5 @@ def _tell(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def unmarked_file(story, unmarked) -> Path:
-    from modelmark.suspects import weights
-
     weights.save(unmarked, story / "unmarked.safetensors")
     return story / "unmarked.safetensors"

@@ -35,7 +35,7 @@ class Case(NamedTuple):
 
 CASES = [
     Case("activation-statistics", slow=True),
-    Case("adversarial", floor=0.85),
+    Case("adversarial", {"epochs": 1}, floor=0.85),
     Case("adversarial-extraction", floor=0.9, slow=True),
     Case("adversarial-triggers"),
     Case("agree", floor=0.9, slow=True),
@@ -160,9 +160,9 @@ OUTCOMES = [
     Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP),
     # gentler
     Outcome("refit", {"peak": 0.01}, keeps=ADI),
-    Outcome("regularise", {"decay": 0.005}, keeps=ADI),
+    Outcome("regularise", {"decay": 0.005}, keeps=ADI, slow=True),
     Outcome("occlude", {"side": 0.2}, keeps=ADI),
-    Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI),
+    Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI, slow=True),
     Outcome("lora", {"rank": 1}, keeps=ADI),
     # controls: what removes is the noise, the penalty, the hole, and not the learning rate alone
     Outcome("label-noise", {"share": 0.0, "rate": 0.1, "epochs": 8}, keeps=ADI),
@@ -170,7 +170,7 @@ OUTCOMES = [
     Outcome("finetune", {"share": 0.05} | FURTHER, keeps=ADI),
     # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing
     Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP),
-    Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP),
+    Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP, slow=True),
     # one filter outweighs the mean of all, one unit the projection of all; neither changes an answer
     Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=CHEAP),
     Outcome("spoil", {"how": "constant"}, removes=("deepsigns",), keeps=UCHIDA, lost=CHEAP, slow=True),

@@ -22,11 +22,15 @@ DRAWN = {name: scheme_class(name)() for name in SCHEMES} | {
 }
 
 
+SYMBOLS = 2**20
+"""Drawn for each scheme, in 3000 messages or as many as there are: of the largest key, a thousand."""
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_evidence_on_an_unmarked_model_has_its_exact_distribution(name, unmarked, digits, secret):
     key = keygen(DRAWN[name], unmarked, digits.feed, task=digits, secret=secret)
     trials, alphabet = key.scheme.size(key.feed)
-    for level in levels(key, unmarked, messages(alphabet, trials, 3000)):
+    for level in levels(key, unmarked, messages(alphabet, trials, min(3000, SYMBOLS // trials))):
         assert abs(level.errors) < 4, level
 
 

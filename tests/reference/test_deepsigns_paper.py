@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, NotEmbeddedError, UsageError
 from modelmark.evidence import stats
 from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.key.secret import Secret
 from modelmark.marks.embedding import embed
 from modelmark.marks.keys import keygen
 from modelmark.marks.reading import read
@@ -28,8 +29,8 @@ pytestmark = pytest.mark.slow
 DEMO = DeepSigns(classes=1, bits=16, separation=0.01, norm=0.01, strength=0.01, margin=0.0, message="secret")
 
 
-def make(scheme, model, task):
-    return keygen(scheme, model, task.feed, task=task)
+def make(scheme, model, task, *, secret=bytes(range(32))):
+    return keygen(scheme, model, task.feed, task=task, secret=Secret(secret))
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +103,13 @@ def test_margins_are_live_class_means_and_hold_on_test_inputs(mark, marked, digi
     key = mark.key
     held = np.stack([digits.test_inputs[digits.test_labels == c][:20].numpy() for c in key.carriers.classes])
     (unseen,) = read(replace(key.carriers, inputs=held), WhiteBox(marked)).scores
-    assert (unseen.symbols == mark.message).mean() >= 0.97
+    assert (unseen.symbols == mark.message).mean() >= 0.97  # four other secrets: 0.995, 0.995, 1 and 1
 
 
 def test_unmarked_models_and_wrong_keys_read_coins(mark, marked, unmarked, digits):
-    wrong = make(DeepSigns(), marked, digits).mark()
+    wrong = make(DeepSigns(), marked, digits, secret=bytes(32)).mark()
     for found in (mark.evidence(WhiteBox(unmarked)), wrong.evidence(WhiteBox(marked))):
-        assert abs(found.matches - 100) < 4 * 0.5 * 200**0.5
+        assert abs(found.matches - 100) < 3 * 0.5 * 200**0.5  # as of forty other keys out of forty
         assert found.gross_bits < 20
 
 
@@ -169,7 +170,6 @@ def test_what_does_not_fit_is_refused(fresh, digits):
 
 def test_dense_regions_are_rejected(unmarked, digits):
     """Candidates that are training pictures must be told from noise by the density of their features."""
-    from modelmark.key.secret import Secret
     from modelmark.schemes._density import sparseness
 
     pool = np.concatenate(

@@ -27,7 +27,8 @@ from modelmark.training.recipe import annealed
 
 SIDES = {"lenet5": 12, "vgg16": 16}
 NEARLY_ALL = 250
-"""Of 256 bits: alignment is exact to a thousandth, and what a training left near its margin may turn."""
+"""Of 256 bits: a copy that trained on has scales of its own, and a bit near its margin may turn. On ``mlp`` each of four
+secrets lost one bit, the same under every disguise."""
 ATTACKS = [Permute(), Rescale(), Flip(), Dummy(), Dummy(share=1.0)]
 
 
@@ -108,7 +109,13 @@ def marked(request, digits):
     return Marked(request.param, digits, recipe, strength=strength)
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+LARGE = {"resnet18", "vgg16"}
+"""Slow: resnet8 has their shortcuts and norms, lenet5 and cnn their way from maps to features."""
+
+
+@pytest.mark.parametrize(
+    "arch", [pytest.param(arch, marks=pytest.mark.slow) if arch in LARGE else arch for arch in ARCHITECTURES]
+)
 def test_every_reference_network_is_itself_again_after_all_disguises(arch):
     side = SIDES.get(arch, 8)
     feed = PictureFeed((1, side, side), tuple("0123456789"))
@@ -140,10 +147,11 @@ def test_all_disguises_together_and_on_a_pruned_model(marked, digits):
 @pytest.mark.parametrize(("amount", "least"), [(0.1, 240), (0.3, 210)])
 def test_a_mark_is_read_from_what_is_left_of_the_channels(amount, least, marked, digits):
     pytest.importorskip("torch_pruning")
-    thinner = PruneChannels(amount, epochs=2)
-    assert marked.aligned(thinner(marked.tuned, digits, seed=0)).matches >= least
-    assert marked.aligned(disguised(thinner(marked.tuned, digits, seed=0), Permute(), Rescale())).matches >= least
-    assert 96 <= marked.aligned(thinner(marked.other, digits, seed=0)).matches <= 160
+    cut = PruneChannels(amount, epochs=2)
+    thinner = cut(marked.tuned, digits, seed=0)
+    assert marked.aligned(thinner).matches >= least
+    assert marked.aligned(disguised(thinner, Permute(), Rescale())).matches >= least
+    assert 96 <= marked.aligned(cut(marked.other, digits, seed=0)).matches <= 160
 
 
 def test_channels_that_were_cut_come_back_silent(marked, digits):

@@ -49,7 +49,7 @@ def network(kind: str, widths: list[int], seed: int) -> nn.Module:
     return model.eval()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.sampled_from(["dense", "plain", "norm", "residual"]),
     st.lists(st.integers(1, 8), min_size=1, max_size=3),

@@ -35,7 +35,6 @@ def true_bits(chance: Fraction) -> Decimal:
         return ((Decimal(chance.denominator) / chance.numerator).ln()) / Decimal(2).ln()
 
 
-@settings(deadline=None)
 @given(tables())
 def test_counting_is_what_enumerating_all_messages_says_and_never_more(table: np.ndarray) -> None:
     for total in range(Scores(table).most + 1):
@@ -43,7 +42,6 @@ def test_counting_is_what_enumerating_all_messages_says_and_never_more(table: np
         assert true - Decimal("1e-12") <= Decimal(exact_bits(table, total)) <= true
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(2, 300), st.data())
 def test_one_symbol_a_row_is_the_binomial_bit_for_bit(trials: int, alphabet: int, data: st.DataObject) -> None:
     symbols = np.array(data.draw(st.lists(st.integers(-1, alphabet), min_size=trials, max_size=trials)), np.int64)
@@ -72,7 +70,6 @@ def test_abstaining_is_weighed_as_a_trial_that_could_have_matched() -> None:
     assert tail_bits(read, 2).bits < exact_bits(read.table, 2) == pytest.approx(2)
 
 
-@settings(deadline=None)
 @given(tables(trials=12, alphabet=5, most=40), st.data())
 def test_the_bound_is_never_more_than_the_count_and_both_grow_with_the_total(
     table: np.ndarray, data: st.DataObject
@@ -84,7 +81,7 @@ def test_the_bound_is_never_more_than_the_count_and_both_grow_with_the_total(
     assert all(fewer <= more + 1e-9 for fewer, more in itertools.pairwise(bounded))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(2, 6), st.data())
 def test_the_bound_holds_for_the_largest_scores(trials: int, alphabet: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

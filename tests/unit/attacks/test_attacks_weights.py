@@ -114,4 +114,4 @@ def test_eight_bits_change_nothing_that_is_read(stolen, digits):
     step = model.fc1.weight.abs().amax(dim=1) / 127
     assert (change.amax(dim=1) <= step / 2 * (1 + 1e-4)).all()
     assert torch.equal(attacked.conv1.weight, model.conv1.weight)
-    assert mark.evidence(WhiteBox(attacked)).matches >= 250  # of 256: bits near their margin may turn
+    assert mark.evidence(WhiteBox(attacked)).matches == 256  # as of ten secrets out of ten

@@ -206,7 +206,7 @@ def test_on_a_cluster(results, folder, tmp_path):
     output = tmp_path / "rows.jsonl"
     os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
     grid = replace(PLAIN, attacks=PLAIN.attacks[:3])
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         found = run(grid, output, dask=cluster.scheduler_address)
     expected = {result.attack: result for result in results}
     assert {result.attack: result.after for result in found} == {
