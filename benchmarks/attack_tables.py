@@ -6,9 +6,11 @@ from pathlib import Path
 from _rows import markdown
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.attacks.base import KINDS
-from modelmark.audit.result import Result, read
+from modelmark.audit.result import FIELD_LOSS, Reading, Result, read
+from modelmark.key.draw import CHARGES
 
 AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "digits.jsonl"
+BAR = 64
 
 
 def attacks() -> str:
@@ -65,9 +67,30 @@ def _forged(own: list[Result]) -> str:
     )
 
 
+def against_spread() -> str:
+    """Return every cell in which a model made of marked copies keeps less than 64 net bits of ``spread``, at 5 points or less."""
+    results = read(AUDIT)[0] if AUDIT.exists() else []
+    body = []
+    for result in results:
+        made = result.scheme == "spread" and result.kind in ("modification", "collusion", "extraction")
+        if made and result.after and result.lost is not None and result.lost <= FIELD_LOSS:
+            bits = _dated(result.after)
+            if bits < BAR:
+                kind = "extraction" if result.kind == "extraction" else ""
+                cell = [f"`{result.attack}`", _settings(result).removesuffix(", "), kind, f"{100 * result.lost:+.1f}"]
+                body.append([*cell, f"{result.after['matches']}", f"{bits:.0f}"])
+    return markdown(["attack", "settings", "", "points lost", "matches of 1,024", "net bits"], sorted(body))
+
+
+def _dated(reading: Reading) -> float:
+    """Return the net bits of a reading with a timestamped draw in place of the offline one of audits."""
+    others = sum(charge["bits"] for charge in reading["charges"] if charge["reason"] != "offline draw")
+    return max(reading["gross_bits"] - others - CHARGES["timestamp"], 0.0)
+
+
 def _settings(result: Result) -> str:
     given = ", ".join(f"{name}={value}" for name, value in result.settings.items())
     return f"{given}, " if given else ""
 
 
-TABLES = {"attacks": attacks}
+TABLES = {"attacks": attacks, "attacks-spread": against_spread}

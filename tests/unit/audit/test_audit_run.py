@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from modelmark.attacks.detection.weight_statistics import WeightStatistics
 from modelmark.audit import measure as measures
@@ -265,6 +266,33 @@ def test_payloads_beyond_the_first_meet_what_can_be_done_to_an_unmarked_network_
     }
     with pytest.raises(UsageError, match="expected at least one payload, got 0"):
         replace(PLAIN, payloads=0)
+
+
+def test_colluders_get_as_many_copies_as_they_ask_for_and_mergers_the_base_of_all(folder, results):
+    bench = Bench(PLAIN, 0, folder / "rows.jsonl.nets" / PLAIN.setup)
+    (scheme,) = PLAIN.scheme_entries()
+    row = measure(bench, measures.Cell(scheme, "collude", {"copies": 3}, 0, 0))
+    assert (row.status, row.reason) == ("done", "")
+    copies = sorted(path.name[-len("0.safetensors") :] for path in bench.folder.glob("*uchida*.safetensors"))
+    assert copies == ["0.safetensors", "1.safetensors", "2.safetensors"]
+    row = measure(bench, measures.Cell(scheme, "rebase", {"how": "shrink", "keep": 0.5}, 0, 0))
+    assert (row.status, row.reason) == ("done", "")
+    start, base, host = (flat(model) for model in (bench.fresh(), bench.base, bench.host))
+    assert not torch.equal(base, host)
+    assert (start - base).norm() < (start - host).norm()
+
+
+def test_a_spread_mark_goes_in_without_training(folder, results):
+    bench = Bench(PLAIN, 0, folder / "rows.jsonl.nets" / PLAIN.setup)
+    marked, host = bench.marked(Entry("spread")).model.state_dict(), bench.host.state_dict()
+    assert {name for name, value in marked.items() if not torch.equal(value, host[name])} == {
+        "fc1.weight",
+        "fc2.weight",
+    }
+
+
+def flat(model):
+    return torch.cat([value.flatten() for value in model.parameters()]).detach()
 
 
 def beside(folder, tmp_path):

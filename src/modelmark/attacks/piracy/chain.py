@@ -40,6 +40,7 @@ class Chain(Removal, family="combination"):
         {"steps": "piracy-ftal"},
         {"steps": "piracy-rtal"},
         {"steps": "prune(amount=0.95)+finetune(rate=0.05, epochs=30)"},
+        {"steps": "prune(amount=0.97)+finetune(rate=0.05, epochs=60)"},
         {"steps": "prune(amount=0.8)+noise(share=0.02)"},
         {"steps": "quantise(bits=2)+refit(peak=0.1, epochs=30)"},
         {"steps": "permute+rescale+refit(peak=0.1, epochs=30)"},

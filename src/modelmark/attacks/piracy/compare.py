@@ -14,9 +14,9 @@ class Compare(Collusion, family="piracy"):
     """Where copies differ, write what none of them holds, or what few of them do.
 
     Copies of one network whose marks push every weight up or down by one amount differ by twice that amount, and the middle
-    between the largest and the smallest is the unmarked weight itself wherever two copies disagree: with k copies, of all but
-    one weight in 2^(k-1). A value past the range, the side of the minority, or a copy reflected at the mean carries the marks
-    with the other sign.
+    between the largest and the smallest is the unmarked weight wherever two copies disagree: with k copies, of all but one
+    weight in 2^(k-1). Marks whose pushes differ in size, as some bits of ``spread`` do, leave a little more. A value past the
+    range, the side of the minority, or a copy reflected at the mean carries the marks with the other sign.
 
     Source: Wu et al. 2004, "Collusion-resistant fingerprinting for multimedia"; the attacks by minimum, maximum and both
     together, and the randomised ones, on weights instead of pixels.
