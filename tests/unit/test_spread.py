@@ -131,15 +131,14 @@ def test_the_least_push_is_in_every_weight_of_the_marked_layers(net):
     assert torch.allclose(moved.abs(), torch.full_like(moved, 0.1), atol=1e-2)
 
 
-def test_what_all_inputs_of_a_filter_have_in_common_comes_through_as_before(net):
-    """Pushes of a filter sum to zero: after a ReLU all inputs are above zero, and their mean would reach every filter."""
+def test_what_neighbours_and_inputs_have_in_common_comes_through_as_before(net):
+    """Pushes sum to zero over each kernel, and over each filter of a linear layer, whose inputs are all above zero."""
     with_mark = marked(net, made(net))
-    for name in ("conv", "wide"):
-        before, after = (
-            model.get_parameter(f"{name}.weight").detach().double().flatten(1) for model in (net, with_mark)
-        )
+    for name, axes in (("conv", (2, 3)), ("wide", (1,))):
+        before, after = (model.get_parameter(f"{name}.weight").detach().double() for model in (net, with_mark))
         moved = after - before
-        assert float(moved.sum(dim=1).abs().max()) < 1e-4 * float(moved.abs().sum(dim=1).max())
+        assert float(moved.abs().min()) > 0
+        assert float(moved.sum(dim=axes).abs().max()) < 1e-4 * float(moved.abs().sum(dim=axes).max())
 
 
 def test_the_same_mark_again_adds_next_to_nothing(net):

@@ -71,7 +71,8 @@ def disperse(mark: Mark, sheets: Sequence[_pushing.Sheet]) -> None:
             where, sign = run.assigned(block, carriers.bits)
             sizes = _SIZES[_words(seed, run, block, 0) >> 10]
             before = sheet[block].astype(np.float64)
-            after = before + (push * sizes * sign * towards[where]).reshape(before.shape)
+            moves = (push * sizes * sign * towards[where]).reshape(before.shape)
+            after = before + _pushing.balanced(moves, sheet.together)
             sheet.put(block, after, _words(seed, run, block, _pushing.ROUNDING).reshape(before.shape))
             came = (sheet[block] - before).ravel()
             moved += np.bincount(where, weights=sign * came, minlength=carriers.bits)

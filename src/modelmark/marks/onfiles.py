@@ -1,6 +1,7 @@
 """``spread`` keys for weight files whose network nobody builds, and their marks into copies of such files, tensor by tensor."""
 
 import datetime
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,6 +154,12 @@ class _Sheet:
 
     def __len__(self) -> int:
         return self.layout.size(self.stored.shape)[0]
+
+    @property
+    def together(self) -> int:
+        """See ``_pushing.Sheet``."""
+        order = self.layout.order(len(self.stored.shape))
+        return math.prod(self.stored.shape[axis] for axis in order[2:])
 
     def _rows(self) -> npt.NDArray[np.generic]:
         return self.stored.mapped().transpose(self.layout.order(len(self.stored.shape)))

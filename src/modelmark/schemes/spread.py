@@ -228,6 +228,11 @@ class _Sheet:
         return self.layer.filters
 
     @property
+    def together(self) -> int:
+        """See ``_pushing.Sheet``."""
+        return 1 if self.layer.layout.stacked else math.prod(self._rows.shape[2:])
+
+    @property
     def _rows(self) -> Tensor:
         return self.weight.permute(self.layer.layout.order(self.weight.dim()))
 
