@@ -5,19 +5,26 @@ from typing import Annotated
 
 import typer
 
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, Weights
+from modelmark.cli.arguments import told_apart
+from modelmark.cli.options import Arch, Bits, Json, PassphraseFile
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.registries import Database, RegistryFile
 from modelmark.cli.terminal import show
 from modelmark.cli.views import View
+from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR
 
 _OTHERS = 5
 
 
 def run(
-    key: Annotated[Path, typer.Argument(metavar="KEY", help="with which the copies were issued")],
-    weights: Weights,
+    named: Annotated[
+        list[Path],
+        typer.Argument(metavar="KEY SUSPECT", help="with which the copies were issued; a file or a folder"),
+    ],
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, if not named above")
+    ] = None,
     arch: Arch = "",
     bits: Bits = BAR,
     suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")] = 1,
@@ -53,13 +60,17 @@ def run(
     from modelmark.suspects.files import open_weights
 
     require_bar(bits)
+    keys, suspect = told_apart(named, weights, "modelmark trace KEY SUSPECT")
+    if len(keys) > 1:
+        raise UsageError(f"expected one key, with which the copies were issued, got {len(keys)}")
+    (key,) = keys
     opened = load_key(key, passphrase_file)
     (mark,) = papers.marks([opened], papers.claimed(claim, deposit, authority), offline=offline)
     traced = Traced.of(mark)
     known = registries.opened(key, registry, database)
     known.bind(str(opened.statement["root"]), mark.draw)
     recipients = known.recipients(mark.draw)
-    (readings,) = View(open_weights(weights), arch, align_to, None, ()).readings([traced])
+    (readings,) = View(open_weights(suspect), arch, align_to, None, ()).readings([traced])
     found = weigh(mark, readings, recipients, bar=bits, suspects=suspects)
     if json:
         show(dumps(found.to_json()))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelmark.cli.arguments import told_apart
 from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
@@ -73,7 +74,7 @@ def run(
     from modelmark.suspects.files import open_weights
 
     require_bar(bits)
-    keys, suspect = _told_apart(named, weights)
+    keys, suspect = told_apart(named, weights, "modelmark verify KEY... SUSPECT")
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
@@ -102,28 +103,6 @@ def run(
             say("read through the head of the host that was committed before the draw")
     established = together.established if together else any(part.established for part in found)
     raise typer.Exit(0 if established else 1)
-
-
-def _told_apart(named: list[Path], weights: Path | None) -> tuple[list[Path], Path]:
-    """Return the keys and the suspect: key files are known by their first bytes, and what is none is the suspect."""
-    from modelmark.marks import keyfile
-
-    if weights is not None:
-        return named, weights
-    others = [path for path in named if not keyfile.is_key(path)]
-    if len(others) == 1 and len(named) > 1:
-        return [path for path in named if path not in others], others[0]
-    if absent := [path for path in others if not path.exists()]:
-        got = f"no file at {absent[0]}"
-    elif not others:
-        got = "keys alone"
-    else:
-        got = f"{' and '.join(map(str, others[:3]))} without a key" if len(others) == len(named) else _several(others)
-    raise UsageError(f"expected keys and one suspect, got {got}", hint="modelmark verify KEY... SUSPECT")
-
-
-def _several(others: list[Path]) -> str:
-    return f"{len(others)} files that are no keys: {', '.join(map(str, others[:3]))}"
 
 
 def _require_access(opened: "list[Key]", option: str, given: Path | None, access: str) -> None:
