@@ -41,6 +41,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (onnx.is_onnx, onnx.opened),
     (msgpack.is_msgpack, msgpack.opened),
 )
+_OF_TORCH = 3  # the first of them
 
 
 def open_weights(path: Path | str) -> WeightFile:
@@ -94,7 +95,7 @@ def is_weights(path: Path) -> bool:
 
 def _is_of_torch(path: Path) -> bool:
     """Return whether they are those of what trainers in torch write; arrays of other kinds may lie beside that."""
-    return _begins(path, KINDS[:3]) and not (archives.is_zip(_begin(path)) and path.suffix == ".npz")
+    return _begins(path, KINDS[:_OF_TORCH]) and (not archives.is_zip(_begin(path)) or archives.is_of_torch(path))
 
 
 def _begins(path: Path, kinds: Sequence[tuple[Callable[[bytes], bool], Opener]]) -> bool:
