@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+from modelmark.models import build
 
 
 def test_the_last_name_that_is_no_key_is_the_suspect(run, story, tmp_path):
@@ -21,6 +24,29 @@ def test_the_last_name_that_is_no_key_is_the_suspect(run, story, tmp_path):
 def test_a_folder_is_a_suspect(run, story, tmp_path):
     save_file(load_file(story / "marked.safetensors"), tmp_path / "model.safetensors")
     assert run("verify", story / "uchida.key", tmp_path).status == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_marks_of_both_kinds_are_read_from_what_torch_exports(run, story, tmp_path):
+    pytest.importorskip("onnx", reason="the library onnx is not installed")
+    model = build("cnn", (1, 8, 8), 10, seed=0)
+    model.load_state_dict(load_file(story / "marked.safetensors"))
+    torch.onnx.export(model.eval(), (torch.zeros(1, 1, 8, 8),), tmp_path / "m.onnx", dynamo=False)
+    keys = story / "adi.key", story / "uchida.key"
+    ran = run("verify", *keys, tmp_path / "m.onnx")
+    assert ran.status == 0
+    assert ran.out == run("verify", *keys, story / "marked.safetensors").out
+
+
+def test_a_layer_without_its_name_is_found_and_charged(run, story, tmp_path):
+    state = load_file(story / "marked.safetensors")
+    np.savez(tmp_path / "m.npz", **{f"array {number}": state[name].numpy() for number, name in enumerate(state)})
+    ran = run("verify", story / "uchida.key", tmp_path / "m.npz")
+    assert ran.status == 0
+    assert "no layer of the key's name, read where the size fits" in ran.err
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith("conv4")}
+    np.savez(tmp_path / "n.npz", **{f"array {number}": kept[name].numpy() for number, name in enumerate(kept)})
+    assert run("verify", story / "uchida.key", tmp_path / "n.npz").status != 0
 
 
 @pytest.mark.parametrize(

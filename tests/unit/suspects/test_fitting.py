@@ -247,3 +247,8 @@ def test_a_complex_buffer_stops_nothing(network, state, tmp_path):
     weights.apply(network, open_weights(tmp_path / "w"), what="w")
     with pytest.raises(MismatchError, match=r"with 3.bias of type torch.float32, got torch.complex64"):
         weights.apply(network, network.state_dict() | {"3.bias": torch.zeros(10, dtype=torch.complex64)}, what="w")
+
+
+def test_a_tensor_without_a_name_is_no_layer():
+    with pytest.raises(MismatchError, match="found none of that name"):
+        weight_of(held({"": torch.zeros(3, 3)}), "fc")

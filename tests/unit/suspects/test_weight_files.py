@@ -237,6 +237,8 @@ def test_a_folder_as_trainers_leave_it(state, tmp_path):
     torch.save({"x": torch.zeros(2)}, tmp_path / "scheduler.pt")
     (tmp_path / "config.json").write_text("{}")
     torch.save(state, tmp_path / "last.ckpt")
+    np.save(tmp_path / "statistics.npy", np.zeros(3))
+    np.savez(tmp_path / "curves.npz", loss=np.zeros(3))
     assert open_weights(tmp_path).digest == weights.digest(state)
     torch.save(state, tmp_path / "best.ckpt")
     with pytest.raises(MalformedError, match=r"several: best\.ckpt, last\.ckpt"):

@@ -15,6 +15,7 @@ KINDS: tuple[tuple[str, Callable[[Path, zips.Listing], WeightFile]], ...] = (
     ("model.weights.h5", hdf5.opened_archive),
     (".npy", npy.opened_archive),
 )
+_OF_TORCH = 3  # the first of them
 # what it is instead, and the way on
 FOREIGN = (
     ("serialized_state_dict.pt", "an archive of torch.export before version 2.8",
@@ -26,6 +27,15 @@ FOREIGN = (
 def is_zip(head: bytes) -> bool:
     """Return whether the first bytes are those of a zip archive."""
     return head.startswith(b"PK\x03\x04")
+
+
+def is_of_torch(path: Path) -> bool:
+    """Return whether an archive holds what torch writes, and not arrays or layers of others."""
+    try:
+        members = zips.listing(path)
+    except MalformedError:
+        return True  # opening it says what is wrong
+    return any(name.endswith(ending) for name in members for ending, _ in KINDS[:_OF_TORCH])
 
 
 def opened(path: Path) -> WeightFile:

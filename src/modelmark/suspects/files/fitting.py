@@ -155,7 +155,7 @@ def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
     """Return the name of the tensor that ``target`` means: the same, else without wrappers, else the outermost under it."""
     if target in found:
         return target
-    if (here := file.called(target)) in found:
+    if (here := file.called(target)) and here in found:
         return here
     wanted = bare(target)
     outer, _, rest = wanted.partition(".")

@@ -5,6 +5,7 @@ reader makes an object of every word of a vocabulary, 250 MB for 128,000 of them
 """
 
 import math
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ class _Header:
     def __init__(self, path: Path) -> None:
         self._path, self._at = path, len(MAGIC)
         with path.open("rb") as stream:
-            self._data = stream.read(HEADER)
+            self._data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self._end = min(len(self._data), HEADER)
         self.version = self.take("I")[0]
         if self.version not in (2, 3):
             raise MalformedError(f"expected GGUF of version 2 or 3 in {path}, got {self.version}")
@@ -114,7 +116,7 @@ class _Header:
     def _skip(self, count: int) -> int:
         start = self._at
         self._at += count
-        if self._at > len(self._data):
+        if self._at > self._end:
             raise MalformedError(
                 f"expected GGUF in {self._path}, its header ends within",
                 hint="the file was cut off, as an interrupted download leaves it; fetch it again",

@@ -1,7 +1,7 @@
 """Opening weights of any kind; the first bytes tell the kind, never the name's ending."""
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -41,6 +41,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (onnx.is_onnx, onnx.opened),
     (msgpack.is_msgpack, msgpack.opened),
 )
+_OF_TORCH = 3  # the first of them
 
 
 def open_weights(path: Path | str) -> WeightFile:
@@ -51,7 +52,7 @@ def open_weights(path: Path | str) -> WeightFile:
     """
     path = Path(path)
     if path.is_dir():
-        path, parts = shards.inside(path, is_weights)
+        path, parts = shards.inside(path, _is_of_torch, is_weights)
         return shards.joined(path, parts, _file) if parts else _opened(path)
     return _opened(path)
 
@@ -89,9 +90,22 @@ def _unchanging(path: Path, opener: Opener) -> WeightFile:
 
 def is_weights(path: Path) -> bool:
     """Return whether the first bytes of a file are those of weights that are read."""
+    return _begins(path, KINDS)
+
+
+def _is_of_torch(path: Path) -> bool:
+    """Return whether they are those of what trainers in torch write; arrays of other kinds may lie beside that."""
+    return _begins(path, KINDS[:_OF_TORCH]) and (not archives.is_zip(_begin(path)) or archives.is_of_torch(path))
+
+
+def _begins(path: Path, kinds: Sequence[tuple[Callable[[bytes], bool], Opener]]) -> bool:
+    head = _begin(path)
+    return any(is_kind(head) for is_kind, _ in kinds)
+
+
+def _begin(path: Path) -> bytes:
     with path.open("rb") as stream:
-        head = stream.read(_HEAD)
-    return any(is_kind(head) for is_kind, _ in KINDS)
+        return stream.read(_HEAD)
 
 
 def _head(path: Path) -> bytes:

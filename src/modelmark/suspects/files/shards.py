@@ -47,14 +47,14 @@ def is_index(head: bytes) -> bool:
     return head.lstrip()[:1] == b"{" and (b'"weight_map"' in head or b'"total_size"' in head)
 
 
-def inside(folder: Path, is_weights: Callable[[Path], bool]) -> tuple[Path, dict[str, str]]:
+def inside(folder: Path, *are_weights: Callable[[Path], bool]) -> tuple[Path, dict[str, str]]:
     """Return the one network in a folder: a file, or an index with the shard of every tensor.
 
     Without an index, numbered files are the shards; which tensor is in which is then found by opening them.
 
     Args:
         folder: a network as it is downloaded, or a trainer's checkpoint.
-        is_weights: says of a file whether its first bytes are those of weights.
+        are_weights: say of a file whether its first bytes are those of weights; the first that says so of any file decides.
 
     Raises:
         MalformedError: none in it, or several that might be meant.
@@ -75,7 +75,9 @@ def inside(folder: Path, is_weights: Callable[[Path], bool]) -> tuple[Path, dict
     numbered = [match for name in names if (match := _NUMBERED.fullmatch(name))]
     if sets := {(match[1], match[3], match[4]) for match in numbered}:
         return folder, _numbered(folder, numbered, sets)
-    found = [name for name in names if name not in BESIDE and (folder / name).is_file() and is_weights(folder / name)]
+    files = [name for name in names if name not in BESIDE and (folder / name).is_file()]
+    kinds = ([name for name in files if are(folder / name)] for are in are_weights)
+    found = next((kind for kind in kinds if kind), [])
     if len(found) == 1:
         return folder / found[0], {}
     got = f"several: {', '.join(found[:4])}" if found else "none"
