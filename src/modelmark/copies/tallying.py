@@ -90,8 +90,8 @@ def without(sums: Reals, known: Reals) -> Reals:
     """Return sums less what messages explain of them, by least squares; ``known`` are signs, ``(k, T)``."""
     if not len(known):
         return sums
-    left: Reals = sums - np.linalg.lstsq(known.T, sums, rcond=None)[0] @ known
-    return left
+    parts: Reals = np.linalg.lstsq(known.T, sums, rcond=None)[0].astype(np.float64)
+    return sums - parts @ known
 
 
 def signs(messages: Packed, count: int) -> Reals:
