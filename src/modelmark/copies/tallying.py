@@ -96,8 +96,8 @@ def without(sums: Reals, known: Reals) -> Reals:
 
 def signs(messages: Packed, count: int) -> Reals:
     """Return +1 for 1 and -1 for 0, ``(n, count)``."""
-    found: Reals = 2.0 * np.unpackbits(messages, axis=1, count=count, bitorder="little") - 1
-    return found
+    ones = np.unpackbits(messages, axis=1, count=count, bitorder="little").astype(np.float64)
+    return 2 * ones - 1
 
 
 def blocks(messages: int, bits: int) -> Iterator[slice]:
