@@ -90,14 +90,14 @@ def without(sums: Reals, known: Reals) -> Reals:
     """Return sums less what messages explain of them, by least squares; ``known`` are signs, ``(k, T)``."""
     if not len(known):
         return sums
-    left: Reals = sums - np.linalg.lstsq(known.T, sums, rcond=None)[0] @ known
-    return left
+    parts: Reals = np.linalg.lstsq(known.T, sums, rcond=None)[0].astype(np.float64)
+    return sums - parts @ known
 
 
 def signs(messages: Packed, count: int) -> Reals:
     """Return +1 for 1 and -1 for 0, ``(n, count)``."""
-    found: Reals = 2.0 * np.unpackbits(messages, axis=1, count=count, bitorder="little") - 1
-    return found
+    ones = np.unpackbits(messages, axis=1, count=count, bitorder="little").astype(np.float64)
+    return 2 * ones - 1
 
 
 def blocks(messages: int, bits: int) -> Iterator[slice]:
