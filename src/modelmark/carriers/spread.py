@@ -31,8 +31,20 @@ _WORD = np.dtype("<u2")
 
 RULES = ("weights", "signs")
 """How v is taken from the suspect's weights w alone: scaled to one mean square a filter, or their signs."""
-HOST_RULES = ("differences", "signs of differences", "scaled differences", "signs of scaled differences")
-"""And with the host's weights h: of w - h, or of w - c h with c the median of w / h in each filter; zeros of w are left out."""
+HOST_RULES = (
+    "differences",
+    "signs of differences",
+    "scaled differences",
+    "signs of scaled differences",
+    "signs of differences, turned",
+    "signs of small differences",
+)
+"""And with the host's weights h: of w - h, or of w - c h with c the median of w / h in each filter; zeros of w are left out.
+
+Turned are marks where buyers of several copies took the side of the fewer. Small differences, below ``SMALL`` root mean squares of
+the host's filter, are left where most weights were drawn anew and trained.
+"""
+SMALL = 0.3
 
 
 @dataclass(frozen=True)
@@ -246,7 +258,9 @@ def _values(found: Array, host: Array | None) -> list[npt.NDArray[np.float64]]:
     for difference in (weights - known, weights - factor * known):
         difference[~there] = 0
         values += [scaled(difference)[0], np.sign(difference)]
-    return values
+    plain, signs = weights - known, values[len(RULES) + 1]
+    small = np.abs(plain) < SMALL * scaled(known)[1]
+    return [*values, -signs, np.where(small, signs, 0)]
 
 
 def scaled(values: Reals) -> tuple[Reals, Reals]:

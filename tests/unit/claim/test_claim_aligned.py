@@ -198,8 +198,8 @@ def test_a_spread_mark_is_read_against_the_host_by_every_rule(stolen, unmarked, 
     found = judged(mark.key, of(changed), host=handed(unmarked))
     assert found.decision == "dependence-shown"
     assert found.weighed[0].matches == found.weighed[0].trials
-    assert ": aligned to the key's host, the best of 12 readings" in detail(found)
-    assert charges(found)["12 readings tried, more than the claim foresaw"] == math.ceil(1000 * math.log2(12))
+    assert ": aligned to the key's host, the best of 16 readings" in detail(found)
+    assert charges(found)["16 readings tried, more than the claim foresaw"] == math.ceil(1000 * math.log2(16))
     for suspect in (unmarked, Permute()(unmarked, digits, seed=1)):
         assert judged(mark.key, of(suspect), host=handed(unmarked)).decision == "no-evidence"
 
