@@ -1,4 +1,4 @@
-"""TFLite as TensorFlow's converter writes it: the files beside are its own, see ``tflite/make.py``."""
+"""TFLite as TensorFlow's converter writes it: the files beside are its own, see ``from_tensorflow/make.py``."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from modelmark.suspects.places import Place
 from modelmark.suspects.state import State
 
 pytest.importorskip("tflite", reason="the library tflite is not installed")
-HERE = Path(__file__).with_name("tflite")
+HERE = Path(__file__).with_name("from_tensorflow")
 ROWS = dict(np.load(HERE / "rows.npz"))
 
 
