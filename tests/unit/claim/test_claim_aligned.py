@@ -212,7 +212,7 @@ def test_a_host_of_unknown_code_is_compared_with_and_nothing_is_aligned_to_it(st
     assert isinstance(key.scheme, Spread)
     found = judged(key, State(held(model.state_dict())), host=Handed(held(unmarked.state_dict())))
     assert found.decision == "dependence-shown"
-    assert "the best of 7 readings" in detail(found)
+    assert "the best of 9 readings" in detail(found)
     assert "expected the code of the host's network to align to it" in detail(found)
     with pytest.raises(UsageError, match="expected the unmarked host that the key committed to"):
         judged(key, State(held(model.state_dict())), host=Handed(held(model.state_dict())))
