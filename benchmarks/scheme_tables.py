@@ -7,6 +7,8 @@ from typing import Any
 from _rows import TITLES, Row, each, markdown, percent, rows
 
 MEASURED = Path(__file__).parents[1] / "src" / "modelmark" / "schemes" / "measured.json"
+BAR = 64
+"""Net bits from which a mark is established."""
 TOLERATED = 0.05
 """Accuracy that a thief gives away at most for a removal to count, as in the field's systematic study."""
 
@@ -152,7 +154,35 @@ def measured() -> dict[str, Any]:
             "removed_by": removed,
             "tried": len(by_attack),
         }
-    return entries
+    return entries | spread()
+
+
+def spread() -> dict[str, Any]:
+    """Return the same of ``spread``, which has rows of its own."""
+    mine = [row for row in rows("spread") if row["net"] == "lenet5" and row["way"] in ("unmarked", "data-free")]
+    unmarked = {row["seed"]: row["accuracy"] for row in mine if row["way"] == "unmarked"}
+    marked = {row["seed"]: row for row in mine if row["way"] == "data-free" and row["attack"] == "none"}
+    if not marked:
+        return {}
+    tried = [row for row in mine if row["attack"] != "none" and "refused" not in row]
+    removed = [
+        row["attack"]
+        for row in tried
+        if marked[row["seed"]]["accuracy"] - row["accuracy"] <= TOLERATED
+        and max(row[name].get("net", 0) for name in ("blind", "against")) < BAR
+    ]
+    return {
+        "spread": {
+            "on": f"LeNet-5 on MNIST, {len(marked)} seeds",
+            "symbols": marked[min(marked)]["against"]["trials"],
+            "net_bits": min(row["against"]["net"] for row in marked.values()),
+            "points_lost": round(
+                statistics.mean(100 * (unmarked[s] - row["accuracy"]) for s, row in marked.items()), 2
+            ),
+            "removed_by": list(dict.fromkeys(removed)),
+            "tried": len({row["attack"] for row in tried}),
+        }
+    }
 
 
 def _established(reading: Row) -> bool:

@@ -1,7 +1,7 @@
 """``spread``: what the mark costs in each of its ways into a network, and what attacks leave of it.
 
 Run: ``python benchmarks/spread.py cnn digits``, ``lenet5 idx:mnist``, ``resnet8 images:cifar10-jpeg.tar.xz``, ``vit digits``;
-``--seeds 0 1 2 --cache FOLDER``. Rows go to benchmarks/results/spread.jsonl. ``--table`` prints what docs/schemes/spread.md has.
+``--seeds 0 1 2 --cache FOLDER``. Rows go to benchmarks/results/spread.jsonl, and with ``tables.py`` into docs/schemes/spread.md.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from _rows import Row, each, markdown, percent
+from _rows import Row
 from _study import Rows, secret
 from _vit import vit
 from modelmark import data
@@ -37,12 +37,7 @@ from modelmark.training.recipe import Recipe, annealed, suggest
 from modelmark.training.task import Task, accuracy
 
 RESULTS = Path("benchmarks/results/spread.jsonl")
-TITLES = {
-    "cnn": "`cnn` on digits",
-    "lenet5": "LeNet-5 on MNIST",
-    "resnet8": "`resnet8` on CIFAR-10 (JPEG)",
-    "vit": "a vision transformer of 10.6 million weights on digits",
-}
+NETS = ("cnn", "lenet5", "resnet8", "vit")
 THIEF = {"lenet5": 10_000, "resnet8": 20_000}
 """Training images that the attacker has; of the digits 30 %."""
 OTHERS = 20
@@ -79,7 +74,7 @@ class Bench:
     Args:
         rows: measured already.
         task: the owner's.
-        net: name in ``TITLES``.
+        net: one of ``NETS``.
         seed: of everything but keys.
         cache: folder for trained networks, or None.
     """
@@ -219,73 +214,25 @@ def attacked(bench: Bench) -> None:
         bench.measure("data-free", f"{name} {said}".strip(), measure)
 
 
-def tables(rows: Sequence[Row]) -> None:
-    """Print both tables of every network."""
-    for net, title in TITLES.items():
-        mine = [row for row in rows if row["net"] == net]
-        if mine:
-            print(f"\n### {title}\n\n{costs(mine)}\n\n{survival(mine)}")
-
-
-def costs(rows: Sequence[Row]) -> str:
-    """Return what the ways cost, as a table; differences are taken seed by seed."""
-    plain = {row["seed"]: row["accuracy"] for row in rows if row["way"].startswith("unmarked")}
-    body = []
-    for way in dict.fromkeys(row["way"] for row in rows if row["attack"] == "none"):
-        found = [row for row in rows if row["way"] == way and row["attack"] == "none"]
-        lost = [100 * (plain[row["seed"]] - row["accuracy"]) for row in found]
-        error = f" ± {statistics.stdev(lost) / len(lost) ** 0.5:.2f}" if len(lost) > 2 else ""
-        read = [each(shown(row.get(name)) for row in found) if len(found) < 4 else "" for name in ("blind", "against")]
-        kept = (
-            percent([row["accuracy"] for row in found])
-            if len(found) < 4
-            else f"{100 * statistics.mean(row['accuracy'] for row in found):.2f} ({len(found)} seeds)"
-        )
-        body.append([way, kept, f"{statistics.mean(lost):+.2f}{error}", *read])
-    return markdown(["", "accuracy %", "points lost", "matches without the host", "against it"], body)
-
-
-def survival(rows: Sequence[Row]) -> str:
-    """Return what attacks leave, as a table."""
-    body = []
-    for attack in dict.fromkeys(row["attack"] for row in rows if row["attack"] != "none"):
-        found = [row for row in rows if row["attack"] == attack]
-        if any("refused" in row for row in found):
-            body.append([f"`{attack}`", "refused", "", "", ""])
-            continue
-        net = min(max(row[name].get("net", 0) for name in ("blind", "against")) for row in found)
-        read = [each(shown(row[name]) for row in found) for name in ("blind", "against")]
-        body.append([f"`{attack}`", each(f"{100 * row['accuracy']:.1f}" for row in found), *read, f"{net:.0f}"])
-    return markdown(["attack", "accuracy %", "without the host", "against it", "net bits, worst seed"], body)
-
-
-def shown(read: Row | None) -> str:
-    """Return the matches of one reading."""
-    return "" if read is None else str(read.get("matches", "unreadable"))
-
-
 def main() -> None:
-    """Measure what is missing, or print the tables."""
+    """Measure what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("net", choices=sorted(TITLES), nargs="?")
-    parser.add_argument("data", nargs="?", help="data specification, as for the command line")
+    parser.add_argument("net", choices=NETS)
+    parser.add_argument("data", help="data specification, as for the command line")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
         "--parts", nargs="+", choices=("ways", "birth", "attacks"), default=("ways", "attacks", "birth")
     )
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     rows = Rows(arguments.output)
-    if not arguments.table:
-        torch.set_num_threads(1)
-        task = Task.from_dataset(data.load(arguments.data))
-        parts = {"ways": ways, "attacks": attacked, "birth": birth}
-        for part in arguments.parts:
-            for seed in range(BORN[arguments.net]) if part == "birth" else arguments.seeds:
-                parts[part](Bench(rows, task, arguments.net, seed, arguments.cache))
-    tables(rows.rows)
+    torch.set_num_threads(1)
+    task = Task.from_dataset(data.load(arguments.data))
+    parts = {"ways": ways, "attacks": attacked, "birth": birth}
+    for part in arguments.parts:
+        for seed in range(BORN[arguments.net]) if part == "birth" else arguments.seeds:
+            parts[part](Bench(rows, task, arguments.net, seed, arguments.cache))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def tables(monkeypatch):
         "family_tables",
         "gpu_tables",
         "scheme_tables",
+        "spread_tables",
         "study_tables",
         "detection",
         "_study",
@@ -30,7 +31,7 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-@pytest.mark.parametrize("page", ["results.md", "results-schemes.md", "attacks.md", "copies.md"])
+@pytest.mark.parametrize("page", ["results.md", "results-schemes.md", "attacks.md", "copies.md", "schemes/spread.md"])
 def test_a_results_page_shows_the_committed_rows(page, tables):
     shown = (ROOT / "docs" / page).read_text()
     assert "<!-- begin" in shown
