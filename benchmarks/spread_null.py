@@ -36,7 +36,7 @@ from modelmark.training.task import Task
 RECIPE = annealed(20, 0.05, batch=64, clip=1.0)
 LEVELS = (1, 4, 8, 12)
 """Bits at which the tail is compared."""
-DRAWS, BLOCK, KEYS = 10**6, 50_000, 300
+DRAWS, BLOCK, KEYS = 10**6, 50_000, 100
 
 
 def messages(tag: str, trials: int) -> Iterator[npt.NDArray[np.uint8]]:
@@ -105,7 +105,9 @@ def wrong_keys(rows: Rows, host: nn.Module, marked: nn.Module, task: Task) -> No
     """Read a marked model with other keys of the same host."""
 
     def measure() -> dict[str, Any]:
-        keys = (keygen(Spread(), host, task.feed, secret=secret("spread null", number)) for number in range(KEYS))
+        owner = Provenance(host=weights.digest(host.state_dict()))
+        secrets = (secret("spread null", number) for number in range(KEYS))
+        keys = (keygen(Spread(), host, task.feed, secret=each, owner=owner) for each in secrets)
         found = [key.mark().evidence(WhiteBox(marked), align_to=host) for key in keys]
         matches = [each.matches for each in found]
         return {

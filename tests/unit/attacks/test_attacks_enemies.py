@@ -1,6 +1,5 @@
 """Attacks of a thief who knows everything but the secret: what each does to the weights, to the letter."""
 
-import copy
 import math
 
 import pytest
@@ -14,6 +13,7 @@ from modelmark.attacks.weights import drown
 from modelmark.attacks.weights.drown import Drown
 from modelmark.attacks.weights.merge import Merge, slerp, ties
 from modelmark.attacks.weights.rebase import Rebase
+from modelmark.carriers.spread import HOST_RULES, RULES
 from modelmark.errors import UsageError
 from modelmark.key.secret import Secret
 from modelmark.marks.imprinting import imprint
@@ -51,25 +51,25 @@ def matches(mark, model, host):
 
 
 def test_ten_who_compare_copies_come_close_to_the_unmarked_network_and_ten_who_average_do_not(copies, fresh, digits):
-    """Most pushes have one size, so that the middle between a push up and a push down is the host's own weight."""
+    """Most pushes have one size, up to what balances them: the middle between one up and one down is about the host's weight."""
     marks, models = copies
     middle, mean = (attack(models, digits, seed=0) for attack in (Compare("middle", 10), Collude("mean", 10)))
-    assert max(matches(mark, middle, fresh) for mark in marks[:2]) < 700  # of 1,024
+    assert max(matches(mark, middle, fresh) for mark in marks[:2]) < 800  # of 1,024
     assert min(matches(mark, mean, fresh) for mark in marks[:2]) > 1000
     two = Compare("middle", 2)(models[:2], digits, seed=0)
     assert min(matches(mark, two, fresh) for mark in marks[:2]) > 1000
 
 
-def test_the_side_of_the_minority_carries_every_mark_with_the_other_sign(copies, fresh, digits):
+def test_the_side_of_the_minority_carries_every_mark_with_the_other_sign_and_is_read_turned(copies, fresh, digits):
     marks, models = copies
     found = Compare("minority", 5)(models[:5], digits, seed=0)
-    turned = copy.deepcopy(fresh)
-    with torch.no_grad():
-        for name, value in turned.state_dict().items():
-            value.copy_(2 * value - found.state_dict()[name])
     for mark in marks[:2]:
-        assert matches(mark, found, fresh) < 600
-        assert matches(mark, turned, fresh) > 1000
+        tables = [table for reading in mark.readings(WhiteBox(found), align_to=fresh)[:1] for table in reading.scores]
+        read = dict(zip(RULES + HOST_RULES, (table.total(mark.message) for table in tables), strict=True))
+        turned = read.pop("signs of differences, turned")
+        assert turned > 1000
+        assert max(read.values()) < 600
+        assert matches(mark, found, fresh) == turned
 
 
 def test_what_stands_where_copies_differ(fresh, digits):
