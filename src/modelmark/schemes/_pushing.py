@@ -1,5 +1,6 @@
 """Moving weights so that bits are in them: pushed by a share of their deviation, or their signs drawn. Numbers alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -83,19 +84,23 @@ def standing(
         SuspectError: a weight is no number.
     """
     sums, gains, counts = np.zeros(carriers.bits), np.zeros(carriers.bits), np.zeros(carriers.bits)
-    if scales is None:
-        scales = np.array([deviation(run, sheet) for run, sheet in zip(carriers.runs, sheets, strict=True)])
-    for run, sheet, scale in zip(carriers.runs, sheets, scales, strict=True):
+    spreads = []
+    for number, (run, sheet) in enumerate(zip(carriers.runs, sheets, strict=True)):
+        moments, mine = _Moments(run.weights), np.zeros(carriers.bits)
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
-            values, roots = scaled(sheet[block].astype(np.float64))
+            weights = sheet[block].astype(np.float64)
+            moments.add(weights)
+            values, roots = scaled(weights)
             sums += np.bincount(where, weights=sign * values.ravel(), minlength=carriers.bits)
             count = np.bincount(where, minlength=carriers.bits)
             counts += count
             # Which weights are a bit's does not depend on how large they are.
-            gains += count * float((scale / roots).mean()) * _kept(run.width, sheet.together)
+            mine += count * float((1 / roots).mean()) * _kept(run.width, sheet.together)
+        spreads.append(moments.deviation if scales is None else float(scales[number]))
+        gains += mine * spreads[-1]
     chance = np.sqrt(np.maximum(counts, 1))
-    return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), scales)
+    return Standing((2 * message - 1) * sums / chance, np.maximum(gains / chance, 1e-9), np.array(spreads))
 
 
 def push(
@@ -170,15 +175,35 @@ def deviation(run: Run, sheet: Sheet) -> float:
     Raises:
         SuspectError: a weight is no number.
     """
-    total = squares = 0.0
+    moments = _Moments(run.weights)
     for block in run.blocks():
-        values = sheet[block].astype(np.float64)
-        if not np.isfinite(values).all():
+        moments.add(sheet[block].astype(np.float64))
+    return moments.deviation
+
+
+class _Moments:
+    """Running sums of weights, of which ``count`` are to come."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._total, self._squares = count, 0.0, 0.0
+
+    def add(self, values: Reals) -> None:
+        """Add some weights.
+
+        Raises:
+            SuspectError: one is no number.
+        """
+        total = float(values.sum())
+        if not math.isfinite(total) and not np.isfinite(values).all():
             raise SuspectError("expected finite weights to mark, got NaN or infinity")
-        total += float(values.sum())
-        squares += float(np.square(values).sum())
-    mean = total / run.weights
-    return float(np.sqrt(max(squares / run.weights - mean * mean, 0.0)))
+        self._total += total
+        self._squares += float(np.vdot(values, values))
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of all."""
+        mean = self._total / self._count
+        return math.sqrt(max(self._squares / self._count - mean * mean, 0.0))
 
 
 def rounded(values: Reals, words: Words, kind: str) -> npt.NDArray[np.generic]:
