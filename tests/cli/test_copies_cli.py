@@ -127,6 +127,14 @@ def test_a_recipients_copy_is_proved_from_key_and_name_and_the_name_is_charged(i
     refused(run(*words[:-2], "--recipient", " Bob"), 2, "expected a name of 1 to 200")
 
 
+def test_no_name_is_no_recipient_for_verify_as_for_issue(issue, run, key, tmp_path):
+    """An empty name would weigh the key's own message, which nobody asked for."""
+    assert issue("Ada").status == 0
+    ran = run("verify", key, tmp_path / "Ada.copy", "--recipient", "")
+    refused(ran, 2, "expected a name of 1 to 200 printable characters")
+    assert run("verify", key, tmp_path / "Ada.copy").status == 1
+
+
 def test_the_same_recipient_twice(issue, run, key, plain, tmp_path):
     assert issue("Ada").status == 0
     row = json.loads(run("copies", key, "--json").out)
