@@ -204,3 +204,33 @@ def test_asked_to_train_it_trains_and_marks_the_result(unmarked, run, tmp_path):
     assert "1 epochs" in ran.err or "1 epoch" in ran.err
     assert "spread 1024/1024" in ran.err
     assert "% before" in ran.err
+
+
+def retyped(path, kind, name="model.layers.1.k.weight"):
+    """Write a file whose one layer says another type, with bytes of 0xFF; the library that reads it knows the type."""
+    bits = {"F4": 4, "C64": 64, "F8_E4M3": 8, "F8_E8M0": 8, "F6_E2M3": 6, "F32": 32}[kind]
+    header, body = {}, b""
+    for each, tensor in state(torch.float32).items():
+        if each.startswith("model.layers"):
+            own = kind if each == name else "F32"
+            data = b"\xff\xff\xbf\x7f" * tensor.numel() if kind == "F32" else b"\xff" * (tensor.numel() * bits // 8)
+            data = data if each == name else tensor.numpy().tobytes()
+            header[each] = {"dtype": own, "shape": list(tensor.shape), "data_offsets": [len(body), len(body) + len(data)]}
+            body += data
+    raw = json.dumps(header).encode()
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + body)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["F4", "C64", "F6_E2M3"])
+@pytest.mark.filterwarnings("error")
+def test_a_layer_of_no_real_numbers_is_refused_in_one_line(kind, key, run, tmp_path):
+    ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
+    refused(ran, 3, "of a type that torch has" if kind[:2] == "F6" else "expected weights that are real numbers, got some")
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E8M0", "F32"])
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_none_are_left_out_without_a_warning(kind, key, run, tmp_path):
+    ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
+    assert (ran.status, ran.err) == (1, "")

@@ -13,7 +13,7 @@ from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
-from modelmark.suspects.rows import Filters, beside, sized
+from modelmark.suspects.rows import Filters, beside, real, sized
 
 _BATCH = 256
 
@@ -99,9 +99,9 @@ def finite(candidates: Iterable[Tensor], what: str) -> list[npt.NDArray[np.float
     """Return tensors in double precision, without those in which a number is NaN or infinite.
 
     Raises:
-        SuspectError: none is left.
+        SuspectError: none is left, or one is of no real numbers.
     """
-    arrays = (values.detach().cpu().double().numpy() for values in candidates)
+    arrays = (real(values.detach().cpu(), torch.float64).numpy() for values in candidates)
     found = [array for array in arrays if np.isfinite(array).all()]
     if not found:
         raise SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
