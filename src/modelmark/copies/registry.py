@@ -195,8 +195,8 @@ class Registry:
     def _copy(self, row: Any) -> Copy:
         try:
             copy = Copy(**row)
-            datetime.datetime.strptime(copy.date, DATE)
-            right = Draw(bytes(32), recipient=copy.recipient).recipient and all(
+            datetime.datetime.fromisoformat(copy.date[:-1])  # a third of the time that strptime takes for all
+            right = copy.date[-1:] == "Z" and len(copy.date) == 20 and Draw(bytes(32), recipient=copy.recipient).recipient and all(
                 len(bytes.fromhex(value)) == 32 for value in (copy.draw, copy.digest)
             )
         except (TypeError, ValueError):
