@@ -115,7 +115,9 @@ def test_weights_that_are_missing_truncated_or_not_weights(run, story, tmp_path)
 @pytest.mark.parametrize("bits", [0, -1, "nan", "inf"])
 def test_a_bar_that_everything_or_nothing_reaches(bits, run, story, unmarked_file):
     refused(
-        run("verify", story / "adi.key", "--weights", unmarked_file, f"--bits={bits}"), 2, "expected a finite number above 0"
+        run("verify", story / "adi.key", "--weights", unmarked_file, f"--bits={bits}"),
+        2,
+        "expected a finite number above 0",
     )
 
 

@@ -61,7 +61,7 @@ def test_a_file_is_marked_and_read_without_data_and_code(key, plain, run, tmp_pa
     found = run("verify", key, "--weights", out)
     assert (found.status, found.out.startswith("spread: 1024/1024 expected bits")) == (0, True)
     beside = json.loads(run("verify", key, "--weights", out, "--align-to", plain, "--json").out)
-    assert [charge["reason"] for charge in beside["charges"]] == ["offline draw", "6 readings tried"]
+    assert [charge["reason"] for charge in beside["charges"]] == ["offline draw", "8 readings tried"]
     assert beside["matches"] == 1024
     assert run("verify", key, "--weights", plain).status == 1
 
@@ -206,6 +206,36 @@ def test_asked_to_train_it_trains_and_marks_the_result(unmarked, run, tmp_path):
     assert "% before" in ran.err
 
 
+def test_keygen_says_which_layers_are_marked(plain, run, tmp_path):
+    made = ("--unencrypted", "-o")
+    ran = run("keygen", "spread", "--weights", plain, *made, tmp_path / "a.key")
+    assert ran.err.splitlines()[-1] == "modelmark: 9 layers to mark, model.layers.0.k to model.layers.2.q"
+    save_file({"0.weight": torch.randn(200, 200), "2.weight": torch.randn(10, 200)}, tmp_path / "sequential")
+    ran = run("keygen", "spread", "--weights", tmp_path / "sequential", *made, tmp_path / "b.key")
+    assert ran.err.splitlines()[-1] == "modelmark: 2 layers to mark, 0 to 2"  # the head, which no name gives away
+
+
+@pytest.mark.parametrize("bad", ["nan", "zeros"])
+def test_a_host_that_cannot_be_marked_is_refused_at_keygen(bad, run, tmp_path):
+    """The old rule made the key, and embed refused."""
+    held = {name: torch.zeros_like(tensor) if bad == "zeros" else tensor for name, tensor in state().items()}
+    if bad == "nan":
+        held["model.layers.1.k.weight"][3, 4] = torch.nan
+    save_file(held, tmp_path / "bad")
+    ran = run("keygen", "spread", "--weights", tmp_path / "bad", "--unencrypted", "-o", tmp_path / "b.key")
+    refused(ran, 3, "got NaN or infinity" if bad == "nan" else "got one number everywhere")
+    assert not (tmp_path / "b.key").exists()
+
+
+@pytest.mark.parametrize("held", [{}, {"a.weight": torch.zeros(0, 160)}], ids=["no tensors", "none of any size"])
+def test_a_file_without_numbers_is_said_to_hold_no_weights(held, key, run, tmp_path):
+    """The old rule advised --align-to, which reads no more of such a file."""
+    save_file(held, tmp_path / "empty")
+    ran = run("verify", key, tmp_path / "empty")
+    refused(ran, 3, "expected weights in empty, got a file that holds none")
+    assert "--align-to" not in ran.err
+
+
 def retyped(path, kind, name="model.layers.1.k.weight"):
     """Write a file whose one layer says another type, with bytes of 0xFF; the library that reads it knows the type."""
     bits = {"F4": 4, "C64": 64, "F8_E4M3": 8, "F8_E8M0": 8, "F6_E2M3": 6, "F32": 32}[kind]
@@ -215,7 +245,11 @@ def retyped(path, kind, name="model.layers.1.k.weight"):
             own = kind if each == name else "F32"
             data = b"\xff\xff\xbf\x7f" * tensor.numel() if kind == "F32" else b"\xff" * (tensor.numel() * bits // 8)
             data = data if each == name else tensor.numpy().tobytes()
-            header[each] = {"dtype": own, "shape": list(tensor.shape), "data_offsets": [len(body), len(body) + len(data)]}
+            header[each] = {
+                "dtype": own,
+                "shape": list(tensor.shape),
+                "data_offsets": [len(body), len(body) + len(data)],
+            }
             body += data
     raw = json.dumps(header).encode()
     path.write_bytes(len(raw).to_bytes(8, "little") + raw + body)
@@ -226,7 +260,9 @@ def retyped(path, kind, name="model.layers.1.k.weight"):
 @pytest.mark.filterwarnings("error")
 def test_a_layer_of_no_real_numbers_is_refused_in_one_line(kind, key, run, tmp_path):
     ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
-    refused(ran, 3, "of a type that torch has" if kind[:2] == "F6" else "expected weights that are real numbers, got some")
+    refused(
+        ran, 3, "of a type that torch has" if kind[:2] == "F6" else "expected weights that are real numbers, got some"
+    )
 
 
 @pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E8M0", "F32"])

@@ -41,8 +41,8 @@ HOST_RULES = (
 )
 """And with the host's weights h: of w - h, or of w - c h with c the median of w / h in each filter; zeros of w are left out.
 
-Turned are marks where buyers of several copies took the side of the fewer. Small differences, below ``SMALL`` root mean squares of
-the host's filter, are left where most weights were drawn anew and trained.
+Turned are marks where buyers of several copies took the side of the fewer. Small differences, below ``SMALL`` root mean squares
+of the host's filter, are left where most weights were drawn anew and trained.
 """
 SMALL = 0.3
 

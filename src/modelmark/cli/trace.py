@@ -78,8 +78,8 @@ def run(
     if json:
         show(dumps(found.to_json()))
     else:
-        named = sum(row.named for row in found.rows)
-        rows = found.rows if everyone else found.rows[: named + _OTHERS]
+        shown = sum(row.named for row in found.rows)
+        rows = found.rows if everyone else found.rows[: shown + _OTHERS]
         cells = [("recipient", "bits", "net", ""), *listed(rows)]
         names = [_cut(row[0]) for row in cells]
         width = max(map(cell_len, names))

@@ -196,8 +196,10 @@ class Registry:
         try:
             copy = Copy(**row)
             datetime.datetime.fromisoformat(copy.date[:-1])  # a third of the time that strptime takes for all
-            right = copy.date[-1:] == "Z" and len(copy.date) == 20 and Draw(bytes(32), recipient=copy.recipient).recipient and all(
-                len(bytes.fromhex(value)) == 32 for value in (copy.draw, copy.digest)
+            right = (
+                (copy.date[-1:], len(copy.date)) == ("Z", 20)
+                and Draw(bytes(32), recipient=copy.recipient).recipient
+                and all(len(bytes.fromhex(value)) == 32 for value in (copy.draw, copy.digest))
             )
         except (TypeError, ValueError):
             right = False

@@ -145,7 +145,4 @@ def messages(mark: Mark, recipients: Sequence[str]) -> Packed:
 
 def listed(rows: Sequence[Suspicion]) -> list[tuple[str, str, str, str]]:
     """Return the table's cells: recipient, bits, net bits, and whether the recipient is named."""
-    return [
-        (row.recipient or ITSELF, shown(row.gross_bits), shown(row.net_bits), "named" * row.named)
-        for row in rows
-    ]
+    return [(row.recipient or ITSELF, shown(row.gross_bits), shown(row.net_bits), "named" * row.named) for row in rows]

@@ -254,7 +254,9 @@ def test_an_index_that_lacks_a_row_stops_the_next_copy(tmp_path):
     """A recipient who is not in the index is not found, and would get a second row."""
     path = begun(tmp_path / "s.copies", *(f"customer {number}" for number in range(5)))
     with sqlite3.connect(path) as connection:
-        (page,) = connection.execute("select rootpage from sqlite_master where name like '%autoindex_modelmark_copies%'")
+        (page,) = connection.execute(
+            "select rootpage from sqlite_master where name like '%autoindex_modelmark_copies%'"
+        )
         (size,) = connection.execute("pragma page_size").fetchone()
     data = bytearray(path.read_bytes())
     start = (page[0] - 1) * size
