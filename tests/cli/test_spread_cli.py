@@ -260,13 +260,14 @@ def retyped(path, kind, name="model.layers.1.k.weight"):
 @pytest.mark.filterwarnings("error")
 def test_a_layer_of_no_real_numbers_is_refused_in_one_line(kind, key, run, tmp_path):
     ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
-    refused(
-        ran, 3, "of a type that torch has" if kind[:2] == "F6" else "expected weights that are real numbers, got some"
-    )
+    known = kind == "C64" or (kind == "F4" and hasattr(torch, "float4_e2m1fn_x2"))
+    refused(ran, 3, "expected weights that are real numbers, got some" if known else "of a type that torch has")
 
 
 @pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E8M0", "F32"])
 @pytest.mark.filterwarnings("error")
 def test_numbers_that_are_none_are_left_out_without_a_warning(kind, key, run, tmp_path):
+    if kind == "F8_E8M0" and not hasattr(torch, "float8_e8m0fnu"):
+        pytest.skip("this torch has no such type")
     ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
     assert (ran.status, ran.err) == (1, "")

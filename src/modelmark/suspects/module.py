@@ -96,15 +96,22 @@ def _broken(model: nn.Module) -> str:
 
 
 def finite(candidates: Iterable[Tensor], what: str) -> list[npt.NDArray[np.float64]]:
-    """Return tensors in double precision, without those in which a number is NaN or infinite.
+    """Return tensors in double precision, without those in which a number is NaN, infinite or not real.
 
     Raises:
-        SuspectError: none is left, or one is of no real numbers.
+        SuspectError: none is left.
     """
-    arrays = (real(values.detach().cpu(), torch.float64).numpy() for values in candidates)
-    found = [array for array in arrays if np.isfinite(array).all()]
+    found, refusal = [], SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
+    for values in candidates:
+        try:
+            array = real(values.detach().cpu(), torch.float64).numpy()
+        except SuspectError as error:
+            refusal = error
+            continue
+        if np.isfinite(array).all():
+            found.append(array)
     if not found:
-        raise SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
+        raise refusal
     return found
 
 
