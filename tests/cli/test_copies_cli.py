@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.cells import cell_len
 from safetensors.torch import load_file, save_file
 
 from modelmark import files
@@ -127,6 +128,14 @@ def test_a_recipients_copy_is_proved_from_key_and_name_and_the_name_is_charged(i
     refused(run(*words[:-2], "--recipient", " Bob"), 2, "expected a name of 1 to 200")
 
 
+def test_no_name_is_no_recipient_for_verify_as_for_issue(issue, run, key, tmp_path):
+    """An empty name would weigh the key's own message, which nobody asked for."""
+    assert issue("Ada").status == 0
+    ran = run("verify", key, tmp_path / "Ada.copy", "--recipient", "")
+    refused(ran, 2, "expected a name of 1 to 200 printable characters")
+    assert run("verify", key, tmp_path / "Ada.copy").status == 1
+
+
 def test_the_same_recipient_twice(issue, run, key, plain, tmp_path):
     assert issue("Ada").status == 0
     row = json.loads(run("copies", key, "--json").out)
@@ -226,3 +235,47 @@ def test_copies_of_a_claim_need_its_deposit(run, plain, tmp_path):
     assert run(*words, "--offline").status == 0
     refused(run("trace", tmp_path / "d.key", "--weights", tmp_path / "ada"), 2, "expected the deposit")
     assert run("trace", tmp_path / "d.key", "--weights", tmp_path / "ada", "--offline").status == 0
+
+
+def test_copies_lists_no_customers_of_another_key(issue, run, key, plain, tmp_path):
+    assert issue("Ada").status == 0
+    assert run("keygen", "spread", "--weights", plain, "--unencrypted", "-o", tmp_path / "t.key").status == 0
+    other = ("copies", tmp_path / "t.key", "--registry", tmp_path / "s.copies")
+    refused(run(*other), 3, "expected the registry of this key, s.copies is that of another")
+    with sqlite3.connect(tmp_path / "s.copies") as connection:
+        connection.execute("update modelmark_registry set version = 2")
+    refused(run("copies", key), 3, "something else or a damaged one")
+
+
+def test_copies_of_a_deposited_key_are_listed_without_the_deposit(run, plain, tmp_path):
+    made = ("--draw", "timestamp", "--unencrypted", "-o", tmp_path / "d.key")
+    assert run("keygen", "spread", "--weights", plain, *made).status == 0
+    words = ("issue", tmp_path / "d.key", "--to", "Ada", "--weights", plain, "-o", tmp_path / "ada", "--offline")
+    assert run(*words).status == 0
+    assert run("copies", tmp_path / "d.key").out.endswith("Ada\n")
+
+
+@pytest.mark.parametrize("name", ["(the key itself)", "(The Key itself)"])
+def test_nobody_is_called_as_the_key_itself(name, issue, run, key, plain, tmp_path):
+    """Its row would look like that of the key's own message, which is nobody's copy."""
+    refused(run("issue", key, "--to", name, "--weights", plain, "-o", tmp_path / "x"), 2, "expected a recipient's name")
+    assert not (tmp_path / "s.copies").exists()
+    assert issue("Ada").status == 0
+    rows = json.loads(run("trace", key, tmp_path / "Ada.copy", "--json").out)["rows"]
+    assert [row["recipient"] for row in rows] == ["Ada", ""]
+    assert "(the key itself)" in run("trace", key, tmp_path / "Ada.copy").out
+
+
+def test_a_long_name_leaves_the_numbers_on_the_screen(run, key, plain, tmp_path):
+    """Letters of two columns count as two; JSON has the name whole."""
+    names = ["x" * 200, "李" * 200]
+    for number, name in enumerate(names):
+        assert run("issue", key, "--to", name, "--weights", plain, "-o", tmp_path / f"{number}").status == 0
+    shown = run("trace", key, tmp_path / "1").out.splitlines()
+    assert shown[1].startswith("李" * 19 + "… ")
+    assert shown[1].endswith("named")
+    assert any(line.startswith("x" * 39 + "…  ") for line in shown)
+    assert max(map(cell_len, shown[:-1])) < 80
+    assert len({cell_len(line.removesuffix("named").rstrip()) for line in shown[:4]}) == 1
+    rows = json.loads(run("trace", key, tmp_path / "1", "--json").out)["rows"]
+    assert {row["recipient"] for row in rows} == {*names, ""}

@@ -46,7 +46,7 @@ def refused(ran, status: int, *words: str) -> None:
     (["keygen", "adi", "--arch", "cnn", "--data", "didgits"], 2, ["digits"]),
     (["keygen", "adi", "--arch", "cnn", "--data", "idx:/nowhere"], 3, ["/nowhere"]),
     (["keygen", "adi", *NET, "--matrix", "x.npy"], 2, ["uchida"]),
-    (["keygen", "adi", *NET, "--bits", "nan"], 2, ["expected --bits above 0"]),
+    (["keygen", "adi", *NET, "--bits", "nan"], 2, ["expected a finite number above 0"]),
     (["keygen", "adi", *NET, "--fit", "crop"], 2, ["expected --fit with --images"]),
     (["keygen", "uchida", *NET, "--axes", "keras"], 2, ["expected --fit with --images and --axes with --matrix"]),
     (["keygen", "adi", *NET, "--set", "pictures=own"], 2, ["see --images"]),
@@ -115,7 +115,9 @@ def test_weights_that_are_missing_truncated_or_not_weights(run, story, tmp_path)
 @pytest.mark.parametrize("bits", [0, -1, "nan", "inf"])
 def test_a_bar_that_everything_or_nothing_reaches(bits, run, story, unmarked_file):
     refused(
-        run("verify", story / "adi.key", "--weights", unmarked_file, f"--bits={bits}"), 2, "expected --bits above 0"
+        run("verify", story / "adi.key", "--weights", unmarked_file, f"--bits={bits}"),
+        2,
+        "expected a finite number above 0",
     )
 
 

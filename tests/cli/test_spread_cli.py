@@ -204,3 +204,70 @@ def test_asked_to_train_it_trains_and_marks_the_result(unmarked, run, tmp_path):
     assert "1 epochs" in ran.err or "1 epoch" in ran.err
     assert "spread 1024/1024" in ran.err
     assert "% before" in ran.err
+
+
+def test_keygen_says_which_layers_are_marked(plain, run, tmp_path):
+    made = ("--unencrypted", "-o")
+    ran = run("keygen", "spread", "--weights", plain, *made, tmp_path / "a.key")
+    assert ran.err.splitlines()[-1] == "modelmark: 9 layers to mark, model.layers.0.k to model.layers.2.q"
+    save_file({"0.weight": torch.randn(200, 200), "2.weight": torch.randn(10, 200)}, tmp_path / "sequential")
+    ran = run("keygen", "spread", "--weights", tmp_path / "sequential", *made, tmp_path / "b.key")
+    assert ran.err.splitlines()[-1] == "modelmark: 2 layers to mark, 0 to 2"  # the head, which no name gives away
+
+
+@pytest.mark.parametrize("bad", ["nan", "zeros"])
+def test_a_host_that_cannot_be_marked_is_refused_at_keygen(bad, run, tmp_path):
+    """The old rule made the key, and embed refused."""
+    held = {name: torch.zeros_like(tensor) if bad == "zeros" else tensor for name, tensor in state().items()}
+    if bad == "nan":
+        held["model.layers.1.k.weight"][3, 4] = torch.nan
+    save_file(held, tmp_path / "bad")
+    ran = run("keygen", "spread", "--weights", tmp_path / "bad", "--unencrypted", "-o", tmp_path / "b.key")
+    refused(ran, 3, "got NaN or infinity" if bad == "nan" else "got one number everywhere")
+    assert not (tmp_path / "b.key").exists()
+
+
+@pytest.mark.parametrize("held", [{}, {"a.weight": torch.zeros(0, 160)}], ids=["no tensors", "none of any size"])
+def test_a_file_without_numbers_is_said_to_hold_no_weights(held, key, run, tmp_path):
+    """The old rule advised --align-to, which reads no more of such a file."""
+    save_file(held, tmp_path / "empty")
+    ran = run("verify", key, tmp_path / "empty")
+    refused(ran, 3, "expected weights in empty, got a file that holds none")
+    assert "--align-to" not in ran.err
+
+
+def retyped(path, kind, name="model.layers.1.k.weight"):
+    """Write a file whose one layer says another type, with bytes of 0xFF; the library that reads it knows the type."""
+    bits = {"F4": 4, "C64": 64, "F8_E4M3": 8, "F8_E8M0": 8, "F6_E2M3": 6, "F32": 32}[kind]
+    header, body = {}, b""
+    for each, tensor in state(torch.float32).items():
+        if each.startswith("model.layers"):
+            own = kind if each == name else "F32"
+            data = b"\xff\xff\xbf\x7f" * tensor.numel() if kind == "F32" else b"\xff" * (tensor.numel() * bits // 8)
+            data = data if each == name else tensor.numpy().tobytes()
+            header[each] = {
+                "dtype": own,
+                "shape": list(tensor.shape),
+                "data_offsets": [len(body), len(body) + len(data)],
+            }
+            body += data
+    raw = json.dumps(header).encode()
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + body)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["F4", "C64", "F6_E2M3"])
+@pytest.mark.filterwarnings("error")
+def test_a_layer_of_no_real_numbers_is_refused_in_one_line(kind, key, run, tmp_path):
+    ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
+    known = kind == "C64" or (kind == "F4" and hasattr(torch, "float4_e2m1fn_x2"))
+    refused(ran, 3, "expected weights that are real numbers, got some" if known else "of a type that torch has")
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E8M0", "F32"])
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_none_are_left_out_without_a_warning(kind, key, run, tmp_path):
+    if kind == "F8_E8M0" and not hasattr(torch, "float8_e8m0fnu"):
+        pytest.skip("this torch has no such type")
+    ran = run("verify", key, retyped(tmp_path / "s.safetensors", kind))
+    assert (ran.status, ran.err) == (1, "")

@@ -92,3 +92,23 @@ def test_inspect_of_what_is_no_weights(run, tmp_path):
     ran = run("inspect", tmp_path / "x")
     assert (ran.status, len(ran.err.splitlines())) == (3, 2)
     assert "a transcript or weights in" in ran.err
+
+
+def test_inspect_sends_nothing_of_a_strangers_file_to_the_terminal_but_letters(run, tmp_path):
+    """Notes, names, types and fields of documents are a stranger's words: what is no letter goes, a line stays one line."""
+    evil = "\x1b]0;owned\x07\nestablished\r\u202e"
+    torch.save({"state_dict": {f"a{evil}": torch.zeros(2)}, evil: 1}, tmp_path / "t")
+    ran = run("inspect", tmp_path / "t")
+    assert ran.status == 0
+    assert not set(ran.out) & set("\x1b\x07\r\u202e")
+    assert [line.split()[0] for line in ran.out.splitlines()] == [
+        "type", "container", "count", "notes.0", "notes.1", "a\ufffd]0;owned\ufffd\ufffdestablished\ufffd\ufffd",
+    ]  # fmt: skip
+    assert json.loads(run("inspect", tmp_path / "t", "--json").out)["tensors"].keys() == {f"a{evil}"}
+
+
+@pytest.mark.parametrize("bits", ["inf", "nan", "-1", "0", "1e6"])
+def test_a_bar_is_a_finite_number(bits, run, story):
+    ran = run("verify", story / "uchida.key", story / "marked.safetensors", "--bits", bits)
+    assert ran.status == 2
+    assert "expected a finite number above 0 and below a million for --bits, got" in ran.err

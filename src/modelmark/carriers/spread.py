@@ -247,13 +247,13 @@ class Runs(Symbols):
 
 def _values(found: Array, host: Array | None) -> list[npt.NDArray[np.float64]]:
     """Return v by each rule, ``(filters, M)`` each; 0 where the suspect's weight is exactly 0 or no number."""
-    weights = found.astype(np.float64)
+    weights = _doubles(found)
     there = np.isfinite(weights) & (weights != 0)
     weights[~there] = 0
     values = [scaled(weights)[0], np.sign(weights)]
     if host is None:
         return values
-    known = host.astype(np.float64)
+    known = _doubles(host)
     factor = _factor(weights, known, there)
     for difference in (weights - known, weights - factor * known):
         difference[~there] = 0
@@ -261,6 +261,12 @@ def _values(found: Array, host: Array | None) -> list[npt.NDArray[np.float64]]:
     plain, signs = weights - known, values[len(RULES) + 1]
     small = np.abs(plain) < SMALL * scaled(known)[1]
     return [*values, -signs, np.where(small, signs, 0)]
+
+
+def _doubles(found: Array) -> Reals:
+    """Return numbers in double precision; a NaN of any kind is one afterwards, without a word."""
+    with np.errstate(invalid="ignore"):
+        return found.astype(np.float64)
 
 
 def scaled(values: Reals) -> tuple[Reals, Reals]:

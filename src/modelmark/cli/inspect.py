@@ -36,11 +36,11 @@ def run(
     if found["type"] != "modelmark.key":
         shown = {"type": found["type"], **shown}
     for name, value in _flat(shown):
-        show(f"{name:12} {value}")
+        show(plain(f"{name:12} {value}"))
     for name, tensor in tensors.items():
         sizes = "x".join(map(str, tensor["shape"])) or "scalar"
         turned = f", read as {'x'.join(map(str, tensor['read_as']))}" if "read_as" in tensor else ""
-        show(f"{plain(name)} {sizes} {tensor['kind']}{turned}")
+        show(plain(f"{name} {sizes} {tensor['kind']}{turned}"))
 
 
 def _read(path: Path) -> dict[str, Any]:

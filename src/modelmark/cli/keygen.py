@@ -86,6 +86,8 @@ def run(
         made: Any = options.make(cls, chosen)
         key = keygen_for_file(made, open_weights(file), policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw))
         _write(key, output, bits, unencrypted, passphrase_file)
+        marked = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
+        say(f"{len(marked)} layer{'s' * (len(marked) != 1)} to mark, {marked[0]} to {marked[-1]}")
         return
     task = load_task(data, mean, std)
     feed = task.feed

@@ -59,7 +59,7 @@ def _constants(name: str, text: str) -> tuple[int, ...]:
 def require_bar(bits: float) -> float:
     """Return a bar in bits, or refuse one that everything or nothing would reach."""
     if not 0 < bits < 1e6:
-        raise UsageError(f"expected --bits above 0, got {bits}")
+        raise UsageError(f"expected a finite number above 0 and below a million for --bits, got {bits:g}")
     return bits
 
 

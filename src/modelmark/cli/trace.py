@@ -15,6 +15,7 @@ from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR
 
 _OTHERS = 5
+_COLUMNS = 40  # of a name in the table; --json has it whole
 
 
 def run(
@@ -53,6 +54,8 @@ def run(
     """
     from json import dumps
 
+    from rich.cells import cell_len
+
     from modelmark.cli import papers, registries
     from modelmark.cli.loading import load_key, require_bar
     from modelmark.copies.reading import Traced
@@ -75,13 +78,23 @@ def run(
     if json:
         show(dumps(found.to_json()))
     else:
-        named = sum(row.named for row in found.rows)
-        rows = found.rows if everyone else found.rows[: named + _OTHERS]
+        shown = sum(row.named for row in found.rows)
+        rows = found.rows if everyone else found.rows[: shown + _OTHERS]
         cells = [("recipient", "bits", "net", ""), *listed(rows)]
-        width = max(len(row[0]) for row in cells)
-        for name, gross, net, verdict in cells:
-            show(f"{name:{width}}  {gross:>8}  {net:>8}  {verdict}".rstrip())
+        names = [_cut(row[0]) for row in cells]
+        width = max(map(cell_len, names))
+        for name, (_, gross, net, verdict) in zip(names, cells, strict=True):
+            show(f"{name}{' ' * (width - cell_len(name))}  {gross:>8}  {net:>8}  {verdict}".rstrip())
         if len(rows) < len(found.rows):
             show(f"and {len(found.rows) - len(rows)} more, none named: --all shows them")
         show(str(found))
     raise typer.Exit(0 if found.named else 1)
+
+
+def _cut(name: str) -> str:
+    """Return a name as it fits into the table, where some letters take two columns."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(name) <= _COLUMNS:
+        return name
+    return set_cell_size(name, _COLUMNS - 1).rstrip() + "\N{HORIZONTAL ELLIPSIS}"

@@ -50,9 +50,9 @@ def run(
         bool, typer.Option("--offline", help="read a key that waits for a deposit as embed --offline left it")
     ] = False,
     recipient: Annotated[
-        str,
+        str | None,
         typer.Option("--recipient", metavar="NAME", help="weigh this recipient's copy (spread); the name is charged"),
-    ] = "",
+    ] = None,
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -79,7 +79,7 @@ def run(
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
-    if recipient:
+    if recipient is not None:
         marks = [for_recipient(mark, recipient) for mark in marks]
     view = View(open_weights(suspect), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
     found = [

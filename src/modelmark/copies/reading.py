@@ -12,8 +12,12 @@ from modelmark.carriers.spread import Runs
 from modelmark.copies.tallying import graded
 from modelmark.errors import UsageError
 from modelmark.evidence.scores import Scores
+from modelmark.marks.keys import Key
 from modelmark.marks.marks import Mark
 from modelmark.suspects.base import Array
+
+ITSELF = "(the key itself)"
+"""What a table shows in the place of a recipient for the key's own message; nobody is called so."""
 
 
 class Graded(Runs):
@@ -58,15 +62,19 @@ def for_recipient(mark: Mark, recipient: str) -> Mark:
     """
     require_spread(mark)
     try:
-        return Mark(mark.key, mark.draw.of(recipient))
+        own = Mark(mark.key, mark.draw.of(recipient))
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if own.draw.recipient.casefold() == ITSELF:
+        raise UsageError(f"expected a recipient's name, got {ITSELF}, which trace says of the key's own message")
+    return own
 
 
-def require_spread(mark: Mark) -> None:
+def require_spread(given: Mark | Key) -> None:
     """Raise UsageError unless copies can carry messages of this key."""
-    if not isinstance(mark.key.carriers, Runs):
+    key = given.key if isinstance(given, Mark) else given
+    if not isinstance(key.carriers, Runs):
         raise UsageError(
-            f"expected a spread key for copies, got {mark.key.scheme.name}",
+            f"expected a spread key for copies, got {key.scheme.name}",
             hint="modelmark keygen spread --weights FILE makes one",
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from modelmark.copies.reading import Traced
+from modelmark.copies.reading import ITSELF, Traced
 from modelmark.copies.tallying import LOOKS, Packed, tally
 from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR, Charge, charge_tries, shown
@@ -145,7 +145,4 @@ def messages(mark: Mark, recipients: Sequence[str]) -> Packed:
 
 def listed(rows: Sequence[Suspicion]) -> list[tuple[str, str, str, str]]:
     """Return the table's cells: recipient, bits, net bits, and whether the recipient is named."""
-    return [
-        (row.recipient or "(the key itself)", shown(row.gross_bits), shown(row.net_bits), "named" * row.named)
-        for row in rows
-    ]
+    return [(row.recipient or ITSELF, shown(row.gross_bits), shown(row.net_bits), "named" * row.named) for row in rows]

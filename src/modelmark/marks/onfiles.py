@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.spread import Run, Runs
-from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
+from modelmark.errors import MismatchError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.floats import FloatFeed
 from modelmark.key.secret import Secret
@@ -22,6 +22,7 @@ from modelmark.schemes import _pushing, spread
 from modelmark.schemes.spread import Size, Spread
 from modelmark.suspects.files import WeightFile, copying, name_of, open_weights
 from modelmark.suspects.places import Layout, Place, guessed
+from modelmark.suspects.state import State
 
 NO_FEED: Feed = FloatFeed((1,), ("0", "1"))
 """In the statement of a key that was made for a file alone; no reading of weights depends on it."""
@@ -67,6 +68,7 @@ def keygen_for_file(
     Raises:
         CapacityError: full evidence would stay below the bar, or there are fewer weights than bits.
         UsageError: the file has no layers to mark.
+        SuspectError: a weight to mark is no number, or all are zero.
     """
     there, secret = sizes(file), secret or Secret.generate()
     resolved, policy = scheme.for_sizes(there), policy or KeyPolicy()
@@ -74,10 +76,21 @@ def keygen_for_file(
         require_reach(resolved, NO_FEED, policy)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     attached = resolved.laid(secret, there)
-    return Key(
+    key = Key(
         resolved, secret, NO_FEED, attached, host=file.digest, created=now, self_check=policy.self_check,
         draw_kind=policy.draw,
     )  # fmt: skip
+    _require_numbers(key.carriers, file)  # type: ignore[arg-type]
+    return key
+
+
+def _require_numbers(carriers: Runs, file: WeightFile) -> None:
+    """Raise SuspectError unless the weights to mark are finite and not all zero, a block of them in memory at a time."""
+    (probe,) = carriers.probes()
+    (held,) = State(file).observe(probe)
+    deviations = [_pushing.deviation(run, sheet) for run, sheet in zip(carriers.runs, held, strict=True)]
+    if not any(deviations):
+        raise SuspectError(f"expected weights that differ to mark in {file.path.name}, got one number everywhere")
 
 
 def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:

@@ -13,7 +13,7 @@ from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
-from modelmark.suspects.rows import Filters, beside, sized
+from modelmark.suspects.rows import Filters, beside, real, sized
 
 _BATCH = 256
 
@@ -96,15 +96,22 @@ def _broken(model: nn.Module) -> str:
 
 
 def finite(candidates: Iterable[Tensor], what: str) -> list[npt.NDArray[np.float64]]:
-    """Return tensors in double precision, without those in which a number is NaN or infinite.
+    """Return tensors in double precision, without those in which a number is NaN, infinite or not real.
 
     Raises:
         SuspectError: none is left.
     """
-    arrays = (values.detach().cpu().double().numpy() for values in candidates)
-    found = [array for array in arrays if np.isfinite(array).all()]
+    found, refusal = [], SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
+    for values in candidates:
+        try:
+            array = real(values.detach().cpu(), torch.float64).numpy()
+        except SuspectError as error:
+            refusal = error
+            continue
+        if np.isfinite(array).all():
+            found.append(array)
     if not found:
-        raise SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
+        raise refusal
     return found
 
 

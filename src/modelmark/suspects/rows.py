@@ -1,5 +1,6 @@
 """What answers ``ReadEach``: filters of several places, held as tensors and read a slice at a time."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, SuspectError
 from modelmark.suspects.base import Array, ReadEach
 from modelmark.suspects.places import in_order
 
@@ -29,8 +30,20 @@ class Filters:
 
     def __getitem__(self, part: slice) -> Array:
         numbers = self.made()[part].detach().cpu()
-        wide = numbers if numbers.dtype in (torch.float32, torch.float64) else numbers.float()
-        return wide.contiguous().numpy()
+        return real(numbers, numbers.dtype if numbers.dtype == torch.float64 else torch.float32).contiguous().numpy()
+
+
+def real(numbers: Tensor, kind: torch.dtype) -> Tensor:
+    """Return numbers in another type.
+
+    Raises:
+        SuspectError: they are complex, or of a type that torch can hold and not compute with, such as two numbers a byte.
+    """
+    if not numbers.is_complex():
+        with contextlib.suppress(NotImplementedError):
+            return numbers.to(kind)
+    name = str(numbers.dtype).removeprefix("torch.")
+    raise SuspectError(f"expected weights that are real numbers, got some of type {name}")
 
 
 def beside(found: Sequence[Filters | None]) -> Array:

@@ -73,9 +73,15 @@ class State:
         """Return what a probe wants; see ``WhiteBox.observe``.
 
         Raises:
-            MismatchError: the architecture is needed and not known, or weights are missing that the answer depends on.
+            MismatchError: the file holds no number, the architecture is needed and not known, or weights are missing that the
+                answer depends on.
             SuspectError: a number that the answer depends on is NaN or infinite.
         """
+        if not self._file.unreadable and not any(map(math.prod, self._file.shapes.values())):
+            raise MismatchError(
+                f"expected weights in {self._file.path.name}, got a file that holds none",
+                hint="modelmark inspect FILE shows the names and sizes of what is in it",
+            )
         if isinstance(probe, Read):
             return self._weights(probe.place)
         if isinstance(probe, ReadEach):

@@ -213,3 +213,64 @@ def test_without_the_driver_it_is_said_how_to_get_it(monkeypatch):
     with pytest.raises(MissingPackageError) as refused:
         Registry("postgresql://owner@127.0.0.1:1/none")
     assert "modelmark[postgres]" in refused.value.hint
+
+
+def execute(place, command):
+    with database.opened(place).begin() as connection:
+        connection.execute(sqlalchemy.text(command))
+
+
+def test_rows_without_a_key_are_no_new_registry(place):
+    """The old rule took the rows over for whoever issued next."""
+    execute(begun(place, "Ada", "Bob"), "delete from modelmark_registry")
+    with pytest.raises(MalformedError, match="damaged"):
+        Registry(place, make=True).bind("cd" * 32, DRAW, make=True)
+    execute(place, "delete from modelmark_copies")
+    Registry(place, make=True).bind("cd" * 32, DRAW, make=True)
+
+
+def test_tables_without_a_row_become_the_registry_of_the_first_key(place):
+    execute(begun(place, "Ada"), "delete from modelmark_registry")
+    execute(place, "delete from modelmark_copies")
+    registry = Registry(place, make=True)
+    registry.bind("cd" * 32, DRAW, make=True)
+    registry.add(row("Bob"))
+    with pytest.raises(MismatchError, match="is that of another"):
+        Registry(place).bind(ROOT, DRAW)
+
+
+@pytest.mark.parametrize(
+    "damage", ["digest = 'x'", "date = 'yesterday'", f"draw = '{'ef' * 32}'", "recipient = 'Bob '"]
+)
+def test_a_damaged_row_of_somebody_else_stops_the_next_copy(damage, place):
+    execute(begun(place, "Ada", "Bob", "Cleo"), f"update modelmark_copies set {damage} where recipient = 'Bob'")
+    registry = Registry(place, make=True)
+    assert registry.find("Ada") == row("Ada")  # which is all that the old rule looked at
+    with pytest.raises(MalformedError, match="damaged"):
+        registry.bind(ROOT, DRAW, make=True)
+
+
+def test_an_index_that_lacks_a_row_stops_the_next_copy(tmp_path):
+    """A recipient who is not in the index is not found, and would get a second row."""
+    path = begun(tmp_path / "s.copies", *(f"customer {number}" for number in range(5)))
+    with sqlite3.connect(path) as connection:
+        (page,) = connection.execute(
+            "select rootpage from sqlite_master where name like '%autoindex_modelmark_copies%'"
+        )
+        (size,) = connection.execute("pragma page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    start = (page[0] - 1) * size
+    data[start + 3 : start + 5] = (4).to_bytes(2, "big")  # one cell fewer
+    path.write_bytes(data)
+    with pytest.raises(MalformedError, match="damaged"):
+        Registry(path, make=True).bind(ROOT, DRAW, make=True)
+
+
+def test_a_listing_asks_for_the_key_and_not_for_its_draw(place):
+    registry = Registry(begun(place, "Ada"))
+    registry.bind(ROOT, None)
+    with pytest.raises(MismatchError, match="is that of another"):
+        registry.bind("cd" * 32, None)
+    execute(place, "update modelmark_registry set version = 2")
+    with pytest.raises(MalformedError, match="something else"):
+        registry.bind(ROOT, None)

@@ -13,7 +13,7 @@ from modelmark.feeds.pictures import PictureFeed
 from modelmark.networks import layers
 from modelmark.suspects import places
 from modelmark.suspects.base import Ask, AskBeyond, Read, Sense
-from modelmark.suspects.module import WhiteBox, logits
+from modelmark.suspects.module import WhiteBox, finite, logits
 from modelmark.suspects.places import Place
 
 FACE = PictureFeed((1, 2, 2), ("a", "b", "c"))
@@ -299,3 +299,18 @@ def test_the_size_that_counts_is_what_a_layer_receives():
     found = WhiteBox(model).observe(Sense(Place("gone", 4), FACE, ones(2)))
     assert np.allclose(found[0], 1 / 255)
     assert len(found) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_that_are_not_real_are_left_out_and_alone_refused():
+    """Their imaginary part was dropped with a warning, and numbers of half a byte were an error of ours."""
+    others = [torch.ones(2, 2, dtype=torch.complex64)]
+    if hasattr(torch, "float4_e2m1fn_x2"):  # since 2.8
+        others.append(torch.zeros(2, 2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2))
+    for other in others:
+        (kept,) = finite([other, torch.ones(2, 2)], "weights")
+        assert (kept == 1).all()
+        with pytest.raises(
+            SuspectError, match=r"expected weights that are real numbers, got some of type (complex64|float4)"
+        ):
+            finite([other], "weights")
