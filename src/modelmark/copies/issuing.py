@@ -18,6 +18,7 @@ from modelmark.copies.dispersing import disperse
 from modelmark.copies.reading import for_recipient
 from modelmark.copies.registry import DATE, Copy, Registry
 from modelmark.errors import MismatchError, UsageError
+from modelmark.marks.confidential import is_confidential
 from modelmark.marks.marks import Mark
 from modelmark.marks.onfiles import sheets_of
 from modelmark.suspects.files import copying, open_weights
@@ -58,9 +59,10 @@ def issue(mark: Mark, recipient: str, source: Path, output: Path, registry: Regi
     if known is None and again:
         raise UsageError(f"expected a recipient with a copy to write again, {name} has none")
     file = open_weights(source)
+    plan = copying.planned(source, output, is_confidential)
     added = False
     try:
-        with copying.copied(source, output) as stored:
+        with copying.copied(plan) as stored:
             disperse(own, sheets_of(own.carriers, file, stored))  # type: ignore[arg-type]
             row = _row(own, stored)
             if known is None:

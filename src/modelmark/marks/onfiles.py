@@ -15,6 +15,7 @@ from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.floats import FloatFeed
 from modelmark.key.secret import Secret
+from modelmark.marks.confidential import is_confidential
 from modelmark.marks.embedding import Reach
 from modelmark.marks.keys import Key, KeyPolicy, require_reach
 from modelmark.marks.marks import Mark
@@ -92,7 +93,8 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
         How far each mark is in.
 
     Raises:
-        UsageError: a mark of another scheme, or the same key twice; ``output`` cannot be written.
+        UsageError: a mark of another scheme, or the same key twice; ``output`` cannot be written, or the folder copied:
+            see ``copying.planned``.
         MismatchError: a layer is not there, of another size, or of a type that cannot be marked.
         SuspectError: a weight is no number.
         NotEmbeddedError: a bit is not read as it should be.
@@ -103,7 +105,7 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
         if not isinstance(mark.key.scheme, Spread):
             raise UsageError(f"expected a spread mark, got {mark.key.scheme.name}")
     file = open_weights(source)  # what is damaged is said before anything is copied
-    with copying.copied(source, output) as stored:
+    with copying.copied(copying.planned(source, output, is_confidential)) as stored:
         laid = [sheets_of(mark.key.carriers, file, stored) for mark in marks]  # type: ignore[arg-type]
         scales = []
         for mark, sheets in zip(marks, laid, strict=True):
