@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from modelmark.marks import onfiles
 from modelmark.suspects import files, weights
-from modelmark.suspects.files import gathering
+from modelmark.suspects.files import copying, gathering
 
 HIDDEN = 160
 
@@ -376,3 +377,27 @@ def test_a_copy_is_as_private_as_its_source(folders_key, folder, run, tmp_path):
     assert {str(path.relative_to(tmp_path / "outs")): path.stat().st_mode & 0o777
             for path in (tmp_path / "outs").rglob("*")} == modes  # fmt: skip
     assert (tmp_path / "outs").stat().st_mode & 0o777 == 0o750
+
+
+def test_weights_that_are_not_the_keys_host_are_marked_with_a_warning(key, plain, run, tmp_path):
+    once = run("embed", key, "--weights", plain, "-o", tmp_path / "once")
+    assert (once.status, "warning" in once.err) == (0, False)
+    twice = run("embed", key, "--weights", tmp_path / "once", "-o", tmp_path / "twice")
+    assert twice.status == 0
+    assert "warning: this is not the host that the key committed to" in twice.err
+
+
+def test_embed_stopped_by_a_signal_leaves_nothing(key, plain, run, tmp_path, monkeypatch):
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(copying, "_named", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    refused(run("embed", key, "--weights", plain, "-o", tmp_path / "out"), 130, "interrupted")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_shards_of_two_kinds_are_refused_by_their_kinds(folders_key, folder, run, tmp_path):
+    shard = folder / "model-00002-of-00002.safetensors"
+    torch.save(load_file(shard), tmp_path / "shard")
+    (tmp_path / "shard").replace(shard)
+    refused(
+        run("embed", folders_key, "--weights", folder, "-o", tmp_path / "out"), 2, "safetensors and torch checkpoint"
+    )
