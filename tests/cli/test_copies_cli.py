@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from modelmark import files
 from modelmark.copies import database
 from modelmark.suspects import weights
+from modelmark.suspects.files import copying
 
 HIDDEN = 160
 PAGE = Path(__file__).parents[2] / "docs" / "copies.md"
@@ -279,3 +281,34 @@ def test_a_long_name_leaves_the_numbers_on_the_screen(run, key, plain, tmp_path)
     assert len({cell_len(line.removesuffix("named").rstrip()) for line in shown[:4]}) == 1
     rows = json.loads(run("trace", key, tmp_path / "1", "--json").out)["rows"]
     assert {row["recipient"] for row in rows} == {*names, ""}
+
+
+def test_only_the_weights_that_the_key_was_made_for_are_issued(issue, run, key, plain, tmp_path):
+    assert issue("Ada").status == 0
+    words = ("issue", key, "--to", "Bob", "--weights", tmp_path / "Ada.copy", "-o", tmp_path / "bob")
+    ran = run(*words)
+    refused(
+        ran, 3, "expected the weights that the key was made for, Ada.copy holds others", "hint: name those of keygen"
+    )
+    assert not (tmp_path / "bob").exists()
+    assert len(run("copies", key).out.splitlines()) == 1
+
+
+def test_another_container_is_named_by_its_kind(key, run, tmp_path):
+    torch.save(state(), tmp_path / "plain.pt")
+    ran = run("issue", key, "--to", "Ada", "--weights", tmp_path / "plain.pt", "-o", tmp_path / "ada")
+    refused(
+        ran, 2, "expected safetensors to mark without training, got a torch checkpoint", "hint: save the state dict"
+    )
+    assert not (tmp_path / "s.copies").exists()
+
+
+def test_stopped_by_a_signal_nothing_is_left(issue, run, key, tmp_path, monkeypatch):
+    assert issue("Bob").status == 0
+    before, handler = sorted(tmp_path.iterdir()), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(copying, "_named", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    ran = issue("Ada")
+    refused(ran, 130, "interrupted")
+    assert sorted(tmp_path.iterdir()) == before
+    assert len(run("copies", key).out.splitlines()) == 1
+    assert signal.getsignal(signal.SIGTERM) == handler

@@ -55,7 +55,7 @@ def run(
     """
     from modelmark.cli import papers
     from modelmark.cli.checkpoint import Checkpoint
-    from modelmark.cli.imprint import imprint
+    from modelmark.cli.imprint import OTHER_HOST, imprint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
     from modelmark.marks.embedding import check_together, embed
@@ -105,7 +105,7 @@ def run(
     )
     say(f"{plan}; {origin}")
     if any(key.host and key.access == "white-box" and key.host != start for key in opened):
-        say("warning: this is not the host that the key committed to; aligned to that one, the mark may read as chance")
+        say(OTHER_HOST)
 
     def watch(number: int, now: "Progress") -> None:
         step(now)

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelmark.cli.terminal import say
+from modelmark.cli.terminal import say, stopped_by_signals
+
+OTHER_HOST = "warning: this is not the host that the key committed to; aligned to that one, the mark may read as chance"
 
 if TYPE_CHECKING:
     from modelmark.marks.marks import Mark
@@ -21,17 +23,13 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
         arch: code of the network as a person typed it, where that is needed.
     """
     from modelmark.cli.loading import build_model, load_task, load_weights
-    from modelmark.errors import MismatchError, UsageError
-    from modelmark.marks.onfiles import imprint_file
+    from modelmark.errors import MismatchError
+    from modelmark.marks.onfiles import imprint_file, is_host, require_safetensors
     from modelmark.suspects.files import open_weights
     from modelmark.training.task import accuracy
 
     file, key = open_weights(weights), marks[0].key
-    if not file.what.endswith("safetensors"):
-        raise UsageError(
-            f"expected safetensors to mark without training, got a {file.what}",
-            hint="save the state dict with safetensors.torch.save_file, or train on: --epochs 1",
-        )
+    require_safetensors(file, otherwise=", or train on: --epochs 1")
     task: Task | None = None
     if data:
         task = load_task(data)
@@ -45,8 +43,11 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
             build_model(arch, key.arch, task.feed), file
         )  # wrong data is said before anything is written
         before = 100 * accuracy(model, task)
-    reached = imprint_file(weights, output, marks)
+    with stopped_by_signals():
+        reached = imprint_file(weights, output, marks)
     say(f"{output}: {'; '.join(map(str, reached))}")
+    if any(mark.key.host and not is_host(mark.key, file) for mark in marks):
+        say(OTHER_HOST)
     if task is not None:
         after = 100 * accuracy(load_weights(build_model(arch, key.arch, task.feed), output), task)
         say(f"test accuracy {after:.2f} %, {before:.2f} % before")

@@ -8,14 +8,17 @@ import typer
 from modelmark.cli.options import Output, PassphraseFile
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.registries import Database, RegistryFile
-from modelmark.cli.terminal import say
+from modelmark.cli.terminal import say, stopped_by_signals
 
 
 def run(
     key: Annotated[Path, typer.Argument(metavar="KEY", help="a spread key")],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="the recipient")],
     weights: Annotated[
-        Path, typer.Option("--weights", metavar="FILE", help="unmarked: safetensors, an index of shards or a folder")
+        Path,
+        typer.Option(
+            "--weights", metavar="FILE", help="what the key was made for: safetensors, an index of shards or a folder"
+        ),
     ],
     output: Output,
     again: Annotated[bool, typer.Option("--again", help="write once more what this recipient has got")] = False,
@@ -44,5 +47,6 @@ def run(
     (mark,) = papers.marks([opened], papers.claimed(claim, deposit, authority), offline=offline)
     require_spread(mark)
     known = registries.opened(key, registry, database, make=True)
-    done = issue(mark, to, weights, output, known, again=again)
+    with stopped_by_signals():
+        done = issue(mark, to, weights, output, known, again=again)
     say(f"{output}: copy for {done.recipient}, SHA-256 {done.digest}; {known.count()} in {known.name}")

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -58,6 +59,19 @@ def plain_warnings() -> Iterator[None]:
         warnings.simplefilter("always", CapacityWarning)
         warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         yield
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM stop what is done here as a person would, so that scratch files go."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def passphrase(path: Path | None, *, confirm: bool) -> str:

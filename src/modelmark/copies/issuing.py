@@ -11,6 +11,7 @@ name give the same bytes, so the file can be written once more; its digest is co
 
 import datetime
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from modelmark.copies.dispersing import disperse
 from modelmark.copies.reading import for_recipient
 from modelmark.copies.registry import DATE, Copy, Registry
 from modelmark.errors import MismatchError, UsageError
+from modelmark.marks.confidential import is_confidential
 from modelmark.marks.marks import Mark
-from modelmark.marks.onfiles import sheets_of
+from modelmark.marks.onfiles import is_host, require_safetensors, sheets_of
 from modelmark.suspects.files import copying, open_weights
 
 _PIECE = 2**20
@@ -31,7 +33,7 @@ def issue(mark: Mark, recipient: str, source: Path, output: Path, registry: Regi
     Args:
         mark: of a ``spread`` key, its draw the key's own.
         recipient: a name; see ``Draw.of``.
-        source: unmarked; a file, the index of shards, or a folder that holds either.
+        source: the key's host, if it has one; a file, the index of shards, or a folder that holds either.
         output: a file, or a folder for what comes in shards; must not exist.
         registry: of this key and draw, or new.
         again: write the bytes once more that a recipient has got.
@@ -40,8 +42,10 @@ def issue(mark: Mark, recipient: str, source: Path, output: Path, registry: Regi
         The row.
 
     Raises:
-        UsageError: the recipient has a copy, or none to write ``again``; no such name; something cannot be written.
-        MismatchError: key, registry and file do not belong together; or ``again`` gave other bytes.
+        UsageError: the recipient has a copy, or none to write ``again``; no such name; no safetensors; something cannot be
+            written, or the folder copied: see ``copying.planned``.
+        MismatchError: key, registry and file do not belong together, as with a file that is not the key's host; or ``again``
+            gave other bytes.
         MalformedError: file or registry is damaged.
         SuspectError: a weight is no number.
         NotEmbeddedError: a bit is not in the copy.
@@ -58,9 +62,16 @@ def issue(mark: Mark, recipient: str, source: Path, output: Path, registry: Regi
     if known is None and again:
         raise UsageError(f"expected a recipient with a copy to write again, {name} has none")
     file = open_weights(source)
+    require_safetensors(file)
+    plan = copying.planned(source, output, is_confidential)
+    if mark.key.host and not is_host(mark.key, file):
+        raise MismatchError(
+            f"expected the weights that the key was made for, {source.name} holds others",
+            hint="name those of keygen: a copy made of a recipient's own names him; for other weights make another key",
+        )
     added = False
     try:
-        with copying.copied(source, output) as stored:
+        with copying.copied(plan) as stored:
             disperse(own, sheets_of(own.carriers, file, stored))  # type: ignore[arg-type]
             row = _row(own, stored)
             if known is None:
@@ -71,8 +82,9 @@ def issue(mark: Mark, recipient: str, source: Path, output: Path, registry: Regi
                     f"expected the bytes of the first copy, SHA-256 {known.digest}, got {row.digest}",
                     hint="name the file that the first copy was made of",
                 )
-    except BaseException:
-        if added:
+    except BaseException as error:
+        is_out = isinstance(error, KeyboardInterrupt) and os.path.lexists(output)  # interrupted after it got its name
+        if added and not is_out:
             registry.remove(name)
         raise
     return known or row

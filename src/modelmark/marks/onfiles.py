@@ -11,16 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.spread import Run, Runs
-from modelmark.errors import MismatchError, NotEmbeddedError, SuspectError, UsageError
+from modelmark.errors import MismatchError, ModelmarkError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.floats import FloatFeed
 from modelmark.key.secret import Secret
+from modelmark.marks.confidential import is_confidential
 from modelmark.marks.embedding import Reach
 from modelmark.marks.keys import Key, KeyPolicy, require_reach
 from modelmark.marks.marks import Mark
 from modelmark.schemes import _pushing, spread
 from modelmark.schemes.spread import Size, Spread
-from modelmark.suspects.files import WeightFile, copying, name_of, open_weights
+from modelmark.suspects import weights
+from modelmark.suspects.files import WeightFile, copying, digest, name_of, open_weights
 from modelmark.suspects.places import Layout, Place, guessed
 from modelmark.suspects.state import State
 
@@ -93,6 +95,32 @@ def _require_numbers(carriers: Runs, file: WeightFile) -> None:
         raise SuspectError(f"expected weights that differ to mark in {file.path.name}, got one number everywhere")
 
 
+def require_safetensors(file: WeightFile, *, otherwise: str = "") -> None:
+    """Raise UsageError unless a file, or every shard, is safetensors; ``otherwise`` is another way on, for the hint."""
+    if file.what.split(" shards of ")[-1] != "safetensors":
+        raise UsageError(
+            f"expected safetensors to mark without training, got a {file.what}",
+            hint=f"save the state dict with safetensors.torch.save_file{otherwise}",
+        )
+
+
+def is_host(key: Key, file: WeightFile) -> bool:
+    """Return whether a file holds the host that a key committed to: these tensors, or those of the network they build.
+
+    All bytes of the file are hashed. Code of its owner's, which a key may name, is not run: there the tensors alone count.
+    """
+    if key.host == file.digest:
+        return True
+    names, read = {*file.shapes, *file.aliases}, file.again()
+    if file.aliases and key.host == digest(names, lambda name: read(file.aliases.get(name, name))):
+        return True
+    try:
+        network = State(file, key.arch).network(key.feed)
+    except ModelmarkError:
+        return False
+    return key.host == weights.digest(network.state_dict())
+
+
 def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
     """Write a copy of a safetensors file, or a folder of shards, with ``spread`` marks; all else is the same byte for byte.
 
@@ -105,7 +133,8 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
         How far each mark is in.
 
     Raises:
-        UsageError: a mark of another scheme, or the same key twice; ``output`` cannot be written.
+        UsageError: a mark of another scheme, or the same key twice; ``output`` cannot be written, or the folder copied:
+            see ``copying.planned``.
         MismatchError: a layer is not there, of another size, or of a type that cannot be marked.
         SuspectError: a weight is no number.
         NotEmbeddedError: a bit is not read as it should be.
@@ -116,7 +145,8 @@ def imprint_file(source: Path, output: Path, marks: list[Mark]) -> list[Reach]:
         if not isinstance(mark.key.scheme, Spread):
             raise UsageError(f"expected a spread mark, got {mark.key.scheme.name}")
     file = open_weights(source)  # what is damaged is said before anything is copied
-    with copying.copied(source, output) as stored:
+    require_safetensors(file)
+    with copying.copied(copying.planned(source, output, is_confidential)) as stored:
         laid = [sheets_of(mark.key.carriers, file, stored) for mark in marks]  # type: ignore[arg-type]
         scales = []
         for mark, sheets in zip(marks, laid, strict=True):

@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from copies_cases import HIDDEN, combined, made, state, suspect, written
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sqlalchemy import event
 
 from modelmark.carriers.spread import Runs
@@ -20,8 +21,8 @@ from modelmark.copies.reading import Traced, for_recipient
 from modelmark.copies.registry import Copy, Registry
 from modelmark.copies.tracing import trace
 from modelmark.errors import MalformedError, MismatchError, NotEmbeddedError, SuspectError, UsageError
-from modelmark.marks.keys import KeyPolicy, keygen
-from modelmark.marks.onfiles import imprint_file, keygen_for_file
+from modelmark.marks.keys import KeyPolicy, Provenance, keygen
+from modelmark.marks.onfiles import imprint_file, is_host, keygen_for_file
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.spread import Spread
 from modelmark.suspects import weights
@@ -110,13 +111,49 @@ def test_the_same_recipient_twice_is_said_with_date_and_digest_and_can_be_writte
         issue(mark, "Bob", plain, tmp_path / "third", registry, again=True)
 
 
-def test_again_from_another_file_is_refused(mark, plain, registry, tmp_path):
+def test_again_from_a_file_of_other_bytes_is_refused(mark, plain, registry, tmp_path):
     issue(mark, "Ada", plain, tmp_path / "first", registry)
-    other = written(tmp_path / "other", state(seed=1))
+    other = tmp_path / "other"
+    save_file(state(), other, metadata={"note": "the same tensors"})
     with pytest.raises(MismatchError, match="expected the bytes of the first copy"):
         issue(mark, "Ada", other, tmp_path / "second", registry, again=True)
     assert not (tmp_path / "second").exists()
     assert registry.count() == 1
+
+
+def test_a_copy_of_a_copy_is_refused_for_it_would_name_somebody_innocent(mark, plain, registry, tmp_path, monkeypatch):
+    issue(mark, "Ada", plain, tmp_path / "ada", registry)
+    with monkeypatch.context() as old:  # what the rule was: any file is taken
+        old.setattr(issuing, "is_host", lambda key, file: True)
+        issue(mark, "Bob", tmp_path / "ada", tmp_path / "bob", registry)
+    assert "Ada" in trace(mark, suspect(tmp_path / "bob"), ["Ada", "Bob"], align_to=suspect(plain)).named
+    with pytest.raises(
+        MismatchError, match="expected the weights that the key was made for, ada holds others"
+    ) as refused:
+        issue(mark, "Cleo", tmp_path / "ada", tmp_path / "cleo", registry)
+    assert "name those of keygen" in refused.value.hint
+    assert not (tmp_path / "cleo").exists()
+    assert registry.find("Cleo") is None
+
+
+def test_a_key_made_with_a_network_knows_its_host_in_a_file(fresh, digits, tmp_path, registry):
+    """The digest in the key is of the network's tensors; a file may name them otherwise."""
+    host = {name: tensor.clone() for name, tensor in fresh.state_dict().items()}
+    own = Provenance(arch="cnn", host=weights.digest(host))
+    mark = keygen(Spread(), fresh, digits.feed, owner=own).mark()
+    prefixed = written(tmp_path / "plain", {f"module.{name}": tensor for name, tensor in host.items()})
+    assert open_weights(prefixed).digest != own.host
+    issue(mark, "Ada", prefixed, tmp_path / "ada", registry)
+    with pytest.raises(MismatchError, match="ada holds others"):
+        issue(mark, "Bob", tmp_path / "ada", tmp_path / "bob", registry)
+
+
+def test_a_host_of_shared_weights_is_known_in_a_file_that_holds_them_once(tmp_path):
+    held = state()
+    key = replace(made(written(tmp_path / "plain")).key, host=weights.digest(held | {"head": held["layers.0.weight"]}))
+    assert not is_host(key, open_weights(tmp_path / "plain"))
+    save_file(held, tmp_path / "tied", metadata={"head": "layers.0.weight"})
+    assert is_host(key, open_weights(tmp_path / "tied"))
 
 
 class Stopped(BaseException):
@@ -153,6 +190,17 @@ def test_what_stops_before_the_name_leaves_neither_row_nor_file(stop, mark, plai
     assert names(tmp_path) == before
     assert registry.find("Ada") is None
     assert registry.count() == 1
+
+
+def test_interrupted_once_the_file_has_its_name_the_row_stays(mark, plain, registry, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(issuing.copying.shutil, "rmtree", stop)
+    with pytest.raises(KeyboardInterrupt):
+        issue(mark, "Ada", plain, tmp_path / "ada", registry)
+    assert (tmp_path / "ada").exists()
+    assert registry.find("Ada").digest == hashlib.sha256((tmp_path / "ada").read_bytes()).hexdigest()
 
 
 def test_no_space_while_it_is_written_leaves_neither_row_nor_file(mark, plain, registry, tmp_path, monkeypatch):
@@ -207,9 +255,11 @@ def test_somebody_else_was_faster(mark, plain, registry, tmp_path, monkeypatch):
 def test_what_cannot_be_marked_is_refused_and_makes_no_registry(mark, plain, tmp_path, fresh, digits):
     broken = state()
     broken["layers.1.weight"][3, 4] = float("nan")
+    nan = written(tmp_path / "nan", broken)
     adi = keygen(Adi(), fresh, digits.feed).mark()
     for own, file, kind, says in (
-        (mark, written(tmp_path / "nan", broken), SuspectError, "NaN or infinity"),
+        (made(nan), nan, SuspectError, "NaN or infinity"),
+        (mark, nan, MismatchError, "nan holds others"),
         (mark, written(tmp_path / "other", {"layers.0.weight": torch.ones(3, 4)}), MismatchError, "expected"),
         (adi, plain, UsageError, "expected a spread key for copies, got adi"),
     ):

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from modelmark import files
 from modelmark.errors import MalformedError, UsageError
-from modelmark.suspects.files import safetensors, shards
+from modelmark.suspects.files import gathering, safetensors, shards
 
 TYPES = {"F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16"}
 """Types of the container that hold real numbers, as they are called here; others are copied and never changed."""
@@ -78,42 +79,96 @@ def parts(path: Path) -> list[Path]:
     return [path]
 
 
-@contextlib.contextmanager
-def copied(source: Path, output: Path) -> Iterator[Mapping[str, Stored]]:
-    """Give the tensors of a copy, which gets its name when the block ends well; of a folder, or an index's, all files are copied.
+@dataclass(frozen=True)
+class Plan:
+    """What is copied where; nothing is written yet.
+
+    Args:
+        source: a file, or a folder.
+        output: what its copy is called.
+        files: below ``source`` if that is a folder, else empty.
+        held: where every tensor lies in the source.
+    """
+
+    source: Path
+    output: Path
+    files: tuple[Path, ...]
+    held: Mapping[str, Stored]
+
+
+def planned(source: Path, output: Path, is_confidential: Callable[[Path], bool]) -> Plan:
+    """Look at what is to be copied; of a folder, or of an index's, that is what ``gathering.gathered`` says.
 
     Args:
         source: a safetensors file, the index of shards, or a folder that holds either.
         output: a file, or the folder of what comes in shards; must not exist.
+        is_confidential: says of a file beside the weights whether it is its owner's alone.
 
     Raises:
         OutputExistsError: ``output`` exists.
-        UsageError: it cannot be written, or the disk is full; nothing is left behind.
-        MalformedError: what is copied is no safetensors.
+        UsageError: it cannot be written or lies in the folder that is copied, or that holds what may not go along.
+        MalformedError: the weights are no safetensors.
     """
     files.require_absent(output)
-    shard = parts(source)
+    marked = parts(source)
     folder = source if source.is_dir() else source.parent
-    whole = source.is_dir() or shard != [source]
+    whole = source.is_dir() or marked != [source]
+    if whole and output.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"expected an output outside the folder that is copied, got {output}", hint="name one beside that folder"
+        )
+    gathered = gathering.gathered(folder, marked, is_confidential) if whole else []
+    held = {name: stored for each in marked for name, stored in tensors(each).items()}
+    return Plan(folder if whole else source, output, tuple(gathered), held)
+
+
+@contextlib.contextmanager
+def copied(plan: Plan) -> Iterator[Mapping[str, Stored]]:
+    """Give the tensors of a copy, which gets its name when the block ends well.
+
+    Raises:
+        OutputExistsError: the output exists.
+        UsageError: it cannot be written, or the disk is full; nothing is left behind.
+    """
+    output = plan.output
+    files.require_absent(output)
     try:
         scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
     except OSError as error:
         raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
     new = scratch / output.name
     try:
-        if whole:
-            shutil.copytree(folder, new)
-        else:
-            shutil.copyfile(source, new)
-        found: dict[str, Stored] = {}
-        for each in shard:
-            found |= tensors(new / each.relative_to(folder) if whole else new)
-        yield found
+        if plan.files:
+            _folder(plan.source, new)
+        for each in plan.files:
+            for above in reversed(each.parents[:-1]):
+                _folder(plan.source / above, new / above)
+        made = [(plan.source / each, new / each) for each in plan.files] or [(plan.source, new)]
+        for old, copy in made:
+            _file(old, copy)
+        yield {
+            name: replace(stored, path=new / stored.path.relative_to(plan.source)) for name, stored in plan.held.items()
+        }
+        for old, copy in made:
+            copy.chmod(stat.S_IMODE(copy.stat().st_mode) & old.stat().st_mode)
         _named(new, output)
     except OSError as error:
         raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _folder(old: Path, new: Path) -> None:
+    """Make a folder with the mode of another, less what the umask takes, that can be written."""
+    if not new.is_dir():
+        new.mkdir(mode=stat.S_IMODE(old.stat().st_mode) & 0o777 | 0o700)
+
+
+def _file(old: Path, new: Path) -> None:
+    """Copy a file with its mode, less what the umask takes; its owner may write as long as it has no name."""
+    mode = stat.S_IMODE(old.stat().st_mode) & 0o777
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode | 0o600))
+    shutil.copyfile(old, new)
 
 
 def _named(new: Path, output: Path) -> None:
@@ -124,7 +179,6 @@ def _named(new: Path, output: Path) -> None:
         return
     with new.open("rb") as stream:
         os.fsync(stream.fileno())
-    new.chmod(0o644)
     files.link(new, output)
 
 
