@@ -252,13 +252,18 @@ def test_somebody_else_was_faster(mark, plain, registry, tmp_path, monkeypatch):
     assert registry.count() == 1
 
 
+def of_host(mark, file):
+    """Return the mark as of a key that was made for another file, which keygen would refuse."""
+    return replace(mark.key, host=open_weights(file).digest).mark()
+
+
 def test_what_cannot_be_marked_is_refused_and_makes_no_registry(mark, plain, tmp_path, fresh, digits):
     broken = state()
     broken["layers.1.weight"][3, 4] = float("nan")
     nan = written(tmp_path / "nan", broken)
     adi = keygen(Adi(), fresh, digits.feed).mark()
     for own, file, kind, says in (
-        (made(nan), nan, SuspectError, "NaN or infinity"),
+        (of_host(mark, nan), nan, SuspectError, "NaN or infinity"),
         (mark, nan, MismatchError, "nan holds others"),
         (mark, written(tmp_path / "other", {"layers.0.weight": torch.ones(3, 4)}), MismatchError, "expected"),
         (adi, plain, UsageError, "expected a spread key for copies, got adi"),
