@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from modelmark import hashing
-from modelmark.carriers.spread import HOST_RULES, RULES, Run, Runs, stream
+from modelmark.carriers.spread import HOST_RULES, RULES, Run, Runs, _factor, stream
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import CapacityError, MalformedError, MismatchError, SuspectError, UsageError
 from modelmark.evidence import stats
@@ -406,3 +406,12 @@ def test_weights_stored_as_factors_are_read_as_their_product(net):
     found = mark.evidence(State(files.held({name: tensor.detach() for name, tensor in with_mark.state_dict().items()})))
     assert found.matches == found.trials
     assert mark.evidence(WhiteBox(with_mark)).matches == found.trials
+
+
+def test_the_factor_of_a_filter_is_the_median_of_the_ratios_that_there_are(rng):
+    weights, host = rng.normal(size=(4, 30)), rng.normal(size=(4, 30))
+    there = np.ones((4, 30), bool)
+    host[1, :7], there[2, 3:9], there[3] = 0, False, False
+    ratios = weights / np.where(host, host, 1)
+    expected = [np.median(ratios[0]), np.median(ratios[1, 7:]), np.median(ratios[2][there[2]]), 1]
+    assert _factor(weights, host, there).ravel().tolist() == expected

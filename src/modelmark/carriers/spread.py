@@ -288,7 +288,9 @@ def _factor(weights: Reals, host: Reals, there: npt.NDArray[np.bool_]) -> Reals:
     both = there & (host != 0)
     ratios = np.full(weights.shape, np.nan)
     np.divide(weights, host, out=ratios, where=both)
-    some = both.any(axis=1)
+    whole = np.isfinite(ratios.sum(axis=1))  # most filters, of which the plain median costs a third
+    some = both.any(axis=1) & ~whole
     factor = np.ones((len(weights), 1))
+    factor[whole, 0] = np.median(ratios[whole], axis=1, overwrite_input=True)
     factor[some, 0] = np.nanmedian(ratios[some], axis=1)
     return factor

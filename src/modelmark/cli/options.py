@@ -13,6 +13,8 @@ Arch = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting; may be repeated")]
 Weights = Annotated[Path, typer.Option("--weights", metavar="FILE", help="safetensors, or a state dict in .pt")]
+Suspect = Annotated[Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, if not named above")]
+Tried = Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="a file that does not exist yet")]
 PassphraseFile = Annotated[
     Path | None, typer.Option("--passphrase-file", metavar="FILE", help="its first line is the passphrase")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from modelmark.cli.arguments import told_apart
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile
+from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.registries import Database, RegistryFile
 from modelmark.cli.terminal import show
@@ -23,12 +23,10 @@ def run(
         list[Path],
         typer.Argument(metavar="KEY SUSPECT", help="with which the copies were issued; a file or a folder"),
     ],
-    weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, if not named above")
-    ] = None,
+    weights: Suspect = None,
     arch: Arch = "",
     bits: Bits = BAR,
-    suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")] = 1,
+    suspects: Tried = 1,
     align_to: Annotated[
         Path | None,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.arguments import told_apart
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule
+from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
 from modelmark.cli.views import View
@@ -21,12 +21,10 @@ def run(
     named: Annotated[
         list[Path], typer.Argument(metavar="KEY... SUSPECT", help="key files, and the suspect: a file or a folder")
     ],
-    weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, if not named above")
-    ] = None,
+    weights: Suspect = None,
     arch: Arch = "",
     bits: Bits = BAR,
-    suspects: Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")] = 1,
+    suspects: Tried = 1,
     head_from: Annotated[
         Path | None,
         typer.Option("--head-from", metavar="WEIGHTS", help="read through this model's head, after a replaced one"),

@@ -75,7 +75,7 @@ def test_the_side_of_the_minority_carries_every_mark_with_the_other_sign_and_is_
 def test_what_stands_where_copies_differ(fresh, digits):
     stacked = torch.tensor([[0.0, 1.0, 2.0], [0.0, 1.0, 4.0], [0.0, 4.0, 4.0]])
     generator = torch.Generator().manual_seed(0)
-    found = {how: Compare(how)._of(stacked, generator) for how in ("middle", "random", "reflect", "minority", "beyond")}
+    found = {how: Compare(how).of(stacked, generator) for how in ("middle", "random", "reflect", "minority", "beyond")}
     assert found["middle"].tolist() == [0.0, 2.5, 3.0]
     assert found["minority"].tolist() == [0.0, 4.0, 2.0]
     assert found["beyond"][1] in (-2.0, 7.0)
@@ -83,7 +83,7 @@ def test_what_stands_where_copies_differ(fresh, digits):
     assert found["reflect"][1] in (3.0, 0.0)
     assert 1 <= found["random"][1] <= 4
     assert all(value[0] == 0 for value in found.values())
-    even = Compare("minority")._of(torch.tensor([[1.0] * 200, [3.0] * 200]), generator)
+    even = Compare("minority").of(torch.tensor([[1.0] * 200, [3.0] * 200]), generator)
     assert set(even.tolist()) == {1.0, 3.0}
 
 

@@ -3,14 +3,13 @@
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from modelmark.attacks.base import Collusion, Thief
 from modelmark.attacks.fields import Copies, sweep
-from modelmark.attacks.piracy._copies import combined
+from modelmark.attacks.piracy._copies import Weightwise
 
 
-class Collude(Collusion, family="piracy"):
+class Collude(Weightwise, family="piracy"):
     """Combine copies with different marks, weight by weight.
 
     Averaging keeps the accuracy of copies that were marked from one host; copies trained from different initial weights do
@@ -29,16 +28,8 @@ class Collude(Collusion, family="piracy"):
     ] = "mean"
     copies: Copies = 2
 
-    def combine(self, copies: list[nn.Module], thief: Thief) -> nn.Module:
-        """Return the combined model; neither data nor training takes part.
-
-        Raises:
-            UsageError: fewer than two copies, or copies of different architectures.
-        """
-        generator = thief.generator()
-        return combined(copies, lambda stacked: self._of(stacked, generator))
-
-    def _of(self, stacked: Tensor, generator: torch.Generator) -> Tensor:
+    def of(self, stacked: Tensor, generator: torch.Generator) -> Tensor:
+        """Return one tensor of all; see ``Weightwise``."""
         if self.how == "mean":
             return stacked.mean(dim=0)
         if self.how == "median":

@@ -3,14 +3,13 @@
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from modelmark.attacks.base import Collusion, Thief
 from modelmark.attacks.fields import Copies, sweep
-from modelmark.attacks.piracy._copies import combined
+from modelmark.attacks.piracy._copies import Weightwise
 
 
-class Compare(Collusion, family="piracy"):
+class Compare(Weightwise, family="piracy"):
     """Where copies differ, write what none of them holds, or what few of them do.
 
     Copies of one network whose marks push every weight up or down by one amount differ by twice that amount, and the middle
@@ -31,16 +30,8 @@ class Compare(Collusion, family="piracy"):
     ] = "middle"
     copies: Copies = 2
 
-    def combine(self, copies: list[nn.Module], thief: Thief) -> nn.Module:
-        """Return the combined model; neither data nor training takes part.
-
-        Raises:
-            UsageError: fewer than two copies, or copies of different architectures.
-        """
-        generator = thief.generator()
-        return combined(copies, lambda stacked: self._of(stacked, generator))
-
-    def _of(self, stacked: Tensor, generator: torch.Generator) -> Tensor:
+    def of(self, stacked: Tensor, generator: torch.Generator) -> Tensor:
+        """Return one tensor of all; see ``Weightwise``."""
         low, high = stacked.amin(dim=0), stacked.amax(dim=0)
         middle = torch.lerp(low, high, 0.5)
         drawn = torch.rand(middle.shape, generator=generator).to(middle)
