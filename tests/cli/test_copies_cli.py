@@ -231,6 +231,35 @@ def test_all_who_put_their_copies_together_are_named(issue, run, key, plain, tmp
     assert len(everybody.out.splitlines()) == 1 + 13 + 1
 
 
+def test_several_keys_are_traced_at_once_and_all_their_recipients_are_charged(issue, run, key, plain, tmp_path):
+    """Each key's trace by itself would charge its own recipients alone, and two traces name somebody innocent twice as often."""
+    other = tmp_path / "t.key"
+    assert run("keygen", "spread", "--weights", plain, "--unencrypted", "-o", other).status == 0
+    for name in ("Ada", "Bob", "Cleo"):
+        assert issue(name).status == 0
+    for name in ("Ada", "Dora"):
+        out = ("-o", tmp_path / f"{name}.of.t")
+        assert run("issue", other, "--to", name, "--weights", plain, *out).status == 0
+    both = run("trace", key, other, tmp_path / "Bob.copy", "--json")
+    found = json.loads(both.out)
+    assert (both.status, found["type"], [part["named"] for part in found["parts"]]) == (
+        0,
+        "modelmark.traces",
+        [["Bob"], []],
+    )
+    assert [part["charges"][0]["reason"] for part in found["parts"]] == ["7 messages tested"] * 2
+    alone = json.loads(run("trace", key, tmp_path / "Bob.copy", "--json").out)
+    assert alone["charges"][0]["reason"] == "4 messages tested"
+    shown = run("trace", other, key, tmp_path / "Dora.of.t")
+    lines = shown.out.splitlines()
+    assert (shown.status, lines[0], lines[2].split()[0]) == (0, f"{other}:", "Dora")
+    assert f"{key}:" in lines
+    assert lines[-1].startswith("1 of 5 recipients of 2 keys named at a bar of 64 bits: one in 2^64 traces at most")
+    named = ("--registry", tmp_path / "s.copies")
+    refused(run("trace", key, other, tmp_path / "Bob.copy", *named), 2, "--registry or --database with one key")
+    assert run("trace", key, other, plain).status == 1
+
+
 def test_a_recipients_copy_is_proved_from_key_and_name_and_the_name_is_charged(issue, run, key, plain, tmp_path):
     assert issue("Ada").status == 0
     (tmp_path / "s.copies").unlink()  # no registry is needed
