@@ -41,7 +41,7 @@ ALLOWED = {
     "claim.dates": PLUMBING | {"claim.papers", "key"},
     "claim.judging": PLUMBING | PROBES
     | {"carriers", "claim.dates", "claim.papers", "evidence", "feeds", "key", "suspects.transcript"},
-    "claim.dubious": PLUMBING | {"claim.dates", "claim.judging", "claim.papers", "evidence", "key"},
+    "claim.dubious": PLUMBING | {"carriers", "claim.dates", "claim.judging", "claim.papers", "evidence", "key"},
     "claim": set(),
     "audit": PLUMBING | {"attacks", "carriers", "data", "evidence", "feeds", "key", "marks", "models", "networks", "schemes",
                          "suspects", "training"},
