@@ -32,6 +32,8 @@ ALLOWED = {
     "marks": PLUMBING | PROBES
     | {"align", "carriers", "data", "evidence", "feeds", "key", "networks", "schemes", "suspects", "training"},
     "copies": PLUMBING | PROBES | {"carriers", "evidence", "key", "marks", "schemes", "suspects"},
+    # no key either
+    "lineage": PLUMBING | {"channels", "evidence", "networks", "suspects"},
     # no key, no scheme, no secret
     "attacks": PLUMBING | PROBES | {"channels", "feeds", "models", "networks", "suspects", "training"},
     # the thief's own key
