@@ -17,6 +17,7 @@ from modelmark.suspects.files import (
     npy,
     onnx,
     openvino,
+    quantisers,
     safetensors,
     shards,
     tflite,
@@ -47,14 +48,16 @@ _OF_TORCH = 3  # the first of them
 def open_weights(path: Path | str) -> WeightFile:
     """Open a weight file, the index of one in shards, or a folder that holds either; its tensors are not read yet.
 
+    Weights that a quantiser packed are there under their usual names.
+
     Raises:
         MalformedError: missing, truncated, or not weights; the message says what it is.
     """
     path = Path(path)
-    if path.is_dir():
-        path, parts = shards.inside(path, _is_of_torch, is_weights)
-        return shards.joined(path, parts, _file) if parts else _opened(path)
-    return _opened(path)
+    if not path.is_dir():
+        return quantisers.undone(_opened(path), path.parent)
+    inner, parts = shards.inside(path, _is_of_torch, is_weights)
+    return quantisers.undone(shards.joined(inner, parts, _file) if parts else _opened(inner), path)
 
 
 def _opened(path: Path) -> WeightFile:

@@ -35,7 +35,7 @@ def opened(path: Path) -> WeightFile:
     shapes = {name: tuple(entry["shape"]) for name, entry in found.items()}
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
     types = {name: str(entry["dtype"]) for name, entry in found.items()}
-    return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases, types=types)
+    return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases, types=types, metadata=metadata)
 
 
 def _mapped(path: Path) -> Reader:

@@ -165,4 +165,5 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
         stored={name: shape for file in opened.values() for name, shape in file.stored.items()},
         rows=frozenset[str]().union(*(file.rows for file in opened.values())),
         called=lambda name: next((here for file in opened.values() if (here := file.called(name)) in where), ""),
+        metadata={name: said for file in opened.values() for name, said in file.metadata.items()},
     )  # fmt: skip
