@@ -252,7 +252,6 @@ def test_a_folder_as_trainers_leave_it(state, tmp_path):
     [
         (".metadata", "a distributed checkpoint"),
         ("saved_model.pb", "a SavedModel"),
-        ("adapter_config.json", "an adapter"),
     ],
 )
 def test_folders_of_something_else_are_named(name, what, tmp_path):

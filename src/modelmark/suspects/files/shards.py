@@ -34,8 +34,6 @@ FOREIGN = (
     (".metadata", "a distributed checkpoint of torch",
      "join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER OUT"),
     ("saved_model.pb", "a SavedModel of TensorFlow", "build the network in torch and copy the weights by layer"),
-    ("adapter_config.json", "an adapter without the network it adapts",
-     "merge it into its base first: merge_and_unload, then save_pretrained"),
     ("manifest.ocdbt", "a checkpoint of Orbax", "copy the arrays by name into a state dict: Flax stores kernels transposed"),
     ("Manifest.json", "a Core ML package", "give the state dict that it was converted from"),
     ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the zero_to_fp32.py in it"),
