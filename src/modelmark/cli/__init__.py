@@ -26,6 +26,7 @@ from modelmark.cli import (
     issue,
     judge,
     keygen,
+    lineage,
     open,
     report,
     revoke,
@@ -39,7 +40,21 @@ from modelmark.errors import ModelmarkError
 app = application()
 _DISPUTE = (identity, claim, bom, deposit, carriers, ask, challenge, open, judge, explain, revoke)
 _COPIES = (issue, copies, trace)
-for _verb in (demo, schemes, attacks, keygen, embed, verify, *_COPIES, attack, audit, report, inspect, *_DISPUTE):
+for _verb in (
+    demo,
+    schemes,
+    attacks,
+    keygen,
+    embed,
+    verify,
+    *_COPIES,
+    attack,
+    audit,
+    report,
+    inspect,
+    lineage,
+    *_DISPUTE,
+):
     app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
 from modelmark.carriers.base import Carriers, Ruled
 from modelmark.errors import MismatchError
@@ -18,12 +17,13 @@ from modelmark.key.draw import Draw
 from modelmark.marks.reading import Reading, Unread, read, tried
 from modelmark.schemes import reference
 from modelmark.suspects.base import Suspect
-from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.state import State
-from modelmark.training.hooks import Hooks
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from modelmark.marks.keys import Key
+    from modelmark.training.hooks import Hooks
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Mark:
     def _chosen(self) -> npt.NDArray[np.int64] | None:
         return self.key.scheme.literal_message(self.key.material)
 
-    def hooks(self, model: nn.Module, *, seed: int = 0) -> Hooks:
+    def hooks(self, model: "nn.Module", *, seed: int = 0) -> "Hooks":
         """Return the hooks that embed this mark into ``model`` in any training loop."""
         return self.key.scheme.hooks(self.carriers, self.message, model, seed=seed)
 
-    def margins(self, model: nn.Module) -> Tensor:
+    def margins(self, model: "nn.Module") -> "Tensor":
         """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
         return self.hooks(model).margins(model)
 
@@ -75,7 +75,7 @@ class Mark:
         """
         return read(self.carriers, suspect)
 
-    def readings(self, suspect: Suspect, *, align_to: nn.Module | State | None = None) -> list[Reading | Unread]:
+    def readings(self, suspect: Suspect, *, align_to: "nn.Module | State | None" = None) -> list[Reading | Unread]:
         """Return the reading of a suspect as it is, and with its channels in a host's order.
 
         A mark that is read by several rules is read by all of them, and against the host by more.
@@ -91,12 +91,14 @@ class Mark:
         """
         if align_to is None:
             return [self.read(suspect)]
-        from modelmark.align.committed import put, require  # loads scipy's optimisers and torch's tracer
+        from modelmark.align.committed import put, require
 
         require(align_to, committed=self.key.host, scheme=self.key.scheme.name)
         own = self.carriers
         if isinstance(align_to, State):
             return [read(own.against(align_to) if isinstance(own, Ruled) else own, suspect)]
+        from modelmark.suspects.module import WhiteBox
+
         carriers = own.against(WhiteBox(align_to)) if isinstance(own, Ruled) else own
         plain = tried(lambda: read(carriers, suspect))
         if isinstance(plain, Unread):
@@ -158,7 +160,7 @@ class Mark:
         return Graded(**vars(weighed) | {"trials": table.most}, tail=tail_bits(table, total))
 
     def evidence(
-        self, suspect: Suspect, *, align_to: nn.Module | State | None = None, bar: float = BAR, suspects: int = 1
+        self, suspect: Suspect, *, align_to: "nn.Module | State | None" = None, bar: float = BAR, suspects: int = 1
     ) -> Evidence | Observation:
         """Read a suspect and weigh what was read; see ``readings`` and ``weigh``."""
         return self.weigh(self.readings(suspect, align_to=align_to), bar=bar, suspects=suspects)

@@ -13,7 +13,7 @@ from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from torch.optim.swa_utils import AveragedModel
 
 from modelmark.errors import MalformedError
-from modelmark.suspects import weights
+from modelmark.suspects import torching, weights
 from modelmark.suspects.files import fitted, open_weights
 
 WRAPPERS = {
@@ -33,7 +33,7 @@ def test_wrappers(wrapper, network, state, shapes, tmp_path):
     torch.save(WRAPPERS[wrapper](copy.deepcopy(network)).state_dict(), tmp_path / "w")
     fit = fitted(open_weights(tmp_path / "w"), shapes)
     assert (fit.missing, fit.unfit) == ((), {})
-    assert all(torch.equal(fit.state[name], state[name]) for name in state)
+    assert all(torch.equal(torching.tensor(fit.state[name]), state[name]) for name in state)
 
 
 def test_wrappers_inside_and_factors_together(network, shapes, tmp_path):
@@ -43,7 +43,7 @@ def test_wrappers_inside_and_factors_together(network, shapes, tmp_path):
     torch.save({"state_dict": nn.DataParallel(network).state_dict(), "epoch": 1}, tmp_path / "w")
     fit = fitted(open_weights(tmp_path / "w"), shapes)
     assert (fit.missing, fit.left_aside, fit.unfit) == ((), (), {})
-    torch.testing.assert_close(fit.state["3.weight"], network[3].weight.detach())
+    torch.testing.assert_close(torching.tensor(fit.state["3.weight"]), network[3].weight.detach())
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
@@ -73,7 +73,7 @@ def test_networks_prepared_for_quantisation(network, state, shapes, tmp_path):
     torch.save(prepared.state_dict(), tmp_path / "w")
     fit = fitted(open_weights(tmp_path / "w"), shapes)
     assert (fit.missing, fit.unfit) == ((), {})
-    assert torch.equal(fit.state["3.weight"], state["3.weight"])
+    assert torch.equal(torching.tensor(fit.state["3.weight"]), state["3.weight"])
 
 
 @pytest.mark.parametrize(

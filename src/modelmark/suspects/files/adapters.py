@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.suspects.files import unique
-from modelmark.suspects.files.arrays import Array, array, tensor
 from modelmark.suspects.files.base import Reader, WeightFile
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.fitting import name_of
 from modelmark.suspects.files.mapped import remembering
 
@@ -149,14 +148,14 @@ def _merged(config: Path, said: dict[str, Any], adapter: WeightFile, base: Weigh
 
 
 def _reader(deltas: dict[str, Delta], own: dict[str, str], base: Reader, adapter: Reader) -> Reader:
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         if name in own:
             return adapter(own[name])
         delta = deltas.get(name)
         if delta is None:
             return base(name)
         with np.errstate(all="ignore"):  # rows of no length are no numbers, and whoever needs them says so
-            return tensor(delta.merged(array(base(name)), lambda part: array(adapter(part))))
+            return delta.merged(base(name), adapter)
 
     return remembering(read)
 

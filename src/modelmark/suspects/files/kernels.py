@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import Shape
 
 
@@ -21,9 +20,9 @@ class Turn:
     order: tuple[int, ...]
     shape: Shape
 
-    def __call__(self, tensor: Tensor) -> Tensor:
+    def __call__(self, tensor: Array) -> Array:
         """Return the tensor turned."""
-        return tensor.permute(self.order).reshape(self.shape)
+        return tensor.transpose(self.order).reshape(self.shape)
 
 
 def turn(words: str, shape: Sequence[int], *, swapped: bool) -> Turn | None:

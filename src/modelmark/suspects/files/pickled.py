@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.suspects.files.dtypes import DTYPES
 
 MOST_WORDS = 2**23
 _DEPTH = 64
 # types of storages, as torch calls them
 STORAGES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
-    "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool, "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128,
+    "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
+    "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _AS_GIVEN = "torch.jit._pickle "
@@ -40,7 +41,7 @@ class Described:
     """A tensor: the key and the type of its storage, and how it lies in it."""
 
     key: str
-    dtype: torch.dtype
+    dtype: np.dtype[Any]
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -194,4 +195,4 @@ def _made(function: Any, arguments: tuple[Any, ...]) -> object:
     whole = all(type(number) is int and 0 <= number < 2**48 for number in (offset, *shape, *strides))
     if dtype is None or not whole or len(shape) != len(strides):
         return Object()
-    return Described(storage.key, dtype, offset, tuple(shape), tuple(strides))
+    return Described(storage.key, DTYPES[dtype], offset, tuple(shape), tuple(strides))

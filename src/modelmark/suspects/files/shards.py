@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from torch import Tensor
-
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
+from modelmark.suspects.files.dtypes import Array
 
 _FILES = 10_000  # shards of a network
 _NUMBERED = re.compile(r"(.*)-0*(\d+)-of-0*(\d+)(\.[a-z]+)")
@@ -145,7 +144,7 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
     def again() -> Reader:
         fresh: dict[str, Reader] = {}
 
-        def read(name: str) -> Tensor:
+        def read(name: str) -> Array:
             shard = where[name]
             if shard not in fresh:
                 fresh[shard] = opened[shard].again()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from modelmark.suspects.files.arrays import Array
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts, is_shape
 
 _STATE = ".quant_state.bitsandbytes__"

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from modelmark.suspects.files.arrays import Array
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts, block, is_shape, scaled, unpacked
 from modelmark.suspects.files.quantisers.mxfp4 import exponents, fours
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from modelmark.suspects.files.arrays import Array
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts, unpacked
 
 _BITS = (2, 3, 4, 8)

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files.arrays import Array, array
 from modelmark.suspects.files.base import WeightFile
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import MOST_AXES, Shape
 
 Config: TypeAlias = Mapping[str, Any]
@@ -92,7 +92,7 @@ class Parts:
         shape = self.shape(name)
         if math.prod(shape) * _SIZES.get(self.kind(name), 1) > _LITTLE:
             raise self.refused(name, f"at most {_LITTLE} bytes", f"shape {shape}")
-        return array(self._file.tensor(name))
+        return self._file.tensor(name)
 
     def require(self, name: str, *shapes: Shape, kinds: tuple[str, ...] = ()) -> Shape:
         """Return the shape of a tensor that has one of these shapes and types.

@@ -6,7 +6,7 @@ once they are dequantised: inputs before outputs.
 
 import numpy as np
 
-from modelmark.suspects.files.arrays import Array
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts
 
 _FOURS = np.array((0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6), np.float32)

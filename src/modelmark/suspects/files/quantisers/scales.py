@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from modelmark.suspects.files.arrays import Array
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import Shape
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts, block, is_shape, scaled
 from modelmark.suspects.files.quantisers.mxfp4 import fours

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
-from modelmark.suspects.files.arrays import array, tensor
 from modelmark.suspects.files.base import Reader, WeightFile
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import remembering, require_together
 from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mxfp4, scales
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts
@@ -81,12 +80,12 @@ def undone(file: WeightFile, folder: Path) -> WeightFile:
 
 
 def _reader(made: dict[str, Layer], read: Reader) -> Reader:
-    def reader(name: str) -> Tensor:
+    def reader(name: str) -> Array:
         layer = made.get(name)
         if layer is None:
             return read(name)
         with np.errstate(all="ignore"):  # what is infinite in a damaged file says whoever needs it
-            return tensor(layer.made(*(array(read(part)) for part in layer.parts)))
+            return layer.made(*map(read, layer.parts))
 
     return remembering(reader)
 
