@@ -250,7 +250,7 @@ def test_a_folder_as_trainers_leave_it(state, tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        (".metadata", "a distributed checkpoint"),
+        ("manifest.ocdbt", "a checkpoint of Orbax"),
         ("saved_model.pb", "a SavedModel"),
     ],
 )

@@ -11,6 +11,7 @@ from modelmark.suspects.files import (
     adapters,
     archives,
     checkpoint,
+    distributed,
     foreign,
     gguf,
     hdf5,
@@ -21,6 +22,7 @@ from modelmark.suspects.files import (
     quantisers,
     safetensors,
     shards,
+    sliced,
     tflite,
 )
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
@@ -67,8 +69,14 @@ def open_weights(path: Path | str, base: Path | None = None) -> WeightFile:
 
 
 def _whole(path: Path) -> WeightFile:
+    if path.name == distributed.NAME and path.is_file():
+        path = path.parent
+    if (path / distributed.NAME).is_file():
+        return quantisers.undone(distributed.opened(path), path)
     if not path.is_dir():
-        return quantisers.undone(_opened(path), path.parent)
+        return quantisers.undone(sliced.alone(_opened(path)), path.parent)
+    if cut := sliced.parts(path):
+        return quantisers.undone(sliced.opened(path, cut, _file), path)
     inner, parts = shards.inside(path, _is_of_torch, is_weights)
     return quantisers.undone(shards.joined(inner, parts, _file) if parts else _opened(inner), path)
 

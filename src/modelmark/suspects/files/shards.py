@@ -30,12 +30,18 @@ BESIDE = (
 )
 # names that tell what a folder is instead, and the way on
 FOREIGN = (
-    (".metadata", "a distributed checkpoint of torch",
-     "join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER OUT"),
     ("saved_model.pb", "a SavedModel of TensorFlow", "build the network in torch and copy the weights by layer"),
     ("manifest.ocdbt", "a checkpoint of Orbax", "copy the arrays by name into a state dict: Flax stores kernels transposed"),
     ("Manifest.json", "a Core ML package", "give the state dict that it was converted from"),
-    ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the zero_to_fp32.py in it"),
+    ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the script in it: python zero_to_fp32.py . OUT"),
+    ("zero_pp_rank_0_mp_rank_00_model_states.pt", "one step of a checkpoint of DeepSpeed, whose weights are cut by process",
+     "join it with the script in the folder above: python zero_to_fp32.py . OUT"),
+    ("latest_checkpointed_iteration.txt", "checkpoints of Megatron-LM",
+     "export one to Hugging Face, with Megatron Bridge or tools/checkpoint/convert.py, and give that"),
+    ("mp_rank_00", "a checkpoint of Megatron-LM, cut by process",
+     "export it to Hugging Face, with Megatron Bridge or tools/checkpoint/convert.py, and give that"),
+    ("mp_rank_00_000", "a checkpoint of Megatron-LM, cut by process",
+     "export it to Hugging Face, with Megatron Bridge or tools/checkpoint/convert.py, and give that"),
 )  # fmt: skip
 
 
