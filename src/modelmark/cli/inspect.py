@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelmark.cli.options import Json
+from modelmark.cli.options import Base, Json
 from modelmark.cli.terminal import plain, say, show
 from modelmark.errors import MalformedError
 
@@ -14,6 +14,7 @@ def run(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="a key, an identity, a document of a dispute, or weights")
     ],
+    base: Base = None,
     json: Json = False,
 ) -> None:
     """Show what a file says openly; of weights the layers, their shapes and types, without a key.
@@ -22,7 +23,7 @@ def run(
     """
     from json import dumps
 
-    found = _read(file)
+    found = _read(file, base)
     if json:
         show(dumps(found))
         return
@@ -43,7 +44,7 @@ def run(
         show(plain(f"{name} {sizes} {tensor['kind']}{turned}"))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, base: Path | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     from modelmark import files
@@ -51,7 +52,7 @@ def _read(path: Path) -> dict[str, Any]:
     from modelmark.marks import keyfile
 
     if path.is_dir():
-        return _weights(path)
+        return _weights(path, base)
     with_magic = files.head(path, 32, what="a file of modelmark or of weights")
     if with_magic.startswith(identity.MAGIC):
         signers, sealed = identity.inspect(path)
@@ -76,16 +77,16 @@ def _read(path: Path) -> dict[str, Any]:
         known = {"type": "modelmark.transcript", "v": version, "digest": record.digest}
         return known | records.dump(record.head) | count
     if not with_magic.startswith(keyfile.MAGIC):
-        return _weights(path)
+        return _weights(path, base)
     return {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(keyfile.inspect(path))}
 
 
-def _weights(path: Path) -> dict[str, Any]:
+def _weights(path: Path, base: Path | None) -> dict[str, Any]:
     """Return the container and every tensor with the shape and the type that the container gives it."""
     from modelmark.suspects.files import open_weights
 
     try:
-        file = open_weights(path)
+        file = open_weights(path, base)
     except MalformedError as error:
         raise MalformedError(str(error).replace("expected weights in", _EXPECTED, 1), hint=error.hint) from None
     tensors: dict[str, dict[str, Any]] = {}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from modelmark.cli.arguments import told_apart
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, Suspect, Tried
+from modelmark.cli.options import Arch, Base, Bits, Json, PassphraseFile, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.registries import Database, RegistryFile
 from modelmark.cli.terminal import show
@@ -24,6 +24,7 @@ def run(
         typer.Argument(metavar="KEY SUSPECT", help="with which the copies were issued; a file or a folder"),
     ],
     weights: Suspect = None,
+    base: Base = None,
     arch: Arch = "",
     bits: Bits = BAR,
     suspects: Tried = 1,
@@ -71,7 +72,7 @@ def run(
     known = registries.opened(key, registry, database)
     known.bind(str(opened.statement["root"]), mark.draw)
     recipients = known.recipients(mark.draw)
-    (readings,) = View(open_weights(suspect), arch, align_to, None, ()).readings([traced])
+    (readings,) = View(open_weights(suspect, base), arch, align_to, None, ()).readings([traced])
     found = weigh(mark, readings, recipients, bar=bits, suspects=suspects)
     if json:
         show(dumps(found.to_json()))
