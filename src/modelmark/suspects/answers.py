@@ -1,7 +1,7 @@
 """From what a suspect answers, scores, numbers or names, to the key's labels. Loads without torch.
 
-A suspect has an order of classes of its own. Without its names it is taken to be the key's; with them each output goes to the class
-of its name. Which it is must not depend on what the carriers were answered.
+A suspect has an order of classes of its own. Without its names it is taken to be the key's; with them each output goes to the
+class of its name. Which it is must not depend on what the carriers were answered.
 """
 
 from collections.abc import Mapping, Sequence

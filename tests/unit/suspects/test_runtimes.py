@@ -10,6 +10,7 @@ from torch import nn
 from formats import Answering
 from modelmark.errors import MalformedError, MismatchError, MissingPackageError, SuspectError
 from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.texts import TextFeed
 from modelmark.feeds.tokens import TokenFeed
 from modelmark.models import build
 from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Read
@@ -20,6 +21,7 @@ from modelmark.suspects.runtimes.running import Ports, Running
 
 FACE = PictureFeed((1, 8, 8), tuple("0123456789"), mean=(1307,), std=(3081,))
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, 1, 8, 8), dtype=np.uint8)
+SENTENCES = TextFeed((1,), ("a", "b"))
 LITERT = Path(__file__).with_name("from_litert")
 
 
@@ -50,12 +52,13 @@ def litert_file(network, path):
 
 
 WRITERS = {"m.onnx": onnx_file, "m.xml": openvino_file, "m.tflite": litert_file}
+PLANES = np.sign(PICTURES[:, 0] - 99.0).astype(np.int8)
+PROBES = {"asked": Ask(FACE, PICTURES), "beyond": AskBeyond(FACE, PICTURES, PLANES, 2000)}
 pytestmark = pytest.mark.filterwarnings("ignore")  # exporters warn of themselves
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("probe", [Ask(FACE, PICTURES), AskBeyond(FACE, PICTURES, np.sign(PICTURES[:, 0] - 99.0).astype(np.int8), 2000)],
-                         ids=["asked", "beyond"])  # fmt: skip
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
 def test_the_same_answers_as_the_network_that_was_exported(name, probe, tmp_path):
     network = Answering()
     suspect = Running(opened(WRITERS[name](network, tmp_path / name)))
@@ -174,13 +177,10 @@ def test_what_does_not_fit_is_refused_in_a_line(tmp_path):
     suspect = opened(onnx_file(Answering(), tmp_path / "m.onnx"))
     with pytest.raises(MismatchError, match="the suspect's weights"):
         Running(suspect).observe(Read(Place("1", 4)))
-    with pytest.raises(MismatchError, match="expected an input of 3x16x16, the file has .* float32 1x1x8x8"):
+    with pytest.raises(MismatchError, match=r"expected an input of 3x16x16, the file has .* float32 1x1x8x8"):
         Running(suspect).observe(Ask(PictureFeed((3, 16, 16), FACE.class_names), np.zeros((1, 3, 16, 16), np.uint8)))
     with pytest.raises(MismatchError, match="expected an input that takes texts"):
-        from modelmark.feeds.texts import TextFeed
-
-        feed = TextFeed((1,), ("a", "b"))
-        Running(suspect).observe(Ask(feed, feed.example(2)))
+        Running(suspect).observe(Ask(SENTENCES, SENTENCES.example(2)))
     with pytest.raises(MismatchError, match="expected one input picture, the file has"):
         Running(suspect, ports=Ports(input="picture")).observe(Ask(FACE, PICTURES))
     with pytest.raises(MismatchError, match="expected one output scores with"):
@@ -189,12 +189,11 @@ def test_what_does_not_fit_is_refused_in_a_line(tmp_path):
     nothing = onnx_file(broken, tmp_path / "n.onnx", torch.zeros(1, 8, 8, 1, dtype=torch.uint8))
     with pytest.raises(SuspectError, match="got NaN, infinity or other classes alone"):
         Running(opened(nothing)).observe(Ask(FACE, PICTURES))
-    half = Last(Answering(), lambda scores: torch.where(scores > 0, scores, torch.nan))
+    half = Last(Answering(), lambda scores: torch.where(scores[:, :1] > 0, scores, torch.nan))
     some = Running(opened(onnx_file(half, tmp_path / "h.onnx", torch.zeros(1, 8, 8, 1, dtype=torch.uint8))))
-    try:
-        assert ABSTAIN in some.observe(Ask(FACE, PICTURES))[0]
-    except SuspectError as error:
-        assert "alone" in str(error)  # noqa: PT017
+    (found,) = some.observe(Ask(FACE, PICTURES))
+    assert 0 < (none := int((found == ABSTAIN).sum())) < 70
+    assert f"{none} of 70 answers are no class of the key and count as none" in some.notes
 
 
 @pytest.mark.parametrize("name", WRITERS)
