@@ -57,7 +57,8 @@ TORCH_FREE = (
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
     "evidence.scores", "evidence.sequential", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens",
     "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
-    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report", "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
+    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report",
+    "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
     "suspects.finding", "suspects.rows", "suspects.state", "suspects.transcript",
 )  # fmt: skip
 
