@@ -84,19 +84,23 @@ class Mark:
             suspect: that is read.
             align_to: the unmarked host whose digest the key committed to; a suspect that can be read in one of the two ways
                 alone, because its layers have other widths or names, is read in that one. The file of a host whose network is
-                not known is compared with, where the mark can be read so, and nothing is aligned to it.
+                not known is compared with, where the mark can be read so; what is aligned to it are filters, by their likeness.
 
         Raises:
             MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
         """
         if align_to is None:
             return [self.read(suspect)]
-        from modelmark.align.committed import put, require
+        from modelmark.align.committed import placed, put, require
 
         require(align_to, committed=self.key.host, scheme=self.key.scheme.name)
         own = self.carriers
         if isinstance(align_to, State):
-            return [read(own.against(align_to) if isinstance(own, Ruled) else own, suspect)]
+            beside = own.against(align_to) if isinstance(own, Ruled) else own
+            named = tried(lambda: read(beside, suspect))
+            if isinstance(named, Unread):
+                return [named, read(beside, placed(suspect, align_to))]
+            return [named, tried(lambda: read(beside, placed(suspect, align_to)))]
         from modelmark.suspects.module import WhiteBox
 
         carriers = own.against(WhiteBox(align_to)) if isinstance(own, Ruled) else own

@@ -49,6 +49,11 @@ class State:
         return self._file.digest
 
     @property
+    def file(self) -> WeightFile:
+        """The weights."""
+        return self._file
+
+    @property
     def arch(self) -> str:
         """How its network is built, as far as that is known."""
         return self._arch
