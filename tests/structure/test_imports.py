@@ -32,6 +32,8 @@ ALLOWED = {
     "marks": PLUMBING | PROBES
     | {"align", "carriers", "data", "evidence", "feeds", "key", "networks", "schemes", "suspects", "training"},
     "copies": PLUMBING | PROBES | {"carriers", "evidence", "key", "marks", "schemes", "suspects"},
+    # no key either
+    "lineage": PLUMBING | {"channels", "evidence", "networks", "suspects"},
     # no key, no scheme, no secret
     "attacks": PLUMBING | PROBES | {"channels", "feeds", "models", "networks", "suspects", "training"},
     # the thief's own key
@@ -54,8 +56,9 @@ TORCH_FREE = (
     "carriers.rows", "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
     "evidence.scores", "evidence.sequential", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens",
-    "key.draw", "key.sealed", "marks.imprinting", "marks.keyfile", "marks.keys", "marks.marks", "marks.onfiles",
-    "marks.reach", "models", "report", "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
+    "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
+    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report",
+    "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
     "suspects.finding", "suspects.rows", "suspects.state", "suspects.transcript",
 )  # fmt: skip
 

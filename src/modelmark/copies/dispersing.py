@@ -68,8 +68,9 @@ def disperse(mark: Mark, sheets: Sequence[_pushing.Sheet]) -> None:
     carriers, towards = mark.carriers, 2.0 * mark.message - 1
     assert isinstance(carriers, Runs)
     strength, moved = float(mark.key.scheme.strength or 0), np.zeros(carriers.bits)  # type: ignore[attr-defined]
-    for run, sheet in zip(carriers.runs, sheets, strict=True):
-        push, seed = strength * _pushing.deviation(run, sheet), hashing.digest("copy sizes", run.seed, mark.draw.seed)
+    for run, sheet, share in zip(carriers.runs, sheets, _pushing.shares(carriers), strict=True):
+        push = strength * share * _pushing.deviation(run, sheet)
+        seed = hashing.digest("copy sizes", run.seed, mark.draw.seed)
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
             sizes = _SIZES[_words(seed, run, block, 0) >> 10]

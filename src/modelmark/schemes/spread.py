@@ -3,8 +3,8 @@
 Source: the additive spread spectrum of Cox, Kilian, Leighton and Shamoon, "Secure spread spectrum watermarking for
 multimedia", IEEE Transactions on Image Processing 6 (12), 1997, in the weights of a network; the rules of reading are our own.
 
-A weight w of bit t becomes ``w + r s (sign * bit)``, s the deviation of its layer's weights. What decides how much is left after
-an attack is N r^2, for N weights.
+A weight w of bit t becomes ``w + r s (sign * bit)``, s the deviation of its layer's weights; layers take more or less than r
+by the root of their size. What decides how much is left after an attack is N r^2, for N weights.
 """
 
 import json
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from modelmark.training.task import Task
 
 POWER = 1500.0
-"""N r^2 of a mark of 1,024 bits."""
-LARGEST = 0.1
-"""The largest r that is chosen, tried on a network of 0.2 M weights; smaller networks carry fewer bits."""
+"""N r^2 of a mark."""
+LARGEST = 0.15
+"""The largest r that is chosen, tried on a network of 60,000 weights."""
+MOST, FULL = 1024, 150_000
+"""Bits that are chosen at most, and weights that carry so many; smaller networks carry fewer."""
 TARGET = 0.3
 """Deviations of chance that the weakest bit is given where it has less: a little above ``margin``, as types round."""
 KINDS = {"float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16"}
@@ -50,7 +52,7 @@ class Spread(Drawn):
 
     Args:
         bits: T; left out: 1,024, fewer in networks too small for them.
-        strength: r, in deviations of each layer's weights; left out: what makes N r^2 1,500, at most 0.1.
+        strength: r, in deviations of each layer's weights; left out: what makes N r^2 1,500, at most 0.15.
         margin: deviations of chance by which the weakest bit is read blind when embedding is done.
         weights: N at most; of larger networks a secret run of filters of each layer is marked.
     """
@@ -87,7 +89,7 @@ class Spread(Drawn):
         """
         count = min(sum(filters * width for _, filters, width in there), self.weights)
         free = min(LARGEST, math.sqrt(POWER / max(count, 1)))
-        bits = self.bits or max(1, min(1024, int(1024 * count * LARGEST**2 / POWER)))
+        bits = self.bits or max(1, min(MOST, MOST * count // FULL))
         if count < bits or not there:
             raise CapacityError(
                 f"expected a weight or more for each of {bits} bits before the head, got {count} weights"
