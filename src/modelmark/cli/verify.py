@@ -68,8 +68,6 @@ def run(
 
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
-    from modelmark.copies.reading import for_recipient
-    from modelmark.evidence.combined import combine
     from modelmark.evidence.evidence import Evidence
     from modelmark.suspects.base import Read, ReadEach
     from modelmark.suspects.files import open_weights
@@ -81,6 +79,8 @@ def run(
     _require_access(opened, "--align-to", align_to, "white-box")
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     if recipient is not None:
+        from modelmark.copies.reading import for_recipient
+
         marks = [for_recipient(mark, recipient) for mark in marks]
     view = View(open_weights(suspect, base), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
     found = [
@@ -88,7 +88,11 @@ def run(
         for mark, readings in zip(marks, view.readings(marks), strict=True)
     ]
     evidence = [part for part in found if isinstance(part, Evidence)]
-    together = combine(evidence) if len(evidence) > 1 else None
+    together = None
+    if len(evidence) > 1:
+        from modelmark.evidence.combined import combine
+
+        together = combine(evidence)
     if json:
         parts = [{**part.to_json(), "arch": arch or key.arch} for part, key in zip(found, opened, strict=True)]
         summary = together.to_json() if together else {"type": "modelmark.readings", "v": 1}
