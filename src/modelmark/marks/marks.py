@@ -129,12 +129,12 @@ class Mark:
             Evidence, or an Observation where no exact test exists.
         """
         found = [reading for reading in readings if isinstance(reading, Reading)]
-        tables = [(table, reading) for reading in found for table in reading.scores]
+        tables = [(table, (reading, i)) for reading in found for i, table in enumerate(reading.scores)]
         count = len(tables) + len(readings) - len(found)
-        table, best = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
+        table, place = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
         total = 0 if table is None else table.total(self.message)
         reasons = [reading.reason for reading in readings if isinstance(reading, Unread)]
-        note = best.note if best else f"not readable: {reasons[0]}"
+        note = _noted(*place) if place else f"not readable: {reasons[0]}"
         queries = sum(reading.queries for reading in found)
         scheme, trials = reference(self.key.scheme), len(self.message)
         if objection := self._objection(found):
@@ -177,3 +177,9 @@ class Mark:
         """Return the share of its highest score that a suspect reaches."""
         table = self.read(suspect).scores[0]
         return table.total(self.message) / (len(self.message) if table.is_counting else table.most)
+
+
+def _noted(reading: Reading, number: int) -> str:
+    """Return what a reading says for people, and by which rule the table of this number was read."""
+    rule = reading.rule(number)
+    return "; ".join(part for part in (reading.note, f"read with {rule}" if rule else "") if part)
