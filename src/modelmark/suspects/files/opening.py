@@ -11,6 +11,7 @@ from modelmark.suspects.files import (
     adapters,
     archives,
     checkpoint,
+    coreml,
     distributed,
     foreign,
     gguf,
@@ -42,6 +43,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
     (npy.is_npy, npy.opened),
     (openvino.is_ir, openvino.opened),
     (hdf5.is_hdf5, hdf5.opened),
+    (coreml.is_coreml, coreml.opened),  # before the next, whose first bytes can be the same
     (onnx.is_onnx, onnx.opened),
     (msgpack.is_msgpack, msgpack.opened),
 )
@@ -75,6 +77,8 @@ def _whole(path: Path) -> WeightFile:
         return quantisers.undone(distributed.opened(path), path)
     if not path.is_dir():
         return quantisers.undone(sliced.alone(_opened(path)), path.parent)
+    if (model := coreml.model_in(path)) is not None:
+        return _opened(model)
     if cut := sliced.parts(path):
         return quantisers.undone(sliced.opened(path, cut, _file), path)
     inner, parts = shards.inside(path, _is_of_torch, is_weights)
