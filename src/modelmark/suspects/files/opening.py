@@ -20,6 +20,7 @@ from modelmark.suspects.files import (
     npy,
     onnx,
     openvino,
+    orbax,
     quantisers,
     safetensors,
     shards,
@@ -79,6 +80,8 @@ def _whole(path: Path) -> WeightFile:
         return quantisers.undone(sliced.alone(_opened(path)), path.parent)
     if (model := coreml.model_in(path)) is not None:
         return _opened(model)
+    if (item := orbax.item_in(path)) is not None:
+        return orbax.opened(item)
     if cut := sliced.parts(path):
         return quantisers.undone(sliced.opened(path, cut, _file), path)
     inner, parts = shards.inside(path, _is_of_torch, is_weights)
