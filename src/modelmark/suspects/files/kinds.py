@@ -7,6 +7,7 @@ from typing import TypeAlias
 from modelmark.suspects.files import (
     archives,
     checkpoint,
+    coreml,
     gguf,
     hdf5,
     msgpack,
@@ -31,6 +32,7 @@ KINDS: tuple[Kind, ...] = (
     (npy.is_npy, npy.opened),
     (openvino.is_ir, openvino.opened),
     (hdf5.is_hdf5, hdf5.opened),
+    (coreml.is_coreml, coreml.opened),  # before the next, whose first bytes can be the same
     (onnx.is_onnx, onnx.opened),
     (msgpack.is_msgpack, msgpack.opened),
 )

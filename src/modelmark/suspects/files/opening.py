@@ -44,6 +44,12 @@ def _whole(path: Path) -> WeightFile:
         return quantisers.undone(distributed.opened(path), path)
     if not path.is_dir():
         return quantisers.undone(sliced.alone(_opened(path)), path.parent)
+    from modelmark.suspects.files import coreml, orbax  # which a file alone does not need
+
+    if (model := coreml.model_in(path)) is not None:
+        return _opened(model)
+    if (item := orbax.item_in(path)) is not None:
+        return orbax.opened(item)
     if cut := sliced.parts(path):
         return quantisers.undone(sliced.opened(path, cut, _file), path)
     inner, parts = shards.inside(path, _is_of_torch, is_weights)
