@@ -240,6 +240,8 @@ def tell(given: Sequence[int], labels: Sequence[int], names: Sequence[str], name
         say(line)
         return
     say(f"{line}: is the class order yours? --labels FILE; are pixels fed as it wants them? --via values=unit, ...")
+    if not names:
+        return
     order = [list(names).index(word) for word in sorted(names)]
     other = sum(one >= 0 and order[one] == label for one, label in zip(given, labels, strict=True)) / max(
         1, len(labels)
