@@ -52,8 +52,10 @@ ALLOWED = {
 TORCH_FREE = (
     "attacks", "carriers.filtered", "carriers.means", "carriers.pictures", "carriers.rows", "claim.judging.asking",
     "claim.judging.judge", "claim.papers.schemas", "cli", "copies.registry", "copies.tallying", "data", "evidence.combined",
-    "evidence.scores", "evidence.sequential", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens", "key.draw",
-    "key.sealed", "marks.keyfile", "models", "report", "schemes", "suspects.transcript",
+    "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens",
+    "key.draw", "key.sealed", "marks.keyfile", "models", "report", "schemes", "suspects.answers", "suspects.http.endpoint",
+    "suspects.http.secrets", "suspects.runtimes.litert", "suspects.runtimes.onnx", "suspects.runtimes.openvino",
+    "suspects.runtimes.running", "suspects.transcript",
 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from modelmark.errors import SuspectError, UsageError
+from modelmark.naming import library
 from modelmark.suspects.http.address import Address
-from modelmark.suspects.runtimes.base import library
 
 T = TypeVar("T")
 AGAIN = (408, 425, 429, 500, 502, 503, 504)

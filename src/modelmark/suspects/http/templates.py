@@ -19,9 +19,8 @@ from pydantic import Field
 
 from modelmark import files
 from modelmark.errors import MalformedError, UsageError
-from modelmark.naming import suggest
+from modelmark.naming import library, suggest
 from modelmark.options import make
-from modelmark.suspects.runtimes.base import library
 
 Meaning = Literal["", "scores", "labels", "probability", "logit", "names", "tokens"]
 """As for runtimes, and: the name of a class with its score, or a token with its log-probability; see ``reply``."""
