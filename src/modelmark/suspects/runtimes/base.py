@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
-from modelmark.errors import MalformedError, MissingPackageError
+from modelmark.errors import MalformedError
 from modelmark.feeds.base import Array
 
 
@@ -47,21 +45,6 @@ class Program:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     run: Callable[[Mapping[str, Array]], Mapping[str, Any]]
-
-
-def library(*names: str, extra: str) -> ModuleType:
-    """Return the first of these modules that is installed.
-
-    Raises:
-        MissingPackageError: none is.
-    """
-    for name in names:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    package = names[0].partition(".")[0].replace("_", "-")
-    raise MissingPackageError(f"expected {package} to be installed", hint=f"pip install 'modelmark[{extra}]'")
 
 
 def damaged(path: object, what: str, error: Exception) -> MalformedError:
