@@ -14,14 +14,18 @@ def lineage() -> str:
         some = [row for row in found if row["pair"] == pair]
         accuracy = each(f"{100 * row['accuracy']:.0f}" for row in some) if "accuracy" in some[0] else ""
         places = f"{each(row['matches'] for row in some)} of {some[0]['units']}"
-        name, _, settings = pair.partition(" ")
+        _, _, settings = pair.partition(" ")
         shown = f"`{pair}`" if "=" in settings or not settings else pair
         body.append([shown, accuracy, places, *(each(f"{row[name]:.0f}" for row in some) for name in TRIED)])
     for row in (row for row in found if row["seed"] < 0):
         count = len(row["matches"])
-        said = [f"{sum(value >= 4 for value in row[name])} of 4 bits or more, most {max(row[name]):.1f}" for name in TRIED]
+        said = [
+            f"{sum(value >= 4 for value in row[name])} of 4 bits or more, most {max(row[name]):.1f}" for name in TRIED
+        ]
         body.append([f"{row['pair']}, {count} pairs", "", f"{mean(row['matches']):.2f}", *said])
-    return markdown(["suspect", "accuracy %", "units at their place", "`lineage`, bits", "PERMTEST", "matched places"], body)
+    return markdown(
+        ["suspect", "accuracy %", "units at their place", "`lineage`, bits", "PERMTEST", "matched places"], body
+    )
 
 
 def mean(values: Iterable[float]) -> float:

@@ -56,8 +56,9 @@ TORCH_FREE = (
     "carriers.rows", "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
     "evidence.scores", "evidence.sequential", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens",
-    "key.draw", "key.sealed", "marks.imprinting", "marks.keyfile", "marks.keys", "marks.marks", "marks.onfiles",
-    "marks.reach", "models", "report", "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
+    "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
+    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report",
+    "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
     "suspects.finding", "suspects.rows", "suspects.state", "suspects.transcript",
 )  # fmt: skip
 

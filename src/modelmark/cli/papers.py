@@ -45,6 +45,13 @@ JudgeName = Annotated[
     str, typer.Option("--name", metavar="NAME", help="the judge, for people: shown by --explain and --html, not signed")
 ]
 
+Names = Annotated[
+    Path | None,
+    typer.Option("--names", metavar="FILE", help="recipients of copies, a line each, as the claim fixes or fixed them"),
+]
+MOST_NAMES_BYTES = 2**28
+"""Of a list of names."""
+
 
 def now() -> str:
     """Return this machine's clock, as documents write a time."""
@@ -167,6 +174,26 @@ def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | 
         raise UsageError(f"expected the claim beside its deposit as {beside}, found none", hint="name it: --claim FILE")
     found: Signed[Claim] = load(beside, Claim)
     return deposits.check(found, paper, load_trust(authorities))
+
+
+def load_names(path: Path | None) -> list[str]:
+    """Return the names in a file, a line each, empty lines left out; none where no file was typed.
+
+    Raises:
+        UsageError: it holds no name.
+        MalformedError: it cannot be read, or is no text.
+    """
+    from modelmark import files
+
+    if path is None:
+        return []
+    try:
+        text = files.read(path, limit=MOST_NAMES_BYTES, what="a list of names").decode()
+    except UnicodeDecodeError:
+        raise MalformedError(f"expected names in UTF-8, a line each, in {path.name}, got something else") from None
+    if not (found := [line for line in text.splitlines() if line]):
+        raise UsageError(f"expected names in {path.name}, a line each, got none")
+    return found
 
 
 def kinds(scheme: str) -> "Kinds":

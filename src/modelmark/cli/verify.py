@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.arguments import told_apart
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Suspect, Tried
+from modelmark.cli.options import Arch, Base, Bits, Json, PassphraseFile, SchemeModule, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
 from modelmark.cli.views import View
@@ -22,6 +22,7 @@ def run(
         list[Path], typer.Argument(metavar="KEY... SUSPECT", help="key files, and the suspect: a file or a folder")
     ],
     weights: Suspect = None,
+    base: Base = None,
     arch: Arch = "",
     bits: Bits = BAR,
     suspects: Tried = 1,
@@ -60,6 +61,8 @@ def run(
     Several keys, named beforehand, count together; a mark among them that cannot be read from the suspect counts as one that
     matches nowhere. With --head-from or --align-to the evidence counts only if those weights
     are the host committed by keygen --host: any other model may know the message, and then even an unmarked one can match.
+
+    An adapter of peft is read as it is merged into its base: --base, or the folder that it names itself.
     """
     from json import dumps
 
@@ -79,7 +82,7 @@ def run(
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     if recipient is not None:
         marks = [for_recipient(mark, recipient) for mark in marks]
-    view = View(open_weights(suspect), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
+    view = View(open_weights(suspect, base), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
     found = [
         mark.weigh(readings, bar=bits, suspects=suspects, references=view.references(mark))
         for mark, readings in zip(marks, view.readings(marks), strict=True)

@@ -142,7 +142,7 @@ def lineage(
 
 def rows(file: WeightFile, units: Units) -> Floats:
     """Return units as rows, ``(units, weights)``, less their mean and of length 1; 0 where a row is no direction."""
-    found: Floats = weight_of(file, units.layer).detach().float().numpy()
+    found = weight_of(file, units.layer).astype(np.float32)
     if units.wide and found.ndim == 2 and found.shape[0] < found.shape[1]:
         found = found.T
     rows = found.reshape(len(found), -1)

@@ -8,12 +8,13 @@ layer alone that makes it: the columns of that layer are then inputs, or an orde
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import nn
-
-from modelmark.channels import trace
 from modelmark.errors import MismatchError, UsageError
 from modelmark.suspects.files import WeightFile
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _PERCEPTRONS = re.compile(
     r"(^|\.)\d+\..*\b(fc1|c_fc|up_proj|w1|wi|wi_1|lin1|linear1|dense_h_to_4h|intermediate\.dense|net\.0\.proj)\.weight$"
@@ -34,13 +35,15 @@ class Units:
     wide: bool = False
 
 
-def of_network(network: nn.Module) -> list[Units]:
+def of_network(network: "nn.Module") -> list[Units]:
     """Return the orders of a network, followed through its code.
 
     Raises:
         UsageError: the channels cannot be followed.
         MismatchError: there is no hidden order.
     """
+    from modelmark.channels import trace  # which imports torch
+
     channels, found = trace(network), dict[int, Units]()
     for junction in channels.junctions:
         own, axis = junction.output.axis, channels.axes[junction.output.axis]

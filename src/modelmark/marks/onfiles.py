@@ -13,7 +13,7 @@ import numpy.typing as npt
 from modelmark.carriers.spread import Run, Runs
 from modelmark.errors import MismatchError, ModelmarkError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.feeds.base import Feed
-from modelmark.feeds.floats import FloatFeed
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.confidential import is_confidential
 from modelmark.marks.keys import Key, KeyPolicy, require_reach
@@ -26,8 +26,8 @@ from modelmark.suspects.files.dtypes import called
 from modelmark.suspects.places import Layout, Place, guessed
 from modelmark.suspects.state import State
 
-NO_FEED: Feed = FloatFeed((1,), ("0", "1"))
-"""In the statement of a key that was made for a file alone; no reading of weights depends on it."""
+NO_FEED: Feed = PictureFeed((1,), ("0", "1"))
+"""In the statement of a key that was made for a file alone, as claims take it; no reading of weights depends on it."""
 _NOT_MARKED = re.compile(
     r"(^|[._])(lm_head|head|classifier|score|wte|wpe|(tok|token|word|position|pos)?_?embed\w*|emb)(?=[._]|$)"
 )

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from modelmark.errors import MalformedError
 from modelmark.suspects import torching, weights
-from modelmark.suspects.files import fitted, open_weights
+from modelmark.suspects.files import fitted, held, open_weights
 
 WRAPPERS = {
     "DataParallel": nn.DataParallel,
@@ -47,13 +47,13 @@ def test_wrappers_inside_and_factors_together(network, shapes, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-def test_distributed_checkpoints_are_named_and_read_once_they_are_joined(state, tmp_path):
+def test_distributed_checkpoints_are_read_as_they_are_joined(state, shapes, tmp_path):
     dcp.save({"model": state}, checkpoint_id=str(tmp_path / "folder"), no_dist=True)
-    with pytest.raises(MalformedError, match="a distributed checkpoint of torch") as caught:
-        open_weights(tmp_path / "folder")
-    assert "dcp_to_torch" in caught.value.hint
+    fit = fitted(open_weights(tmp_path / "folder"), shapes)
+    assert (fit.missing, fit.unfit) == ((), {})
     dcp_to_torch_save(tmp_path / "folder", tmp_path / "joined")
     assert open_weights(tmp_path / "joined").digest == weights.digest(state)
+    assert held(fit.state).digest == weights.digest(state)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")

@@ -250,9 +250,8 @@ def test_a_folder_as_trainers_leave_it(state, tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        (".metadata", "a distributed checkpoint"),
+        ("manifest.ocdbt", "a checkpoint of Orbax"),
         ("saved_model.pb", "a SavedModel"),
-        ("adapter_config.json", "an adapter"),
     ],
 )
 def test_folders_of_something_else_are_named(name, what, tmp_path):

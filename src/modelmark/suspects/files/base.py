@@ -44,6 +44,7 @@ class WeightFile:
         rows: tensors whose first axis is known to count the filters: the container says what its layers are.
         called: returns what a tensor that torch calls so is called here, or an empty word: containers have names of their own.
         in_order: whether ``shapes`` stand in the order of the network.
+        metadata: what the container says beside the tensors, by name.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class WeightFile:
     rows: frozenset[str] = frozenset()
     called: Callable[[str], str] = field(default=lambda name: "", repr=False)
     in_order: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> list[str]:

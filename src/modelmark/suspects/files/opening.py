@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import (
+    adapters,
     archives,
     checkpoint,
+    distributed,
     foreign,
     gguf,
     hdf5,
@@ -17,8 +19,10 @@ from modelmark.suspects.files import (
     npy,
     onnx,
     openvino,
+    quantisers,
     safetensors,
     shards,
+    sliced,
     tflite,
 )
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
@@ -44,17 +48,37 @@ KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
 _OF_TORCH = 3  # the first of them
 
 
-def open_weights(path: Path | str) -> WeightFile:
+def open_weights(path: Path | str, base: Path | None = None) -> WeightFile:
     """Open a weight file, the index of one in shards, or a folder that holds either; its tensors are not read yet.
+
+    Weights that a quantiser packed are there under their usual names, an adapter is merged into its base.
+
+    Args:
+        path: of any of them.
+        base: the network that an adapter belongs to; left out: the folder that the adapter names, if it is here.
 
     Raises:
         MalformedError: missing, truncated, or not weights; the message says what it is.
     """
     path = Path(path)
-    if path.is_dir():
-        path, parts = shards.inside(path, _is_of_torch, is_weights)
-        return shards.joined(path, parts, _file) if parts else _opened(path)
-    return _opened(path)
+    if (config := adapters.config_beside(path)) is not None:
+        return adapters.opened(config, base, _whole)
+    if base is not None:
+        raise MalformedError(f"expected an adapter in {path}, as there is a base, got none", hint="leave out --base")
+    return _whole(path)
+
+
+def _whole(path: Path) -> WeightFile:
+    if path.name == distributed.NAME and path.is_file():
+        path = path.parent
+    if (path / distributed.NAME).is_file():
+        return quantisers.undone(distributed.opened(path), path)
+    if not path.is_dir():
+        return quantisers.undone(sliced.alone(_opened(path)), path.parent)
+    if cut := sliced.parts(path):
+        return quantisers.undone(sliced.opened(path, cut, _file), path)
+    inner, parts = shards.inside(path, _is_of_torch, is_weights)
+    return quantisers.undone(shards.joined(inner, parts, _file) if parts else _opened(inner), path)
 
 
 def _opened(path: Path) -> WeightFile:

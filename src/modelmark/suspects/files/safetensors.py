@@ -58,7 +58,7 @@ def opened(path: Path) -> WeightFile:
 
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
     types = {name: str(entry["dtype"]) for name, entry in found.items()}
-    return WeightFile(path, _WHAT, shapes, read, lambda: read, aliases=aliases, types=types)
+    return WeightFile(path, _WHAT, shapes, read, lambda: read, aliases=aliases, types=types, metadata=metadata)
 
 
 def _length(path: Path) -> int:
