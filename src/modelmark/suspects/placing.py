@@ -83,7 +83,7 @@ class Placed:
             SuspectError: what was found is no number.
         """
         if isinstance(probe, ReadEach):
-            return [beside(self._each(probe.places, self._host.observe(probe)[0]))]
+            return [beside(self._each(probe.places, list(self._host.observe(probe)[0])))]
         if not isinstance(probe, Read):
             raise MismatchError("expected a mark that is read from weights alone")
         (found,) = self._each([probe.place], self._host.observe(probe)[:1])
