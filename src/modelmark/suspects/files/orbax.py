@@ -66,7 +66,7 @@ def opened(folder: Path) -> WeightFile:
         )
     keys: dict[str, tuple[str, str, np.dtype[Any], Shape]] = {}
     unreadable: dict[str, str] = {}
-    aside = {}
+    aside: dict[str, None] = {}
     for key, (kind, described) in said["arrays"].items():
         name = key.replace(".", "/").removesuffix("/value")  # nnx has its values one level down
         if _ASIDE.match(name):
