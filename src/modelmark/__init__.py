@@ -52,6 +52,7 @@ _NAMES = {
     "load_data": "modelmark.data:load",
     "load_key": "modelmark.marks.keyfile:load",
     "open_weights": "modelmark.suspects.files:open_weights",
+    "pixels": "modelmark.feeds.arrays:pixels",
     "save_key": "modelmark.marks.keyfile:save",
     "suggest_recipe": "modelmark.training.loop:suggested",
     "trace": "modelmark.copies.tracing:trace",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from modelmark.errors import ModelmarkError, NotEmbeddedError
     from modelmark.evidence.combined import Combined, combine
     from modelmark.evidence.evidence import Evidence, Observation
+    from modelmark.feeds.arrays import pixels
     from modelmark.feeds.floats import FloatFeed
     from modelmark.feeds.pictures import PictureFeed
     from modelmark.feeds.tensors import Normalise

@@ -70,6 +70,10 @@ def test_inspect_shows_no_layer_family_or_count(run, story):
         "created",
         "self_check",
         "encrypted",
+        "interface.input_shape",
+        *(f"interface.class_names.{number}" for number in range(10)),
+        "interface.mean",
+        "interface.std",
     ]
     shown = json.loads(run("inspect", story / "uchida.key", "--json").out)
     assert (shown["scheme"], shown["encrypted"], len(shown["fingerprint"])) == ("uchida", False, 64)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from modelmark.carriers.base import Public, Symbols, number, require_each, whole_trials
 from modelmark.carriers.levelling import levelled
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects.base import Array, Probe, Read, Suspect
+from modelmark.suspects.base import Array, Probe, Read, ReadMean, Suspect
 from modelmark.suspects.places import Place
 
 UNIT = 65536
@@ -58,8 +58,8 @@ class Rows(Symbols):
         Raises:
             MismatchError: the host has no such layer.
         """
-        (probe,) = self.probes()
-        return replace(self, host=host.observe(probe)[0])
+        place = Place.named(self.layer, self.matrix.shape[1])
+        return replace(self, host=host.observe(Read(place))[0])
 
     @property
     def trials(self) -> Sequence[int]:
@@ -71,8 +71,9 @@ class Rows(Symbols):
         return row_leaves(self.matrix)
 
     def probes(self) -> list[Read]:
-        """Return one question: the weights of the marked layer."""
-        return [Read(Place.named(self.layer, self.matrix.shape[1]))]
+        """Return one question: the mean filter of the marked layer; beside a host, all its filters."""
+        place = Place.named(self.layer, self.matrix.shape[1])
+        return [ReadMean(place) if self.host is None else Read(place)]
 
     def queries(self) -> dict[int, bytes]:
         """Return each row's leaf by its number."""
@@ -112,7 +113,10 @@ class Rows(Symbols):
 
 def real(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return a projection as numbers: fixed point is scaled by ``1 / UNIT``, imported floats stay as they are."""
-    return matrix.astype(np.float64) / (UNIT if matrix.dtype.kind == "i" else 1)
+    found = matrix.astype(np.float64)
+    if matrix.dtype.kind == "i":
+        found /= UNIT
+    return found
 
 
 def row_leaves(matrix: npt.NDArray[Any]) -> list[bytes]:

@@ -5,24 +5,34 @@ from typing import Annotated, Any
 
 import typer
 
-from modelmark.cli.options import Json
-from modelmark.cli.terminal import plain, say, show
-from modelmark.errors import MalformedError
+from modelmark.cli.options import Base, Json, PassphraseFile
+from modelmark.cli.terminal import passphrase, plain, say, show
+from modelmark.errors import MalformedError, UsageError
+from modelmark.feeds.pictures import decimal
 
 
 def run(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="a key, an identity, a document of a dispute, or weights")
     ],
+    base: Base = None,
+    passphrase_file: PassphraseFile = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="a key's class names alone, one a line, as --labels of verify takes them")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show what a file says openly; of weights the layers, their shapes and types, without a key.
 
-    Documents are shown only if everyone they name has signed them.
+    Of a key it shows how its model is fed, too, where no passphrase seals that or one is given. Documents are shown only if
+    everyone they name has signed them.
     """
     from json import dumps
 
-    found = _read(file)
+    found = _read(file, base, passphrase_file)
+    if labels:
+        _show_labels(found, file)
+        return
     if json:
         show(dumps(found))
         return
@@ -31,7 +41,7 @@ def run(
         found["encrypted"] = True
     elif found["type"] in ("modelmark.key", "modelmark.identity"):
         found["encrypted"] = False
-    shown = {name: value for name, value in found.items() if name not in ("type", "v")}
+    shown = _typed({name: value for name, value in found.items() if name not in ("type", "v")})
     tensors = shown.pop("tensors", {})
     if found["type"] != "modelmark.key":
         shown = {"type": found["type"], **shown}
@@ -43,7 +53,7 @@ def run(
         show(plain(f"{name} {sizes} {tensor['kind']}{turned}"))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, base: Path | None, passphrase_file: Path | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     from modelmark import files
@@ -51,7 +61,7 @@ def _read(path: Path) -> dict[str, Any]:
     from modelmark.marks import keyfile
 
     if path.is_dir():
-        return _weights(path)
+        return _weights(path, base)
     with_magic = files.head(path, 32, what="a file of modelmark or of weights")
     if with_magic.startswith(identity.MAGIC):
         signers, sealed = identity.inspect(path)
@@ -76,16 +86,44 @@ def _read(path: Path) -> dict[str, Any]:
         known = {"type": "modelmark.transcript", "v": version, "digest": record.digest}
         return known | records.dump(record.head) | count
     if not with_magic.startswith(keyfile.MAGIC):
-        return _weights(path)
-    return {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(keyfile.inspect(path))}
+        return _weights(path, base)
+    locked = keyfile.read(path)
+    known = {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(locked.header)}
+    if locked.header.encrypted and passphrase_file is None:
+        return known
+    typed = passphrase(passphrase_file, confirm=False) if locked.header.encrypted else None
+    return known | {"interface": locked.feed(typed).to_json()}
 
 
-def _weights(path: Path) -> dict[str, Any]:
+def _show_labels(found: dict[str, Any], path: Path) -> None:
+    if "interface" not in found:
+        raise UsageError(
+            f"expected a key whose class names can be seen, got {path.name}",
+            hint="--passphrase-file FILE opens a sealed key" if found["type"] == "modelmark.key" else "",
+        )
+    for name in found["interface"]["class_names"]:
+        show(plain(name))
+
+
+def _typed(value: Any) -> Any:
+    """Return what is shown, with the constants of pictures as --mean and --std take them."""
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    constants = {
+        name: decimal(value[name]) for name in ("mean", "std") if {"mean", "std", "input_shape"} <= value.keys()
+    }
+    sizes = {"input_shape": "x".join(map(str, value["input_shape"]))} if "input_shape" in value else {}
+    return {name: _typed(item) for name, item in (value | constants | sizes).items()}
+
+
+def _weights(path: Path, base: Path | None) -> dict[str, Any]:
     """Return the container and every tensor with the shape and the type that the container gives it."""
     from modelmark.suspects.files import open_weights
 
     try:
-        file = open_weights(path)
+        file = open_weights(path, base)
     except MalformedError as error:
         raise MalformedError(str(error).replace("expected weights in", _EXPECTED, 1), hint=error.hint) from None
     tensors: dict[str, dict[str, Any]] = {}

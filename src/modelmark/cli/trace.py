@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.arguments import told_apart
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, Suspect, Tried
+from modelmark.cli.options import Arch, Base, Bits, Json, PassphraseFile, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.registries import Database, RegistryFile
 from modelmark.cli.terminal import show
@@ -27,6 +27,7 @@ def run(
         typer.Argument(metavar="KEY... SUSPECT", help="with which the copies were issued; a file or a folder"),
     ],
     weights: Suspect = None,
+    base: Base = None,
     arch: Arch = "",
     bits: Bits = BAR,
     suspects: Tried = 1,
@@ -81,7 +82,7 @@ def run(
     found = [
         weigh(mark, readings, recipients, bar=bits, suspects=suspects, others=tested - len(recipients) - 1)
         for mark, readings, recipients in zip(
-            marks, View(open_weights(suspect), arch, align_to, None, ()).readings(traced), names, strict=True
+            marks, View(open_weights(suspect, base), arch, align_to, None, ()).readings(traced), names, strict=True
         )
     ]
     if json:

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from modelmark.copies.reading import ITSELF, Traced
 from modelmark.copies.tallying import LOOKS, Packed, tally
@@ -16,6 +15,9 @@ from modelmark.marks.marks import Mark
 from modelmark.marks.reading import Reading, Unread
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.state import State
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def trace(
     suspect: Suspect,
     recipients: Sequence[str],
     *,
-    align_to: nn.Module | State | None = None,
+    align_to: "nn.Module | State | None" = None,
     bar: float = BAR,
     suspects: int = 1,
     others: int = 0,

@@ -1,6 +1,6 @@
 """Pictures of bytes, or flat rows of them, scaled and normalised before a network sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -63,6 +63,11 @@ class PictureFeed(Feed):
     def public(self) -> dict[str, Json]:
         """Return what the public statement says, which names no kind either."""
         return {**self._public(), "mean": list(self.mean), "std": list(self.std), "full_scale": FULL_SCALE}
+
+
+def decimal(values: Sequence[int]) -> str:
+    """Return constants as people type them: ``0.4914,0.4822,0.4465``."""
+    return ",".join(f"{value / UNIT:.4f}".rstrip("0").rstrip(".") for value in values)
 
 
 def of_pictures(feed: Feed) -> PictureFeed:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from modelmark import canonical, feeds, files
 from modelmark.canonical import Json
 from modelmark.errors import MalformedError, MismatchError, ModelmarkError
+from modelmark.feeds.base import Feed
 from modelmark.key import sealed
 from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
@@ -112,6 +113,20 @@ class Locked:
         """
         content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
         return _parse(content, self._fields, self.path, scheme)
+
+    def feed(self, passphrase: str | None = None) -> Feed:
+        """Return how the key's model is fed, whatever its scheme; no code of a scheme is needed for it.
+
+        Raises:
+            MalformedError: tampered with, or not canonical.
+            PassphraseError: wrong or missing passphrase.
+        """
+        content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
+        value = canonical.decode(content.partition(b"\n")[0], what=f"the content of {self.path}")
+        try:
+            return feeds.from_json(value["interface"])  # type: ignore[call-overload, index, arg-type]
+        except (LookupError, TypeError, ValueError):
+            raise MalformedError(f"expected a whole key in {self.path}, its content does not describe one") from None
 
 
 def read(path: Path | str) -> Locked:
