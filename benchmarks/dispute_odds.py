@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
 from modelmark.claim.papers.dispute import Challenge, Frozen
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.recipients import Recipients
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import RefusedError
 from modelmark.evidence import sequential, stats
@@ -44,14 +46,19 @@ Rng = np.random.Generator
 
 
 @cache
-def claim(lots: int = 1, suspects: int = 1, readings: int = 1, number: int = 0) -> Signed[Claim]:
-    """Return an offline claim of one key with lots of 64; those of different numbers are of the same key."""
+def claim(lots: int = 1, suspects: int = 1, readings: int = 1, number: int = 0, names: int = 0) -> Signed[Claim]:
+    """Return an offline claim of one key with lots of 64; those of different numbers are of the same key.
+
+    One that fixes names is of a key that has copies, and to be dated, as an offline one fixes none; its charge is left out too.
+    """
     key = Key(Adi(triggers=SIZE * lots), Secret(bytes(32)), PictureFeed((1, 4, 4), tuple("0123456789")))
     entry = Entry(Statement.of(key.statement), (SIZE,) * lots)
-    policy = Policy(BAR, suspects, readings)
-    return envelope.sign(
-        Claim(OWNER.signers, "", at(0), f"{number:064x}", (entry,), DrawRule("offline"), policy), OWNER
-    )
+    policy, rule, said = Policy(BAR, suspects, readings), DrawRule("offline"), ()
+    if names:
+        rule, said = DrawRule("timestamp", ("ab" * 32,)), (Recipients(0, names, "ab" * 32),)
+        entry = replace(entry, statement=replace(entry.statement, scheme="spread"))
+    made = Claim(OWNER.signers, "", at(0), f"{number:064x}", (entry,), rule, policy, recipients=said)
+    return envelope.sign(made, OWNER)
 
 
 def at(second: int) -> str:
@@ -60,13 +67,14 @@ def at(second: int) -> str:
 
 
 def challenge(
-    about: Signed[Claim], number: int, *, suspect: int = 0, lot: int = 0, draws: int = 0
+    about: Signed[Claim], number: int, *, suspect: int = 0, lot: int = 0, draws: int = 0, recipient: str = ""
 ) -> Signed[Challenge]:
     """Return challenge number ``number``, a second after the one before."""
     frozen = Frozen("weights", f"{suspect:064x}")
     document = Challenge(
-        JUDGE.signers, at(number), at(3000), "", about.digest, "", frozen, f"{number:064x}", 0, lot, draws, "exact", BAR
-    )
+        JUDGE.signers, at(number), at(3000), "", about.digest, "", frozen, f"{number:064x}", 0, lot, draws, "exact", BAR,
+        recipient=recipient,
+    )  # fmt: skip
     return envelope.sign(document, JUDGE)
 
 
@@ -92,7 +100,7 @@ def needed(about: Signed[Claim], trials: int = SIZE, *, late: bool = False, free
 def target(about: Signed[Claim], *, late: bool = False) -> float:
     """Return bar and charges in bits, the draw's left out."""
     charges = weighing.charged(about.document, late=late)
-    assert charges[0].reason == "offline draw"
+    assert charges[0].reason.endswith(" draw")
     return BAR + sum(charge.millibits for charge in charges[1:]) / 1000
 
 
@@ -170,6 +178,11 @@ def plays() -> Iterator[Play]:
     )
     wide = claim(lots=16)
     yield "owner", "names the best of sixteen lots for one suspect", "new", 16, independent(16, needed(wide))
+    copied = claim(names=62)
+    named = [challenge(copied, number, recipient=f"customer {number}" * (number > 0)) for number in range(63)]
+    for rule, tries, about in (("old", 63, one), ("new", admitted(named, [copied]), copied)):
+        how = "names the best of 62 recipients, or none, for a suspect he has seen"
+        yield "owner", how, rule, tries, independent(tries, needed(about))
     both = ("exact", "e-process")
     yield "judge", "names the better test when the answers are known", "old", 2, tests(target(one), both)
     yield "judge", "names the better test when the answers are known", "new", 2, tests(target(one, late=True), both)

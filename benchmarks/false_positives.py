@@ -16,7 +16,7 @@ from torch import nn
 
 from _study import Rows, secret
 from modelmark import data
-from modelmark.align import align
+from modelmark.align.alignment import align
 from modelmark.marks.keys import keygen
 from modelmark.models import build
 from modelmark.schemes.adi import Adi

@@ -17,7 +17,7 @@ from torch import nn
 from _attackers import afresh, live_means, overwritten
 from _study import Rows, reading, secret
 from modelmark import data
-from modelmark.align import align
+from modelmark.align.alignment import align
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.symmetries.dummy import Dummy
 from modelmark.attacks.symmetries.permute import Permute

@@ -1,8 +1,8 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py`` with the pages, docs/{results,results-schemes,attacks,copies}.md and docs/schemes/spread.md.
-What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists
-is written; a test checks that nothing would change.
+Run: ``python benchmarks/tables.py`` with the pages, docs/{results,results-schemes,attacks,copies,lineage}.md and
+docs/schemes/spread.md. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what
+``modelmark schemes`` lists is written; a test checks that nothing would change.
 """
 
 import json
@@ -16,6 +16,7 @@ import attack_tables
 import copies_tables
 import family_tables
 import gpu_tables
+import lineage_tables
 import scheme_tables
 import spread_tables
 import study_tables
@@ -185,7 +186,16 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(page: str) -> str:
     """Return the page with every table that it has a place for made anew."""
-    rooms = (scheme_tables, study_tables, attack_tables, family_tables, gpu_tables, copies_tables, spread_tables)
+    rooms = (
+        scheme_tables,
+        study_tables,
+        attack_tables,
+        family_tables,
+        gpu_tables,
+        copies_tables,
+        spread_tables,
+        lineage_tables,
+    )
     tables = TABLES | {name: table for room in rooms for name, table in room.TABLES.items()}
     for name, table in tables.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"

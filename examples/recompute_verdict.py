@@ -57,7 +57,7 @@ def der(data, *path):  # the content at a path of child numbers; a negative one 
     return der(nodes[path[0]], *path[1:]) if len(path) > 1 else nodes[path[0]]
 
 
-def drawn(public, kind, tokens):  # the message: one symbol a trial, from the statement and what the timestamps bind
+def drawn(public, kind, tokens, whose):  # the message, a symbol a trial, from the statement and what timestamps bind
     text, bound = json.dumps(public, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(), []
     for one in map(base64.b64decode, tokens):  # the TSTInfo, and of an ECDSA signature r alone
         value = der(one, 0, 1, 0, -1, 0, 5)
@@ -65,6 +65,9 @@ def drawn(public, kind, tokens):  # the message: one symbol a trial, from the st
         bound.append(sha(frame("token", der(one, 0, 1, 0, 2, 1, 0), value)))
     token = frame("tokens", *sorted(bound)) if bound else b""
     rho = sha(frame("draw", sha(frame("statement", text)), kind.encode(), token))
+    if whose:  # a recipient's: bits of one stream, the lowest of each byte first
+        stream = hashlib.shake_256(frame("copy bits", sha(frame("copy", rho, whose.encode())))).digest(2**17)
+        return [stream[bit // 8] >> bit % 8 & 1 for bit in range(public["trials"])]
     return [below(public["alphabet"], "symbol", rho, i.to_bytes(8, "big")) for i in range(public["trials"])]
 
 
@@ -82,20 +85,26 @@ def asked_for(entry, asked):  # the trials of the lot, or so many of them that s
     return sorted(dealt(range(first, first + count), asked["draws"], "open", *parts)) or [*range(first, first + count)]
 
 
-def opened(public, shown, beside):  # the carriers by number, which salts and proof lead up to the root
-    found, level = {}, {}
-    for leaf in shown["leaves"]:
-        i, found[leaf["index"]], beside = leaf["index"], beside[: leaf["size"]], beside[leaf["size"] :]
-        level[i] = sha(b"\0" + frame("leaf", i.to_bytes(8, "big"), bytes.fromhex(leaf["salt"]), sha(found[i])))
-    count, proof = public["carriers"], map(bytes.fromhex, shown["proof"])
+def lead(leaves, content, count, proof):  # the root above leaves of this content, and what of the proof is left over
+    parts = {leaf["index"]: (leaf["index"].to_bytes(8, "big"), bytes.fromhex(leaf["salt"])) for leaf in leaves}
+    level = {i: sha(b"\0" + frame("leaf", *both, sha(content[i]))) for i, both in parts.items()}
+    proof = map(bytes.fromhex, proof)
     while count > 1:
         for index in sorted(level):
             if index ^ 1 not in level and index ^ 1 < count:
                 level[index ^ 1] = next(proof)
         pairs = {index // 2: (level[index & ~1], level.get(index | 1)) for index in level}
         level, count = {i: sha(b"\1" + a + b) if b else a for i, (a, b) in pairs.items()}, (count + 1) // 2
-    agree("root of the carriers", level[0].hex(), public["root"])
-    agree("carriers and proof left over", (b"", []), (beside, list(proof)))
+    return level[0].hex(), list(proof)
+
+
+def opened(public, shown, beside):  # the carriers by number, which salts and proof lead up to the root
+    found = {}
+    for leaf in shown["leaves"]:
+        found[leaf["index"]], beside = beside[: leaf["size"]], beside[leaf["size"] :]
+    root, left = lead(shown["leaves"], found, public["carriers"], shown["proof"])
+    agree("root of the carriers", root, public["root"])
+    agree("carriers and proof left over", (b"", []), (beside, left))
     for one in shown["revealed"]:
         parts = one["name"].encode(), bytes.fromhex(one["salt"]), one["value"].encode()
         agree(one["name"], sha(frame("conceal", *parts)).hex(), public["concealed"][one["name"]])
@@ -170,18 +179,29 @@ def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the
     return n, matches, bits
 
 
+def chosen(said, whose, listed):  # charges for a message that could be chosen: the key's own, or a recipient's
+    agree("copies in the claim", True, bool(said) or not whose)
+    for one in listed:  # a place on the list that the claim fixed
+        found = lead([one], {one["index"]: whose.encode()}, said[0]["count"], one["proof"])
+        agree("place on the list of names", (said[0]["root"], []), found)
+    own = [8000 * len(whose.encode()) + 10_000] if whose and not listed else []
+    return [math.ceil(1000 * math.log2(one["count"] + 2)) for one in said] + own
+
+
 def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     (claim, name), (asked, number), (shown, paper), (found, _) = map(document, (claim, challenge, opening, verdict))
     stamped, stamp = document(deposit) if deposit != "-" else ({"claim": name, "tokens": []}, "")
     lines, suspect = Path(transcript).read_bytes(), asked["suspect"]
     named = {"claim": name, "deposit": stamp, "challenge": number, "opening": paper, "transcript": sha(lines).hex()}
+    whose = asked.get("recipient", "")
     for what, value in (named | {"suspect": suspect, "release": claim["release"]}).items():  # named by later papers
         agree(what, [value] * 4, [says.get(what, value) for says in (stamped, asked, shown, found)])
+    agree("recipient", whose, found.get("recipient", ""))
     signers = stamped.get("signers", claim["signers"]), shown["signers"], found["signers"]
     agree("signers", (claim["signers"], claim["signers"], asked["signers"]), signers)
     entry, kind, policy = claim["keys"][asked["key"]], claim["draw"]["kind"], claim["policy"]
     public, trials = entry["statement"], asked_for(entry, asked)
-    message, known = drawn(public, kind, stamped["tokens"]), opened(public, shown, Path(carriers).read_bytes())
+    message, known = drawn(public, kind, stamped["tokens"], whose), opened(public, shown, Path(carriers).read_bytes())
     agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
     if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
         agree("suspect", named["transcript"], suspect["digest"])
@@ -192,7 +212,9 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
     ways = max([policy["readings"], *counts])  # perhaps more places to read from, or rules, than the claim foresaw
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
-    charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in (*tries, 1 + late) if n > 1)]
+    charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
+    said = [one for one in claim.get("recipients", []) if one["key"] == asked["key"]]
+    charges += chosen(said, whose, shown.get("listed", [])) + [1000] * late
     agree("test", asked["test"], named or asked["test"])
     bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]
     n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)

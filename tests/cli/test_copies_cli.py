@@ -1,5 +1,8 @@
 """Copies from the command line: written, listed, traced, proved to somebody else; what is refused, in one line."""
 
+import base64
+import dataclasses
+import http.server
 import json
 import os
 import re
@@ -7,6 +10,10 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,8 +23,11 @@ from safetensors.torch import load_file, save_file
 
 from modelmark import files
 from modelmark.copies import database
+from modelmark.feeds.floats import FloatFeed
+from modelmark.marks import keyfile
 from modelmark.suspects import weights
 from modelmark.suspects.files import copying
+from modelmark.testing.authority import LocalAuthority
 
 HIDDEN = 160
 PAGE = Path(__file__).parents[2] / "docs" / "copies.md"
@@ -98,6 +108,108 @@ def test_the_page_can_be_typed(run, plain, tmp_path, monkeypatch):
     assert run(*weighed).status == 0
 
 
+@pytest.fixture
+def stamping():
+    """Yield the address of a throwaway timestamp authority and its root certificate."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: no timestamp authority to ask")
+    pytest.importorskip("rfc3161_client", reason="pip install 'modelmark[evidence]'")
+    with tempfile.TemporaryDirectory() as folder:
+        local = LocalAuthority.make(Path(folder))
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                answer = local.answer(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}/", local.root
+            server.shutdown()
+
+
+def test_the_dispute_of_the_page_can_be_typed(run, plain, stamping, tmp_path, monkeypatch):
+    """With the right recipient named, then with an innocent one, then with a name that the claim did not fix."""
+    monkeypatch.chdir(tmp_path)
+    address, root = stamping
+    plain.rename(tmp_path / "model.safetensors")
+    shutil.copy(root, "tsa.pem")
+    shutil.copy(PAGE.parents[1] / "examples" / "recompute_verdict.py", ".")
+    Path("customers.txt").write_text("Ada Ltd\nBob & Sons\nCleo\n")
+    for name in ("owner.id", "judge.id"):
+        assert run("identity", "--unencrypted", "-o", name).status == 0
+    block = PAGE.read_text().split("## In a dispute")[1].split("```console\n")[1].split("```")[0]
+    lines = [line.removeprefix("$ ").replace("https://tsa.example.org", address) for line in block.splitlines()]
+    said = {}
+    for line in lines:
+        verb, *words = shlex.split(line)[1 if line.startswith("modelmark") else 0 :]
+        if verb == "python":
+            second = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout
+            continue
+        said[verb] = run(verb, *words, *["--unencrypted"][: verb == "keygen"])
+        assert said[verb].status == 0, said[verb]
+        if verb == "issue":
+            shutil.copy("ada.safetensors", "suspect.safetensors")
+    assert "copies may be judged of the 3 names of customers.txt" in said["claim"].err
+    assert " for the copy of Ada Ltd, open by " in said["challenge"].err
+    assert said["judge"].out.startswith("dependence-shown; copy of Ada Ltd; 4096/4096 as drawn, 4,096.0 bits (net ")
+    assert second.strip().endswith("net: dependence-shown")
+    *_, asking, opening, judging, _ = lines
+
+    def judged(name, title, *more):
+        for line in (asking, opening, judging):
+            words = shlex.split(line.replace('"Ada Ltd"', shlex.quote(name)).replace("ada.", f"{title}."))[1:]
+            ran = run(*words, *(more if words[0] == "challenge" else ()))
+        return ran
+
+    earlier = ("--verdict", "ada.verdict")
+    assert judged("Bob & Sons", "bob", *earlier).out.startswith("no-evidence; copy of Bob & Sons; ")
+    assert judged("Ada Limited", "free", *earlier).out.startswith("no-evidence; copy of Ada Limited; ")
+    verdict = json.loads(base64.b64decode(json.loads(Path("free.verdict").read_text())["payload"]))["predicate"]
+    reasons = [charge["reason"] for charge in verdict["weighed"][0]["charges"]]
+    assert reasons[-2:] == ["5 messages, names off the list counted as one", "a name of 11 bytes"]
+    again = shlex.split(asking.replace("ada.challenge", "again.challenge"))[1:]
+    refused(run(*again, *earlier), 3, "expected an unspent lot, lot 0 of key 0 was opened before")
+
+
+def test_a_key_made_for_a_file_alone_can_be_claimed_and_an_older_one_says_why_not(run, key, plain, tmp_path):
+    """Its statement was of version 2, which no claim takes: what was issued with it could never be dated."""
+    identity = ("--identity", tmp_path / "owner.id")
+    assert run("identity", "--unencrypted", "-o", tmp_path / "owner.id").status == 0
+    assert run("claim", key, *identity, "-o", tmp_path / "new.claim").status == 0
+    made = keyfile.load(key, None)
+    keyfile.save(dataclasses.replace(made, feed=FloatFeed((1,), ("0", "1"))), tmp_path / "old.key", None)
+    out = ("-o", tmp_path / "old.claim")
+    refused(run("claim", tmp_path / "old.key", *identity, *out), 2, "old.key is for floats", "make it anew")
+    assert run("verify", tmp_path / "old.key", plain).status == 1
+
+
+def test_names_are_refused_where_the_claim_cannot_pay_for_them(run, key, tmp_path):
+    identity = ("--identity", tmp_path / "owner.id")
+    assert run("identity", "--unencrypted", "-o", tmp_path / "owner.id").status == 0
+    net = ("--data", "digits", "--arch", "cnn", "--unencrypted")
+    assert run("keygen", "uchida", *net, "-o", tmp_path / "u.key").status == 0
+    (tmp_path / "names").write_text("Ada\n")
+    out = ("-o", tmp_path / "c.claim")
+    refused(run("claim", tmp_path / "u.key", "--copies", *identity, *out), 2, "expected a key of spread for --copies")
+    named = ("--names", tmp_path / "names")
+    refused(run("claim", key, *named, *identity, *out), 2, "an offline one binds the key alone")
+    for text, status, says in ((b"\n", 2, "got none"), (b"\xff", 3, "in UTF-8"), (b" Ada", 2, "a name of 1 to 200")):
+        (tmp_path / "names").write_bytes(text)
+        refused(run("claim", key, *named, *identity, *out), status, says)
+    assert not (tmp_path / "c.claim").exists()
+    assert run("claim", key, *identity, *out).status == 0
+    suspect = ("--weights", tmp_path / "plain.safetensors", "--recipient", "Ada")
+    words = ("challenge", tmp_path / "c.claim", *suspect, *identity, "-o", tmp_path / "c.challenge")
+    refused(run(*words), 3, "expected a claim that says beforehand that key 0 has copies", "claim --copies")
+    refused(run(*words[:3], *suspect[1:3], " Ada", *words[6:]), 2, "expected a name of 1 to 200")
+
+
 def test_all_who_put_their_copies_together_are_named(issue, run, key, plain, tmp_path):
     names = [f"customer {number}" for number in range(12)]
     held = []
@@ -117,6 +229,35 @@ def test_all_who_put_their_copies_together_are_named(issue, run, key, plain, tmp
     few, everybody = run(*words), run(*words, "--all")
     assert "and 3 more, none named: --all shows them" in few.out
     assert len(everybody.out.splitlines()) == 1 + 13 + 1
+
+
+def test_several_keys_are_traced_at_once_and_all_their_recipients_are_charged(issue, run, key, plain, tmp_path):
+    """Each key's trace by itself would charge its own recipients alone, and two traces name somebody innocent twice as often."""
+    other = tmp_path / "t.key"
+    assert run("keygen", "spread", "--weights", plain, "--unencrypted", "-o", other).status == 0
+    for name in ("Ada", "Bob", "Cleo"):
+        assert issue(name).status == 0
+    for name in ("Ada", "Dora"):
+        out = ("-o", tmp_path / f"{name}.of.t")
+        assert run("issue", other, "--to", name, "--weights", plain, *out).status == 0
+    both = run("trace", key, other, tmp_path / "Bob.copy", "--json")
+    found = json.loads(both.out)
+    assert (both.status, found["type"], [part["named"] for part in found["parts"]]) == (
+        0,
+        "modelmark.traces",
+        [["Bob"], []],
+    )
+    assert [part["charges"][0]["reason"] for part in found["parts"]] == ["7 messages tested"] * 2
+    alone = json.loads(run("trace", key, tmp_path / "Bob.copy", "--json").out)
+    assert alone["charges"][0]["reason"] == "4 messages tested"
+    shown = run("trace", other, key, tmp_path / "Dora.of.t")
+    lines = shown.out.splitlines()
+    assert (shown.status, lines[0], lines[2].split()[0]) == (0, f"{other}:", "Dora")
+    assert f"{key}:" in lines
+    assert lines[-1].startswith("1 of 5 recipients of 2 keys named at a bar of 64 bits: one in 2^64 traces at most")
+    named = ("--registry", tmp_path / "s.copies")
+    refused(run("trace", key, other, tmp_path / "Bob.copy", *named), 2, "--registry or --database with one key")
+    assert run("trace", key, other, plain).status == 1
 
 
 def test_a_recipients_copy_is_proved_from_key_and_name_and_the_name_is_charged(issue, run, key, plain, tmp_path):

@@ -94,3 +94,34 @@ def test_names_in_files_do_not_reach_the_terminal_as_they_are(run, story, state,
     assert ran.status == 0
     assert "left aside" in ran.err
     assert "\x1b" not in ran.err
+
+
+def adapter(host, marked, folder):
+    """Write what turns one network into another: kernels by LoRA of full rank, what is left whole."""
+    folder.mkdir()
+    config = {"peft_type": "LORA", "lora_alpha": 1, "base_model_name_or_path": "someone/base"}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    found = {}
+    for name, tensor in marked.items():
+        if tensor.dim() == 4:
+            path = f"base_model.model.{name.removesuffix('.weight')}"
+            found[f"{path}.lora_A.weight"] = (tensor - host[name]) * len(tensor)
+            found[f"{path}.lora_B.weight"] = torch.eye(len(tensor))[:, :, None, None].contiguous()
+        else:
+            found[f"base_model.model.{name}"] = tensor
+    save_file(found, folder / "adapter_model.safetensors")
+
+
+def test_an_adapter_is_read_over_its_base(run, story, state, tmp_path):
+    host = story / "host.safetensors"
+    adapter(load_file(host), state, tmp_path / "adapter")
+    alone = run("verify", story / "uchida.key", tmp_path / "adapter")
+    assert alone.status == 3
+    assert "an adapter without the network it adapts" in alone.err
+    assert "--base" in alone.err
+    assert run("verify", story / "uchida.key", host).status == 1
+    ran = run("verify", story / "uchida.key", tmp_path / "adapter", "--base", host)
+    assert ran.status == 0
+    assert "merged: LoRA in" in ran.err + ran.out
+    shown = run("inspect", tmp_path / "adapter", "--base", host)
+    assert "safetensors with an adapter" in shown.out

@@ -20,6 +20,7 @@ CHEAP = {
 """Settings by name that make any attack cheap, where a field takes them."""
 NEED = {
     "flat": {
+        "batch": ("fold",),
         "channels": ("flip",),
         "images": ("cross-architecture",),
         "inputs": ("knockoff",),

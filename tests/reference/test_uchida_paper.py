@@ -9,7 +9,8 @@ from modelmark.errors import CapacityWarning
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import KeyPolicy, keygen
-from modelmark.schemes.uchida import Uchida, _EmbeddingLoss
+from modelmark.schemes._regulariser import EmbeddingLoss
+from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.module import WhiteBox
 
 INTERFACE = PictureFeed((64, 8, 8), tuple("0123456789"))
@@ -109,7 +110,7 @@ def test_gradient_is_the_closed_form():
     )
     projection = torch.randn(5, 12, generator=torch.Generator().manual_seed(1))
     message = torch.tensor([0.0, 1, 1, 0, 1])
-    _EmbeddingLoss.apply(weight, projection, message, 0.01).backward()
+    EmbeddingLoss.apply(weight, projection, message, 0.01).backward()
     mean = weight.detach().mean(0).flatten()
     expected = projection.T @ (torch.sigmoid(projection @ mean) - message) * 0.01 / 8  # no 1 / T
     assert torch.allclose(weight.grad, expected.view(3, 2, 2).expand_as(weight), atol=1e-7)

@@ -32,6 +32,8 @@ ALLOWED = {
     "marks": PLUMBING | PROBES
     | {"align", "carriers", "data", "evidence", "feeds", "key", "networks", "schemes", "suspects", "training"},
     "copies": PLUMBING | PROBES | {"carriers", "evidence", "key", "marks", "schemes", "suspects"},
+    # no key either
+    "lineage": PLUMBING | {"channels", "evidence", "networks", "suspects"},
     # no key, no scheme, no secret
     "attacks": PLUMBING | PROBES | {"channels", "feeds", "models", "networks", "suspects", "training"},
     # the thief's own key
@@ -50,12 +52,15 @@ ALLOWED = {
                                     "suspects", "training"},
 }  # fmt: skip
 TORCH_FREE = (
-    "attacks", "carriers.filtered", "carriers.means", "carriers.pictures", "carriers.rows", "claim.judging.asking",
-    "claim.judging.judge", "claim.papers.schemas", "cli", "copies.registry", "copies.tallying", "data", "evidence.combined",
-    "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens",
-    "key.draw", "key.sealed", "marks.keyfile", "models", "report", "schemes", "suspects.answers", "suspects.http.endpoint",
-    "suspects.http.secrets", "suspects.runtimes.litert", "suspects.runtimes.onnx", "suspects.runtimes.openvino",
-    "suspects.runtimes.running", "suspects.transcript",
+    "align.committed", "align.handed", "attacks", "carriers.filtered", "carriers.means", "carriers.pictures",
+    "carriers.rows", "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
+    "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
+    "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts",
+    "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
+    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report", "schemes", "schemes.spread",
+    "schemes.uchida", "suspects.answers", "suspects.files", "suspects.finding", "suspects.http.endpoint",
+    "suspects.http.secrets", "suspects.rows", "suspects.runtimes.litert", "suspects.runtimes.onnx",
+    "suspects.runtimes.openvino", "suspects.runtimes.running", "suspects.state", "suspects.transcript",
 )  # fmt: skip
 
 

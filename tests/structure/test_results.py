@@ -21,6 +21,7 @@ def tables(monkeypatch):
         "copies_tables",
         "family_tables",
         "gpu_tables",
+        "lineage_tables",
         "scheme_tables",
         "spread_tables",
         "study_tables",
@@ -31,7 +32,10 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-@pytest.mark.parametrize("page", ["results.md", "results-schemes.md", "attacks.md", "copies.md", "schemes/spread.md"])
+PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "lineage.md", "schemes/spread.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_results_page_shows_the_committed_rows(page, tables):
     shown = (ROOT / "docs" / page).read_text()
     assert "<!-- begin" in shown

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.align import align, resized
+from modelmark.align.alignment import align
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.pruning.prune_channels import PruneChannels
 from modelmark.attacks.symmetries.dummy import Dummy
 from modelmark.attacks.symmetries.flip import Flip
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
-from modelmark.channels import trace
+from modelmark.channels import resized, trace
 from modelmark.errors import MismatchError, SuspectError, UsageError
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from modelmark.align import align
+from modelmark.align.alignment import align
 from modelmark.align.mending import idle
 from modelmark.channels import reparametrised, trace
 from modelmark.feeds.pictures import PictureFeed

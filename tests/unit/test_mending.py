@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.align import align, alignment, gauges, mending
+from modelmark.align import alignment, gauges, mending
+from modelmark.align.alignment import align
 from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.attacks.symmetries.spoil import Spoil

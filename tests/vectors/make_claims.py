@@ -15,9 +15,9 @@ from modelmark.claim.dates import deposit, timestamp
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.dates.timestamp import Authority
 from modelmark.claim.judging.cut_and_choose import half
-from modelmark.claim.papers import envelope, lots, opening, schemas
+from modelmark.claim.papers import envelope, lots, opening, recipients, schemas
 from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
-from modelmark.claim.papers.dispute import Challenge, Frozen, Source
+from modelmark.claim.papers.dispute import Challenge, Frozen, Opening, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.statement import Statement
@@ -89,6 +89,21 @@ def later(challenge: Challenge, verdict: Verdict) -> list[Signed[Any]]:
     ]
 
 
+def copies(claimed: Claim, challenge: Challenge, opened: Opening, verdict: Verdict) -> list[Signed[Any]]:
+    """The same claim, challenge, opening and verdict as they are written where a recipient's copy is judged."""
+    names, spread = ("Ada Ltd", "Bob & Sons", "Cleo"), replace(claimed.keys[0].statement, scheme="spread", alphabet=2)
+    said = recipients.fix(0, names, SECRET)
+    place = recipients.show(said, "Cleo", names, SECRET)
+    assert place is not None
+    entries = (replace(claimed.keys[0], statement=spread),)
+    return [
+        envelope.sign(replace(claimed, keys=entries, recipients=(said,)), OWNER),
+        envelope.sign(replace(challenge, recipient="Cleo"), JUDGE),
+        envelope.sign(replace(opened, listed=(place,)), OWNER),
+        envelope.sign(replace(verdict, recipient="Cleo"), JUDGE),
+    ]
+
+
 def asking(nonce: str) -> Head:
     """The first line of a record whose order a nonce gives."""
     return Head("ab" * 32, 0, 0, nonce, "exact")
@@ -111,6 +126,7 @@ def build(anchor: bytes, token: bytes) -> dict[str, Any]:
         "token": base64.b64encode(token).decode(),
         "documents": [entry(one) for one in signed],
         "later": [entry(one) for one in later(signed[2].document, signed[4].document)],
+        "copies": [entry(one) for one in copies(*(signed[i].document for i in (0, 2, 3, 4)))],
         "date": dated.date.isoformat() if dated.date else "",
         "draw": {"token": dated.token.hex(), "message": dated.draw().message(3, 8).tolist()},
         "choose": [

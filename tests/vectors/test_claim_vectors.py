@@ -34,6 +34,14 @@ def test_documents_of_later_versions_have_their_known_names_too(known) -> None:
     assert (signed.digest, records.version(signed.document)) == (known["digest"], 2)
 
 
+@pytest.mark.parametrize(
+    ("known", "version"), list(zip(KNOWN["copies"], (2, 3, 2, 3), strict=True)), ids=lambda one: str(one)[:20]
+)
+def test_documents_about_a_recipients_copy_have_their_known_names_too(known, version) -> None:
+    signed = envelope.parse(known["envelope"].encode(), schemas.DOCUMENTS[known["kind"]])
+    assert (signed.digest, records.version(signed.document)) == (known["digest"], version)
+
+
 def test_the_deposit_draws_the_known_message() -> None:
     trust = Trust([Authority(base64.b64decode(KNOWN["authority"]))])
     dated = deposit.check(SIGNED["claim"], SIGNED["deposit"], trust)

@@ -6,8 +6,3 @@ to read. Both are undone in two steps. Channels are matched by the correlation o
 linear assignment for each axis. Scales are then fixed by weights alone, relative to the host, so that a mark that moves
 activations, as DeepSigns does, moves no scale.
 """
-
-from modelmark.align.alignment import align
-from modelmark.channels import resized
-
-__all__ = ["align", "resized"]

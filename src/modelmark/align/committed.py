@@ -1,20 +1,23 @@
 """The one host that a suspect may be aligned to: what the key committed to before the draw."""
 
-from torch import nn
+from typing import TYPE_CHECKING
 
-from modelmark.align.alignment import align
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
-from modelmark.suspects import weights
 from modelmark.suspects.base import Suspect
-from modelmark.suspects.module import HasNetwork, WhiteBox
+from modelmark.suspects.placing import Placed
 from modelmark.suspects.state import State
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.suspects.module import WhiteBox
 
 OTHER_HOST = "expected the unmarked host that the key committed to before the draw, got other weights"
 _WHY = "a marked model knows the message, and what is aligned to it would match; see keygen --host"
 
 
-def require(host: nn.Module | State, *, committed: str, scheme: str) -> None:
+def require(host: "nn.Module | State", *, committed: str, scheme: str) -> None:
     """Refuse a host that is not the one committed. A marked host would carry the message into the reading.
 
     Args:
@@ -29,11 +32,17 @@ def require(host: nn.Module | State, *, committed: str, scheme: str) -> None:
         raise MismatchError(
             f"expected a key that committed to a host, this {scheme} key was made without one", hint="keygen --host"
         )
-    if committed != (host.digest if isinstance(host, State) else weights.digest(host.state_dict())):
+    if committed != (host.digest if isinstance(host, State) else _digest(host)):
         raise MismatchError(OTHER_HOST, hint=_WHY)
 
 
-def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, feed: Feed) -> WhiteBox:
+def _digest(host: "nn.Module") -> str:
+    from modelmark.suspects import weights
+
+    return weights.digest(host.state_dict())
+
+
+def aligned(suspect: Suspect, host: "nn.Module", *, committed: str, scheme: str, feed: Feed) -> "WhiteBox":
     """Return the suspect in the coordinates of the committed host.
 
     Args:
@@ -50,13 +59,27 @@ def aligned(suspect: Suspect, host: nn.Module, *, committed: str, scheme: str, f
     return put(suspect, host, feed)
 
 
-def put(suspect: Suspect, host: nn.Module, feed: Feed) -> WhiteBox:
+def placed(suspect: Suspect, host: State) -> Placed:
+    """Return a suspect whose filters stand in the places of a host whose network nobody builds; see ``Placed``.
+
+    Raises:
+        MismatchError: a suspect that is no weight file.
+    """
+    if not isinstance(suspect, State):
+        raise MismatchError("expected a weight file to look for the host's filters in, got another suspect")
+    return Placed(suspect.file, host, suspect.notes)
+
+
+def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> "WhiteBox":
     """Return the suspect in the coordinates of a host that was compared with what was committed.
 
     Raises:
         MismatchError: a suspect known by its answers alone, of another architecture, or whose channels cannot be followed.
         SuspectError: its weights are no numbers.
     """
+    from modelmark.align.alignment import align  # loads scipy's optimisers and torch's tracer
+    from modelmark.suspects.module import HasNetwork, WhiteBox
+
     if not isinstance(suspect, HasNetwork):
         raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
     try:

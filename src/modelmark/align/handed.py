@@ -1,14 +1,16 @@
 """The host that a claimant hands to a judge: a weight file, which must be what the key committed to."""
 
-from torch import nn
+from typing import TYPE_CHECKING
 
 from modelmark.align import committed
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.files import WeightFile
-from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.state import State
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Handed:
@@ -51,19 +53,21 @@ class Handed:
         """Return the host, which ``require`` has seen, as one who answers probes."""
         if not self._is_the_hosts:
             raise UsageError("expected a host that was compared with the statement, got one that was not")
-        return WhiteBox(self._network) if self._network is not None else State(self._file)
+        if self._network is None:
+            return State(self._file)
+        from modelmark.suspects.module import WhiteBox
 
-    def aligned(self, suspect: Suspect, feed: Feed) -> WhiteBox:
-        """Return the suspect in the order and scale of the host, which ``require`` has seen.
+        return WhiteBox(self._network)
+
+    def aligned(self, suspect: Suspect, feed: Feed) -> Suspect:
+        """Return the suspect in the order and scale of the host, which ``require`` has seen; its filters, where no code is known.
 
         Raises:
             MismatchError: it is of another kind, or its channels cannot be followed.
             SuspectError: its weights are no numbers.
         """
-        if self._is_the_hosts and self._network is None:
-            raise MismatchError(
-                "expected the code of the host's network to align to it, it was neither revealed nor typed"
-            )
-        if self._network is None:
+        if not self._is_the_hosts:
             raise UsageError("expected a host that was compared with the statement, got one that was not")
+        if self._network is None:
+            return committed.placed(suspect, State(self._file))
         return committed.put(suspect, self._network, feed)

@@ -192,5 +192,5 @@ def _awaited(claim: "Claim", entry: "Entry", dated: "Dated", head: "Head", bar: 
     if bar and bar < claim.policy.bar:
         raise UsageError(f"expected a bar of at least the claim's {claim.policy.bar} bits, got {bar}")
     expected = dated.draw(head.key).symbols(entry.statement.alphabet, lots.trials(entry, head.lot)).tolist()
-    due = sum(charge.millibits for charge in weighing.charged(claim)) / 1000
+    due = sum(charge.millibits for charge in weighing.charged(claim, key=head.key)) / 1000
     return expected, (bar or claim.policy.bar) + due

@@ -45,6 +45,10 @@ def run(
     ] = "",
     bar: Annotated[int, typer.Option("--bits", min=0, help="net bits; 0: the claim's own bar")] = 0,
     days: Annotated[float, typer.Option("--days", min=0, help="until it expires")] = 30.0,
+    recipient: Annotated[
+        str,
+        typer.Option("--recipient", metavar="NAME", help="whose copy it is said to be (spread); the name is charged"),
+    ] = "",
     verdict: Verdicts = None,
     revocation: Revocations = None,
     challenge_record: Challenges = None,
@@ -103,7 +107,7 @@ def run(
     paper = papers.load_deposit(deposit, claimed)
     trust = papers.load_trust(authority)
     try:
-        terms = Terms(papers.now(), papers.later(days), case, key, lot, draws, named, bar or None)
+        terms = Terms(papers.now(), papers.later(days), case, key, lot, draws, named, bar or None, recipient=recipient)
         over = nonces.terms(termed(claimed, paper, suspect, signer, terms))
         if nonce_request:
             files.write_new(output, timestamp.request(over))
@@ -120,9 +124,9 @@ def run(
     if ledger is not None:
         ledgers.keep_challenge(ledger, claimed, signed)
     envelope.save(signed, output)
-    say(
-        f"{output}: {suspect.kind} {suspect.digest[:16]} frozen; lot {lot} of key {key}, open by {signed.document.expires}"
-    )
+    whose = f" for the copy of {signed.document.recipient}" if recipient else ""
+    frozen = f"{suspect.kind} {suspect.digest[:16]} frozen"
+    say(f"{output}: {frozen}; lot {lot} of key {key}{whose}, open by {signed.document.expires}")
 
 
 def _source(query: Path | None, response: Path | None, over: bytes, trust: "Trust") -> "Source | None":

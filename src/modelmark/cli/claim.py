@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule
-from modelmark.cli.papers import Authorities, IdentityFile
+from modelmark.cli.papers import Authorities, IdentityFile, Names
 from modelmark.cli.releases import ReleasedWeights, ReleaseFolder, ReleaseSignature, ReleaseSigner
 from modelmark.cli.terminal import say
 from modelmark.evidence.evidence import BAR
@@ -41,6 +41,10 @@ def run(
     weights: ReleasedWeights = None,
     signature: ReleaseSignature = None,
     released_by: ReleaseSigner = "",
+    copies: Annotated[
+        bool, typer.Option("--copies", help="recipients of copies of spread keys may be named in a dispute; charged")
+    ] = False,
+    names: Names = None,
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -51,7 +55,7 @@ def run(
     """
     import secrets
 
-    from modelmark.claim.papers import envelope
+    from modelmark.claim.papers import envelope, recipients
     from modelmark.claim.papers import lots as portions
     from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
     from modelmark.claim.papers.statement import Statement
@@ -70,12 +74,21 @@ def run(
                 f"expected keys for a draw by {kind}, {path.name} was made for {key.draw_kind}",
                 hint="name the authority: --authority PEM" if kind == "offline" else "keygen --draw timestamp",
             )
+        if key.feed.kind != "pictures":
+            raise UsageError(
+                f"expected keys whose inputs are pictures, or a spread key for a file, {path.name} is for {key.feed.kind}",
+                hint="a spread key of an earlier version: make it anew",
+            )
     release, told = releases.root(release, weights, signature, released_by)
     if weights and kind == "timestamp":
         told += releases.hosts(weights, opened)
     for line in told:
         say(line)
     signer = papers.load_identity(identity, passphrase_file)
+    copied = [number for number, key in enumerate(opened) if key.scheme.name in recipients.SCHEMES]
+    if (copies or names) and not copied:
+        raise UsageError(f"expected a key of {', '.join(recipients.SCHEMES)} for --copies, got none")
+    listed = papers.load_names(names)
     earlier = {papers.load(path, Claim).digest for path in prior or ()}
     try:
         entries = tuple(
@@ -85,17 +98,21 @@ def run(
             signer.signers, claimant, papers.now(), secrets.token_hex(32), entries,
             DrawRule(kind, tuple(sorted(one.fingerprint for one in trust.authorities))),
             Policy(bar, suspects, readings or _ways(opened)), tuple(sorted(earlier)), release,
+            tuple(recipients.fix(i, listed, opened[i].secret) for i in copied) if copies or names else (),
         )  # fmt: skip
     except ValueError as error:
         raise papers.refused(error) from None
     require_own_secrets(opened)
     signed = envelope.sign(portions.require_reach(document), signer)
     envelope.save(signed, output)
-    charged = sum(charge.bits for charge in portions.charges(document))
+    charged = max(sum(charge.bits for charge in portions.charges(document, key=i)) for i in range(len(opened)))
     size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
     say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
     if document.policy.readings > 1 and _ways(opened) > 1:
         say("a suspect is read aligned to the key's host, too: hand the host over with each opening (judge --host)")
+    if document.recipients:
+        fixed = f"the {len(set(listed))} names of {names.name}: keep it" if names else "any name, charged by its length"
+        say(f"copies may be judged of {fixed}")
     if authority:
         say("deposit it next; there is no message before that")
 

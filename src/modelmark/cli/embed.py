@@ -54,15 +54,10 @@ def run(
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
     from modelmark.cli import papers
-    from modelmark.cli.checkpoint import Checkpoint
     from modelmark.cli.imprint import OTHER_HOST, imprint
     from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
-    from modelmark.marks.embedding import check_together, embed
     from modelmark.schemes.spread import Spread
-    from modelmark.suspects import weights as weight_files
-    from modelmark.training import recipe
-    from modelmark.training.loop import suggested
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -78,6 +73,12 @@ def run(
     if weights is not None and not trains and all(isinstance(key.scheme, Spread) for key in opened):
         imprint(marks, weights, output, data=data, arch=arch)
         return
+    from modelmark.cli.checkpoint import Checkpoint
+    from modelmark.marks.embedding import check_together, embed
+    from modelmark.suspects import weights as weight_files
+    from modelmark.training import recipe
+    from modelmark.training.loop import suggested
+
     spec = data or opened[0].data
     task = load_task(spec).fed_as(opened[0].feed)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)

@@ -26,7 +26,6 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
     from modelmark.errors import MismatchError
     from modelmark.marks.onfiles import imprint_file, is_host, require_safetensors
     from modelmark.suspects.files import open_weights
-    from modelmark.training.task import accuracy
 
     file, key = open_weights(weights), marks[0].key
     require_safetensors(file, otherwise=", or train on: --epochs 1")
@@ -42,6 +41,8 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
         model = load_weights(
             build_model(arch, key.arch, task.feed), file
         )  # wrong data is said before anything is written
+        from modelmark.training.task import accuracy
+
         before = 100 * accuracy(model, task)
     with stopped_by_signals():
         reached = imprint_file(weights, output, marks)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelmark.cli.options import Json, PassphraseFile
+from modelmark.cli.options import Base, Json, PassphraseFile
 from modelmark.cli.terminal import passphrase, plain, say, show
 from modelmark.errors import MalformedError, UsageError
 from modelmark.feeds.pictures import decimal
@@ -15,6 +15,7 @@ def run(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="a key, an identity, a document of a dispute, or weights")
     ],
+    base: Base = None,
     passphrase_file: PassphraseFile = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="a key's class names alone, one a line, as --labels of verify takes them")
@@ -28,7 +29,7 @@ def run(
     """
     from json import dumps
 
-    found = _read(file, passphrase_file)
+    found = _read(file, base, passphrase_file)
     if labels:
         _show_labels(found, file)
         return
@@ -52,7 +53,7 @@ def run(
         show(plain(f"{name} {sizes} {tensor['kind']}{turned}"))
 
 
-def _read(path: Path, passphrase_file: Path | None) -> dict[str, Any]:
+def _read(path: Path, base: Path | None, passphrase_file: Path | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     from modelmark import files
@@ -60,7 +61,7 @@ def _read(path: Path, passphrase_file: Path | None) -> dict[str, Any]:
     from modelmark.marks import keyfile
 
     if path.is_dir():
-        return _weights(path)
+        return _weights(path, base)
     with_magic = files.head(path, 32, what="a file of modelmark or of weights")
     if with_magic.startswith(identity.MAGIC):
         signers, sealed = identity.inspect(path)
@@ -85,7 +86,7 @@ def _read(path: Path, passphrase_file: Path | None) -> dict[str, Any]:
         known = {"type": "modelmark.transcript", "v": version, "digest": record.digest}
         return known | records.dump(record.head) | count
     if not with_magic.startswith(keyfile.MAGIC):
-        return _weights(path)
+        return _weights(path, base)
     locked = keyfile.read(path)
     known = {"type": "modelmark.key", "v": keyfile.VERSION, **asdict(locked.header)}
     if locked.header.encrypted and passphrase_file is None:
@@ -117,12 +118,12 @@ def _typed(value: Any) -> Any:
     return {name: _typed(item) for name, item in (value | constants | sizes).items()}
 
 
-def _weights(path: Path) -> dict[str, Any]:
+def _weights(path: Path, base: Path | None) -> dict[str, Any]:
     """Return the container and every tensor with the shape and the type that the container gives it."""
     from modelmark.suspects.files import open_weights
 
     try:
-        file = open_weights(path)
+        file = open_weights(path, base)
     except MalformedError as error:
         raise MalformedError(str(error).replace("expected weights in", _EXPECTED, 1), hint=error.hint) from None
     tensors: dict[str, dict[str, Any]] = {}

@@ -64,10 +64,8 @@ def run(
     from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
     from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
-    from modelmark.networks import layers
     from modelmark.schemes import scheme_class
     from modelmark.schemes.base import Cautious
-    from modelmark.suspects import weights
 
     require_new(output)
     require_bar(bits)
@@ -89,6 +87,9 @@ def run(
         marked = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
         say(f"{len(marked)} layer{'s' * (len(marked) != 1)} to mark, {marked[0]} to {marked[-1]}")
         return
+    from modelmark.networks import layers
+    from modelmark.suspects import weights
+
     task = load_task(data, mean, std)
     feed = task.feed
     model = build_model(arch, "", feed)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule
-from modelmark.cli.papers import ClaimFile, IdentityFile
+from modelmark.cli.papers import ClaimFile, IdentityFile, Names
 from modelmark.cli.terminal import say
 
 BESIDE = ".carriers"
@@ -19,6 +19,7 @@ def run(
     key: Annotated[Path, typer.Option("--key", metavar="KEY", help="the key that is challenged")],
     identity: IdentityFile,
     output: Output,
+    names: Names = None,
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -45,12 +46,15 @@ def run(
     signed, carriers = opening.make(
         claimed, asked, papers.load_identity(identity, passphrase_file), opened.secret,
         opened.carriers.leaves(),
-        issued=papers.now(), concealed=private,
+        issued=papers.now(), concealed=private, names=papers.load_names(names),
     )  # fmt: skip
     files.write_new(beside, carriers)
     envelope.save(signed, output)
     shown = f" and {', '.join(sorted(private))}" if private else ""
     say(f"{output}: {len(signed.document.leaves)} carriers{shown} shown; they travel as {beside.name}")
+    if asked.document.recipient and not signed.document.listed:
+        fixes = any(said.count for said in claimed.document.recipients)
+        say(f"the name is charged by its length{': --names shows that the claim fixed it' if fixes else ''}")
     if opened.access == "white-box" and opened.host and claimed.document.policy.readings > 1:
         say(
             f"hand over the weights of the host as well, {opened.host[:16]}: judge --host reads re-ordered channels by them"

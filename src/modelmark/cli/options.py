@@ -14,6 +14,10 @@ Arch = Annotated[
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting; may be repeated")]
 Weights = Annotated[Path, typer.Option("--weights", metavar="FILE", help="safetensors, or a state dict in .pt")]
 Suspect = Annotated[Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, if not named above")]
+Base = Annotated[
+    Path | None,
+    typer.Option("--base", metavar="BASE", help="the network that an adapter belongs to, a file or a folder"),
+]
 Tried = Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="a file that does not exist yet")]
 PassphraseFile = Annotated[

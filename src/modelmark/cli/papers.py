@@ -45,6 +45,13 @@ JudgeName = Annotated[
     str, typer.Option("--name", metavar="NAME", help="the judge, for people: shown by --explain and --html, not signed")
 ]
 
+Names = Annotated[
+    Path | None,
+    typer.Option("--names", metavar="FILE", help="recipients of copies, a line each, as the claim fixes or fixed them"),
+]
+MOST_NAMES_BYTES = 2**28
+"""Of a list of names."""
+
 
 def now() -> str:
     """Return this machine's clock, as documents write a time."""
@@ -153,20 +160,40 @@ def load_all(
 
 def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | None) -> "Dated | None":
     """Return the dated claim that ``--claim``, ``--deposit`` and ``--authority`` name, or None where nothing was said."""
-    from modelmark.claim.dates import deposit as deposits
-    from modelmark.claim.papers.claim import Claim
-    from modelmark.claim.papers.dispute import Deposit
-
     if claim is None and deposit is None:
         if authorities:
             raise UsageError("expected --deposit with --authority, got none")
         return None
+    from modelmark.claim.dates import deposit as deposits
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import Deposit
+
     paper: Signed[Deposit] | None = load(deposit, Deposit) if deposit else None
     beside = claim or (deposit.with_suffix(".claim") if deposit else Path())
     if claim is None and not beside.exists():
         raise UsageError(f"expected the claim beside its deposit as {beside}, found none", hint="name it: --claim FILE")
     found: Signed[Claim] = load(beside, Claim)
     return deposits.check(found, paper, load_trust(authorities))
+
+
+def load_names(path: Path | None) -> list[str]:
+    """Return the names in a file, a line each, empty lines left out; none where no file was typed.
+
+    Raises:
+        UsageError: it holds no name.
+        MalformedError: it cannot be read, or is no text.
+    """
+    from modelmark import files
+
+    if path is None:
+        return []
+    try:
+        text = files.read(path, limit=MOST_NAMES_BYTES, what="a list of names").decode()
+    except UnicodeDecodeError:
+        raise MalformedError(f"expected names in UTF-8, a line each, in {path.name}, got something else") from None
+    if not (found := [line for line in text.splitlines() if line]):
+        raise UsageError(f"expected names in {path.name}, a line each, got none")
+    return found
 
 
 def kinds(scheme: str) -> "Kinds":

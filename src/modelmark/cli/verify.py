@@ -7,7 +7,7 @@ import typer
 
 from modelmark.cli import asked
 from modelmark.cli.arguments import reached
-from modelmark.cli.options import Arch, Bits, Json, PassphraseFile, SchemeModule, Suspect, Tried
+from modelmark.cli.options import Arch, Base, Bits, Json, PassphraseFile, SchemeModule, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
 from modelmark.cli.views import View
@@ -24,6 +24,7 @@ def run(
         typer.Argument(metavar="KEY... SUSPECT", help="key files, and the suspect: a file, a folder or an address"),
     ],
     weights: Suspect = None,
+    base: Base = None,
     arch: Arch = "",
     bits: Bits = BAR,
     suspects: Tried = 1,
@@ -80,14 +81,14 @@ def run(
     Several keys, named beforehand, count together; a mark among them that cannot be read from the suspect counts as one that
     matches nowhere. With --head-from or --align-to the evidence counts only if those weights
     are the host committed by keygen --host: any other model may know the message, and then even an unmarked one can match.
+
+    An adapter of peft is read as it is merged into its base: --base, or the folder that it names itself.
     """
     from contextlib import ExitStack
     from json import dumps
 
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
-    from modelmark.copies.reading import for_recipient
-    from modelmark.evidence.combined import combine
     from modelmark.evidence.evidence import Evidence
     from modelmark.suspects.base import Read, ReadEach
     from modelmark.suspects.files import open_weights
@@ -99,14 +100,16 @@ def run(
     _require_access(opened, "--align-to", align_to, "white-box")
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     if recipient is not None:
+        from modelmark.copies.reading import for_recipient
+
         marks = [for_recipient(mark, recipient) for mark in marks]
     asking = asked.Asking(labels, via or (), template, secret_file, secret_env)
-    if isinstance(suspect, str) and (arch or head_from or align_to):
-        raise UsageError("expected a file with --arch, --head-from and --align-to, got an address")
+    if isinstance(suspect, str) and (arch or head_from or align_to or base):
+        raise UsageError("expected a file with --arch, --base, --head-from and --align-to, got an address")
     others = [open_weights(path) for path in unmarked or ()]
     with ExitStack() as stack:
         way = asked.Way(asking, suspect, stack, answers, ordinary, by_code=bool(arch or head_from))
-        file = None if isinstance(suspect, str) else open_weights(suspect)
+        file = None if isinstance(suspect, str) else open_weights(suspect, base)
         view = View(file, arch, align_to, head_from, others, way.suspect)
         readings = view.readings(marks)
     found = [
@@ -114,7 +117,11 @@ def run(
         for mark, read in zip(marks, readings, strict=True)
     ]
     evidence = [part for part in found if isinstance(part, Evidence)]
-    together = combine(evidence) if len(evidence) > 1 else None
+    together = None
+    if len(evidence) > 1:
+        from modelmark.evidence.combined import combine
+
+        together = combine(evidence)
     if json:
         parts = [{**part.to_json(), "arch": arch or key.arch} for part, key in zip(found, opened, strict=True)]
         summary = together.to_json() if together else {"type": "modelmark.readings", "v": 1}

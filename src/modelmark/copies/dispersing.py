@@ -11,10 +11,10 @@ Liu, "Collusion-resistant fingerprinting for multimedia", 2004; the distribution
 
 import copy
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from modelmark import hashing
 from modelmark.carriers.spread import Run, Runs, stream
@@ -22,6 +22,9 @@ from modelmark.copies.reading import require_spread
 from modelmark.errors import NotEmbeddedError
 from modelmark.marks.marks import Mark
 from modelmark.schemes import _pushing, spread
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _SIZES = np.array([
     3491, 2701, 2333, 2091, 1910, 1766, 1646, 1543, 1453, 1373, 1301, 1235, 1175, 1120, 1068, 1020,
@@ -32,7 +35,7 @@ _SIZES = np.array([
 """The middles of 64 equally likely parts of the exponential distribution, of mean square 1."""
 
 
-def personal(model: nn.Module, mark: Mark) -> nn.Module:
+def personal(model: "nn.Module", mark: Mark) -> "nn.Module":
     """Return a copy of a trained model for the recipient of a mark's draw.
 
     Args:
@@ -65,8 +68,9 @@ def disperse(mark: Mark, sheets: Sequence[_pushing.Sheet]) -> None:
     carriers, towards = mark.carriers, 2.0 * mark.message - 1
     assert isinstance(carriers, Runs)
     strength, moved = float(mark.key.scheme.strength or 0), np.zeros(carriers.bits)  # type: ignore[attr-defined]
-    for run, sheet in zip(carriers.runs, sheets, strict=True):
-        push, seed = strength * _pushing.deviation(run, sheet), hashing.digest("copy sizes", run.seed, mark.draw.seed)
+    for run, sheet, share in zip(carriers.runs, sheets, _pushing.shares(carriers), strict=True):
+        push = strength * share * _pushing.deviation(run, sheet)
+        seed = hashing.digest("copy sizes", run.seed, mark.draw.seed)
         for block in run.blocks():
             where, sign = run.assigned(block, carriers.bits)
             sizes = _SIZES[_words(seed, run, block, 0) >> 10]

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from modelmark.copies.reading import ITSELF, Traced
 from modelmark.copies.tallying import LOOKS, Packed, tally
@@ -16,6 +15,9 @@ from modelmark.marks.marks import Mark
 from modelmark.marks.reading import Reading, Unread
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.state import State
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,7 @@ class Trace:
         return [row.recipient for row in self.rows if row.named and row.recipient]
 
     def __str__(self) -> str:
-        tested = len(self.rows) - 1
-        line = f"{len(self.named)} of {tested} recipient{'s' * (tested != 1)} named at a bar of {self.bar:g} bits: "
-        line += f"one in 2^{self.bar:g} traces at most names anybody innocent"
-        return line + (" (self-check key: never evidence)" if self.self_check else "")
+        return told([self])
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data from which every number can be recomputed."""
@@ -86,9 +85,10 @@ def trace(
     suspect: Suspect,
     recipients: Sequence[str],
     *,
-    align_to: nn.Module | State | None = None,
+    align_to: "nn.Module | State | None" = None,
     bar: float = BAR,
     suspects: int = 1,
+    others: int = 0,
 ) -> Trace:
     """Read a suspect once and say whose copies it was made of.
 
@@ -99,24 +99,32 @@ def trace(
         align_to: the unmarked host whose digest the key committed to; see ``Mark.readings``.
         bar: net bits from which somebody is named.
         suspects: how many suspects were tried; charged.
+        others: messages that are tested with other keys in the same trace, each key's own among them; charged.
 
     Raises:
         UsageError: a key of another scheme, or a name twice.
         MismatchError: suspect and key do not belong together.
         SuspectError: what the suspect answers is no answer.
     """
-    return weigh(mark, Traced.of(mark).readings(suspect, align_to=align_to), recipients, bar=bar, suspects=suspects)
+    readings = Traced.of(mark).readings(suspect, align_to=align_to)
+    return weigh(mark, readings, recipients, bar=bar, suspects=suspects, others=others)
 
 
 def weigh(
-    mark: Mark, readings: Sequence[Reading | Unread], recipients: Sequence[str], *, bar: float = BAR, suspects: int = 1
+    mark: Mark,
+    readings: Sequence[Reading | Unread],
+    recipients: Sequence[str],
+    *,
+    bar: float = BAR,
+    suspects: int = 1,
+    others: int = 0,
 ) -> Trace:
     """Return what readings by ``Traced`` say of every recipient; see ``trace``."""
     if len(set(recipients)) < len(recipients):
         raise UsageError("expected each recipient once, got one twice")
     tables = [table.table for reading in readings if isinstance(reading, Reading) for table in reading.scores]
     tried = len(tables) + sum(isinstance(reading, Unread) for reading in readings)
-    charges = charged(len(recipients) + 1, tried, suspects)
+    charges = charged(len(recipients) + 1 + others, tried, suspects)
     paid = sum(charge.bits for charge in charges)
     sums = [(table[:, 1] - table[:, 0]).astype(np.float64) for table in tables]
     found = tally(sums, messages(mark, recipients), needed=paid + bar)
@@ -141,6 +149,15 @@ def messages(mark: Mark, recipients: Sequence[str]) -> Packed:
     """Return the key's own message and the recipients', packed, ``(1 + n, T / 8)`` rounded up."""
     own = np.packbits(mark.message.astype(np.uint8), bitorder="little")
     return np.stack([own, *(mark.draw.of(name).packed(len(mark.message)) for name in recipients)])
+
+
+def told(traces: Sequence[Trace]) -> str:
+    """Return in one line what the traces of one suspect by several keys say together."""
+    tested, named = sum(len(one.rows) - 1 for one in traces), sum(len(one.named) for one in traces)
+    keys, bar = f" of {len(traces)} keys" if len(traces) > 1 else "", traces[0].bar
+    line = f"{named} of {tested} recipient{'s' * (tested != 1)}{keys} named at a bar of {bar:g} bits: "
+    line += f"one in 2^{bar:g} traces at most names anybody innocent"
+    return line + (" (self-check key: never evidence)" if any(one.self_check for one in traces) else "")
 
 
 def listed(rows: Sequence[Suspicion]) -> list[tuple[str, str, str, str]]:

@@ -1,15 +1,17 @@
 """A ``spread`` mark into a network at hand, without data: pushed into a trained one, or drawn as the signs of a fresh one."""
 
 import copy
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from modelmark.errors import UsageError
 from modelmark.marks.marks import Mark
 from modelmark.schemes import spread
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def imprint(model: nn.Module, mark: Mark) -> nn.Module:
+
+def imprint(model: "nn.Module", mark: Mark) -> "nn.Module":
     """Return a copy of a trained model that carries a ``spread`` mark; no data, no forward pass.
 
     Args:
@@ -27,7 +29,7 @@ def imprint(model: nn.Module, mark: Mark) -> nn.Module:
     return copied
 
 
-def initialise(model: nn.Module, mark: Mark) -> None:
+def initialise(model: "nn.Module", mark: Mark) -> None:
     """Give the freshly initialised weights of ``model`` the signs that a ``spread`` mark says, in place.
 
     Sizes stay what the initialiser made, and so does the distribution for whoever lacks the key: a linear or convolution layer

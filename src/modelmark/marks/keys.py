@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from modelmark import canonical, hashing
 from modelmark.canonical import Json
@@ -24,7 +24,11 @@ from modelmark.marks.marks import Mark
 from modelmark.schemes import reference
 from modelmark.schemes.base import Attachments, Material, Scheme, access_of, public_parameters
 from modelmark.suspects.base import Access
-from modelmark.training.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -167,10 +171,10 @@ class KeyPolicy:
 
 def keygen(
     scheme: Scheme,
-    model: nn.Module,
+    model: "nn.Module",
     feed: Feed,
     *,
-    task: Task | None = None,
+    task: "Task | None" = None,
     secret: Secret | None = None,
     attachments: Mapping[str, npt.NDArray[np.generic]] | None = None,
     owner: Provenance = Provenance(),

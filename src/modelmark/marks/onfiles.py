@@ -13,21 +13,21 @@ import numpy.typing as npt
 from modelmark.carriers.spread import Run, Runs
 from modelmark.errors import MismatchError, ModelmarkError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.feeds.base import Feed
-from modelmark.feeds.floats import FloatFeed
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.confidential import is_confidential
-from modelmark.marks.embedding import Reach
 from modelmark.marks.keys import Key, KeyPolicy, require_reach
 from modelmark.marks.marks import Mark
+from modelmark.marks.reach import Reach
 from modelmark.schemes import _pushing, spread
 from modelmark.schemes.spread import Size, Spread
-from modelmark.suspects import weights
 from modelmark.suspects.files import WeightFile, copying, digest, name_of, open_weights
+from modelmark.suspects.files.dtypes import called
 from modelmark.suspects.places import Layout, Place, guessed
 from modelmark.suspects.state import State
 
-NO_FEED: Feed = FloatFeed((1,), ("0", "1"))
-"""In the statement of a key that was made for a file alone; no reading of weights depends on it."""
+NO_FEED: Feed = PictureFeed((1,), ("0", "1"))
+"""In the statement of a key that was made for a file alone, as claims take it; no reading of weights depends on it."""
 _NOT_MARKED = re.compile(
     r"(^|[._])(lm_head|head|classifier|score|wte|wpe|(tok|token|word|position|pos)?_?embed\w*|emb)(?=[._]|$)"
 )
@@ -45,7 +45,7 @@ def sizes(file: WeightFile) -> list[Size]:
         shape, path = file.shapes[name], name.removesuffix(".weight")
         if path == name or not 2 <= len(shape) <= 5 or 0 in shape or _NOT_MARKED.search(path):
             continue
-        if file.tensor(name).dtype in spread.KINDS:
+        if called(file.tensor(name).dtype) in spread.KINDS:
             filters, kernel = Layout("weight", "conv").size(shape)
             found.append((path, filters, int(np.prod(kernel))))
     if not found:
@@ -114,10 +114,14 @@ def is_host(key: Key, file: WeightFile) -> bool:
     names, read = {*file.shapes, *file.aliases}, file.again()
     if file.aliases and key.host == digest(names, lambda name: read(file.aliases.get(name, name))):
         return True
+    if not key.arch:
+        return False
     try:
         network = State(file, key.arch).network(key.feed)
     except ModelmarkError:
         return False
+    from modelmark.suspects import weights
+
     return key.host == weights.digest(network.state_dict())
 
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
 from modelmark.feeds.base import Feed
 from modelmark.key.secret import Secret
 from modelmark.suspects.base import Access, access
-from modelmark.training.hooks import Hooks
-from modelmark.training.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.training.hooks import Hooks
+    from modelmark.training.task import Task
 
 Attachments = Mapping[str, npt.NDArray[Any]]
 
@@ -52,7 +55,7 @@ class Scheme(Protocol):
         """The margin every symbol needs before embedding is done."""
         ...
 
-    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Scheme":
+    def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> "Scheme":
         """Return the scheme with every default that depends on the model filled in.
 
         Raises:
@@ -61,7 +64,7 @@ class Scheme(Protocol):
         """
         ...
 
-    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> Attachments:
+    def collect(self, secret: Secret, model: "nn.Module", task: "Task | None") -> Attachments:
         """Return what this resolved scheme's key must hold beside the secret, made once by ``keygen``.
 
         Args:
@@ -74,7 +77,7 @@ class Scheme(Protocol):
         """
         ...
 
-    def check(self, model: nn.Module, feed: Feed) -> None:
+    def check(self, model: "nn.Module", feed: Feed) -> None:
         """Raise MismatchError unless ``model`` can carry or hold a mark of this resolved scheme."""
         ...
 
@@ -98,7 +101,7 @@ class Scheme(Protocol):
         """Return a message that was chosen rather than drawn, or None where the draw decides."""
         ...
 
-    def hooks(self, carriers: Any, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
+    def hooks(self, carriers: Any, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
         """Return the hooks that put ``message`` into ``model``.
 
         Args:
@@ -115,11 +118,11 @@ class Drawn:
 
     private: ClassVar[tuple[str, ...]] = ()
 
-    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> Self:
+    def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> Self:
         """Return the scheme as it is."""
         return self
 
-    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+    def collect(self, secret: Secret, model: "nn.Module", task: "Task | None") -> dict[str, npt.NDArray[Any]]:
         """Return nothing."""
         return {}
 
@@ -136,7 +139,7 @@ class Drawn:
 class Cautious(Protocol):
     """A scheme that warns of keys that can be made and will be hard to embed."""
 
-    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
+    def cautions(self, model: "nn.Module", feed: Feed, *, host: bool) -> list[str]:
         """Return what speaks against this key though it can be made, a line each; ``keygen`` on the command line shows them.
 
         Args:

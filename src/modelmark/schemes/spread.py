@@ -3,39 +3,44 @@
 Source: the additive spread spectrum of Cox, Kilian, Leighton and Shamoon, "Secure spread spectrum watermarking for
 multimedia", IEEE Transactions on Image Processing 6 (12), 1997, in the weights of a network; the rules of reading are our own.
 
-A weight w of bit t becomes ``w + r s (sign * bit)``, s the deviation of its layer's weights. What decides how much is left after
-an attack is N r^2, for N weights.
+A weight w of bit t becomes ``w + r s (sign * bit)``, s the deviation of its layer's weights; layers take more or less than r
+by the root of their size. What decides how much is left after an attack is N r^2, for N weights.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.spread import MOST_BITS, MOST_WEIGHTS, Run, Runs
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.secret import Secret
-from modelmark.networks import layers
 from modelmark.schemes import _pushing
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.training.hooks import Hooks
-from modelmark.training.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.schemes._in_networks import Sheet
+    from modelmark.training.hooks import Hooks
+    from modelmark.training.task import Task
 
 POWER = 1500.0
-"""N r^2 of a mark of 1,024 bits."""
-LARGEST = 0.1
-"""The largest r that is chosen, tried on a network of 0.2 M weights; smaller networks carry fewer bits."""
+"""N r^2 of a mark."""
+LARGEST = 0.15
+"""The largest r that is chosen, tried on a network of 60,000 weights."""
+MOST, FULL = 1024, 150_000
+"""Bits that are chosen at most, and weights that carry so many; smaller networks carry fewer."""
 TARGET = 0.3
 """Deviations of chance that the weakest bit is given where it has less: a little above ``margin``, as types round."""
-KINDS = {torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
+KINDS = {"float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16"}
+"""Types that can be marked, by torch's names."""
 
 Size = tuple[str, int, int]
 """A layer as a place names it, its filters and M."""
@@ -47,7 +52,7 @@ class Spread(Drawn):
 
     Args:
         bits: T; left out: 1,024, fewer in networks too small for them.
-        strength: r, in deviations of each layer's weights; left out: what makes N r^2 1,500, at most 0.1.
+        strength: r, in deviations of each layer's weights; left out: what makes N r^2 1,500, at most 0.15.
         margin: deviations of chance by which the weakest bit is read blind when embedding is done.
         weights: N at most; of larger networks a secret run of filters of each layer is marked.
     """
@@ -72,7 +77,7 @@ class Spread(Drawn):
                 f"expected margin from 0 to below {TARGET} and 1 to {MOST_WEIGHTS} weights, got {self.margin} and {self.weights}"
             )
 
-    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Spread":
+    def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> "Spread":
         """Choose the number of bits and the strength for a network."""
         return self.for_sizes(sizes(model))
 
@@ -84,14 +89,14 @@ class Spread(Drawn):
         """
         count = min(sum(filters * width for _, filters, width in there), self.weights)
         free = min(LARGEST, math.sqrt(POWER / max(count, 1)))
-        bits = self.bits or max(1, min(1024, int(1024 * count * LARGEST**2 / POWER)))
+        bits = self.bits or max(1, min(MOST, MOST * count // FULL))
         if count < bits or not there:
             raise CapacityError(
                 f"expected a weight or more for each of {bits} bits before the head, got {count} weights"
             )
         return replace(self, bits=bits, strength=self.strength or free)
 
-    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+    def collect(self, secret: Secret, model: "nn.Module", task: "Task | None") -> dict[str, npt.NDArray[Any]]:
         """Return which filters of which layers are marked."""
         return self.laid(secret, sizes(model))
 
@@ -110,7 +115,7 @@ class Spread(Drawn):
             runs += [(layer, filters, width, *part) for part in parts]
         return {"layers": np.frombuffer(json.dumps(runs).encode(), np.uint8)}
 
-    def check(self, model: nn.Module, feed: Feed) -> None:
+    def check(self, model: "nn.Module", feed: Feed) -> None:
         """Raise MismatchError unless the model has layers that can be marked."""
         try:
             sizes(model)
@@ -140,46 +145,34 @@ class Spread(Drawn):
             raise MismatchError(f"expected layers of at most {MOST_WEIGHTS} marked weights, got {made.weights}")
         return made
 
-    def hooks(self, carriers: Runs, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
+    def hooks(self, carriers: Runs, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
         """Return hooks that leave training as it is and mark its result."""
+        from modelmark.schemes._in_networks import AtTheEnd
+
         sheets(model, carriers)
-        return _AtTheEnd(carriers, message, float(self.strength or 0))
+        return AtTheEnd(carriers, message, float(self.strength or 0))
 
 
-class _AtTheEnd(Hooks):
-    """Training is left as it is; the weights that it ends with are pushed."""
-
-    def __init__(self, carriers: Runs, message: npt.NDArray[np.int64], strength: float) -> None:
-        super().__init__()
-        self._carriers, self._message, self._strength = carriers, message, strength
-
-    def finish(self, model: nn.Module) -> None:
-        """Push the weights."""
-        imprint(model, self._carriers, self._message, self._strength)
-
-    def margins(self, model: nn.Module) -> Tensor:
-        """Return each bit's sum, read blind, in deviations of chance."""
-        return torch.from_numpy(
-            _pushing.standing(self._carriers, self._message, sheets(model, self._carriers)).deviations
-        )
-
-
-def imprint(model: nn.Module, carriers: Runs, message: npt.NDArray[np.int64], strength: float) -> None:
+def imprint(model: "nn.Module", carriers: Runs, message: npt.NDArray[np.int64], strength: float) -> None:
     """Push the weights of a model, in place."""
     _pushing.push(carriers, message, sheets(model, carriers), strength=strength, target=TARGET)
 
 
-def initialise(model: nn.Module, carriers: Runs, message: npt.NDArray[np.int64]) -> None:
+def initialise(model: "nn.Module", carriers: Runs, message: npt.NDArray[np.int64]) -> None:
     """Turn the signs of a model's weights, in place."""
     _pushing.turn(carriers, message, sheets(model, carriers))
 
 
-def sizes(model: nn.Module) -> list[Size]:
+def sizes(model: "nn.Module") -> list[Size]:
     """Return the layers of a network that are marked: all linear and convolution layers but the head, shared weights once.
 
     Raises:
         UsageError: there is none, or one whose weight is computed from other parameters.
     """
+    from torch import nn
+
+    from modelmark.networks import layers
+
     found, seen = [], {id(layers.weight(model, layers.head(model)))}
     for layer in layers.markable(model)[:-1]:
         weight = layers.weight(model, layer.path)
@@ -198,12 +191,15 @@ def sizes(model: nn.Module) -> list[Size]:
     return found
 
 
-def sheets(model: nn.Module, carriers: Runs) -> list["_Sheet"]:
+def sheets(model: "nn.Module", carriers: Runs) -> list["Sheet"]:
     """Return the layers that the runs mark.
 
     Raises:
         MismatchError: the model lacks one, or has it in another size or as whole numbers.
     """
+    from modelmark.networks import layers
+    from modelmark.schemes._in_networks import Sheet, kind_of
+
     known = {layer.path: layer for layer in layers.places(model)}
     found = []
     for run in carriers.runs:
@@ -211,45 +207,7 @@ def sheets(model: nn.Module, carriers: Runs) -> list["_Sheet"]:
         if layer is None or (layer.filters, layer.width) != (run.filters, run.width):
             raise MismatchError("expected the layers that the key marks, this model has others")
         weight = layers.weight(model, layer.path)
-        if weight.dtype not in KINDS:
+        if not kind_of(weight):
             raise MismatchError(f"expected weights of {', '.join(KINDS.values())}, got {weight.dtype}")
-        found.append(_Sheet(weight.detach(), layer))
+        found.append(Sheet(weight.detach(), layer))
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class _Sheet:
-    """A layer's weight in a network, whatever way it lies in memory."""
-
-    weight: Tensor
-    layer: layers.Layer
-
-    def __len__(self) -> int:
-        return self.layer.filters
-
-    @property
-    def together(self) -> int:
-        """See ``_pushing.Sheet``."""
-        return 1 if self.layer.layout.stacked else math.prod(self._rows.shape[2:])
-
-    @property
-    def _rows(self) -> Tensor:
-        return self.weight.permute(self.layer.layout.order(self.weight.dim()))
-
-    def __getitem__(self, part: slice) -> npt.NDArray[np.floating]:
-        found = self._rows.reshape(self.layer.filters, -1)[part].cpu()
-        wide = found if found.dtype in (torch.float32, torch.float64) else found.float()
-        return wide.contiguous().numpy()
-
-    def put(self, part: slice, values: _pushing.Reals, words: _pushing.Words) -> None:
-        """Write filters; see ``_pushing.Sheet.put``."""
-        kind = KINDS[self.weight.dtype]
-        new = torch.from_numpy(_pushing.rounded(values, words, kind).copy())
-        new = (new.view(torch.bfloat16) if kind == "bf16" else new).to(self.weight.device)
-        rows = self._rows
-        if self.layer.layout.stacked:
-            whole = rows.reshape(self.layer.filters, -1).clone()
-            whole[part] = new
-            rows.copy_(whole.reshape(rows.shape))
-        else:
-            rows[part] = new.reshape(-1, *rows.shape[1:])

@@ -8,22 +8,24 @@ With ``w`` the layer's weights averaged over its output filters (length M) and `
 
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from modelmark.carriers.base import Carriers
-from modelmark.carriers.rows import Rows, real
+from modelmark.carriers.rows import Rows
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.secret import Secret
-from modelmark.networks import layers
 from modelmark.schemes import _projection
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.training.hooks import Hooks
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelmark.networks import layers
+    from modelmark.training.hooks import Hooks
 
 _OBJECTIONS = {
     "drawn": "",
@@ -37,12 +39,12 @@ class Uchida(Drawn):
     """Bits in the weights of one convolution or linear layer (white-box).
 
     Departs: the message is drawn after the projection is committed (``message="drawn"``); the paper's is all ones.
-    Departs: random projections are sums of twelve uniforms in fixed point, not floating-point normals.
+    Departs: random projections are sums of twelve uniforms in fixed point, not floating-point normals; rows add up to 0.
 
     Args:
         layer: state-dict path; empty: the layer with the largest M before the head.
         bits: T; left out: ``min(256, M / 2)``.
-        projection: ``random``, ``direct`` or ``diff``, the paper's three kinds.
+        projection: ``centred``, random rows that add up to 0; or ``random``, ``direct`` or ``diff``, the paper's three kinds.
         strength: lambda, the weight of the embedding loss.
         margin: embedding is done when every projection has the right sign by at least this much.
         message: ``drawn``; ``ones`` (literal); ``imported`` with a matrix and bits of an older mark.
@@ -57,7 +59,7 @@ class Uchida(Drawn):
 
     layer: str = ""
     bits: int | None = None
-    projection: Literal["random", "direct", "diff"] = "random"
+    projection: Literal["centred", "random", "direct", "diff"] = "centred"
     strength: float = 0.01
     margin: float = 0.02
     message: Literal["drawn", "ones", "imported"] = "drawn"
@@ -70,8 +72,10 @@ class Uchida(Drawn):
         if not 0 < self.strength < float("inf") or not 0 <= self.margin < float("inf"):
             raise ValueError(f"expected strength > 0 and margin >= 0, got {self.strength} and {self.margin}")
 
-    def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "Uchida":
+    def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> "Uchida":
         """Choose the layer and the number of bits, and check that they fit."""
+        from modelmark.networks import layers
+
         layer = layers.find(model, self.layer.partition("@")[0]) if self.layer else _widest(model)
         bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
         if self.message == "imported":
@@ -98,8 +102,8 @@ class Uchida(Drawn):
 
     def _check_capacity(self) -> None:
         bits, width = self._size
-        limits = {"direct": (width, "M"), "diff": (width // 2, "M / 2"), "random": (2 * width, "2 M")}
-        limit, rule = limits[self.projection]
+        limits = {"direct": (width, "M"), "diff": (width // 2, "M / 2")}
+        limit, rule = limits.get(self.projection, (2 * width, "2 M"))
         if bits < 1:
             raise CapacityError(f"expected a layer wide enough for a bit, {self.layer} averages to M = {width} weights")
         if bits > limit:
@@ -114,11 +118,13 @@ class Uchida(Drawn):
                 stacklevel=4,
             )
 
-    def check(self, model: nn.Module, feed: Feed) -> None:
+    def check(self, model: "nn.Module", feed: Feed) -> None:
         """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
         self._found(model)
 
-    def _found(self, model: nn.Module) -> layers.Layer:
+    def _found(self, model: "nn.Module") -> "layers.Layer":
+        from modelmark.networks import layers
+
         try:
             layer = layers.find(model, self.layer.partition("@")[0])
         except UsageError:
@@ -147,7 +153,10 @@ class Uchida(Drawn):
             if matrix.shape != (bits, width) or attached["bits"].shape != (bits,):
                 raise MismatchError(f"expected a projection of {bits} x {width} and as many bits, got {matrix.shape}")
             return Rows(matrix, self.layer)
-        make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
+        make = {
+            "centred": _projection.centred, "random": _projection.random, "direct": _projection.direct,
+            "diff": _projection.difference,
+        }  # fmt: skip
         return Rows(make[self.projection](material.secret, bits, width), self.layer)
 
     def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
@@ -156,62 +165,16 @@ class Uchida(Drawn):
             return np.ones(self._size[0], np.int64)
         return material.attachments["bits"].astype(np.int64) if self.message == "imported" else None
 
-    def hooks(self, carriers: Rows, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
+    def hooks(self, carriers: Rows, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
         """Return the regulariser."""
-        layer = self._found(model)
-        projection = torch.from_numpy(real(carriers.matrix)).float()
-        return _Regulariser(layer, projection, torch.from_numpy(message), self.strength)
+        from modelmark.schemes._regulariser import Regulariser
+
+        return Regulariser(self._found(model), carriers.matrix, message, self.strength)
 
 
-class _Regulariser(Hooks):
-    """The embedding loss E_R of the paper (section 3.3), with its closed-form gradient."""
+def _widest(model: "nn.Module") -> "layers.Layer":
+    from modelmark.networks import layers
 
-    projection: Tensor
-    message: Tensor
-
-    def __init__(self, layer: layers.Layer, projection: Tensor, message: Tensor, strength: float) -> None:
-        super().__init__()
-        self._layer = layer
-        self._strength = strength
-        self.register_buffer("projection", projection, persistent=False)  # derived from the key
-        self.register_buffer("message", message.to(projection.dtype), persistent=False)
-
-    def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
-        """Add ``strength * E_R``."""
-        weight = layers.rows(model, self._layer)
-        if self.projection.device != weight.device:
-            self.to(weight.device)
-        added: Tensor = _EmbeddingLoss.apply(weight, self.projection, self.message, self._strength)
-        return loss + added
-
-    def margins(self, model: nn.Module) -> Tensor:
-        """Return ``(2 b - 1) X w``, ``(T,)``."""
-        mean = layers.rows(model, self._layer).detach().mean(dim=0).flatten()
-        return (self.projection.to(mean) @ mean) * (2 * self.message.to(mean) - 1)
-
-
-class _EmbeddingLoss(torch.autograd.Function):
-    """Summed cross-entropy of the projected mean filter; its gradient is ``X^T (y - b) / L`` for every filter."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, projection: Tensor, message: Tensor, strength: float) -> Tensor:
-        mean = weight.mean(dim=0).flatten()
-        if mean.dtype != projection.dtype:
-            mean = mean.to(projection.dtype)
-        logit = torch.mv(projection, mean)
-        slope = torch.mv(projection.t(), torch.sigmoid(logit) - message)
-        ctx.shape = weight.shape
-        ctx.save_for_backward(slope.mul_(strength / weight.shape[0]).to(weight.dtype))
-        # softplus(z) - b z is the cross-entropy of sigmoid(z) with b, in fewer kernels
-        return strength * (nn.functional.softplus(logit).sum() - torch.dot(logit, message))
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
-        (slope,) = ctx.saved_tensors
-        return (grad_outputs[0] * slope).view(ctx.shape[1:]).expand(ctx.shape), None, None, None
-
-
-def _widest(model: nn.Module) -> layers.Layer:
     before_head = layers.markable(model)[:-1]
     if not before_head:
         raise UsageError(

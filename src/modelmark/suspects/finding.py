@@ -4,10 +4,9 @@ import contextlib
 import math
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from modelmark.errors import MismatchError
 from modelmark.suspects.files import WeightFile, name_of
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.places import Layout, Place, guessed, in_order
 
 Size = tuple[int, int]
@@ -25,10 +24,10 @@ def layout_of(file: WeightFile, name: str, place: Place) -> Layout | None:
     return Layout("weight", "linear" if len(shape) == 2 else "conv") if math.prod(shape[1:]) == place.width else None
 
 
-def rows_of(weight: Tensor, layout: Layout) -> Tensor:
+def rows_of(weight: Array, layout: Layout) -> Array:
     """Return a tensor as filters, ``(filters, M)``."""
     filters, _ = layout.size(weight.shape)
-    return weight.permute(layout.order(weight.dim())).reshape(filters, -1)
+    return weight.transpose(layout.order(weight.ndim)).reshape(filters, -1)
 
 
 def size_of(layout: Layout, shape: Sequence[int]) -> Size:

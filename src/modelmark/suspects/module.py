@@ -1,6 +1,6 @@
 """A suspect that is a PyTorch module in this process: its answers, its weights and what its layers receive."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,7 +13,8 @@ from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
-from modelmark.suspects.rows import Filters, beside, real, sized
+from modelmark.suspects.rows import Filters, beside, finite, sized
+from modelmark.suspects.torching import array
 
 _BATCH = 256
 
@@ -56,11 +57,11 @@ class WhiteBox:
             return [labels]
         if isinstance(probe, Read):
             places = layers.candidates(self.model, probe.place)
-            return finite((layers.rows(self.model, layer).flatten(1) for layer in places), "weights")
+            return finite((array(layers.rows(self.model, layer).flatten(1)) for layer in places), "weights")
         if isinstance(probe, ReadEach):
             return [beside(self._each(probe))]
         received = taps.received(self.model, probe.place, fed(probe), batch=batch_size(probe.feed))
-        return finite(received, "activations")
+        return finite(map(array, received), "activations")
 
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where there is none of that size."""
@@ -70,7 +71,7 @@ class WhiteBox:
         return [None if path is None else self._filters(known[path]) for path in chosen]
 
     def _filters(self, layer: layers.Layer) -> Filters:
-        rows = layers.rows(self.model, layer).detach().flatten(1)
+        rows = array(layers.rows(self.model, layer).flatten(1))
         return Filters(len(rows), lambda: rows)
 
     def network(self, feed: Feed, like: nn.Module | None = None) -> nn.Module:
@@ -93,26 +94,6 @@ class WhiteBox:
 def _broken(model: nn.Module) -> str:
     named = (name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all())
     return next((f" in {name}" for name in named), "")
-
-
-def finite(candidates: Iterable[Tensor], what: str) -> list[npt.NDArray[np.float64]]:
-    """Return tensors in double precision, without those in which a number is NaN, infinite or not real.
-
-    Raises:
-        SuspectError: none is left.
-    """
-    found, refusal = [], SuspectError(f"expected finite {what} from the suspect, got NaN or infinity")
-    for values in candidates:
-        try:
-            array = real(values.detach().cpu(), torch.float64).numpy()
-        except SuspectError as error:
-            refusal = error
-            continue
-        if np.isfinite(array).all():
-            found.append(array)
-    if not found:
-        raise refusal
-    return found
 
 
 def logits(model: nn.Module, inputs: Tensor, *, batch: int = _BATCH) -> Tensor:

@@ -11,7 +11,9 @@ from modelmark import files
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.networks import layers
 from modelmark.suspects import files as containers
+from modelmark.suspects import torching
 from modelmark.suspects.files import Fitted, WeightFile
+from modelmark.suspects.files.mapped import remembering
 
 
 def load(path: Path | str) -> dict[str, Tensor]:
@@ -21,7 +23,7 @@ def load(path: Path | str) -> dict[str, Tensor]:
         MalformedError: missing, truncated, or not weights.
     """
     file = containers.open_weights(path)
-    return {name: file.tensor(name) for name in file.names}
+    return {name: torching.tensor(file.tensor(name)) for name in file.names}
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -68,13 +70,14 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
         )
     for name, (shape, found) in fit.unfit.items():
         raise MismatchError(f"expected {what} with {name} of shape {shape}, got {found}")
-    for name, tensor in fit.state.items():
+    state = torching.state(fit)
+    for name, tensor in state.items():
         if _kind(tensor) != _kind(expected[name]):
             _, hint = containers.explained(file.shapes)
             raise MismatchError(
                 f"expected {what} with {name} of type {expected[name].dtype}, got {tensor.dtype}", hint=hint
             )
-    model.load_state_dict(fit.state, strict=False)
+    model.load_state_dict(state, strict=False)
     for name, tensor in model.state_dict().items() if finite else ():
         if isinstance(tensor, Tensor) and _kind(tensor) != "whole" and not torch.isfinite(tensor).all():
             raise SuspectError(f"expected finite numbers in {what}, got NaN or infinity in {name}")
@@ -83,7 +86,7 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
 
 def digest(state: Mapping[str, Tensor]) -> str:
     """Return SHA-256, in hex, over name, type, shape and bytes of every tensor in name order."""
-    return containers.digest(state, state.__getitem__)
+    return containers.digest(state, remembering(lambda name: torching.array(state[name])))
 
 
 def _place(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:

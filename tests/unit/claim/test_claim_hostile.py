@@ -26,10 +26,11 @@ from modelmark.evidence import stats
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.models import build
 from modelmark.suspects.base import Ask, AskBeyond
+from modelmark.suspects.building import MOST_ANYWAY
 from modelmark.suspects.feeding import batch_size
 from modelmark.suspects.files import held
 from modelmark.suspects.module import WhiteBox
-from modelmark.suspects.state import MOST_ANYWAY, State
+from modelmark.suspects.state import State
 from spending import at_most
 
 MIB = 2**20

@@ -13,10 +13,11 @@ from modelmark.claim.papers import schemas
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = ROOT / "docs" / "spec" / "schemas"
 KNOWN = json.loads((ROOT / "tests" / "vectors" / "claims.json").read_text(encoding="utf-8"))
-PAYLOADS = {
-    entry["kind"] + after: json.loads(base64.b64decode(json.loads(entry["envelope"])["payload"]))
-    for after, entries in (("", KNOWN["documents"]), (".v2", KNOWN["later"]))
-    for entry in entries
+PAYLOADS = {  # a document says its version itself
+    f"{entry['kind']}{version}": payload
+    for entry in [*KNOWN["documents"], *KNOWN["later"], *KNOWN["copies"]]
+    for payload in [json.loads(base64.b64decode(json.loads(entry["envelope"])["payload"]))]
+    for version in [f".v{payload['predicate']['v']}" if payload["predicate"]["v"] > 1 else ""]
 }
 NAMES = schemas.names()
 TYPES: dict[str, tuple[type, ...]] = {
@@ -76,7 +77,7 @@ def test_no_schema_is_left_over() -> None:
 
 
 def test_every_known_document_is_admitted_by_its_schema_and_by_no_other() -> None:
-    for entry in [*KNOWN["documents"], *KNOWN["later"]]:
+    for entry in [*KNOWN["documents"], *KNOWN["later"], *KNOWN["copies"]]:
         assert admits(schemas.schema("envelope"), json.loads(entry["envelope"]))
     assert PAYLOADS.keys() == NAMES.keys() - {"envelope"}
     for name in PAYLOADS:
@@ -87,7 +88,7 @@ def test_every_known_document_is_admitted_by_its_schema_and_by_no_other() -> Non
 def test_a_missing_an_added_and_a_wrong_field_are_not_admitted(kind) -> None:
     schema, predicate = schemas.schema(*NAMES[kind]), PAYLOADS[kind]["predicate"]
     for name in predicate:
-        wrong = [None, {}, -1, 2**60, [None]] + ["\n"] * (name not in ("claimant", "case", "software"))
+        wrong = [None, {}, -1, 2**60, [None]] + ["\n"] * (name not in ("claimant", "case", "software", "recipient"))
         missing = {other: item for other, item in predicate.items() if other != name}
         for changed in (missing, *(predicate | {name: new} for new in wrong)):
             assert not admits(schema, PAYLOADS[kind] | {"predicate": changed}), name

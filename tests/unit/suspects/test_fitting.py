@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from modelmark.errors import MismatchError
-from modelmark.suspects import weights
+from modelmark.suspects import torching, weights
 from modelmark.suspects.files import fitted, held, open_weights, weight_of
 
 
@@ -42,12 +42,12 @@ def test_wrappers_are_undone_on_either_side(wrapper, state, shapes):
     wrapped = WRAPPED[wrapper](state)
     fit = fitted(held(wrapped), shapes)
     assert (fit.missing, fit.unfit) == ((), {})
-    assert all(torch.equal(fit.state[name], state[name]) for name in state)
+    assert all(torch.equal(torching.tensor(fit.state[name]), state[name]) for name in state)
     beside = {"averaged": ("n_averaged",), "a part of more": ("head.bias", "head.weight")}
     assert fit.left_aside == beside.get(wrapper, ())
     back = fitted(held(state), {name: tuple(tensor.shape) for name, tensor in wrapped.items()})
     assert set(back.names.values()) == set(state)
-    assert torch.equal(weight_of(held(wrapped), "3"), state["3.weight"])
+    assert torch.equal(torching.tensor(weight_of(held(wrapped), "3")), state["3.weight"])
 
 
 def test_names_as_they_are_need_nothing_said(state, shapes):
@@ -66,7 +66,7 @@ def test_a_layer_that_is_called_module_is_no_wrapper():
     for given in (state, under("module.", state), under("_orig_mod.", state)):
         fit = fitted(held(given), shapes)
         assert fit.missing == ()
-        assert torch.equal(fit.state["module.weight"], state["module.weight"])
+        assert torch.equal(torching.tensor(fit.state["module.weight"]), state["module.weight"])
 
 
 def test_two_networks_of_one_shape_are_not_guessed_between(state, shapes):
@@ -84,7 +84,7 @@ def test_two_networks_of_one_shape_are_not_guessed_between(state, shapes):
 def test_a_place_where_all_fits_is_taken_before_one_where_less_does(state, shapes):
     other = {name: torch.zeros(1, *tensor.shape) for name, tensor in state.items()}
     fit = fitted(held(under("a.", other) | under("b.", state)), shapes)
-    assert torch.equal(fit.state["0.weight"], state["0.weight"])
+    assert torch.equal(torching.tensor(fit.state["0.weight"]), state["0.weight"])
 
 
 def test_blocks_of_one_shape_are_not_taken_for_one_another():
@@ -95,7 +95,7 @@ def test_blocks_of_one_shape_are_not_taken_for_one_another():
     for given in (state, under("module.", state), under("model.", state)):
         fit = fitted(held(given), shapes)
         assert fit.missing == ("block1.0.weight",)
-        assert torch.equal(fit.state["block2.0.weight"], state["block2.0.weight"])
+        assert torch.equal(torching.tensor(fit.state["block2.0.weight"]), state["block2.0.weight"])
 
 
 def test_another_head_and_missing_counters_are_said(state, shapes):
@@ -115,7 +115,7 @@ def test_a_copy_with_counters_is_not_taken_before_the_plain_names(state, shapes)
     del state["1.num_batches_tracked"]
     fit = fitted(held(copied | state), shapes)
     assert fit.words == "names as they are"
-    assert torch.equal(fit.state["3.weight"], state["3.weight"])
+    assert torch.equal(torching.tensor(fit.state["3.weight"]), state["3.weight"])
 
 
 def test_nothing_that_fits_is_nothing(shapes):
@@ -149,8 +149,8 @@ def test_weights_that_are_stored_as_factors_are_multiplied(layer, wrap, change, 
     file = held(wrap(network.state_dict()))
     fit = fitted(file, shapes)
     assert (fit.missing, fit.left_aside, fit.unfit) == ((), (), {})
-    torch.testing.assert_close(fit.state[f"{layer}.weight"], network[layer].weight.detach())
-    torch.testing.assert_close(weight_of(file, str(layer)), network[layer].weight.detach())
+    torch.testing.assert_close(torching.tensor(fit.state[f"{layer}.weight"]), network[layer].weight.detach())
+    torch.testing.assert_close(torching.tensor(weight_of(file, str(layer))), network[layer].weight.detach())
     assert any(line.startswith("undone: ") for line in fit.notes)
     if not any("module" in name for name in file.shapes):
         own = fitted(file, file.shapes)
@@ -160,14 +160,16 @@ def test_weights_that_are_stored_as_factors_are_multiplied(layer, wrap, change, 
 def test_old_weight_norm_and_transposed_convolutions(recwarn):
     layer = nn.utils.weight_norm(nn.ConvTranspose2d(4, 4, 3))
     file = held(nn.Sequential(layer).state_dict())
-    torch.testing.assert_close(weight_of(file, "0"), layer.weight.detach())
+    torch.testing.assert_close(torching.tensor(weight_of(file, "0")), layer.weight.detach())
     for change in (nn.utils.parametrizations.spectral_norm, nn.utils.spectral_norm):
         layer = change(nn.ConvTranspose2d(4, 4, 3)).train()
         for _ in range(30):
             layer(torch.randn(1, 4, 5, 5))
         layer.eval()
         layer(torch.randn(1, 4, 5, 5))
-        torch.testing.assert_close(weight_of(held(nn.Sequential(layer).state_dict()), "0"), layer.weight.detach())
+        torch.testing.assert_close(
+            torching.tensor(weight_of(held(nn.Sequential(layer).state_dict()), "0")), layer.weight.detach()
+        )
 
 
 def test_other_parametrisations_are_named_and_not_multiplied(network, shapes):
@@ -183,9 +185,9 @@ def test_other_parametrisations_are_named_and_not_multiplied(network, shapes):
 
 def test_one_layer_is_found_by_its_path_under_all_of_it(state):
     file = held(under("module.backbone.", state) | under("module.backbone.more.", state))
-    assert torch.equal(weight_of(file, "0"), state["0.weight"])
-    assert torch.equal(weight_of(file, "model.0.weight"), state["0.weight"])
-    assert torch.equal(weight_of(held(state), "net.3"), state["3.weight"])
+    assert torch.equal(torching.tensor(weight_of(file, "0")), state["0.weight"])
+    assert torch.equal(torching.tensor(weight_of(file, "model.0.weight")), state["0.weight"])
+    assert torch.equal(torching.tensor(weight_of(held(state), "net.3")), state["3.weight"])
     with pytest.raises(MismatchError, match="expected the layer 5 in state dict, found none of that name"):
         weight_of(held(state), "5")
     with pytest.raises(MismatchError, match="found none"):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from modelmark.errors import MalformedError
-from modelmark.suspects import weights
+from modelmark.suspects import torching, weights
 from modelmark.suspects.files import fitted, open_weights
 
 
@@ -91,10 +91,10 @@ def test_the_quantised_are_read_as_the_numbers_they_stand_for(saved, network, sh
     file = saved(quantised.state_dict())
     fit = fitted(file, shapes)
     assert (fit.missing, fit.left_aside) == ((), ("3.scale", "3.zero_point"))
-    assert torch.equal(fit.state["3.weight"], quantised[3].weight().dequantize())
-    assert torch.equal(fit.state["3.bias"], network[3].bias)
+    assert torch.equal(torching.tensor(fit.state["3.weight"]), quantised[3].weight().dequantize())
+    assert torch.equal(torching.tensor(fit.state["3.bias"]), network[3].bias)
     assert "dequantised: 1 tensors, such as 3.weight" in file.notes
-    assert file.digest == weights.digest({name: file.tensor(name) for name in file.names})
+    assert file.digest == weights.digest({name: torching.tensor(file.tensor(name)) for name in file.names})
 
 
 def test_arguments_of_a_trainer_are_refused_by_name(tmp_path, state):

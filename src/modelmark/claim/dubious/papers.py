@@ -92,7 +92,7 @@ def prove(case: Case, witness: Witness) -> bytes:
         SuspectError: its weights cannot be scaled.
     """
     public, claim, asked = case.public(), case.dated.claim.document, case.challenge.document
-    due = sum(charge.millibits for charge in weighing.charged(claim)) / 1000
+    due = sum(charge.millibits for charge in weighing.charged(claim, key=asked.key)) / 1000
     least = stats.minimum_matches(asked.bar + due, case.commitment.rows, Fraction(1, 2))
     if least is None:
         raise MismatchError(

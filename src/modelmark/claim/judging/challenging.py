@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from modelmark.carriers.base import Carriers, complete, plurality
+from modelmark.carriers.base import Carriers, complete, plurality, rules_of
 from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
-from modelmark.claim.judging import ledger, reading, weighing
+from modelmark.claim.judging import desk, ledger, reading, weighing
 from modelmark.claim.judging.ledger import NOTHING, Known
 from modelmark.claim.judging.reading import Kinds
 from modelmark.claim.papers import envelope, lots, transcript
@@ -42,6 +42,7 @@ class Terms:
         bar: net bits; the claim's own unless higher.
         nonce: 32 bytes from the operating system unless given.
         source: gives the nonce instead, out of the judge's hands.
+        recipient: whose copy the suspect is said to be made of, by the claimant's word; empty for the key's own message.
     """
 
     issued: str
@@ -54,6 +55,7 @@ class Terms:
     bar: int | None = None
     nonce: bytes | None = None
     source: Source | None = None
+    recipient: str = ""
 
 
 class Look(Protocol):
@@ -95,9 +97,9 @@ def challenge(
 
     Raises:
         UsageError: a lower bar than the claim's, a drawn part of a transcript, or trials too few for the bar.
-        MismatchError: deposit, key or lot are not the claim's; the record is about others or lacks answers; the lot is spent or
-            pending, the claim taken back, its suspects used up, or it is of a scheme that cannot be judged; the suspect is
-            older than the claim, or its weights cannot be read.
+        MismatchError: a recipient is named, and the claim says of no copies; deposit, key or lot are not the claim's; the
+            record is about others or lacks answers; the lot is spent or pending, the claim taken back, its suspects used up,
+            or it is of a scheme that cannot be judged; the suspect is older than the claim, or its weights cannot be read.
         SuspectError: what its weights answer is no number.
         MalformedError: the deposit does not hold, or a token of the suspect's is not of it or of nobody pinned.
     """
@@ -117,6 +119,7 @@ def challenge(
         raise UsageError(f"expected the whole lot where answers are recorded already, got a draw of {terms.draws}")
     entry = lots.require(claim.document, terms.key, terms.lot)
     asked = termed(claim, paper, suspect, identity, terms)
+    desk.require_copies(claim.document, asked)
     if terms.source is not None:
         asked = nonce.drawn(asked, terms.source, trust)
     ledger.require_room(claim, asked, known)
@@ -142,7 +145,7 @@ def termed(
     return Challenge(
         identity.signers, terms.issued, terms.expires, terms.case, claim.digest, paper.digest if paper else "", suspect,
         (terms.nonce or os_random.token_bytes(32)).hex(), terms.key, terms.lot, terms.draws, terms.test,
-        claim.document.policy.bar if terms.bar is None else terms.bar,
+        claim.document.policy.bar if terms.bar is None else terms.bar, recipient=terms.recipient,
     )  # fmt: skip
 
 
@@ -154,7 +157,7 @@ def _readings(claim: Claim, entry: Entry, kind: type[Carriers], look: Look) -> i
     aligning = bool(public.host) and claim.policy.readings > 1 and access(kind.probe) == "white-box"
     try:
         ways = look.places(kind.probe, public.feed, widths, aligning=aligning) + aligning
-        return ways * getattr(kind, "most_rules", 1)
+        return ways * rules_of(kind, beside_host=aligning)
     except RefusedError as error:
         error.hint = error.hint or "nothing was opened, and no lot is spent"
         raise
@@ -179,5 +182,6 @@ def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Tran
     given = {one.carrier: one.answer for one in record.asked}
     answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
     found = plurality(answers[: complete(answers, each)], alphabet).tolist()
-    expected = dated.draw(asked.key).symbols(alphabet, trials).tolist()
+    draw = dated.draw(asked.key)
+    expected = (draw.of(asked.recipient) if asked.recipient else draw).symbols(alphabet, trials).tolist()
     weighing.weigh(dated.claim.document, asked, entry, expected, found, late=not head.test)

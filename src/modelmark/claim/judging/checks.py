@@ -101,7 +101,11 @@ def opened(papers: Papers) -> tuple[Opened, str]:
     """Check that the opening shows what was asked for, out of what was committed to."""
     assert papers.opening is not None
     opened = opening.check(papers.claim, papers.challenge, papers.opening)
-    return opened, f"{len(opened.leaves)} carriers are those of the claim, and those that were asked for"
+    whose = papers.challenge.document.recipient
+    word = (
+        f"; {whose} is {'' if opened.listed else 'not shown to be '}on the list that the claim fixed" if whose else ""
+    )
+    return opened, f"{len(opened.leaves)} carriers are those of the claim, and those that were asked for{word}"
 
 
 def unpacked(opened: Opened | None, beside: bytes) -> tuple[dict[int, bytes], str]:
@@ -244,10 +248,12 @@ def weigh(
     """Compare with the drawn message and subtract charges."""
     assert dated is not None and opened is not None and answers is not None  # noqa: PT018
     asked, expected = papers.challenge.document, _expected(papers, dated, opened)
+    listed = opened.listed
     late = isinstance(suspect, Recorded) and not suspect.record.head.test
     weighed = weighing.weigh(
-        papers.claim.document, asked, opened.entry, expected, answers.symbols, readings=answers.readings, late=late
-    )
+        papers.claim.document, asked, opened.entry, expected, answers.symbols,
+        readings=answers.readings, late=late, listed=listed,
+    )  # fmt: skip
     return weighed, (
         f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {strength.down(weighed.gross)} bits, "
         f"{strength.down(weighed.net)} after charges, {weighed.bar} needed"
@@ -255,8 +261,9 @@ def weigh(
 
 
 def _expected(papers: Papers, dated: Dated, opened: Opened) -> list[int]:
-    statement = opened.entry.statement
-    return list(_symbols(dated.draw(papers.challenge.document.key), statement.alphabet, opened.trials))
+    asked, statement = papers.challenge.document, opened.entry.statement
+    draw = dated.draw(asked.key)
+    return list(_symbols(draw.of(asked.recipient) if asked.recipient else draw, statement.alphabet, opened.trials))
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from modelmark.claim.judging.ledger import Known
 from modelmark.claim.papers import envelope
-from modelmark.claim.papers.claim import Claim, of_one_secret
+from modelmark.claim.papers.claim import Claim, copies, of_one_secret
 from modelmark.claim.papers.dispute import Challenge, Deposit, Opening
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.shapes import instant
@@ -73,11 +73,22 @@ def together(papers: Papers) -> tuple[bool, str]:
         )
     if asked.draws and asked.suspect.kind == "transcript":
         raise MismatchError("expected a whole lot where answers were recorded before the nonce, got a part of it")
+    require_copies(papers.claim.document, asked)
     remarks = [f"bar {asked.bar} bits", f"lot {asked.lot} of key {asked.key}"]
+    remarks += [f"message of the copy for {asked.recipient}"] if asked.recipient else []
     if asked.bar < BAR:
         remarks[0] += f", below the usual {BAR}"
     remarks += [f"keys {a} and {b} were made from one secret" for a, b in of_one_secret(papers.claim.document)]
     return True, f"the challenge names them; {asked.test} test, {', '.join(remarks)}"
+
+
+def require_copies(claim: Claim, asked: Challenge) -> None:
+    """Raise MismatchError where a challenge names a recipient of a key of which the claim says no copies."""
+    if asked.recipient and copies(claim, asked.key) is None:
+        raise MismatchError(
+            f"expected a claim that says beforehand that key {asked.key} has copies, got one that does not",
+            hint="a name found for a suspect afterwards is a free choice, and this claim pays for none: claim --copies",
+        )
 
 
 def present(papers: Papers) -> tuple[bool, str]:

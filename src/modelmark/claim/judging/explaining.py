@@ -44,6 +44,7 @@ def summary(signed: Signed[Verdict]) -> str:
     return "; ".join(
         [
             verdict.decision,
+            *([f"copy of {verdict.recipient}"] if verdict.recipient else []),
             *(
                 f"{weighed.matches}/{weighed.trials} as drawn, {strength.down(weighed.gross)} bits "
                 f"(net {strength.down(weighed.net)}) at a bar of {weighed.bar}"

@@ -136,7 +136,7 @@ def judge(
         order=order.order(dated.date if dated else None, seen or ""), checks=tuple(docket.checks),
         weighed=(weighed,) if weighed else (), decision=decision, sentence=SENTENCES[decision],
         spent=tuple(Spent(asked.key, asked.lot) for _ in burned),
-        software=software(), burned=burned, release=papers.claim.document.release,
+        software=software(), burned=burned, release=papers.claim.document.release, recipient=asked.recipient,
     )  # fmt: skip
     return Judgement(envelope.sign(verdict, identity), record)
 

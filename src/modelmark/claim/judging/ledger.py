@@ -52,6 +52,7 @@ class _Tried:
     suspect: str
     lots: tuple[Burned, ...]
     word: str
+    recipient: str = ""
 
 
 def taken(claim: Signed[Claim], challenge: Challenge) -> tuple[Burned, ...]:
@@ -71,6 +72,9 @@ def require_room(claim: Signed[Claim], challenge: Challenge, known: Known, *, ow
             before, so that two of one second exclude each other; while it is being issued, all that are at hand. A verdict
             whose challenge is not at hand counts always.
 
+    The same suspect may be asked about again under the same claim for another message, the key's own or a recipient's: the claim
+    shares out among all messages what may be found, and what an opening shows can no longer change what was frozen.
+
     Raises:
         MismatchError: the lot is spent or pending, or more suspects would be tried than the claim pays for.
     """
@@ -81,6 +85,11 @@ def require_room(claim: Signed[Claim], challenge: Challenge, known: Known, *, ow
         if one.claim == claim.digest or roots & {lot.root for lot in one.lots}
     ]
     for one in before:
+        if (one.claim, one.suspect) == (
+            claim.digest,
+            challenge.suspect.digest,
+        ) and one.recipient != challenge.recipient:
+            continue  # another message, of those among which the claim shares out what may be found
         if any(lot.overlaps(other) for lot in taken(claim, challenge) for other in one.lots):
             raise MismatchError(
                 f"expected an unspent lot, lot {challenge.lot} of key {challenge.key} {one.word}",
@@ -135,10 +144,11 @@ class _Docket:
             asked, found = paper.document, verdicts.get(paper.digest)
             if self._counts(paper.digest, asked.issued, asked.claim, found):
                 claim = self._claims.get(asked.claim)
-                yield _Tried(asked.claim, asked.suspect.digest, taken(claim, asked) if claim else (), _word(found))
+                took = taken(claim, asked) if claim else ()
+                yield _Tried(asked.claim, asked.suspect.digest, took, _word(found), asked.recipient)
         for found in (one.document for one in self._known.verdicts):
             if self._counts(found.challenge, issued.get(found.challenge, ""), found.claim, found):
-                yield _Tried(found.claim, found.suspect.digest, self._spent(found), _word(found))
+                yield _Tried(found.claim, found.suspect.digest, self._spent(found), _word(found), found.recipient)
 
     def _counts(self, challenge: str, issued: str, claim: str, verdict: Verdict | None) -> bool:
         if challenge == self._own or (verdict is not None and _void(verdict)):

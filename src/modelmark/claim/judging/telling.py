@@ -148,6 +148,7 @@ def _about(
         *rows,
         ("Suspect", suspect[verdict.suspect.kind]),
         ("Claim proven to exist", verdict.claim_date or "at no time that is proven"),
+        *([("Message", f"that of the copy for {verdict.recipient}")] if verdict.recipient else []),
         ("Suspect first known", verdict.suspect_date or "no date is known"),
         ("Judged, by the judge's clock", verdict.issued),
     )
@@ -212,6 +213,8 @@ def _limits(verdict: Verdict, draw: str) -> tuple[str, ...]:
         )
     elif verdict.order == "unknown":
         lines.append("It does not say which is older, the claim or the suspect.")
+    if verdict.recipient and verdict.decision == "dependence-shown":
+        lines.append(wording.NOT_THE_RECIPIENT)
     if draw == "offline":
         lines.append("It does not say when the claim was made.")
     if verdict.suspect.kind == "transcript":

@@ -16,15 +16,21 @@ from modelmark.evidence.sequential import Walk, wealth_bits
 TESTS = charge_tries("tests that could be named after the answers", 2)
 
 
-def charged(claim: Claim, readings: int = 1, *, late: bool = False) -> tuple[Charged, ...]:
+def charged(
+    claim: Claim, readings: int = 1, *, late: bool = False, key: int = 0, recipient: str = "", listed: bool = False
+) -> tuple[Charged, ...]:
     """Return a claim's charges in thousandths of a bit, rounded up; see ``lots.charges``.
 
     Args:
         claim: whose freedom is charged.
         readings: that were tried.
         late: whether the test was named after the answers were there, which costs one bit more.
+        key: number of the key.
+        recipient: whose copy is looked for; empty for the key's own message.
+        listed: whether the name is on the claim's list.
     """
-    charges = lots.charges(claim, readings) + (TESTS if late else ())
+    freedom = lots.charges(claim, readings, key=key, recipient=recipient, listed=listed)
+    charges = freedom + (TESTS if late else ())
     return tuple(Charged(charge.reason, math.ceil(1000 * charge.bits)) for charge in charges)
 
 
@@ -37,6 +43,7 @@ def weigh(
     *,
     readings: int = 1,
     late: bool = False,
+    listed: bool = False,
 ) -> Weighed:
     """Return the numbers of the test that the challenge named.
 
@@ -48,11 +55,13 @@ def weigh(
         found: the suspect's symbols, in the same order; the e-process may end before all are answered.
         readings: that were tried, of which these are the best.
         late: whether the answers were there before the test was named, as in records that name none.
+        listed: whether the recipient that the challenge names is on the claim's list.
 
     Raises:
         MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
     """
-    charges, alphabet = charged(claim, readings, late=late), entry.statement.alphabet
+    charges = charged(claim, readings, late=late, key=challenge.key, recipient=challenge.recipient, listed=listed)
+    alphabet = entry.statement.alphabet
     chance, due = Fraction(1, alphabet), sum(charge.millibits for charge in charges)
     if challenge.test == "exact":
         if len(found) != len(expected):
@@ -86,7 +95,11 @@ def require_reach(claim: Claim, challenge: Challenge, entry: Entry, readings: in
     """
     trials, chance = len(lots.drawn(challenge, entry)), Fraction(1, entry.statement.alphabet)
     most = stats.full_bits(trials, chance) if challenge.test == "exact" else wealth_bits(trials, trials, chance)
-    due = sum(charge.millibits for charge in charged(claim, readings, late=late)) / 1000
+    may_be_listed = any(said.key == challenge.key and said.count for said in claim.recipients)
+    charges = charged(
+        claim, readings, late=late, key=challenge.key, recipient=challenge.recipient, listed=may_be_listed
+    )
+    due = sum(charge.millibits for charge in charges) / 1000
     if most < challenge.bar + due:
         raise CapacityError(
             f"expected trials enough for {challenge.bar} bits and {due:.1f} of charges, {trials} give at most {most:.1f}",

@@ -161,6 +161,11 @@ MEANS_DEPENDENCE = (
 
 NOT_OWNERSHIP = "It does not say who made the model, or who owns it."
 
+NOT_THE_RECIPIENT = (
+    "It does not say that the recipient passed the copy on: it may have been taken from him, and whoever holds the key can "
+    "make it again."
+)
+
 LIMITS = {
     "dependence-shown": (
         "It does not show copying. It does not say how the dependence came about: a copy, training on the answers of a marked "

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 
 from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records, signing
-from modelmark.claim.papers.records import Digest, MaybeDigest, Record, Subject, Time
+from modelmark.claim.papers.recipients import SCHEMES, Recipients
+from modelmark.claim.papers.records import Digest, MaybeDigest, Record, Since, Subject, Time
 from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Text
 from modelmark.claim.papers.signing import Signer
 from modelmark.claim.papers.statement import Statement
@@ -105,6 +106,7 @@ class Claim:
         policy: bar and charges.
         prior: digests of the claimant's earlier claims on the same matter, ascending; each is a try, and charged.
         release: root digest of an OpenSSF model-signing manifest, where a model was released; else empty.
+        recipients: what is said of copies, for each key that may have some, ascending by key; since version 2.
     """
 
     signers: Annotated[tuple[Signer, ...], Listed(Record(Signer), 1, 3)]
@@ -116,6 +118,7 @@ class Claim:
     policy: Annotated[Policy, Record(Policy)]
     prior: Annotated[tuple[str, ...], Listed(Hex(32), 0, 1024)] = ()
     release: MaybeDigest = ""
+    recipients: Annotated[tuple[Recipients, ...], Listed(Record(Recipients), 0, 64), Since(2)] = ()
 
     kind: ClassVar[str] = "claim"
 
@@ -126,6 +129,11 @@ class Claim:
             raise ValueError("expected keys with different roots, got one root twice: it is one key")
         if list(self.prior) != sorted(set(self.prior)):
             raise ValueError("expected prior claims in ascending order, each once")
+        numbers = [said.key for said in self.recipients]
+        if numbers != sorted(set(numbers)):
+            raise ValueError("expected what is said of copies in ascending order of keys, each once")
+        for said in self.recipients:
+            self._require_copies(said)
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -135,6 +143,19 @@ class Claim:
             for number, entry in enumerate(self.keys)
         ]
         return (*keys, *([("release", "sha256", self.release)] if self.release else []))
+
+    def _require_copies(self, said: Recipients) -> None:
+        if said.key >= len(self.keys) or self.keys[said.key].statement.scheme not in SCHEMES:
+            raise ValueError(f"expected a key of {', '.join(SCHEMES)} for copies, key {said.key} is none")
+        if said.count and self.draw.kind == "offline":
+            raise ValueError(
+                "expected a draw that binds the claim for a list of names, an offline one binds the key alone"
+            )
+
+
+def copies(claim: Claim, key: int) -> Recipients | None:
+    """Return what a claim says of the copies of one of its keys, None where it has none."""
+    return next((said for said in claim.recipients if said.key == key), None)
 
 
 def of_one_secret(claim: Claim) -> tuple[tuple[int, int], ...]:

@@ -6,9 +6,11 @@ from typing import Annotated, ClassVar
 from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records, signing
 from modelmark.claim.papers.claim import MOST_AUTHORITIES, MOST_LOTS
+from modelmark.claim.papers.recipients import Listing
 from modelmark.claim.papers.records import Digest, MaybeDigest, Record, Since, Subject, Time
 from modelmark.claim.papers.shapes import Base64, Choice, Hex, Integer, Listed, Text
 from modelmark.claim.papers.signing import Signer
+from modelmark.key.draw import LONGEST_NAME, canonical_name
 
 MAX_TOKEN = 2**15
 """Bytes of a timestamp token; with a chain of certificates a real one has 5,000."""
@@ -116,6 +118,7 @@ class Challenge:
         test: ``exact`` or ``e-process``; one of them, named before any answer is seen.
         bar: net bits; at least the claim's own.
         source: of the nonce, at most one, since version 2; none where it is the judge's own word.
+        recipient: whose copy the suspect is said to be made of, since version 3; empty for the key's own message.
     """
 
     signers: Party
@@ -132,6 +135,7 @@ class Challenge:
     test: Annotated[str, Choice(("exact", "e-process"))]
     bar: Annotated[int, Integer(1, 2**16)]
     source: Annotated[tuple[Source, ...], Listed(Record(Source), 0, 1), Since(2)] = ()
+    recipient: Annotated[str, Text(LONGEST_NAME), Since(3)] = ""
 
     kind: ClassVar[str] = "challenge"
 
@@ -140,6 +144,8 @@ class Challenge:
         signing.require_party(self.signers)
         if self.expires <= self.issued:
             raise ValueError(f"expected an expiry after {self.issued}, got {self.expires}")
+        if self.recipient:
+            canonical_name(self.recipient)  # nothing but a space at an end is left to refuse
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -191,6 +197,7 @@ class Opening:
         leaves: ascending by index.
         proof: nodes of the tree that the leaves do not give, hex; see ``merkle``.
         revealed: concealed values that the reading needs.
+        listed: where the challenged recipient stands on the claim's list, at most one, since version 2; none of others.
     """
 
     signers: Party
@@ -200,6 +207,7 @@ class Opening:
     leaves: Annotated[tuple[Leaf, ...], Listed(Record(Leaf), 1, MOST_LEAVES)]
     proof: Annotated[tuple[str, ...], Listed(Hex(32), 0, MOST_NODES)] = ()
     revealed: Annotated[tuple[Revealed, ...], Listed(Record(Revealed), 0, 16)] = ()
+    listed: Annotated[tuple[Listing, ...], Listed(Record(Listing), 0, 1), Since(2)] = ()
 
     kind: ClassVar[str] = "opening"
 

@@ -7,7 +7,8 @@ them. A claimant who may pick 40 of 1,000 trials finds 40 that match by luck on 
 from fractions import Fraction
 
 from modelmark import hashing
-from modelmark.claim.papers.claim import Claim, Entry
+from modelmark.claim.papers import recipients
+from modelmark.claim.papers.claim import Claim, Entry, copies
 from modelmark.claim.papers.dispute import MOST_LEAVES, Challenge
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.evidence import stats
@@ -116,12 +117,17 @@ def shuffled(count: int, tag: str, *parts: bytes) -> tuple[int, ...]:
     return tuple(_dealt(count, count, tag, *parts))
 
 
-def charges(claim: Claim, readings: int = 1) -> tuple[Charge, ...]:
-    """Return what a claim's freedom costs in bits: its kind of draw, its lots, suspects, readings and prior claims.
+def charges(
+    claim: Claim, readings: int = 1, *, key: int = 0, recipient: str = "", listed: bool = False
+) -> tuple[Charge, ...]:
+    """Return what a claim's freedom costs in bits: its draw, lots, suspects, readings, prior claims, and names of copies.
 
     Args:
         claim: whose freedom it is.
         readings: that were tried, where a suspect left more places to read from than the claim foresaw.
+        key: number of the key.
+        recipient: whose copy is looked for; empty for the key's own message.
+        listed: whether the name is on the claim's list.
     """
     lots = sum(len(entry.lots) for entry in claim.keys)
     word = "that may be tried" if readings <= claim.policy.readings else "tried, more than the claim foresaw"
@@ -131,6 +137,7 @@ def charges(claim: Claim, readings: int = 1) -> tuple[Charge, ...]:
         *charge_tries("suspects that may be tried", claim.policy.suspects),
         *charge_tries(f"readings {word}", max(readings, claim.policy.readings)),
         *charge_tries("claims on this matter", 1 + len(claim.prior)),
+        *recipients.charges(copies(claim, key), recipient, listed=listed),
     )
 
 
@@ -141,8 +148,8 @@ def require_reach(claim: Claim) -> Claim:
         CapacityError: one does not; it names the smallest size that would.
         MismatchError: an opening could not hold one that has to be opened whole.
     """
-    needed = claim.policy.bar + sum(charge.bits for charge in charges(claim))
     for number, entry in enumerate(claim.keys):
+        needed = claim.policy.bar + sum(charge.bits for charge in charges(claim, key=number))
         if entry.statement.carriers != entry.statement.trials:  # of others, a part of a lot can be opened
             _require_openable(entry, entry.statement.trials)
         smallest = stats.minimum_trials(needed, Fraction(1, entry.statement.alphabet))

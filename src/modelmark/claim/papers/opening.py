@@ -5,12 +5,12 @@ The document holds salts and digests; the carriers' bytes travel beside it, so t
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelmark import hashing
-from modelmark.claim.papers import envelope, lots, merkle
-from modelmark.claim.papers.claim import Claim, Entry, require_claimant
+from modelmark.claim.papers import envelope, lots, merkle, recipients
+from modelmark.claim.papers.claim import Claim, Entry, copies, require_claimant
 from modelmark.claim.papers.dispute import Challenge, Leaf, Opening, Revealed
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
@@ -28,12 +28,14 @@ class Opened:
         trials: the trials that are judged, ascending.
         leaves: the opened leaves, ascending.
         revealed: concealed values by name.
+        listed: whether the recipient that the challenge names is on the claim's list.
     """
 
     entry: Entry
     trials: tuple[int, ...]
     leaves: tuple[Leaf, ...]
     revealed: Mapping[str, str]
+    listed: bool = False
 
 
 def make(
@@ -45,6 +47,7 @@ def make(
     *,
     issued: str,
     concealed: Mapping[str, str] | None = None,
+    names: Iterable[str] = (),
 ) -> tuple[Signed[Opening], bytes]:
     """Return the signed opening that a challenge asks for, and the carriers that travel beside it.
 
@@ -56,10 +59,11 @@ def make(
         carriers: all its carriers, as ``Scheme.leaves`` gives them.
         issued: the claimant's clock.
         concealed: values of the statement that the reading needs, such as the layer, by name.
+        names: the list that the claim fixed, where the challenge names a recipient that may be on it.
 
     Raises:
         MismatchError: the challenge is to another claim, or secret and carriers are not those of the claim.
-        UsageError: the identity is not the claimant's.
+        UsageError: the identity is not the claimant's, or the list is not the claim's.
     """
     entry = _entry(claim, challenge)
     salts = commitment.salts(secret, len(carriers))
@@ -74,7 +78,8 @@ def make(
         Revealed(name, secret.bytes(f"conceal/{name}", commitment.SALT_SIZE).hex(), value)
         for name, value in sorted((concealed or {}).items())
     )
-    document = Opening(identity.signers, issued, claim.digest, challenge.digest, leaves, proof, revealed)
+    listed = _listing(claim.document, challenge.document, names, secret)
+    document = Opening(identity.signers, issued, claim.digest, challenge.digest, leaves, proof, revealed, listed)
     signed = envelope.sign(document, identity)
     check(claim, challenge, signed)
     return signed, b"".join(carriers[i] for i in indices)
@@ -99,7 +104,15 @@ def check(claim: Signed[Claim], challenge: Signed[Challenge], opening: Signed[Op
     root = merkle.root_of(entry.statement.carriers, hashed, [bytes.fromhex(node) for node in paper.proof])
     if not hmac.compare_digest(root.hex(), entry.statement.root):
         raise MalformedError("expected carriers that the claim committed to, got others")
-    return Opened(entry, trials, paper.leaves, {one.name: _value(entry, one) for one in paper.revealed})
+    said = copies(claim.document, asked.key)
+    for shown in paper.listed:
+        if not asked.recipient or said is None:
+            raise MalformedError(
+                "expected no place on a list of names, as the challenge names none of this key, got one"
+            )
+        recipients.require_listed(said, asked.recipient, shown)
+    revealed = {one.name: _value(entry, one) for one in paper.revealed}
+    return Opened(entry, trials, paper.leaves, revealed, bool(paper.listed))
 
 
 def hash_leaf(leaf: Leaf) -> bytes:
@@ -131,6 +144,14 @@ def _entry(claim: Signed[Claim], challenge: Signed[Challenge]) -> Entry:
     if asked.claim != claim.digest:
         raise MismatchError("expected a challenge to this claim, got a challenge to another")
     return lots.require(claim.document, asked.key, asked.lot)
+
+
+def _listing(claim: Claim, asked: Challenge, names: Iterable[str], secret: Secret) -> tuple[recipients.Listing, ...]:
+    said, names = copies(claim, asked.key), list(names)
+    if said is None or not asked.recipient or not names:
+        return ()
+    found = recipients.show(said, asked.recipient, names, secret)
+    return (found,) if found else ()
 
 
 def _value(entry: Entry, revealed: Revealed) -> str:

@@ -9,6 +9,7 @@ from modelmark.claim.papers.claim import MOST_LOTS
 from modelmark.claim.papers.dispute import Frozen, Party
 from modelmark.claim.papers.records import Digest, MaybeDigest, MaybeTime, Record, Since, Subject, Time
 from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Text
+from modelmark.key.draw import LONGEST_NAME
 
 SENTENCES = {
     "dependence-shown": (
@@ -136,6 +137,7 @@ class Verdict:
         software: name and version.
         burned: the same lots as roots and carriers, since version 2.
         release: root digest of the release that the claim names, or empty; since version 2.
+        recipient: whose copy the challenge names, or empty; since version 3.
     """
 
     signers: Party
@@ -157,6 +159,7 @@ class Verdict:
     software: Annotated[str, Text(100, least=1)]
     burned: Annotated[tuple[Burned, ...], Listed(Record(Burned), 0, 64 * MOST_LOTS), Since(2)] = ()
     release: Annotated[str, Hex(32, optional=True), Since(2)] = ""
+    recipient: Annotated[str, Text(LONGEST_NAME), Since(3)] = ""
 
     kind: ClassVar[str] = "verdict"
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from modelmark import hashing
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.suspects.files.dtypes import Array, called
 
 LIMIT = 64 * 2**30
 """Bytes of a file, and of its tensors together: larger than any that fits this machine's memory."""
@@ -23,7 +23,7 @@ HEADER = 100_000_000
 _PIECE = 8 * 2**20  # bytes hashed at a time
 _MAPPED = 32 * 2**20  # bytes read through one mapping before it is let go
 
-Reader: TypeAlias = Callable[[str], Tensor]
+Reader: TypeAlias = Callable[[str], Array]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class WeightFile:
         rows: tensors whose first axis is known to count the filters: the container says what its layers are.
         called: returns what a tensor that torch calls so is called here, or an empty word: containers have names of their own.
         in_order: whether ``shapes`` stand in the order of the network.
+        metadata: what the container says beside the tensors, by name.
     """
 
     path: Path
@@ -59,14 +60,15 @@ class WeightFile:
     rows: frozenset[str] = frozenset()
     called: Callable[[str], str] = field(default=lambda name: "", repr=False)
     in_order: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> list[str]:
         """Names of all tensors, sorted."""
         return sorted(self.shapes)
 
-    def tensor(self, name: str) -> Tensor:
-        """Return one tensor. Changing it changes neither the file nor another process's view of it.
+    def tensor(self, name: str) -> Array:
+        """Return one tensor, of a type in ``dtypes``. Changing it changes neither the file nor another process's view of it.
 
         Raises:
             MismatchError: there is none of that name.
@@ -80,7 +82,7 @@ class WeightFile:
         """``digest`` of all tensors, computed with less than 100 MB of memory whatever the size of the file."""
         read, used = self.again(), 0
 
-        def sparing(name: str) -> Tensor:
+        def sparing(name: str) -> Array:
             nonlocal read, used
             if used > _MAPPED:
                 read, used = self.again(), 0  # a page once read counts as memory until its mapping goes
@@ -91,10 +93,19 @@ class WeightFile:
         return digest(self.shapes, sparing)
 
 
-def held(state: Mapping[str, Tensor], what: str = "state dict") -> WeightFile:
-    """Return a state dict in memory as if it were an open file."""
+def held(state: Mapping[str, Any], what: str = "state dict") -> WeightFile:
+    """Return a state dict in memory, of arrays or of torch's tensors, as if it were an open file."""
+
+    def read(name: str) -> Array:
+        found = state[name]
+        if isinstance(found, np.ndarray):
+            return found
+        from modelmark.suspects.torching import array
+
+        return array(found)
+
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return WeightFile(Path(what), what, shapes, state.__getitem__, lambda: state.__getitem__)
+    return WeightFile(Path(what), what, shapes, read, lambda: read)
 
 
 def digest(names: Iterable[str], read: Reader) -> str:
@@ -108,14 +119,15 @@ def digest(names: Iterable[str], read: Reader) -> str:
     for name in sorted(names):
         tensor = read(name)
         shape = ",".join(map(str, tensor.shape))
-        total.update(hashing.frame("tensor", name.encode(), str(tensor.dtype).encode(), shape.encode()))
+        kind = f"torch.{called(tensor.dtype)}"  # as the first release wrote it
+        total.update(hashing.frame("tensor", name.encode(), kind.encode(), shape.encode()))
         total.update(tensor.nbytes.to_bytes(8, "big"))
-        numbers = tensor.numel()
-        count = max(1, _PIECE // tensor.element_size()) if tensor.is_contiguous() else numbers
+        numbers = tensor.size
+        count = max(1, _PIECE // tensor.itemsize) if tensor.flags.c_contiguous else numbers
         del tensor  # its mapping goes with it
         for start in range(0, numbers, count):
-            piece = read(name).detach().contiguous().flatten()[start : start + count]
-            total.update(piece.cpu().view(torch.uint8).numpy().data)
+            piece = read(name).reshape(-1)[start : start + count]
+            total.update(piece.view(np.uint8).data)
     return total.hexdigest()
 
 

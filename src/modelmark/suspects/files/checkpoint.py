@@ -7,12 +7,14 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import nested, zips
+from modelmark.suspects.files import zips
 from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
+
+if TYPE_CHECKING:
+    from modelmark.suspects.files import nested
 
 _WHAT = "torch checkpoint"
 _LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that torch.save pickled first until version 1.6
@@ -58,7 +60,7 @@ def opened_legacy(path: Path) -> WeightFile:
     return _file(path, first, lambda: first.read)
 
 
-def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> WeightFile:
+def _file(path: Path, found: "nested.Chosen", again: Callable[[], Reader]) -> WeightFile:
     require_names(path, found.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in found.tensors.items()}
     types = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in found.tensors.items()}
@@ -67,7 +69,11 @@ def _file(path: Path, found: nested.Chosen, again: Callable[[], Reader]) -> Weig
     )
 
 
-def _chosen(path: Path, is_mapped: bool) -> nested.Chosen:
+def _chosen(path: Path, is_mapped: bool) -> "nested.Chosen":
+    import torch
+
+    from modelmark.suspects.files import nested
+
     try:
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore")  # of torch, about pickle protocols and quantised tensors
@@ -88,6 +94,8 @@ def _refused(path: Path, message: str) -> MalformedError:
         return MalformedError(
             f"expected tensors that load without running code in {path}, got something else", hint=_ALONE
         )
+    import torch
+
     names = [found[1]]
     with contextlib.suppress(Exception):  # it reads the archives alone, and those that are whole
         names += sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))

@@ -7,20 +7,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique, zips
 from modelmark.suspects.files.base import WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array, called
 from modelmark.suspects.files.mapped import Extent, require_within
 
 _WHAT = "torch.export archive"
 _CONFIG = re.compile(r"(.*/data/(?:weights|constants)/)(.+)_(?:weights|constants)_config\.json")
 # torch/_export/serde/schema.py, ScalarType
 TYPES = {
-    1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.float16, 7: torch.float32,
-    8: torch.float64, 9: torch.complex32, 10: torch.complex64, 11: torch.complex128, 12: torch.bool, 13: torch.bfloat16,
-    28: torch.uint16, 29: torch.float8_e4m3fn, 30: torch.float8_e5m2,
+    1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32",
+    8: "float64", 9: "complex32", 10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16",
+    28: "uint16", 29: "float8_e4m3fn", 30: "float8_e5m2",
 }  # fmt: skip
 
 
@@ -51,12 +50,12 @@ def opened(path: Path, members: zips.Listing) -> WeightFile:
                 extents[whole] = extent
     require_within(path, extents)
 
-    def read(name: str) -> torch.Tensor:
+    def read(name: str) -> Array:
         return extents[name].read()
 
     return WeightFile(
         path, _WHAT, {name: extent.shape for name, extent in extents.items()}, read, lambda: read,
-        unreadable=unreadable, types={name: str(extent.dtype).removeprefix("torch.") for name, extent in extents.items()},
+        unreadable=unreadable, types={name: called(extent.dtype) for name, extent in extents.items()},
         in_order=True,
     )  # fmt: skip
 
@@ -81,7 +80,7 @@ def _extent(path: Path, members: zips.Listing, folder: str, entry: Any) -> Exten
     if meta["dtype"] not in TYPES:
         return f"of type {meta['dtype']}, which is not known here"
     shape, strides = (tuple(_integer(size["as_int"]) for size in meta[name]) for name in ("sizes", "strides"))
-    dtype, member = TYPES[meta["dtype"]], members[folder + entry["path_name"]]
+    dtype, member = DTYPES[TYPES[meta["dtype"]]], members[folder + entry["path_name"]]
     begin = _integer(meta["storage_offset"]["as_int"]) * dtype.itemsize
     extent = Extent(path, zips.place(path, member) + begin, dtype, shape, strides)
     if extent.is_expanded:

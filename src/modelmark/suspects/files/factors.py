@@ -6,38 +6,47 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from modelmark.suspects.files.base import WeightFile
+from modelmark.suspects.files.dtypes import Array, is_floating
 
 Shape: TypeAlias = tuple[int, ...]
 
 
-def weight_norm(g: Tensor, v: Tensor) -> Tensor:
+def weight_norm(g: Array, v: Array) -> Array:
     """Return ``w = g v / ||v||``, the norm over the axes that ``g`` has not (Salimans and Kingma 2016, equation 2)."""
-    axes = [axis for axis in range(v.dim()) if g.dim() < v.dim() or g.shape[axis] == 1]
-    norm = torch.linalg.vector_norm(v, dim=axes, keepdim=g.dim() == v.dim()) if axes else v.abs()
-    return v * (g / norm)
+    wide = v.astype(np.float64)
+    axes = tuple(axis for axis in range(v.ndim) if g.ndim < v.ndim or g.shape[axis] == 1)
+    norm = np.sqrt(np.square(wide).sum(axis=axes, keepdims=g.ndim == v.ndim)) if axes else np.abs(wide)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _as(v, wide * (g / norm))
 
 
-def spectral_norm(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
+def spectral_norm(weight: Array, u: Array, v: Array) -> Array:
     """Return ``w = weight / sigma``, ``sigma = u' W v`` of the matrix W (Miyato et al. 2018, equations 6 to 8).
 
     The rows of W are outputs, the first axis but in transposed convolutions, where they are the second. Where the lengths
     leave both open it is the axis along which ``u`` and ``v`` belong together, that is the larger sigma.
     """
-    sigmas = []
-    for axis in range(min(2, weight.dim())):
-        matrix = weight.movedim(axis, 0).flatten(1)
+    wide, sigmas = weight.astype(np.float64), []
+    for axis in range(min(2, weight.ndim)):
+        matrix = np.moveaxis(wide, axis, 0)
+        matrix = matrix.reshape(len(matrix), -1)
         if matrix.shape == (len(u), len(v)):
-            sigmas.append(u @ matrix @ v)
-    return weight / max(sigmas)
+            sigmas.append(u.astype(np.float64) @ matrix @ v.astype(np.float64))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _as(weight, wide / max(sigmas))
 
 
-def pruned(weight: Tensor, mask: Tensor) -> Tensor:
+def pruned(weight: Array, mask: Array) -> Array:
     """Return the weights that the mask of ``torch.nn.utils.prune`` leaves."""
-    return weight * mask.to(weight.dtype)
+    return _as(weight, weight.astype(np.float64) * mask.astype(np.float64))
+
+
+def _as(like: Array, numbers: Array) -> Array:
+    """Return numbers in the type of a factor."""
+    return numbers.astype(like.dtype if is_floating(like.dtype) else np.float32)
 
 
 def _norm_fits(g: Shape, v: Shape) -> bool:
@@ -72,7 +81,7 @@ class Rule:
     first: re.Pattern[str]
     parts: tuple[str, ...]
     fits: Callable[..., bool]
-    product: Callable[..., Tensor]
+    product: Callable[..., Array]
 
 
 _ENDINGS = ("original0", "original", "_g", "_orig")  # of first factors
@@ -104,7 +113,7 @@ class Computed:
     rule: str
     parts: tuple[str, ...]
     shape: Shape
-    product: Callable[..., Tensor]
+    product: Callable[..., Array]
 
 
 def multiplied(file: WeightFile) -> tuple[WeightFile, dict[str, Computed]]:
@@ -119,7 +128,7 @@ def multiplied(file: WeightFile) -> tuple[WeightFile, dict[str, Computed]]:
     }
     made |= _computed(file.shapes)
 
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         found = made.get(name)
         return found.product(*map(file.tensor, found.parts)) if found else file.read(name)
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from torch import Tensor
-
 from modelmark.errors import MismatchError
 from modelmark.suspects.files.base import WeightFile
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.factors import Computed, Shape, multiplied
 from modelmark.suspects.files.names import AS_THEY_ARE, Way, bare, ways
 from modelmark.suspects.files.packed import explained
@@ -41,17 +40,17 @@ class Fitted:
     words: str
     made: Mapping[str, Computed] = field(repr=False)
 
-    def tensor(self, name: str) -> Tensor:
+    def tensor(self, name: str) -> Array:
         """Return one tensor by the network's name; nothing else is read."""
         return self.file.tensor(self.names[name])
 
     @cached_property
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Array]:
         """All tensors that fit, by the network's names."""
         return {name: self.tensor(name) for name in self.names}
 
     @cached_property
-    def any_shape(self) -> dict[str, Tensor]:
+    def any_shape(self) -> dict[str, Array]:
         """All tensors of the network's names, those of another shape too."""
         return self.state | {name: self.file.tensor(theirs) for name, theirs in self.others.items()}
 
@@ -126,7 +125,7 @@ def _result(file: WeightFile, made: Mapping[str, Computed], expected: Mapping[st
     )
 
 
-def weight_of(file: WeightFile, path: str, shape: Shape | None = None) -> Tensor:
+def weight_of(file: WeightFile, path: str, shape: Shape | None = None) -> Array:
     """Return the weight of one layer; of the file nothing else is read.
 
     Args:

@@ -15,12 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from modelmark.errors import MalformedError, MissingPackageError
 from modelmark.suspects.files import ggufnames
 from modelmark.suspects.files.base import HEADER, NAMES, WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array
 from modelmark.suspects.files.mapped import Extent, octets, remembering, require_shape, require_together
 
 MAGIC = b"GGUF"
@@ -29,8 +28,8 @@ _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _TEXT, _ARRAY = 8, 9
 # types that torch holds as they are
 _PLAIN = {
-    "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64,
-    "I8": torch.int8, "I16": torch.int16, "I32": torch.int32, "I64": torch.int64,
+    "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64",
+    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
 }  # fmt: skip
 _PIECE = 2**20  # numbers unpacked at a time
 
@@ -55,13 +54,13 @@ class _Packed:
     def size(self) -> int:
         return math.prod(self.shape) // self.block * self.nbytes
 
-    def read(self, library: ModuleType) -> Tensor:
+    def read(self, library: ModuleType) -> Array:
         raw = octets(self.path, self.offset, self.size)
         made, step = np.empty(math.prod(self.shape), np.float32), _PIECE // self.block
         for start in range(0, len(raw) // self.nbytes, step):
             piece = raw[start * self.nbytes : (start + step) * self.nbytes].reshape(-1, self.nbytes)
             made[start * self.block : (start + len(piece)) * self.block] = library.dequantize(piece, self.kind).ravel()
-        return torch.from_numpy(made).reshape(self.shape)
+        return made.reshape(self.shape)
 
 
 class _Header:
@@ -154,7 +153,7 @@ def opened(path: Path) -> WeightFile:
             raise MalformedError(f"expected every name once in {path}, got {name!r} twice"[:300])
         kind = constants.GGMLQuantizationType(number) if number in _known(constants) else None
         if kind is not None and kind.name in _PLAIN:
-            found[name] = Extent(path, start + offset, _PLAIN[kind.name], shape)
+            found[name] = Extent(path, start + offset, DTYPES[_PLAIN[kind.name]], shape)
         elif kind is not None and _unpacks(quants, kind, nbytes := constants.GGML_QUANT_SIZES[kind][1]):
             block = constants.GGML_QUANT_SIZES[kind][0]
             found[name] = _Packed(path, start + offset, shape, kind, block, nbytes)
@@ -167,7 +166,7 @@ def opened(path: Path) -> WeightFile:
     shapes = {name: here.shape for name, here in found.items()}
     heads = ggufnames.heads(fields, shapes)
 
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         here = found[name]
         tensor = here.read() if isinstance(here, Extent) else here.read(quants)
         return tensor[ggufnames.order(len(tensor), heads[name])] if name in heads else tensor

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 _ROTATED = {".attn_q.weight": "head_count", ".attn_k.weight": "head_count_kv"}
 """Layers of ``llama`` of which the converter puts the rows of a head in another order, and what says how many heads there are."""
@@ -26,9 +26,9 @@ def heads(fields: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> d
     return found
 
 
-def order(rows: int, heads: int) -> Tensor:
+def order(rows: int, heads: int) -> npt.NDArray[np.int64]:
     """Return where each row of the network stands in the file: halves of a head are interleaved there."""
-    return torch.arange(rows).reshape(heads, rows // heads // 2, 2).transpose(1, 2).reshape(-1)
+    return np.arange(rows).reshape(heads, rows // heads // 2, 2).swapaxes(1, 2).reshape(-1)
 
 
 def called(architecture: str, count: int, name: str) -> str:

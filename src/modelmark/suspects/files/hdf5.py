@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from modelmark.errors import MalformedError, MissingPackageError
 from modelmark.suspects.files import hdf5_listing, kernels, zips
 from modelmark.suspects.files.base import NAMES, WeightFile, require_names
+from modelmark.suspects.files.dtypes import Array, called
 from modelmark.suspects.files.mapped import Extent, require_within
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -67,7 +66,7 @@ def _opened(path: Path, start: int, size: int, config: str) -> WeightFile:
             unreadable[name] = given
         elif math.prod(given[1]):
             kind, shape, offset = given
-            found[name] = Extent(path, start + offset, torch.from_numpy(np.empty(0, kind)).dtype, tuple(shape))
+            found[name] = Extent(path, start + offset, np.dtype(kind), tuple(shape))
     require_names(path, found)
     if not found and not unreadable:
         raise MalformedError(f"expected arrays in {path}, got none")
@@ -80,7 +79,7 @@ def _opened(path: Path, start: int, size: int, config: str) -> WeightFile:
         if turn := kernels.turn(_words(name, layers, classes), found[name].shape, swapped=True):
             turns[name] = turn
 
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         tensor = found[name].read()
         return turns[name](tensor) if name in turns else tensor
 
@@ -88,7 +87,7 @@ def _opened(path: Path, start: int, size: int, config: str) -> WeightFile:
         path, "HDF5 of Keras" if config or layers else "HDF5",
         {name: turns[name].shape if name in turns else found[name].shape for name in names}, read, lambda: read,
         notes=(f"left aside: {', '.join(sorted(aside))}",) if aside else (),
-        unreadable=unreadable, types={name: str(found[name].dtype).removeprefix("torch.") for name in names},
+        unreadable=unreadable, types={name: called(found[name].dtype) for name in names},
         stored={name: found[name].shape for name in turns},
         rows=frozenset(turns), called=partial(_called, names, layers), in_order=True,
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """Integers as the numbers that they stand for: less a zero point, times a scale, of the tensor, of a filter, or of a block."""
 
-from torch import Tensor
+import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import spreads
 
 
-def numbers(tensor: Tensor, scale: Tensor | None, zero: Tensor | None, axis: int) -> Tensor:
+def numbers(tensor: Array, scale: Array | None, zero: Array | None, axis: int) -> Array:
     """Return ``(tensor - zero) * scale`` as float32.
 
     Args:
@@ -18,28 +19,28 @@ def numbers(tensor: Tensor, scale: Tensor | None, zero: Tensor | None, axis: int
     Raises:
         MalformedError: they do not go with the tensor.
     """
-    found, axes = tensor.float(), tensor.dim()
+    found, axes = tensor.astype(np.float32), tensor.ndim
     for given, is_scale in ((zero, False), (scale, True)):
         if given is None:
             continue
-        part = given.float()
-        if part.numel() == 1:
+        part = given.astype(np.float32)
+        if part.size == 1:
             part = part.reshape(())
         elif not -axes <= axis < axes:
             raise MalformedError(f"expected scales along an axis of integers of {axes} axes, got axis {axis}")
-        elif part.dim() == 1:
+        elif part.ndim == 1:
             part = part.reshape([-1 if number == axis % axes else 1 for number in range(axes)])
-        elif part.dim() == axes and part.shape[axis] and _agree(part, tensor, axis % axes):
+        elif part.ndim == axes and part.shape[axis] and _agree(part, tensor, axis % axes):
             size = -(-tensor.shape[axis] // part.shape[axis])  # one for each block along the axis
-            part = part.repeat_interleave(size, axis).narrow(axis, 0, tensor.shape[axis])
+            part = part.repeat(size, axis).take(range(tensor.shape[axis]), axis)
         if not spreads(part.shape, tensor.shape):
             raise MalformedError(
                 f"expected scales for integers of shape {tuple(tensor.shape)}, got {tuple(part.shape)}"
             )
         found = found * part if is_scale else found - part
-    return found
+    return np.asarray(found)
 
 
-def _agree(part: Tensor, whole: Tensor, axis: int) -> bool:
+def _agree(part: Array, whole: Array, axis: int) -> bool:
     sizes = zip(part.shape, whole.shape, strict=True)
     return all(size == full for number, (size, full) in enumerate(sizes) if number != axis)

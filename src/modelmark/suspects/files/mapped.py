@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+from numpy.lib.stride_tricks import as_strided
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import LIMIT
+from modelmark.suspects.files.dtypes import Array
 
 MOST_AXES = 64
-"""Axes of a tensor: what torch holds."""
+"""Axes of a tensor: what torch and numpy hold."""
 Shape: TypeAlias = tuple[int, ...]
 
 _CUT_OFF = "the file was cut off, as an interrupted download leaves it; fetch it again"
@@ -29,14 +29,14 @@ class Extent:
     Args:
         path: of the file.
         offset: of the first byte.
-        dtype: of the numbers, little-endian.
+        dtype: of the numbers, one of ``dtypes.DTYPES``.
         shape: of the tensor.
         strides: in numbers; left out: rows after one another.
     """
 
     path: Path
     offset: int
-    dtype: torch.dtype
+    dtype: np.dtype[Any]
     shape: Shape
     strides: Shape | None = None
 
@@ -57,37 +57,40 @@ class Extent:
         """Whether it repeats fewer numbers: a few bytes of a file can stand for any memory."""
         return math.prod(self.shape) > self.count
 
-    def read(self) -> Tensor:
+    def read(self) -> Array:
         """Return the tensor. Changing it does not change the file."""
-        flat = numbers(self.path, self.offset, self.count, self.dtype)
-        return flat.reshape(self.shape) if self.strides is None else flat.as_strided(self.shape, self.strides)
+        return self.laid(numbers(self.path, self.offset, self.count, self.dtype))
+
+    def laid(self, flat: Array) -> Array:
+        """Return numbers from the first to the last as the tensor."""
+        if self.strides is None or not len(flat):
+            return flat.reshape(self.shape)
+        return as_strided(flat, self.shape, [self.dtype.itemsize * stride for stride in self.strides])
 
 
-def numbers(path: Path, offset: int, count: int, dtype: torch.dtype) -> Tensor:
+def numbers(path: Path, offset: int, count: int, dtype: np.dtype[Any]) -> Array:
     """Return ``count`` numbers from a byte on, mapped; copied where they do not lie at a multiple of their size."""
     if not count:
-        return torch.empty(0, dtype=dtype)
+        return np.empty(0, dtype)
     start = offset - offset % mmap.ALLOCATIONGRANULARITY
     with path.open("rb") as stream:
         piece = mmap.mmap(
             stream.fileno(), offset - start + count * dtype.itemsize, access=mmap.ACCESS_COPY, offset=start
         )
-    if offset % dtype.itemsize:
-        return torch.frombuffer(bytearray(memoryview(piece)[offset - start :]), dtype=dtype)
-    return torch.frombuffer(piece, dtype=dtype, count=count, offset=offset - start)
+    found = np.frombuffer(piece, dtype, count, offset - start)
+    return found.copy() if offset % dtype.itemsize else found
 
 
 def octets(path: Path, offset: int, count: int) -> npt.NDArray[np.uint8]:
     """Return ``count`` bytes, mapped."""
-    found: npt.NDArray[Any] = numbers(path, offset, count, torch.uint8).numpy()
-    return found
+    return numbers(path, offset, count, np.dtype(np.uint8))
 
 
-def halves(octets: Tensor, shape: Shape, *, signed: bool) -> Tensor:
+def halves(octets: Array, shape: Shape, *, signed: bool) -> Array:
     """Return integers of four bits, two in a byte, the lower half first, as int8 or uint8."""
-    whole = octets.to(torch.uint8).flatten()
-    found = torch.stack([whole & 15, whole >> 4], dim=1).flatten()[: math.prod(shape)].reshape(shape)
-    return found.to(torch.int8) - 16 * (found > 7).to(torch.int8) if signed else found
+    whole = octets.astype(np.uint8).ravel()
+    found = np.stack([whole & 15, whole >> 4], axis=1).ravel()[: math.prod(shape)].reshape(shape)
+    return found.astype(np.int8) - 16 * (found > 7).astype(np.int8) if signed else found
 
 
 def spreads(part: Sequence[int], whole: Sequence[int]) -> bool:
@@ -133,11 +136,11 @@ def require_together(path: Path, sizes: Iterable[int]) -> None:
         raise MalformedError(f"expected tensors of at most {LIMIT} bytes together in {path}, got more")
 
 
-def remembering(read: Callable[[str], Tensor]) -> Callable[[str], Tensor]:
+def remembering(read: Callable[[str], Array]) -> Callable[[str], Array]:
     """Return a reader that keeps the tensor it made last: what is read a slice at a time is computed once."""
-    last: list[tuple[str, Tensor]] = []
+    last: list[tuple[str, Array]] = []
 
-    def reader(name: str) -> Tensor:
+    def reader(name: str) -> Array:
         if not last or last[0][0] != name:
             last.clear()
             last.append((name, read(name)))

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import kernels
 from modelmark.suspects.files.base import NAMES, WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array, called
 from modelmark.suspects.files.mapped import Extent, require_within
 
 _HEAD = re.compile(rb"(?:[\x81-\x8f]|\xde..|\xdf....)[\xa1-\xbf\xd9]", re.DOTALL)
@@ -40,10 +38,10 @@ _FIXED = {
 }
 _ARRAY = 1
 TYPES = {
-    str(dtype).removeprefix("torch."): dtype
-    for dtype in (
-        torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
-        torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.float8_e5m2,
+    name: DTYPES[name]
+    for name in (
+        "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
+        "float8_e4m3fn", "float8_e5m2",
     )
 }  # fmt: skip
 _ASIDE = ("opt_state", "step")
@@ -164,7 +162,7 @@ def opened(path: Path) -> WeightFile:
         if name.endswith("kernel") and (turn := kernels.turn(name.lower(), extent.shape, swapped=False))
     }
 
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         tensor = extents[name].read()
         return turns[name](tensor) if name in turns else tensor
 
@@ -172,9 +170,9 @@ def opened(path: Path) -> WeightFile:
         path, "msgpack of Flax",
         {name: turns[name].shape if name in turns else extent.shape for name, extent in extents.items()}, read, lambda: read,
         notes=(f"left aside: {', '.join(sorted(aside))}",) if aside else (),
-        unreadable=unreadable, types={name: str(extent.dtype).removeprefix("torch.") for name, extent in extents.items()},
+        unreadable=unreadable, types={name: called(extent.dtype) for name, extent in extents.items()},
         stored={name: extents[name].shape for name in turns}, rows=frozenset(turns), in_order=True,
-        called=lambda name: _called(extents, name),
+        called=lambda name: kernels.called(extents, name),
     )  # fmt: skip
 
 
@@ -226,11 +224,3 @@ def _array(file: _File, held: _Held) -> Extent | str:
     if extent.nbytes != data.size:
         raise MalformedError(f"expected {extent.nbytes} bytes of an array in {file.path}, got {data.size}"[:300])
     return extent
-
-
-def _called(names: dict[str, Extent], name: str) -> str:
-    """Return the kernel of the layer that torch calls so, if a layer bears that path here."""
-    layer, _, variable = name.rpartition(".")
-    ending = f"{layer.replace('.', '/')}/kernel"
-    found = [one for one in names if one == ending or one.endswith(f"/{ending}")]
-    return found[0] if variable == "weight" and len(found) == 1 else ""

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import LIMIT
+from modelmark.suspects.files.dtypes import Array
+from modelmark.suspects.torching import array
 
 _DEPTH = 3
 _SHOWN = 4  # names in a message
@@ -40,10 +42,10 @@ class Chosen:
     notes: tuple[str, ...] = ()
     unreadable: dict[str, str] = field(default_factory=dict)
 
-    def read(self, name: str) -> Tensor:
+    def read(self, name: str) -> Array:
         """Return one tensor; a quantised one as the numbers that it stands for."""
         tensor = self.tensors[name]
-        return tensor.dequantize() if tensor.is_quantized else tensor
+        return array(tensor.dequantize() if tensor.is_quantized else tensor)
 
 
 def chosen(top: object, path: Path) -> Chosen:

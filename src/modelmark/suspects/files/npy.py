@@ -4,14 +4,14 @@ import io
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import zips
 from modelmark.suspects.files.base import WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array, called
 from modelmark.suspects.files.mapped import Extent, Shape, remembering, require_together, require_within
 
 MAGIC = b"\x93NUMPY"
@@ -74,18 +74,18 @@ def _file(
     require_names(path, all_)
     require_together(path, (extent.nbytes for extent in all_.values()))
 
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         return extents[name].read() if name in extents else _unpacked(path, *packed[name])
 
     reader = remembering(read) if packed else read
     return WeightFile(
         path, what, {name: extent.shape for name, extent in all_.items()}, reader, lambda: reader,
-        unreadable=unreadable, types={name: str(extent.dtype).removeprefix("torch.") for name, extent in all_.items()},
+        unreadable=unreadable, types={name: called(extent.dtype) for name, extent in all_.items()},
         in_order=True,
     )  # fmt: skip
 
 
-def _described(path: Path, head: bytes) -> tuple[int, torch.dtype, Shape, bool] | str:
+def _described(path: Path, head: bytes) -> tuple[int, np.dtype[Any], Shape, bool] | str:
     """Return where numbers begin, their type, the shape, and whether columns stand together; or why it is not read."""
     stream = io.BytesIO(head)
     try:
@@ -94,13 +94,13 @@ def _described(path: Path, head: bytes) -> tuple[int, torch.dtype, Shape, bool] 
         shape, is_fortran, kind = reader(stream, max_header_size=_HEADER)
         if kind.hasobject or kind.byteorder == ">" or kind.kind not in "fiubc":
             return f"of type {kind}"
-        dtype = torch.from_numpy(np.empty(0, kind)).dtype
+        dtype = DTYPES[called(kind)]
     except Exception:  # whatever is made of a damaged one
         raise MalformedError(f"expected an array of NumPy in {path}, got a damaged one") from None
     return stream.tell(), dtype, tuple(map(int, shape)), bool(is_fortran)
 
 
-def _extent(path: Path, start: int, begin: int, dtype: torch.dtype, shape: Shape, is_fortran: bool) -> Extent:
+def _extent(path: Path, start: int, begin: int, dtype: np.dtype[Any], shape: Shape, is_fortran: bool) -> Extent:
     strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape))) if is_fortran else None
     return Extent(path, start + begin, dtype, shape, strides)
 
@@ -109,14 +109,14 @@ def _begin(path: Path, member: zipfile.ZipInfo) -> bytes:
     return _read(path, member, _HEADER)
 
 
-def _unpacked(path: Path, member: zipfile.ZipInfo, extent: Extent) -> Tensor:
+def _unpacked(path: Path, member: zipfile.ZipInfo, extent: Extent) -> Array:
     raw = bytearray(_read(path, member, extent.offset + extent.nbytes))
     if not extent.nbytes:
-        return torch.empty(extent.shape, dtype=extent.dtype)
+        return np.empty(extent.shape, extent.dtype)
     if len(raw) != extent.offset + extent.nbytes:
         raise MalformedError(f"expected all of {member.filename} in {path}, got {len(raw)} bytes"[:300])
-    flat = torch.frombuffer(raw, dtype=extent.dtype, offset=extent.offset, count=extent.count)
-    return flat.reshape(extent.shape) if extent.strides is None else flat.as_strided(extent.shape, extent.strides)
+    flat = np.frombuffer(raw, extent.dtype, extent.count, extent.offset)
+    return extent.laid(flat.copy() if extent.offset % extent.dtype.itemsize else flat)
 
 
 def _read(path: Path, member: zipfile.ZipInfo, count: int) -> bytes:

@@ -4,18 +4,17 @@ Integers are read as the numbers that they stand for, by the scales and zero poi
 their kind; weights of ``MatMul`` and ``Gemm`` are turned to outputs first, and blocks of onnxruntime's layout are put in a row.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import integers
 from modelmark.suspects.files.base import WeightFile, require_names
+from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within
 from modelmark.suspects.files.onnxgraph import TYPES, Graph, Node, Stored, parsed
 
@@ -40,7 +39,7 @@ _BETWEEN = ("DequantizeLinear", "QuantizeLinear", "Transpose", "Identity", "Cast
 # what onnxruntime and its quantisers make of a tensor's name
 _NAMES = ("{}", "{}_quantized", "{}_Transposed_quantized", "ConvBnFusion_W_{}", "ConvBnFusion_W_{}_quantized")
 
-Step = Callable[[Tensor], Tensor]
+Step = Callable[[Array], Array]
 
 
 def is_onnx(head: bytes) -> bool:
@@ -73,12 +72,12 @@ def opened(path: Path) -> WeightFile:
         found.setdefault(name, _Weight(stored, stored.shape))
     require_together(path, (4 * _count(one.shape) for one in found.values() if one.steps))
 
-    def read(name: str) -> Tensor:
+    def read(name: str) -> Array:
         tensor = found[name].stored.read(graph.message)
         try:
             for step in found[name].steps:
                 tensor = step(tensor)
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             raise MalformedError(f"expected scales for the integers {name} in {path}, got others"[:300]) from None
         return tensor
 
@@ -147,7 +146,7 @@ def _reached(graph: Graph, makers: dict[str, Node], name: str) -> _Weight | None
     return weight
 
 
-def _constant(graph: Graph, node: Node, number: int) -> Callable[[], Tensor] | None:
+def _constant(graph: Graph, node: Node, number: int) -> Callable[[], Array] | None:
     stored = graph.tensors.get(node.inputs[number]) if number < len(node.inputs) else None
     return None if stored is None else partial(stored.read, graph.message)
 
@@ -164,8 +163,8 @@ def _scaled(graph: Graph, node: Node, weight: _Weight, axis: int) -> Step:
 
 
 def _dequantised(
-    tensor: Tensor, scale: Callable[[], Tensor] | None, zero: Callable[[], Tensor] | None, axis: int
-) -> Tensor:
+    tensor: Array, scale: Callable[[], Array] | None, zero: Callable[[], Array] | None, axis: int
+) -> Array:
     return integers.numbers(tensor, None if scale is None else scale(), None if zero is None else zero(), axis)
 
 
@@ -175,7 +174,7 @@ def _with(weight: _Weight, step: Step, words: str) -> _Weight:
 
 def _permuted(weight: _Weight, order: list[int]) -> _Weight:
     shape = tuple(weight.shape[axis] for axis in order)
-    return replace(weight, shape=shape, steps=(*weight.steps, lambda tensor: tensor.permute(order)))
+    return replace(weight, shape=shape, steps=(*weight.steps, lambda tensor: tensor.transpose(order)))
 
 
 def _turned(weight: _Weight, *, is_plain: bool) -> _Weight:
@@ -192,14 +191,14 @@ def _unblocked(weight: _Weight) -> _Weight:
     if filters % size or (inputs >= size and inputs % size) or len(kernel) != 2:
         return weight
 
-    def undone(tensor: Tensor) -> Tensor:
+    def undone(tensor: Array) -> Array:
         if inputs < size:
-            return tensor.reshape(filters // size, inputs, *kernel, size).permute(0, 4, 1, 2, 3).reshape(tensor.shape)
+            return tensor.reshape(filters // size, inputs, *kernel, size).transpose(0, 4, 1, 2, 3).reshape(tensor.shape)
         blocks = tensor.reshape(filters // size, inputs // size, *kernel, size, size)
-        return blocks.permute(0, 5, 1, 4, 2, 3).reshape(tensor.shape)
+        return blocks.transpose(0, 5, 1, 4, 2, 3).reshape(tensor.shape)
 
     return _with(weight, undone, f"blocks of {size} channels put back in a row")
 
 
 def _count(shape: Shape) -> int:
-    return torch.Size(shape).numel()
+    return math.prod(shape)

@@ -10,23 +10,22 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import NAMES
+from modelmark.suspects.files.dtypes import DTYPES, Array, is_floating
 from modelmark.suspects.files.mapped import Extent, Shape, halves, require_shape
 from modelmark.suspects.files.protobuf import Message, Span, varints
 
 # data types by their numbers, as onnx calls them and as torch does; the last two are packed, two in a byte
-TYPES: dict[int, tuple[str, torch.dtype]] = {
-    1: ("float32", torch.float32), 2: ("uint8", torch.uint8), 3: ("int8", torch.int8), 4: ("uint16", torch.uint16),
-    5: ("int16", torch.int16), 6: ("int32", torch.int32), 7: ("int64", torch.int64), 9: ("bool", torch.bool),
-    10: ("float16", torch.float16), 11: ("float64", torch.float64), 12: ("uint32", torch.uint32),
-    13: ("uint64", torch.uint64), 14: ("complex64", torch.complex64), 15: ("complex128", torch.complex128),
-    16: ("bfloat16", torch.bfloat16), 17: ("float8e4m3fn", torch.float8_e4m3fn), 18: ("float8e4m3fnuz", torch.float8_e4m3fnuz),
-    19: ("float8e5m2", torch.float8_e5m2), 20: ("float8e5m2fnuz", torch.float8_e5m2fnuz),
-    21: ("uint4", torch.uint8), 22: ("int4", torch.int8),
+TYPES: dict[int, tuple[str, str]] = {
+    1: ("float32", "float32"), 2: ("uint8", "uint8"), 3: ("int8", "int8"), 4: ("uint16", "uint16"),
+    5: ("int16", "int16"), 6: ("int32", "int32"), 7: ("int64", "int64"), 9: ("bool", "bool"),
+    10: ("float16", "float16"), 11: ("float64", "float64"), 12: ("uint32", "uint32"),
+    13: ("uint64", "uint64"), 14: ("complex64", "complex64"), 15: ("complex128", "complex128"),
+    16: ("bfloat16", "bfloat16"), 17: ("float8e4m3fn", "float8_e4m3fn"), 18: ("float8e4m3fnuz", "float8_e4m3fnuz"),
+    19: ("float8e5m2", "float8_e5m2"), 20: ("float8e5m2fnuz", "float8_e5m2fnuz"),
+    21: ("uint4", "uint8"), 22: ("int4", "int8"),
 }  # fmt: skip
 _HALVES = (21, 22)
 # fields of TensorProto in which numbers stand one after the other, and those in which they are packed integers
@@ -54,20 +53,20 @@ class Stored:
     extent: Extent | None
     packed: Span = (0, 0)
 
-    def read(self, message: Message) -> Tensor:
+    def read(self, message: Message) -> Array:
         """Return the numbers."""
         if self.kind not in _HALVES and self.extent is not None:
             return self.extent.read()
-        values = torch.from_numpy(self._integers(message)) if self.extent is None else self.extent.read()
-        name, dtype = TYPES[self.kind]
+        values = self._integers(message) if self.extent is None else self.extent.read()
+        name, dtype = TYPES[self.kind][0], DTYPES[TYPES[self.kind][1]]
         expected = self._octets if self.kind in _HALVES else _count(self.shape)
-        if values.numel() != expected:
+        if values.size != expected:
             raise message.damaged()
         if self.kind in _HALVES:
             return halves(values, self.shape, signed=name == "int4")
-        if dtype.is_floating_point:  # their bits, as integers
-            values = values.to(torch.int32).to(torch.int16 if dtype.itemsize == 2 else torch.uint8).view(dtype)
-        return values.to(dtype).reshape(self.shape)
+        if is_floating(dtype):  # their bits, as integers
+            values = values.astype(np.uint16 if dtype.itemsize == 2 else np.uint8).view(dtype)
+        return values.astype(dtype, copy=False).reshape(self.shape)
 
     @property
     def _octets(self) -> int:
@@ -194,7 +193,7 @@ def _tensor(graph: Graph, span: Span) -> Stored | None:
         return None
     require_shape(path, name, shape)
     numbers = -(-_count(shape) // 2) if kind in _HALVES else _count(shape)
-    dtype = torch.uint8 if kind in _HALVES else TYPES[kind][1]
+    dtype = DTYPES["uint8" if kind in _HALVES else TYPES[kind][1]]
     if outside:
         place, offset, size = _beside(path, name, outside)
         start, stop = offset, offset + (numbers * dtype.itemsize if size is None else size)

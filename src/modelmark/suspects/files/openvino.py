@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files.base import NAMES, WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array
 from modelmark.suspects.files.mapped import Extent, Shape, halves, remembering, require_within, spreads
 
 _HEAD = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<net\b")
@@ -24,9 +24,9 @@ _MOST = 2**24  # bytes of XML, which takes some twenty times as many in memory
 _CHAIN = 16
 _HALVES = {"u4": False, "i4": True}
 TYPES = {
-    "f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i64": torch.int64,
-    "i32": torch.int32, "i16": torch.int16, "i8": torch.int8, "u8": torch.uint8, "u16": torch.uint16, "u32": torch.uint32,
-    "u64": torch.uint64, "boolean": torch.bool, "f8e4m3": torch.float8_e4m3fn, "f8e5m2": torch.float8_e5m2,
+    "f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "i64": "int64",
+    "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "u16": "uint16", "u32": "uint32",
+    "u64": "uint64", "boolean": "bool", "f8e4m3": "float8_e4m3fn", "f8e5m2": "float8_e5m2",
 }  # fmt: skip
 # layers with filters, and which axis counts those; of grouped ones the first counts groups
 USES = {"Convolution": 0, "ConvolutionBackpropData": 1, "GroupConvolution": 0, "MatMul": 1}
@@ -63,7 +63,7 @@ def opened(path: Path) -> WeightFile:
         )
     constants, unreadable = _constants(beside, layers)
     require_within(path, {layers[number].name: extent for number, extent in constants.items()})
-    made: dict[str, tuple[Shape, Callable[[], Tensor]]] = {}
+    made: dict[str, tuple[Shape, Callable[[], Array]]] = {}
     rows = set()
     order = []
     for layer in layers.values():
@@ -141,9 +141,9 @@ def _constants(beside: Path, layers: dict[str, _Layer]) -> tuple[dict[str, Exten
             raise MalformedError(f"expected every name once beside {beside}, got {layer.name!r} twice"[:300])
         names.add(layer.name)
         if kind in _HALVES:
-            found[number] = Extent(beside, offset, torch.uint8, (-(-count // 2),) if count >= 0 else (-1,))
+            found[number] = Extent(beside, offset, DTYPES["uint8"], (-(-count // 2),) if count >= 0 else (-1,))
         else:
-            found[number] = Extent(beside, offset, TYPES[kind], layer.shape)
+            found[number] = Extent(beside, offset, DTYPES[TYPES[kind]], layer.shape)
     return found, unreadable
 
 
@@ -159,7 +159,7 @@ def _reached(layers: dict[str, _Layer], constants: dict[str, Extent], number: st
     return None
 
 
-def _computed(layers: dict[str, _Layer], constants: dict[str, Extent], number: str, depth: int = _CHAIN) -> Tensor:
+def _computed(layers: dict[str, _Layer], constants: dict[str, Extent], number: str, depth: int = _CHAIN) -> Array:
     """Return what a layer gives, of constants alone."""
     layer = layers.get(number)
     if layer is None or not depth:
@@ -170,13 +170,14 @@ def _computed(layers: dict[str, _Layer], constants: dict[str, Extent], number: s
         return halves(raw, layer.shape, signed=_HALVES[kind]) if kind in _HALVES else raw
     first = _computed(layers, constants, layer.inputs.get(0, ""), depth - 1)
     if layer.kind == "Convert":
-        return first.float()
-    if first.numel() == math.prod(layer.shape):
+        return first.astype(np.float32)
+    if first.size == math.prod(layer.shape):
         if layer.kind == "Reshape":
             return first.reshape(layer.shape)
-        second = _computed(layers, constants, layer.inputs.get(1, ""), depth - 1).float()
+        second = _computed(layers, constants, layer.inputs.get(1, ""), depth - 1).astype(np.float32)
         if first.shape == layer.shape and spreads(second.shape, layer.shape):
-            return first.float() - second if layer.kind == "Subtract" else first.float() * second
+            wide = first.astype(np.float32)
+            return np.asarray(wide - second if layer.kind == "Subtract" else wide * second)
     raise MalformedError(f"expected {layer.name} of shape {layer.shape} in an OpenVINO network, got another"[:300])
 
 
@@ -193,5 +194,5 @@ def _turn(layer: _Layer, shape: Shape) -> tuple[tuple[int, ...], Shape] | None:
     return order, tuple(shape[number] for number in order)
 
 
-def _turned(source: Callable[[], Tensor], order: tuple[int, ...], shape: Shape) -> Tensor:
-    return source().permute(order).reshape(shape)
+def _turned(source: Callable[[], Array], order: tuple[int, ...], shape: Shape) -> Array:
+    return source().transpose(order).reshape(shape)

@@ -11,7 +11,7 @@ ENDINGS = (
     (".weight.absmax", "weights packed by bitsandbytes (4 bits)", _TOOL),
     (".SCB", "weights quantised by bitsandbytes (8 bits)", _TOOL),
     ("._packed_params", "weights quantised by torch.ao.quantization", "dequantize() each weight and save the state dict again"),
-    (".lora_A.weight", "an adapter", "merge it into its base first: merge_and_unload, then save_pretrained"),
+    (".lora_A.weight", "an adapter", "keep adapter_config.json beside it and name its base: --base BASE"),
     (".original", "weights computed from others by a parametrisation",
      "remove_parametrizations(module, name), and save the state dict again"),
 )  # fmt: skip

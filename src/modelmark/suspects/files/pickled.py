@@ -1,4 +1,4 @@
-"""What a pickle of TorchScript describes, without unpickling: its words are taken one by one, and none of them calls anything.
+"""What a pickle of torch describes, without unpickling: its words are taken one by one, and none of them calls anything.
 
 The standard library's ``pickletools`` splits the words. Objects are their attributes, tensors are where their numbers lie;
 whatever else a pickle can make is nothing here.
@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.suspects.files.dtypes import DTYPES
 
 MOST_WORDS = 2**23
 _DEPTH = 64
+_MOST = 2**20  # entries of the stack
 # types of storages, as torch calls them
 STORAGES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
-    "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool, "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128,
+    "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
+    "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
-_TENSOR = "torch._utils _rebuild_tensor_v2"
+_TENSOR, _TENSOR_OF_TYPE = "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor_v3"
 _AS_GIVEN = "torch.jit._pickle "
 _MARK = object()
 
@@ -40,14 +42,14 @@ class Described:
     """A tensor: the key and the type of its storage, and how it lies in it."""
 
     key: str
-    dtype: torch.dtype
+    dtype: np.dtype[Any]
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Named:
+class Named:
     """A global, or the storage that a name stands for."""
 
     name: str
@@ -72,7 +74,7 @@ def described(raw: bytes, path: Path) -> object:
         raise
     except Exception:  # whatever is made of a damaged one
         pass
-    raise MalformedError(f"expected a pickle as TorchScript writes it in {path}, got another") from None
+    raise MalformedError(f"expected a pickle as torch writes it in {path}, got another") from None
 
 
 def tensors(top: object) -> Iterator[tuple[str, Described]]:
@@ -105,14 +107,21 @@ class _Machine:
         """Do what a word says, as far as it makes plain data."""
         if word in ("PROTO", "FRAME"):
             return
+        if len(self.stack) > _MOST:
+            raise ValueError
         if word == "MARK":
             self.stack.append(_MARK)
         elif word in _PLAIN:
             self.stack.append(given if _PLAIN[word] is None else _PLAIN[word]())
         elif word == "GLOBAL":
-            self.stack.append(_Named(given))
+            self.stack.append(Named(given))
         elif word in ("BINPUT", "LONG_BINPUT"):
             self.memory[given] = self.stack[-1]
+        elif word == "MEMOIZE":
+            self.memory[len(self.memory)] = self.stack[-1]
+        elif word == "STACK_GLOBAL":
+            name, module = self.stack.pop(), self.stack.pop()
+            self.stack.append(Named(f"{module} {name}"))
         elif word in ("BINGET", "LONG_BINGET"):
             self.stack.append(self.memory[given])
         elif word == "TUPLE":
@@ -156,9 +165,8 @@ class _Machine:
         if isinstance(onto, list):
             onto.extend(parts)
         elif isinstance(onto, dict):
-            onto.update(
-                (key, value) for key, value in zip(parts[::2], parts[1::2], strict=True) if isinstance(key, str | int)
-            )
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            onto.update((key, value) for key, value in pairs if isinstance(key, str | int | Object))
 
 
 _BEARING = (
@@ -173,25 +181,29 @@ _PLAIN: dict[str, Any] = {
 """Words that put plain data on the stack: what they bear, or what is made anew."""
 
 
-def _storage(given: Any) -> _Named:
+def _storage(given: Any) -> Named:
     kind, named, key, *_ = given
-    if kind != "storage" or not isinstance(named, _Named) or not isinstance(key, str):
+    if kind != "storage" or not isinstance(named, Named) or not isinstance(key, str):
         raise ValueError
-    return _Named(named.name, key)
+    return Named(named.name, key)
 
 
 def _made(function: Any, arguments: tuple[Any, ...]) -> object:
     """Return what a call describes: a tensor, what it was given where a type is tagged, or nothing."""
-    name = function.name if isinstance(function, _Named) else ""
+    name = function.name if isinstance(function, Named) else ""
     if name.startswith(_AS_GIVEN):
         return arguments[0]
     if name == "collections OrderedDict":
         return {}
-    if name != _TENSOR:
+    if name == "torch Size":
+        return tuple(arguments[0])
+    if name not in (_TENSOR, _TENSOR_OF_TYPE):
         return Object()
     storage, offset, shape, strides = arguments[:4]
     dtype = STORAGES.get(storage.name.removeprefix("torch "))
+    if name == _TENSOR_OF_TYPE and isinstance(arguments[6], Named):
+        dtype = arguments[6].name.removeprefix("torch ")
     whole = all(type(number) is int and 0 <= number < 2**48 for number in (offset, *shape, *strides))
-    if dtype is None or not whole or len(shape) != len(strides):
+    if dtype not in DTYPES or not whole or len(shape) != len(strides):
         return Object()
-    return Described(storage.key, dtype, offset, tuple(shape), tuple(strides))
+    return Described(storage.key, DTYPES[dtype], offset, tuple(shape), tuple(strides))

@@ -5,13 +5,21 @@ from typing import Any
 
 import safetensors
 from safetensors import SafetensorError
-from torch import Tensor
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
-from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
+from modelmark.suspects.files.base import HEADER, WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array
+from modelmark.suspects.files.mapped import Extent, require_shape
 
 _WHAT = "safetensors"
+# types by their names in the container; others are of numbers that torch has not
+TYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32", "I16": "int16",
+    "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool", "C64": "complex64",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "F8_E8M0": "float8_e8m0fnu", "F4": "float4_e2m1fn_x2",
+}  # fmt: skip
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -29,25 +37,33 @@ def opened(path: Path) -> WeightFile:
     metadata = found.pop("__metadata__", {})
     require_names(path, found)
     try:
-        read = _mapped(path)
+        with safetensors.safe_open(
+            path, framework="numpy"
+        ):  # the library says what is damaged; bfloat16 it cannot hand out
+            pass
     except SafetensorError as error:
         raise MalformedError(f"expected {_WHAT} in {path}, got a damaged file: {error}"[:200]) from None
     shapes = {name: tuple(entry["shape"]) for name, entry in found.items()}
+    for name, shape in shapes.items():
+        require_shape(path, name, shape)
+    start = 8 + _length(path)
+
+    def read(name: str) -> Array:
+        kind, shape = TYPES.get(found[name]["dtype"], ""), shapes[name]
+        if not kind or (kind == "float4_e2m1fn_x2" and (not shape or shape[-1] % 2)):
+            raise MalformedError(f"expected {name} in {path} to be of a type that torch has, got another")
+        if kind == "float4_e2m1fn_x2":
+            shape = (*shape[:-1], shape[-1] // 2)
+        return Extent(path, start + found[name]["data_offsets"][0], DTYPES[kind], shape).read()
+
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
     types = {name: str(entry["dtype"]) for name, entry in found.items()}
-    return WeightFile(path, _WHAT, shapes, read, lambda: _mapped(path), aliases=aliases, types=types)
+    return WeightFile(path, _WHAT, shapes, read, lambda: read, aliases=aliases, types=types, metadata=metadata)
 
 
-def _mapped(path: Path) -> Reader:
-    file = safetensors.safe_open(path, framework="pt")
-
-    def read(name: str) -> Tensor:
-        try:
-            return file.get_tensor(name)
-        except (SafetensorError, KeyError, AttributeError):
-            raise MalformedError(f"expected {name} in {path} to be of a type that torch has, got another") from None
-
-    return read
+def _length(path: Path) -> int:
+    with path.open("rb") as stream:
+        return int.from_bytes(stream.read(8), "little")
 
 
 def header(path: Path) -> dict[str, Any]:

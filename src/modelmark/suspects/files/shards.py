@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from torch import Tensor
-
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
+from modelmark.suspects.files.dtypes import Array
 
 _FILES = 10_000  # shards of a network
 _NUMBERED = re.compile(r"(.*)-0*(\d+)-of-0*(\d+)(\.[a-z]+)")
@@ -31,14 +30,17 @@ BESIDE = (
 )
 # names that tell what a folder is instead, and the way on
 FOREIGN = (
-    (".metadata", "a distributed checkpoint of torch",
-     "join it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER OUT"),
     ("saved_model.pb", "a SavedModel of TensorFlow", "build the network in torch and copy the weights by layer"),
-    ("adapter_config.json", "an adapter without the network it adapts",
-     "merge it into its base first: merge_and_unload, then save_pretrained"),
-    ("manifest.ocdbt", "a checkpoint of Orbax", "copy the arrays by name into a state dict: Flax stores kernels transposed"),
-    ("Manifest.json", "a Core ML package", "give the state dict that it was converted from"),
-    ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the zero_to_fp32.py in it"),
+    ("coremldata.bin", "a compiled Core ML model", "give the .mlpackage that it was compiled from"),
+    ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the script in it: python zero_to_fp32.py . OUT"),
+    ("zero_pp_rank_0_mp_rank_00_model_states.pt", "one step of a checkpoint of DeepSpeed, whose weights are cut by process",
+     "join it with the script in the folder above: python zero_to_fp32.py . OUT"),
+    ("latest_checkpointed_iteration.txt", "checkpoints of Megatron-LM",
+     "export one to Hugging Face, with Megatron Bridge or tools/checkpoint/convert.py, and give that"),
+    ("mp_rank_00", "a checkpoint of Megatron-LM, cut by process",
+     "export it to Hugging Face, with Megatron Bridge or tools/checkpoint/convert.py, and give that"),
+    ("mp_rank_00_000", "a checkpoint of Megatron-LM, cut by process",
+     "export it to Hugging Face, with Megatron Bridge or tools/checkpoint/convert.py, and give that"),
 )  # fmt: skip
 
 
@@ -147,7 +149,7 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
     def again() -> Reader:
         fresh: dict[str, Reader] = {}
 
-        def read(name: str) -> Tensor:
+        def read(name: str) -> Array:
             shard = where[name]
             if shard not in fresh:
                 fresh[shard] = opened[shard].again()
@@ -165,4 +167,5 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
         stored={name: shape for file in opened.values() for name, shape in file.stored.items()},
         rows=frozenset[str]().union(*(file.rows for file in opened.values())),
         called=lambda name: next((here for file in opened.values() if (here := file.called(name)) in where), ""),
+        metadata={name: said for file in opened.values() for name, said in file.metadata.items()},
     )  # fmt: skip

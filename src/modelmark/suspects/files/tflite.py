@@ -3,6 +3,7 @@
 The library ``tflite`` knows where everything lies: it is the schema of the format, without a runtime.
 """
 
+import math
 import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,19 +13,18 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from modelmark.errors import MalformedError, MissingPackageError
 from modelmark.suspects.files import integers
 from modelmark.suspects.files.base import HEADER, NAMES, WeightFile, require_names
+from modelmark.suspects.files.dtypes import DTYPES, Array
 from modelmark.suspects.files.mapped import Extent, Shape, halves, remembering, require_shape, require_within
 
 # types by their names in the schema
 TYPES = {
-    "FLOAT32": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16, "FLOAT64": torch.float64,
-    "INT8": torch.int8, "INT16": torch.int16, "INT32": torch.int32, "INT64": torch.int64, "UINT8": torch.uint8,
-    "UINT16": torch.uint16, "UINT32": torch.uint32, "BOOL": torch.bool, "INT4": torch.uint8,
+    "FLOAT32": "float32", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "FLOAT64": "float64",
+    "INT8": "int8", "INT16": "int16", "INT32": "int32", "INT64": "int64", "UINT8": "uint8",
+    "UINT16": "uint16", "UINT32": "uint32", "BOOL": "bool", "INT4": "uint8",
 }  # fmt: skip
 # operators with filters: which input holds them, and the order of axes in which those are filters, inputs, space
 USES: dict[str, tuple[int, tuple[int, ...]]] = {
@@ -41,11 +41,11 @@ class _Constant:
     shape: Shape
     kind: str
     extent: Extent
-    scale: Tensor | None
-    zero: Tensor | None
+    scale: Array | None
+    zero: Array | None
     axis: int
 
-    def read(self) -> Tensor:
+    def read(self) -> Array:
         """Return the numbers, of integers those that they stand for."""
         raw = self.extent.read()
         raw = halves(raw, self.shape, signed=True) if self.kind == "INT4" else raw
@@ -70,7 +70,7 @@ def opened(path: Path) -> WeightFile:
         raise MissingPackageError(
             "expected tflite to be installed to read TFLite", hint="pip install 'modelmark[tflite]'"
         ) from None
-    made: dict[str, tuple[Shape, Callable[[], Tensor]]] = {}
+    made: dict[str, tuple[Shape, Callable[[], Array]]] = {}
     stored: dict[str, _Constant] = {}
     rows = set()
     unreadable: dict[str, str] = {}
@@ -107,8 +107,8 @@ def opened(path: Path) -> WeightFile:
     )  # fmt: skip
 
 
-def _turned(constant: _Constant, order: tuple[int, ...]) -> Tensor:
-    return constant.read().permute(order)
+def _turned(constant: _Constant, order: tuple[int, ...]) -> Array:
+    return constant.read().transpose(order)
 
 
 def _graphs(
@@ -162,17 +162,17 @@ def _constant(
         return "sparse" if kind else f"of type {tensor.Type()}"
     shape = tuple(tensor.Shape(axis) for axis in range(min(tensor.ShapeLength(), 65)))
     require_shape(path, name, shape)
-    count = int(torch.Size(shape).numel())
+    count = math.prod(shape)
     kept = (-(-count // 2),) if kind == "INT4" else shape
     start = buffer.Offset() if beyond else _place(data, buffer.DataAsNumpy())
-    extent = Extent(path, start, TYPES[kind], kept)
+    extent = Extent(path, start, DTYPES[TYPES[kind]], kept)
     if extent.nbytes != size:
         raise MalformedError(f"expected {extent.nbytes} bytes of {name!a} in {path}, got {size}"[:300])
     scale = zero = None
     rule = tensor.Quantization()
     if rule is not None and rule.ScaleLength():
-        scale = torch.from_numpy(rule.ScaleAsNumpy().copy())
-        zero = torch.from_numpy(rule.ZeroPointAsNumpy().copy()) if rule.ZeroPointLength() else None
+        scale = rule.ScaleAsNumpy().copy()
+        zero = rule.ZeroPointAsNumpy().copy() if rule.ZeroPointLength() else None
     return _Constant(name, shape, kind, extent, scale, zero, rule.QuantizedDimension() if rule is not None else 0)
 
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import torch
-
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import pickled, zips
 from modelmark.suspects.files.base import WeightFile, require_names
+from modelmark.suspects.files.dtypes import Array, called
 from modelmark.suspects.files.mapped import Extent, require_within
 
 _WHAT = "TorchScript"
@@ -49,9 +48,9 @@ def opened(path: Path, members: zips.Listing) -> WeightFile:
         raise MalformedError(f"expected tensors in the {_WHAT} archive {path}, got none")
     require_within(path, extents)
 
-    def read(name: str) -> torch.Tensor:
+    def read(name: str) -> Array:
         return extents[name].read()
 
-    types = {name: str(extent.dtype).removeprefix("torch.") for name, extent in extents.items()}
+    types = {name: called(extent.dtype) for name, extent in extents.items()}
     shapes = {name: extent.shape for name, extent in extents.items()}
     return WeightFile(path, _WHAT, shapes, read, lambda: read, unreadable=unreadable, types=types, in_order=True)

@@ -13,31 +13,55 @@ _LOCAL = struct.Struct("<26xHH")  # what stands before a member: lengths of its 
 
 
 class _Bounded(io.FileIO):
-    """A file from which no more than a header is read at once."""
+    """A part of a file, of which no more than a header is read at once."""
+
+    def __init__(self, path: Path, start: int, size: int) -> None:
+        super().__init__(path)
+        self._start, self._end = start, start + size
+        super().seek(start)
+
+    def tell(self) -> int:
+        return super().tell() - self._start
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        wanted = place + (self._start, super().tell(), self._end)[whence]
+        if wanted < self._start:
+            raise OSError("before the beginning")
+        return super().seek(wanted) - self._start
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
             size = HEADER + 1
-        data = super().read(min(size, HEADER + 1))
+        data = super().read(max(0, min(size, HEADER + 1, self._end - super().tell())))
         if len(data) > HEADER:
             raise zipfile.BadZipFile("the listing is too long")
         return data
 
 
-def listing(path: Path) -> Listing:
+def listing(path: Path, start: int = 0, size: int | None = None) -> Listing:
     """Return the members of an archive by name.
+
+    Args:
+        path: of the file.
+        start: byte of the file at which the archive begins.
+        size: of the archive; left out: all of the file.
 
     Raises:
         MalformedError: truncated, damaged, a listing above ``HEADER`` bytes, or a name that stands twice in it.
     """
     try:
-        with _Bounded(path) as stream, zipfile.ZipFile(stream) as archive:
+        with (
+            _Bounded(path, start, path.stat().st_size if size is None else size) as stream,
+            zipfile.ZipFile(stream) as archive,
+        ):
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RecursionError) as error:
         raise MalformedError(
             f"expected a whole zip archive in {path}, got one without a sound listing: {error}"[:200],
             hint="the file was cut off, as an interrupted download leaves it; fetch it again",
         ) from None
+    for member in members:
+        member.header_offset += start
     found = {member.filename: member for member in members}
     if len(found) < len(members):
         raise MalformedError(f"expected every member once in {path}, got one twice")

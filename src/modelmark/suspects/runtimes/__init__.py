@@ -22,7 +22,7 @@ def runner(path: Path) -> Callable[[Path], Program] | None:
     Raises:
         MalformedError: missing, empty or unreadable.
     """
-    from modelmark.suspects.files.opening import KINDS
+    from modelmark.suspects.files.kinds import KINDS
 
     if path.is_dir():
         return None

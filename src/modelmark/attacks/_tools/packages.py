@@ -1,0 +1,46 @@
+"""Tools of others: imported late, and kept quiet while they work."""
+
+import importlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+from modelmark.errors import MissingPackageError
+
+
+def imported(name: str, *others: str, extra: str) -> Any:
+    """Return a module of a package that an extra installs.
+
+    Args:
+        name: of the module.
+        *others: packages that it takes beside its own and asks for too late.
+        extra: of modelmark.
+
+    Raises:
+        MissingPackageError: one of them is not installed.
+    """
+    for each in (*others, name):
+        try:
+            found = importlib.import_module(each)
+        except ImportError:
+            package = each.partition(".")[0]
+            raise MissingPackageError(
+                f"expected {package} to be installed", hint=f"pip install 'modelmark[{extra}]'"
+            ) from None
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep quiet what tools print and warn of: kernels that do not fit this machine, steps that they take."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

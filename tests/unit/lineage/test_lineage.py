@@ -1,0 +1,144 @@
+"""Whether two networks have one origin: an exact test by the order of their hidden units."""
+
+import copy
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modelmark.attacks import attack_class
+from modelmark.errors import MismatchError, UsageError
+from modelmark.evidence.places import place_bits
+from modelmark.lineage import units
+from modelmark.lineage.order import lineage
+from modelmark.lineage.units import Units
+from modelmark.models import build
+from modelmark.suspects.files.base import held
+
+SHAPE, CLASSES = (1, 8, 8), 3
+
+
+def fresh(arch, seed):
+    return build(arch, SHAPE, CLASSES, seed=seed)
+
+
+def opened(model):
+    return held({name: tensor.detach() for name, tensor in model.state_dict().items()})
+
+
+def read(mine, suspect, orders=None):
+    return lineage(opened(mine), opened(suspect), orders or units.of_network(mine))
+
+
+def test_the_tail_holds_for_orders_drawn_at_random(rng):
+    """Counted over 20,000 draws: no more often than stated, whatever the rows; equal units claim one place twice."""
+    wanted = [np.arange(12), np.array([0, 0, 0, 3, 4, 5]), np.arange(40)]
+    draws = [
+        sum(int((rng.permutation(len(want))[want] == np.arange(len(want))).sum()) for want in wanted)
+        for _ in range(20_000)
+    ]
+    counts = np.bincount(draws, minlength=20)
+    for matches in range(4, 12):
+        stated = 2 ** -place_bits(matches, len(wanted))
+        assert counts[matches:].sum() / len(draws) <= stated + 3 * math.sqrt(stated / len(draws))
+    assert place_bits(3, 3) == 0
+    assert place_bits(64, 1) == pytest.approx((64 * math.log(64) - 63) / math.log(2))
+    with pytest.raises(ValueError, match="of a row or more"):
+        place_bits(1, 0)
+
+
+@pytest.mark.parametrize("arch", ["cnn", "resnet8"])
+def test_a_changed_copy_is_of_one_origin_and_a_network_of_its_own_is_not(arch):
+    mine = fresh(arch, 0)
+    orders = units.of_network(mine)
+    noisy = attack_class("noise")(share=0.4)(copy.deepcopy(mine), None, seed=0)
+    assert read(mine, noisy).matches > 0.9 * read(mine, noisy).units
+    assert read(mine, noisy).related
+    strangers = [fresh(arch, seed) for seed in range(1, 9)]
+    found = [read(a, b, orders) for a, b in itertools.permutations([mine, *strangers], 2)]
+    assert not any(each.related for each in found)
+    mean = np.mean([each.matches for each in found])
+    assert abs(mean - len(orders)) < 4 * math.sqrt(len(orders) / len(found))  # one an order, by chance
+
+
+def test_units_in_another_order_and_heads_say_nothing():
+    mine = fresh("cnn", 0)
+    moved = attack_class("permute")()(copy.deepcopy(mine), None, seed=1)
+    assert not read(mine, moved).related
+    assert "fc2" not in [
+        each.layer for each in units.of_network(mine)
+    ]  # the order of its outputs is that of the classes
+
+
+def test_each_order_is_looked_at_once_where_it_begins():
+    """A second layer that adds to the same units would count the same order twice."""
+    network = fresh("resnet8", 0)
+    layers = [each.layer for each in units.of_network(network)]
+    assert len(layers) == len(set(layers))
+    assert len(layers) < len([m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))])
+
+
+def test_units_that_are_equal_do_not_count():
+    """Of a hundred dead units none is more alike than the others, whichever comes first."""
+    ours = torch.randn(100, 30, generator=torch.Generator().manual_seed(0))
+    for theirs in (torch.zeros(100, 30), ours[:1].repeat(100, 1)):
+        found = lineage(held({"a.weight": ours}), held({"a.weight": theirs}), [Units("a")])
+        assert found.matches == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bert.encoder.layer.0.intermediate.dense.weight", "transformer.h.3.mlp.c_fc.weight", "model.layers.1.mlp.up_proj.weight",
+        "encoder.block.0.layer.1.DenseReluDense.wi.weight", "gpt_neox.layers.0.mlp.dense_h_to_4h.weight",
+        "distilbert.transformer.layer.2.ffn.lin1.weight", "layers.0.linear1.weight", "blocks.4.mlp.fc1.weight",
+        "model.layers.0.block_sparse_moe.experts.3.w1.weight",
+    ],
+)  # fmt: skip
+def test_perceptrons_of_transformers_are_known_by_name_however_they_lie(name):
+    ours = torch.randn(64, 16, generator=torch.Generator().manual_seed(0))
+    others = {"lm_head.weight": torch.randn(100, 16), "fc1.weight": torch.randn(8, 8), "0.attn.q_proj.weight": ours}
+    mine = held({name: ours, **others})
+    orders = units.of_file(mine)
+    assert [each.layer for each in orders] == [name.removesuffix(".weight")]
+    near = ours + 0.3 * torch.randn(64, 16, generator=torch.Generator().manual_seed(1))
+    for theirs in (near, near.T.contiguous(), near.bfloat16()):
+        assert lineage(mine, held({name: theirs}), orders).related
+    assert not lineage(mine, held({name: torch.randn(64, 16)}), orders).related
+
+
+def test_gates_share_the_order_of_what_they_gate_and_do_not_count_again():
+    names = ["layers.0.mlp.up_proj.weight", "layers.0.mlp.gate_proj.weight", "layers.0.mlp.down_proj.weight"]
+    assert len(units.of_file(held({name: torch.zeros(4, 4) for name in names}))) == 1
+
+
+def test_suspects_that_do_not_fit_are_named():
+    mine = held({"a.weight": torch.randn(8, 4), "b.weight": torch.randn(8, 8)})
+    half = lineage(mine, held({"a.weight": torch.randn(8, 4), "b.weight": torch.randn(8, 9)}), [Units("a"), Units("b")])
+    assert half.unread == ("b",)
+    with pytest.raises(MismatchError, match="no layer like a or any other of 2"):
+        lineage(mine, held({"c.weight": torch.randn(8, 4)}), [Units("a"), Units("b")])
+    with pytest.raises(MismatchError, match="expected layers of hidden units by name"):
+        units.of_file(mine)
+    with pytest.raises(MismatchError, match="expected a layer c"):
+        units.of_file(mine, ["c"])
+    with pytest.raises(UsageError, match="got one twice"):
+        units.of_file(mine, ["a", "a.weight"])
+
+
+def test_weights_that_are_no_numbers_count_as_no_match():
+    ours = torch.randn(64, 16)
+    theirs = ours.clone()
+    theirs[:32] = math.nan
+    theirs[32] = math.inf
+    assert lineage(held({"a.weight": ours}), held({"a.weight": theirs}), [Units("a")]).matches == 31
+
+
+def test_tried_models_are_charged():
+    ours = torch.randn(64, 16)
+    file = held({"a.weight": ours})
+    one, many = (lineage(file, file, [Units("a")], suspects=tried) for tried in (1, 1024))
+    assert one.bits - many.bits == pytest.approx(10)
