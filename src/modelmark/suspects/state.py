@@ -12,7 +12,7 @@ from modelmark import models
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
-from modelmark.suspects.files import WeightFile, name_of
+from modelmark.suspects.files import WeightFile, fused, name_of
 from modelmark.suspects.files.factors import Computed, multiplied
 from modelmark.suspects.finding import found_in, layout_of, rows_of, size_of
 from modelmark.suspects.places import Layout, Place, chosen
@@ -105,7 +105,7 @@ class State:
         return Built(self._file, self._arch, trusted=self._trusted, instead=self._instead, notes=self.notes)
 
     def _weights(self, place: Place) -> list[Array]:
-        whole, _ = multiplied(self._file)
+        whole, _ = self._holding([place])
         try:
             name = name_of(whole, place.path)
         except MismatchError:
@@ -121,9 +121,17 @@ class State:
         self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
         return [*finite((rows_of(whole.tensor(name), layouts[name]) for name in names), "weights")]
 
+    def _holding(self, places: Sequence[Place]) -> tuple[WeightFile, dict[str, Computed]]:
+        """Return the file with what it stores in another form than the places name it, and how that is made."""
+        whole, made, notes = fused.offered(
+            *multiplied(self._file), (fused.Wanted(one.path, one.width) for one in places)
+        )
+        self.notes |= dict.fromkeys(notes.values())
+        return whole, made
+
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where the file has none of that size."""
-        whole, made = multiplied(self._file)
+        whole, made = self._holding(probe.places)
         wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
         names, guesses = found_in(whole, probe.places, wanted)
         if guesses:
