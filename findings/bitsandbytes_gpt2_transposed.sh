@@ -9,14 +9,14 @@
 # So a mark in GPT-2 is read from packed weights with their rows as filters, whatever layout the key names
 # (src/modelmark/suspects/files/quantisers/), and the unpacked folder reads as chance where the layer is square.
 #
-# Run by hand, not in CI: sh findings/bitsandbytes_gpt2_transposed.sh. It installs into a temporary folder (1 GB) and fails if any of
+# Run by hand, not in CI: sh findings/bitsandbytes_gpt2_transposed.sh. It installs into a temporary folder and fails if any of
 # this changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet torch==2.13.0 transformers==5.24.0 accelerate==1.15.0 bitsandbytes==0.50.2 safetensors==0.8.0 \
-    numpy==2.4.6 --extra-index-url https://download.pytorch.org/whl/cpu
+    numpy==2.4.6
 cd "$folder"
 cat >look.py <<'PYTHON'
 import torch

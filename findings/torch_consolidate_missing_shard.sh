@@ -10,13 +10,13 @@
 # So we say of each file alone that it is a shard of one process, and put shards together by their beginnings
 # (src/modelmark/suspects/files/sliced.py); a last shard that is missing cannot be seen by anybody.
 #
-# Run by hand, not in CI: sh findings/torch_consolidate_missing_shard.sh. It installs into a temporary folder (700 MB) and fails if any
+# Run by hand, not in CI: sh findings/torch_consolidate_missing_shard.sh. It installs into a temporary folder and fails if any
 # of this changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet torch==2.13.0 safetensors==0.8.0 numpy==2.4.6 --extra-index-url https://download.pytorch.org/whl/cpu
+"$folder/venv/bin/pip" install --quiet torch==2.13.0 safetensors==0.8.0 numpy==2.4.6
 cd "$folder"
 cat >look.py <<'PYTHON'
 import os

@@ -4,7 +4,7 @@ Loads without torch, which ``building`` brings where a network is built.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,9 +12,8 @@ from modelmark import models
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, ReadEach, ReadMean, Sense
-from modelmark.suspects.files import WeightFile, name_of
+from modelmark.suspects.files import WeightFile, fused, name_of
 from modelmark.suspects.files.factors import Computed, multiplied
-from modelmark.suspects.files.mapped import remembering
 from modelmark.suspects.finding import found_in, layout_of, rows_of, size_of
 from modelmark.suspects.places import Layout, Place, chosen
 from modelmark.suspects.rows import Filters, averages, beside, finite
@@ -40,6 +39,7 @@ class State:
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
         self._file, self._arch, self._trusted, self._instead = file, arch, trusted, instead
+        self._product: tuple[()] | tuple[str, Array] = ()
         self.queries = 0
         self.notes: dict[str, None] = dict.fromkeys(file.notes)
         """What was undone and left aside to fit the file to a network, a line each."""
@@ -112,7 +112,7 @@ class State:
 
     def _weights(self, place: Place, *, mean: bool) -> list[Array]:
         """Return the rows of a place, or of all that may be meant; or the mean of each."""
-        whole, made = multiplied(self._file)
+        whole, made = self._holding([place])
         layouts = self._layouts(whole, place)
         if mean:
             shapes = whole.shapes
@@ -138,9 +138,17 @@ class State:
             raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
         return {name: layout}
 
+    def _holding(self, places: Sequence[Place]) -> tuple[WeightFile, dict[str, Computed]]:
+        """Return the file with what it stores in another form than the places name it, and how that is made."""
+        whole, made, notes = fused.offered(
+            *multiplied(self._file), (fused.Wanted(one.path, one.width) for one in places)
+        )
+        self.notes |= dict.fromkeys(notes.values())
+        return whole, made
+
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where the file has none of that size."""
-        whole, made = multiplied(self._file)
+        whole, made = self._holding(probe.places)
         wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
         names, guesses = found_in(whole, probe.places, wanted)
         if guesses:
@@ -157,12 +165,11 @@ class State:
 
     def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Array:
         """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
-        if computed is not None and len(computed.parts) > 1:
-            return rows_of(self._product(name), layout)
-        return rows_of(self._file.again()(computed.parts[0] if computed else name), layout)
-
-    @cached_property
-    def _product(self) -> Callable[[str], Array]:
-        """Multiplies factors, which takes as long for a slice as for all; the last product is kept."""
-        whole, _ = multiplied(self._file)
-        return remembering(whole.read)
+        read = self._file.again()
+        if computed is None:
+            return rows_of(read(name), layout)
+        if len(computed.parts) == 1:  # a view of one tensor
+            return rows_of(computed.product(read(computed.parts[0])), layout)
+        if self._product[:1] != (name,):  # factors take as long to multiply for a slice as for all
+            self._product = name, computed.product(*map(read, computed.parts))
+        return rows_of(self._product[1], layout)
