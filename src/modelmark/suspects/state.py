@@ -39,7 +39,7 @@ class State:
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
         self._file, self._arch, self._trusted, self._instead = file, arch, trusted, instead
-        self._product: tuple[()] | tuple[str, Array] = ()
+        self._product: tuple[str, Array] | None = None
         self.queries = 0
         self.notes: dict[str, None] = dict.fromkeys(file.notes)
         """What was undone and left aside to fit the file to a network, a line each."""
@@ -170,6 +170,6 @@ class State:
             return rows_of(read(name), layout)
         if len(computed.parts) == 1:  # a view of one tensor
             return rows_of(computed.product(read(computed.parts[0])), layout)
-        if self._product[:1] != (name,):  # factors take as long to multiply for a slice as for all
+        if self._product is None or self._product[0] != name:  # factors take as long to multiply for a slice as for all
             self._product = name, computed.product(*map(read, computed.parts))
         return rows_of(self._product[1], layout)

@@ -55,7 +55,7 @@ class Witness:
 
 def layout(runs: Sequence[Run]) -> str:
     """Return what a commitment names in place of a layer: a digest of which weights are numbered how, seeds left out."""
-    laid = [{name: value for name, value in vars(run).items() if name != "seed"} for run in runs]
+    laid: list[canonical.Json] = [{name: value for name, value in vars(run).items() if name != "seed"} for run in runs]
     return f"layout {hashing.digest('zk-layout', canonical.encode(laid)).hex()}"
 
 
