@@ -1,7 +1,8 @@
 """Proofs whose security nobody outside has reviewed. Nothing else in modelmark depends on this package.
 
 ``papers`` proves in zero knowledge that a suspect with public weights carries an ``uchida`` or ``spread`` mark: any number of
-suspects, before everybody, without a carrier being shown. Needs rbcl (``pip install 'modelmark[zk]'``); loads without it, and without torch.
+suspects, before everybody, without a carrier being shown. Needs rbcl (``pip install 'modelmark[zk]'``); loads without it, and
+without torch.
 
 =============  =========================================================================================================
 ``papers``     ``Case(dated, challenge, commitment, weights)``, ``prove(case, witness)``, ``weigh(case, proof, received=...)``
