@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import canonical, hashing
+from modelmark.canonical import Json
 from modelmark.carriers.spread import Run, Runs
 from modelmark.claim.dubious import group, pedersen
 from modelmark.claim.dubious.papers import Case
@@ -55,7 +56,7 @@ class Witness:
 
 def layout(runs: Sequence[Run]) -> str:
     """Return what a commitment names in place of a layer: a digest of which weights are numbered how, seeds left out."""
-    laid: list[canonical.Json] = [{name: value for name, value in vars(run).items() if name != "seed"} for run in runs]
+    laid: Json = [{name: value for name, value in vars(run).items() if name != "seed"} for run in runs]
     return f"layout {hashing.digest('zk-layout', canonical.encode(laid)).hex()}"
 
 
