@@ -73,6 +73,12 @@ def test_the_page_says_what_was_measured() -> None:
             f"{row['extra_memory_mib']} MiB",
         )
         assert f"| {' | '.join(map(str, cells))} |" in page
+    (row,) = [row for row in rows if row["study"] == "scattered"]
+    cells = (
+        f"{row['weights']:,}, {row['bits']:,}", row["commit_s"], f"{row['commitment_bytes']:,} B", row["read_commitment_s"],
+        row["prove_s"], row["verify_s"], f"{row['proof_bytes']:,} B", row["matches"], f"{row['extra_memory_mib']} MiB",
+    )  # fmt: skip
+    assert f"| {' | '.join(map(str, cells))} |" in page
     leaks = {(row["shown"], row["least"]): [] for row in rows if row["study"] == "leak"}
     for row in rows:
         if row["study"] == "leak":

@@ -133,6 +133,12 @@ def test_the_layout_shows_no_seed_and_the_commitment_hides_the_assignment(owner)
     assert encoding.parse_commitment(encoding.encode_commitment(owner.committed)) == owner.committed
 
 
+def test_the_known_bytes(owner):
+    """Another machine, or another implementation of the page, must commit to the same bytes."""
+    assert layout(RUNS.runs) == "layout de1864034658b356da7decfcd704f002bf879d2d4604ec2fd575835697664261"
+    assert encoding.digest(owner.committed).hex() == "36135bb08916c1199cecf344fd29efcbf5d36dd937e973d8da00c96bbf823091"
+
+
 def test_each_weight_is_one_entry_and_sums_are_exact(owner):
     rng = np.random.default_rng(3)
     values = rng.integers(-1, 2, RUNS.weights)
