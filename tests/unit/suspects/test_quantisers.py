@@ -224,3 +224,41 @@ def test_names_that_only_look_so(tmp_path):
     save_file(state, tmp_path / "w")
     file = open_weights(tmp_path / "w")
     assert (file.what, file.notes, file.names) == ("safetensors", (), sorted(state))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["int8", "intx", "fp8"])
+def test_tensors_of_torchao_in_a_torch_checkpoint_are_read_without_torchao(kind, tmp_path):
+    library = pytest.importorskip("torchao.quantization", reason="the library torchao is not installed")
+    config = {
+        "int8": library.Int8WeightOnlyConfig,
+        "intx": lambda: library.IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=library.PerGroup(32)),
+        "fp8": library.Float8WeightOnlyConfig,
+    }[kind]
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.Linear(32, 16, bias=False))
+    library.quantize_(model, config())
+    torch.save({"state_dict": model.state_dict(), "epoch": 3}, tmp_path / "w")
+    file = open_weights(tmp_path / "w")
+    for layer in (0, 1):
+        expected = model[layer].weight.dequantize().float().numpy()
+        assert np.array_equal(file.tensor(f"state_dict.{layer}.weight"), expected)
+    assert np.array_equal(file.tensor("state_dict.0.bias"), model[0].bias.detach().numpy())
+    assert not any("qdata" in name for name in file.names)
+
+
+class Torchao:
+    """What looks like one of its tensors and does something else."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return exec, (f"open({self.path!r}, 'w').close()  # torchao",)
+
+
+def test_nothing_in_a_checkpoint_that_names_torchao_runs(tmp_path):
+    state = {"w": torch.ones(2, 3), "x": Torchao(str(tmp_path / "ran"))}
+    torch.save(state, tmp_path / "w")
+    assert np.array_equal(open_weights(tmp_path / "w").tensor("w"), np.ones((2, 3), np.float32))
+    assert not (tmp_path / "ran").exists()

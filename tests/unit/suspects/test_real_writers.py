@@ -88,7 +88,7 @@ def test_objects_of_other_packages_are_named_by_their_package(module, says, way_
     made = types.ModuleType(module)
     made.Thing = type("Thing", (), {"__module__": module})
     monkeypatch.setitem(sys.modules, module, made)
-    for new in (True, False):
+    for new in (True, False)[module.startswith("torchao") :]:  # in the new form its tensors are read
         torch.save({"model": state, "more": made.Thing()}, tmp_path / "w", _use_new_zipfile_serialization=new)
         with pytest.raises(MalformedError, match=says) as caught:
             open_weights(tmp_path / "w")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import zips
+from modelmark.suspects.files import storages, zips
 from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def opened(path: Path, members: zips.Listing) -> WeightFile:
             raise MalformedError(
                 f"expected names and shapes of at most {HEADER} bytes in {path}, got {member.file_size}"
             )
+    top = min((name for name in members if name.endswith("data.pkl")), key=len, default="")
+    if top and b"torchao" in zips.content(path, members[top]):  # whose tensors are objects of its classes
+        return storages.opened(path, members, _WHAT, top.removesuffix("data.pkl"), [("data.pkl", "data/", "")])
     is_mapped = path.suffix != ".safetensors"  # torch takes a path with that ending for the other kind
     first = _chosen(path, is_mapped)
     return _file(path, first, lambda: (_chosen(path, is_mapped) if is_mapped else first).read)

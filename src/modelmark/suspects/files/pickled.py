@@ -26,6 +26,7 @@ STORAGES = {
     "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
 _TENSOR, _TENSOR_OF_TYPE = "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor_v3"
+_OF_A_CLASS = "torch._tensor _rebuild_from_type_v2"
 _AS_GIVEN = "torch.jit._pickle "
 _MARK = object()
 
@@ -197,6 +198,10 @@ def _made(function: Any, arguments: tuple[Any, ...]) -> object:
         return {}
     if name == "torch Size":
         return tuple(arguments[0])
+    if name == _OF_A_CLASS:  # what makes it, its class, what that is given, its attributes
+        maker, _, given, state = arguments
+        is_tensor = isinstance(maker, Named) and maker.name in (_TENSOR, _TENSOR_OF_TYPE)
+        return _made(maker, given) if is_tensor else Object(state if isinstance(state, dict) else {})
     if name not in (_TENSOR, _TENSOR_OF_TYPE):
         return Object()
     storage, offset, shape, strides = arguments[:4]

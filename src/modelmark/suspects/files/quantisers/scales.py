@@ -1,8 +1,8 @@
 """Weights that keep name and shape, in 8 bits, and a scale beside them: of the tensor, a row, a group or a block.
 
 So write compressed-tensors (``int-quantized``, ``float-quantized``), transformers' block-wise FP8 (``weight_scale_inv``) and
-FBGEMM's FP8, where bytes with ``weight_scale_inv`` are pairs of four-bit floats; torchao, as transformers saves it, has
-``_weight_qdata`` in the place of ``weight``.
+FBGEMM's FP8, where bytes with ``weight_scale_inv`` are pairs of four-bit floats; torchao has ``_weight_qdata`` in the place of
+``weight`` in safetensors, and an object with ``qdata`` in a torch checkpoint.
 """
 
 import json
@@ -17,10 +17,10 @@ from modelmark.suspects.files.quantisers.mxfp4 import fours
 
 _EIGHTS = ("int8", "float8_e4m3fn", "float8_e5m2")
 _FLOATS = ("float16", "bfloat16", "float32", "float8_e8m0fnu")
-_TORCHAO = "_weight_qdata"
+_TORCHAO, _TORCHAO_PICKLED = "_weight_qdata", "weight.qdata"
 
 
-ENDINGS = ("weight_scale", "weight_scale_inv", _TORCHAO)
+ENDINGS = ("weight_scale", "weight_scale_inv", _TORCHAO, _TORCHAO_PICKLED)
 
 
 def layer(parts: Parts, config: Config, path: str, name: str) -> Layer | None:
@@ -30,6 +30,8 @@ def layer(parts: Parts, config: Config, path: str, name: str) -> Layer | None:
         MalformedError: a scale does not go with its weight.
     """
     weight = f"{path}weight"
+    if name.endswith(_TORCHAO_PICKLED):
+        return _layer(parts, {}, weight, name, f"{weight}.scale", f"{weight}.zero_point", "8 bits of torchao")
     if name.endswith(_TORCHAO):
         what = f"{_type(parts, weight)} of torchao"
         return _layer(parts, {}, weight, name, f"{path}_weight_scale", f"{path}_weight_zero_point", what)
