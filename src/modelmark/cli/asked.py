@@ -215,7 +215,8 @@ class Way:
 def _tell_written(path: Path, endpoint: "Endpoint") -> None:
     if written := endpoint.written:
         before = f", {written.before} of them from before" if written.before else ""
-        say(f"{path}: {len(written.answers)} answers{before}")
+        again = f", {endpoint.client.retries} tries more than queries" if endpoint.client.retries else ""
+        say(f"{path}: {len(written.answers)} answers{before}{again}")
 
 
 def _answers_of(key: "Key", url: str) -> Path:
