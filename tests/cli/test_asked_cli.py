@@ -94,6 +94,7 @@ def test_another_order_of_classes_shows_on_ordinary_pictures_and_names_put_it_ri
         assert ran.status == 1
         assert "of 100 ordinary pictures right (" in ran.err
         assert "is the class order yours? --labels FILE" in ran.err
+        assert "if it wants others: --via values=unit" in ran.err
         named = run(*words, "--labels", "order", "--answers", "2")
         assert named.status == 0
         assert "100 of 100 ordinary pictures right (100%)" in named.err
@@ -315,3 +316,17 @@ def test_without_the_runtime_weights_are_read_by_code_and_the_extra_is_named(run
     torch.onnx.export(build("cnn", (1, 8, 8), 10, seed=3).eval(), (torch.zeros(1, 1, 8, 8),), "m.onnx", dynamo=False)
     ran = run("verify", "a.key", "m.onnx")
     assert (ran.status, "pip install 'modelmark[onnxruntime]'" in ran.err) == (1, True)
+    assert "adi: " in ran.out
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_that_its_runtime_refuses_is_read_by_code(run, folder):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    library = pytest.importorskip("onnx", reason="the library onnx is not installed")
+    torch.onnx.export(build("cnn", (1, 8, 8), 10, seed=3).eval(), (torch.zeros(1, 1, 8, 8),), "m.onnx", dynamo=False)
+    made = library.load("m.onnx")
+    made.graph.node[1].op_type = "NoSuchOperator"
+    library.save(made, "n.onnx")
+    ran = run("verify", "a.key", "n.onnx")
+    assert "n.onnx: expected n.onnx to be run by onnxruntime" in ran.err
+    assert (ran.status, "adi: " in ran.out, "Traceback" in ran.err) == (1, True, False)

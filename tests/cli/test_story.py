@@ -69,11 +69,11 @@ def test_inspect_shows_no_layer_family_or_count(run, story):
         "fingerprint",
         "created",
         "self_check",
-        "encrypted",
         "interface.input_shape",
         *(f"interface.class_names.{number}" for number in range(10)),
         "interface.mean",
         "interface.std",
+        "encrypted",
     ]
     shown = json.loads(run("inspect", story / "uchida.key", "--json").out)
     assert (shown["scheme"], shown["encrypted"], len(shown["fingerprint"])) == ("uchida", False, 64)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from modelmark import files
 from modelmark.carriers.pictures import Pictures
 from modelmark.carriers.rows import Rows
 from modelmark.claim.judging.asking import begun, record
 from modelmark.claim.papers import transcript
 from modelmark.claim.papers.statement import Statement
 from modelmark.claim.papers.transcript import ORDINARY, Head
-from modelmark.errors import MalformedError, MismatchError, SuspectError
+from modelmark.errors import MalformedError, MismatchError, SuspectError, UsageError
 from modelmark.evidence import stats
 from modelmark.evidence.sequential import Walk
 from modelmark.feeds.pictures import PictureFeed
@@ -165,6 +166,17 @@ def test_a_record_is_begun_once_and_gone_on_with_under_its_own_nonce(tmp_path):
     (tmp_path / "old").write_bytes(transcript.first_line(ASCENDING))
     with pytest.raises(MismatchError, match="one of version 1"):
         begun(tmp_path / "old", ASCENDING, "exact")
+
+
+def test_one_process_at_a_time_writes_a_record(tmp_path):
+    """Two commands on one file would write each answer twice; the second is refused, and goes on when the first ended."""
+    path, first = tmp_path / "t", transcript.first_line(HEAD)
+    with files.Growing(path, first, limit=2**20, what="a transcript"):
+        with pytest.raises(UsageError, match="for this process alone, another one is writing it"):
+            asked(path, silent := Api())
+        assert silent.asked == []
+        assert path.read_bytes() == first
+    assert len(asked(path, Api()).asked) == 80
 
 
 def test_a_file_about_something_else_is_not_added_to(tmp_path):

@@ -139,3 +139,24 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(MalformedError, match="empty file"):
         files.read(tmp_path / "empty", limit=10, what="a thing")
+
+
+def test_a_growing_file_keeps_whole_lines_and_touches_nothing_before_it_must(tmp_path):
+    path = tmp_path / "g"
+    with files.Growing(path, b"head\n", limit=100, what="lines") as growing:
+        growing.add(b"one\n")
+        assert path.read_bytes() == b"head\none\n"  # before it is closed
+    path.write_bytes(b"head\none\ntw")
+    with files.Growing(path, b"other\n", limit=100, what="lines") as growing:
+        assert growing.data == b"head\none\n"
+        assert path.read_bytes() == b"head\none\ntw"
+        growing.add(b"two\n")
+        growing.add(b"three\n")
+    assert path.read_bytes() == b"head\none\ntwo\nthree\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(MalformedError, match="of at most 10 bytes"):
+        files.Growing(path, b"", limit=10, what="lines")
+    with pytest.raises(MalformedError, match="not a file"):
+        files.Growing(tmp_path, b"", limit=10, what="lines")
+    with pytest.raises(UsageError, match="expected a folder"):
+        files.Growing(tmp_path / "none" / "g", b"", limit=10, what="lines")

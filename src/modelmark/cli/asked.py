@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelmark.cli.terminal import say
-from modelmark.errors import MissingPackageError, UsageError
+from modelmark.errors import MalformedError, MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
@@ -198,15 +198,25 @@ class Way:
             return None
         try:
             return self.asking.running(self.where)
-        except MissingPackageError as error:
-            say(f"{self.where.name}: {error}, and its weights are read by code of a network; {error.hint}")
+        except (MissingPackageError, MalformedError) as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            say(f"{self.where.name}: {error}; its weights are put into the code of a network{hint}")
             return None
+
+    def tell_of_tries(self) -> None:
+        """Say what else a suspect that did not answer as the key says may want, if one was asked; each is a try more."""
+        if self._made and "values=" not in " ".join(self.asking.via):
+            say(
+                "asked with pixels fed as the key or the template says; if it wants others: --via values=unit, signed or bytes"
+            )
+            say("each way that is tried on the carriers counts: --suspects N")
 
 
 def _tell_written(path: Path, endpoint: "Endpoint") -> None:
     if written := endpoint.written:
         before = f", {written.before} of them from before" if written.before else ""
-        say(f"{path}: {len(written.answers)} answers{before}")
+        again = f", {endpoint.client.retries} tries more than queries" if endpoint.client.retries else ""
+        say(f"{path}: {len(written.answers)} answers{before}{again}")
 
 
 def _answers_of(key: "Key", url: str) -> Path:

@@ -136,6 +136,8 @@ def run(
         if head_from and any(isinstance(part, Evidence) and part.queries for part in found):
             say("read through the head of the host that was committed before the draw")
     established = together.established if together else any(part.established for part in found)
+    if not established and not json:
+        way.tell_of_tries()
     raise typer.Exit(0 if established else 1)
 
 

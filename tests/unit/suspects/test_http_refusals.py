@@ -150,6 +150,15 @@ def test_a_redirect_within_the_host_is_followed_with_the_secret():
         assert ask(f"{server.url}/old", headers={"Authorization": "Bearer word"}) == '{"at": "/new"}'
 
 
+def test_no_proxy_sees_what_is_meant_for_this_machine(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with Server(replies(200)) as server:
+        assert ask(server.url, headers={"Authorization": "Bearer word"}) == "{}"
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")

@@ -49,7 +49,12 @@ class Address:
     @property
     def is_private(self) -> bool:
         """Whether what is sent can be read on the way by nobody: over TLS, or within this machine."""
-        return _split(self.url).scheme == "https" or self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return _split(self.url).scheme == "https" or self.is_here
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def redirected(self, url: str, location: str, status: int) -> str:
         """Return where a redirect of this host leads.

@@ -76,6 +76,7 @@ class Client:
         clock: what waits.
         ca: file of certificates that are trusted beside the system's; empty: those alone.
         met: whether it is known to answer; until it has, what looks like another thing is not tried for long.
+        retries: tries beyond the first, so far.
     """
 
     address: Address
@@ -100,6 +101,7 @@ class Client:
             timeout=self._httpx.Timeout(seconds, connect=min(seconds, 10.0)),
             follow_redirects=False,
             verify=context,
+            trust_env=not self.address.is_here,  # no proxy gets to see what is meant for this machine
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",

@@ -1,7 +1,7 @@
 """A suspect behind an address, asked one input at a time."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -74,7 +74,6 @@ class Endpoint:
         own: names of the suspect's classes in its order; empty: the key's.
         names: of the key's classes, where the probe knows them by number alone.
         written: where answers are written down; none: whoever asks keeps them.
-        watch: called after each answer.
     """
 
     answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond})
@@ -85,7 +84,6 @@ class Endpoint:
     own: Sequence[str] = ()
     names: Sequence[str] = ()
     written: journal.Journal | None = None
-    watch: Callable[[], None] | None = None
     queries: int = 0
     notes: dict[str, None] = field(default_factory=dict)
 
@@ -124,8 +122,6 @@ class Endpoint:
         answer = self._asked(body.request(sent), order)
         if self.written is not None:
             self.written.write(query, answer)
-        if self.watch is not None:
-            self.watch()
         return answer
 
     def _asked(self, request: dict[str, Any], order: Order) -> int:
