@@ -1,7 +1,7 @@
 """Weight files in public packages, which nobody here made, opened without a key: ``python benchmarks/strangers.py``.
 
 Each package is downloaded from the index into a temporary folder, in the version named, and taken apart as the archive that it
-is: nothing of it is installed or run. ``modelmark inspect FILE`` must show layers, shapes and types; docs/formats.md has the table.
+is: nothing of it is installed or run. ``modelmark inspect FILE`` must show layers, shapes and types; see docs/formats.md.
 """
 
 import json
