@@ -1,12 +1,14 @@
-"""One marked network through the real tools: what each makes of it, and how many bits are read; the table of docs/formats.md.
+"""Marked networks through the real tools: what each makes of one, and how many bits are read; the tables of docs/formats.md.
 
-``python benchmarks/formats.py``, with onnx, onnxscript, onnxruntime, openvino, nncf, gguf, h5py, keras and msgpack installed
-beside modelmark; what is missing is left out with a line that says so. Nothing is trained; seeds are fixed.
+``python benchmarks/formats.py [WORD]``, with onnx, onnxscript, onnxruntime, openvino, nncf, gguf, h5py, keras, msgpack, coremltools
+and orbax-checkpoint installed beside modelmark, and bitsandbytes, compressed-tensors, torchao and peft for the second table; what
+is missing is left out with a line that says so. A word leaves out the rows without it. Nothing is trained; seeds are fixed.
 
 The mark of ``uchida`` is a least-norm change of the mean filter: strong until every projection is 3 deviations of a natural one,
 thin until 0.3. The mark of ``spread`` is what the scheme makes of a network of this size.
 """
 
+import copy
 import importlib.metadata
 import os
 import subprocess
@@ -28,11 +30,12 @@ from modelmark.schemes import spread
 from modelmark.schemes.base import Material
 from modelmark.schemes.spread import Spread
 from modelmark.schemes.uchida import Uchida
-from modelmark.suspects.files import open_weights
+from modelmark.suspects.files import WeightFile, open_weights
 from modelmark.suspects.state import State
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import formats as makers  # the writers that the tests use
+import packing
 
 FEED = PictureFeed((1, 8, 8), tuple("0123456789"))
 BITS = 128
@@ -56,12 +59,12 @@ class Net(nn.Module):
         return self.head(torch.relu(self.fc(x.mean((2, 3)))))
 
 
-def marked(margin: float) -> tuple[Net, object, np.ndarray]:
-    """Return a network whose convolution carries bits by at least ``margin`` deviations of a natural projection."""
-    network, message = Net(), np.random.default_rng(0).integers(0, 2, BITS)
-    scheme = Uchida(layer="conv", bits=BITS).for_model(network, FEED, {})
+def marked(margin: float, build: type[nn.Module] = Net, layer: str = "conv") -> tuple[nn.Module, object, np.ndarray]:
+    """Return a network of which a layer carries bits by at least ``margin`` deviations of a natural projection."""
+    network, message = build(), np.random.default_rng(0).integers(0, 2, BITS)
+    scheme = Uchida(layer=layer, bits=BITS).for_model(network, FEED, {})
     carriers = Key(scheme, Secret(bytes(32)), FEED).carriers
-    rows = layers.weight(network, "conv").data.flatten(1)
+    rows = layers.weight(network, layer).data.flatten(1)
     projection = torch.from_numpy(carriers.matrix / 65536).float()
     signs, natural = 2.0 * torch.from_numpy(message) - 1, projection @ rows.mean(dim=0)
     wanted = torch.maximum(natural * signs, margin * natural.std()) * signs
@@ -69,8 +72,8 @@ def marked(margin: float) -> tuple[Net, object, np.ndarray]:
     return network, carriers, message
 
 
-def spread_marked() -> tuple[Net, object, np.ndarray]:
-    network, secret = Net(), Secret(bytes(32))
+def spread_marked(build: type[nn.Module] = Net) -> tuple[nn.Module, object, np.ndarray]:
+    network, secret = build(), Secret(bytes(32))
     scheme = Spread().for_model(network, FEED, {})
     carriers = scheme.carriers(Material(secret, FEED, scheme.collect(secret, network, None)))
     message = np.random.default_rng(0).integers(0, 2, scheme.bits)
@@ -153,6 +156,46 @@ def keras(ending: str):
     return write
 
 
+def coreml(bits: int = 0):
+    def write(network: nn.Module, folder: Path) -> Path:
+        import coremltools
+        from coremltools.optimize import coreml
+
+        given = [coremltools.TensorType(shape=(1, 1, 8, 8), dtype=np.float32)]
+        traced = torch.jit.trace(network, makers.PICTURE)
+        model = coremltools.convert(traced, inputs=given, minimum_deployment_target=coremltools.target.iOS18)
+        if bits:
+            config = coreml.OpPalettizerConfig(nbits=bits, weight_threshold=0)
+            model = coreml.palettize_weights(model, coreml.OptimizationConfig(config))
+        model.save(str(folder / "m.mlpackage"))
+        return folder / "m.mlpackage"
+
+    return write
+
+
+ORBAX = """
+import sys, numpy as np, orbax.checkpoint as ocp
+w = np.load(sys.argv[1] + "/w.npz")
+kernels = {name[:-7]: w[name] for name in w if name.endswith(".weight") and w[name].ndim > 1}
+turned = {name: {"kernel": k.transpose(2, 3, 1, 0) if k.ndim == 4 else k.T} for name, k in kernels.items()}
+ocp.Checkpointer(ocp.PyTreeCheckpointHandler()).save(sys.argv[2], {"params": turned})
+"""
+
+
+def orbax(network: nn.Module, folder: Path) -> Path:
+    np.savez(folder / "w.npz", **{name: tensor.numpy() for name, tensor in network.state_dict().items()})
+    words = [sys.executable, "-W", "ignore", "-c", ORBAX, str(folder), str(folder / "o")]
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+    return folder / "o"
+
+
+def distributed(network: nn.Module, folder: Path) -> Path:
+    import torch.distributed.checkpoint
+
+    torch.distributed.checkpoint.save({"model": network.state_dict()}, checkpoint_id=folder / "d", no_dist=True)
+    return folder / "d"
+
+
 # what is done, the packages that do it, how
 TOOLS = (
     ("torch.onnx.export, default", ("onnxscript",), dynamo),
@@ -170,37 +213,71 @@ TOOLS = (
     ("torch.jit.script", ("torch",), makers.scripted),
     ("torch.jit.freeze", ("torch",), makers.frozen),
     ("numpy.savez", ("numpy",), makers.numpy),
+    ("coremltools, ML program", ("coremltools",), coreml()),
+    ("coremltools, palettes of 16", ("coremltools",), coreml(bits=4)),
+    ("Orbax, kernels as Flax has them", ("orbax-checkpoint", "tensorstore"), orbax),
+    ("torch.distributed.checkpoint", ("torch",), distributed),
 )  # fmt: skip
 
 
-def bits(path: Path, carriers: object, message: np.ndarray) -> tuple[int, int]:
+def bits(file: WeightFile, carriers: object, message: np.ndarray) -> tuple[int, int]:
     """Return the bits of the best reading, and the number of readings."""
-    tables = read(carriers, State(open_weights(path))).scores  # type: ignore[arg-type]
+    tables = read(carriers, State(file)).scores  # type: ignore[arg-type]
     return max(int((table.symbols == message).sum()) for table in tables), len(tables)
 
 
-def main() -> None:
-    warnings.simplefilter("ignore")
-    cases = [marked(3), marked(0.3), spread_marked()]
-    print("| tool | version | the convolution is called | shape, type there | strong | thin | spread |")
-    print("|---|---|---|---|---|---|---|")
-    for what, packages, write in TOOLS:
+def naive(path: Path, carriers: object, message: np.ndarray) -> str:
+    """Return the bits of a layer as its file stores it, a dash where no tensor has its size."""
+    from modelmark.errors import MismatchError
+    from modelmark.suspects.files import safetensors
+
+    if path.is_dir():
+        path = path.parent / "model.safetensors"  # the base alone
+    try:
+        tables = read(carriers, State(safetensors.opened(path))).scores  # type: ignore[arg-type]
+    except MismatchError:
+        return "-"
+    return str(max(int((table.symbols == message).sum()) for table in tables))
+
+
+def table(cases: list, tools: tuple, shape: tuple[int, ...], word: str, *, naively: bool) -> None:
+    """Print a row for each tool."""
+    layer = "linear layer" if naively else "convolution"
+    more = "strong, as stored | " if naively else ""
+    print(f"| tool | version | the {layer} is called | shape, type there | {more}strong | thin | spread |")
+    print("|---|---|---|---|---|---|---|" + ("---|" if naively else ""))
+    for what, packages, write in tools:
+        if word not in what:
+            continue
         try:
             versions = ", ".join(importlib.metadata.version(package) for package in packages)
         except importlib.metadata.PackageNotFoundError as error:
             print(f"| {what} | not run: {error.name} is not installed | | | | | |")
             continue
         found = []
-        for network, carriers, message in cases:
+        for number, (network, carriers, message) in enumerate(cases):
             with tempfile.TemporaryDirectory() as scratch:
-                path = write(network, Path(scratch))
-                best, readings = bits(path, carriers, message)
+                path = write(copy.deepcopy(network), Path(scratch))
+                base = path.parent / "model.safetensors" if path.name == "adapter" else None
+                file = open_weights(path, base)
+                best, readings = bits(file, carriers, message)
+                if naively and not number:
+                    found.append(naive(path, carriers, message))
                 found.append(f"{best} of {len(message)}" + (f" ({readings} readings)" if readings > 1 else ""))
-                file = open_weights(path)
-                name = next(name for name, shape in file.shapes.items() if shape == (64, 32, 3, 3))
+                name = next(name for name, size in file.shapes.items() if size == shape)
                 sizes = "x".join(map(str, file.stored.get(name, file.shapes[name])))
         print(f"| {what} | {versions} | `{name}` | {sizes}, {file.types[name]} | {' | '.join(found)} |", flush=True)
 
 
+def main(word: str = "") -> None:
+    warnings.simplefilter("ignore")
+    cases = [marked(3), marked(0.3), spread_marked()]
+    table(cases, TOOLS, (64, 32, 3, 3), word, naively=False)
+    print()
+    linear = packing.Linears
+    cases = [marked(3, linear, "up"), marked(0.3, linear, "up"), spread_marked(linear)]
+    table(cases, packing.PACKERS, (192, 256), word, naively=True)
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,9 +1,11 @@
 """Files that appear whole or not at all, and reads that stop at a limit."""
 
+import contextlib
 import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from modelmark.errors import MalformedError, OutputExistsError, UsageError
 
@@ -77,6 +79,75 @@ def link(temporary: Path, path: Path) -> None:
     except OSError:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL))
         os.replace(temporary, path)
+
+
+class Growing:
+    """A file that grows by whole lines, each written before the next is known, by one process at a time.
+
+    A line that an interruption left half written is dropped with the first that is added, or by ``mend``.
+
+    Args:
+        path: of the file; made if it is not there.
+        first: its first line, where it is made.
+        limit: largest size accepted, in bytes.
+        what: what it should be, for messages.
+
+    Raises:
+        UsageError: another process is writing it, or it cannot be written.
+        MalformedError: larger than ``limit``, or not a file.
+    """
+
+    def __init__(self, path: Path, first: bytes, *, limit: int, what: str) -> None:
+        if not os.path.lexists(path):
+            with contextlib.suppress(OutputExistsError):  # another process was a moment faster
+                write_new(path, first, mode=0o600)
+        read(path, limit=limit, what=what)
+        try:
+            self._stream = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise UsageError(f"expected to write {path}, got: {error.strerror or error}") from error
+        try:
+            _alone(self._stream.fileno(), path)
+            whole = self._stream.read(limit)
+        except BaseException:
+            self._stream.close()
+            raise
+        self.data: bytes = whole[: whole.rfind(b"\n") + 1]
+        self._whole = len(whole) == len(self.data)
+
+    def mend(self) -> None:
+        """Drop a last line without its end."""
+        if not self._whole:
+            self._stream.truncate(len(self.data))
+            self._whole = True
+        self._stream.seek(0, os.SEEK_END)
+
+    def add(self, line: bytes) -> None:
+        """Write a line, with its end; it is in the hands of the operating system when this returns."""
+        self.mend()
+        self._stream.write(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+
+def _alone(handle: int, path: Path) -> None:
+    """Lock a file for this process, where the system has such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"expected {path} for this process alone, another one is writing it", hint="wait for it, or stop it"
+        ) from None
+    except OSError:  # a file system without locks
+        return
 
 
 def read(path: Path, *, limit: int, what: str) -> bytes:

@@ -5,9 +5,10 @@ import importlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from modelmark.errors import UsageError
+from modelmark.errors import MissingPackageError, UsageError
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -52,3 +53,28 @@ def import_object(reference: str) -> Any:
                 attribute, (n for n, v in vars(module).items() if getattr(v, "__module__", "") == module_name)
             ),
         ) from None
+
+
+_TELLING = ("openvino_telemetry",)
+"""Packages that tell their makers what is done, as soon as ``import openvino``; their users do without them."""
+
+
+def library(*names: str, extra: str) -> ModuleType:
+    """Return the first of these modules that is installed: packages that only some suspects need are loaded late.
+
+    Args:
+        names: of modules, the preferred one first.
+        extra: of modelmark's own, which installs it.
+
+    Raises:
+        MissingPackageError: none is.
+    """
+    for telling in _TELLING:
+        sys.modules.setdefault(telling, None)  # type: ignore[arg-type]  # as if it were not installed
+    for name in names:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    package = names[0].partition(".")[0].replace("_", "-")
+    raise MissingPackageError(f"expected {package} to be installed", hint=f"pip install 'modelmark[{extra}]'")

@@ -83,9 +83,9 @@ def test_what_cannot_be_done_is_refused_before_anything_is_read(rows, tmp_path, 
 
 def test_a_report_needs_no_torch(rows, tmp_path):
     code = (
-        "import sys; sys.modules['torch'] = None; from modelmark.cli import app\n"
+        "import sys; sys.modules['torch'] = None; from modelmark.cli import command_line\n"
         "for end in ('.html', '.json', '.txt'):\n"
-        f"    app(['report', {str(rows)!r}, '-o', {str(tmp_path / 'out')!r} + end], standalone_mode=False)"
+        f"    command_line(['report'])(['report', {str(rows)!r}, '-o', {str(tmp_path / 'out')!r} + end], standalone_mode=False)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

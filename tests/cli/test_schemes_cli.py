@@ -176,7 +176,7 @@ def test_reordered_channels_are_put_back_by_the_committed_host(run, folder):
     ran = run(*verify, "--align-to", folder / "host.safetensors", "--json")
     found = json.loads(ran.out)
     assert (ran.status, found["verdict"]) == (0, "established")
-    assert found["charges"][1] == {"reason": "2 readings tried", "bits": 1.0}
+    assert found["charges"][1] == {"reason": "8 readings tried", "bits": 3.0}
     ran = run("verify", folder / "uchida.key", "--weights", folder / "host.safetensors", "--align-to",
               folder / "host.safetensors")  # fmt: skip
     assert ran.status == 1

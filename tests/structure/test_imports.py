@@ -43,7 +43,7 @@ ALLOWED = {
     "claim.dates": PLUMBING | {"claim.papers", "key"},
     "claim.judging": PLUMBING | PROBES
     | {"carriers", "claim.dates", "claim.papers", "evidence", "feeds", "key", "suspects.transcript"},
-    "claim.dubious": PLUMBING | {"claim.dates", "claim.judging", "claim.papers", "evidence", "key"},
+    "claim.dubious": PLUMBING | {"carriers", "claim.dates", "claim.judging", "claim.papers", "evidence", "key"},
     "claim": set(),
     "audit": PLUMBING | {"attacks", "carriers", "data", "evidence", "feeds", "key", "marks", "models", "networks", "schemes",
                          "suspects", "training"},
@@ -55,11 +55,12 @@ TORCH_FREE = (
     "align.committed", "align.handed", "attacks", "carriers.filtered", "carriers.means", "carriers.pictures",
     "carriers.rows", "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
-    "evidence.scores", "evidence.sequential", "feeds.floats", "feeds.pictures", "feeds.texts", "feeds.tokens",
-    "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
-    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report",
-    "schemes", "schemes.spread", "schemes.uchida", "suspects.files",
-    "suspects.finding", "suspects.rows", "suspects.state", "suspects.transcript",
+    "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts",
+    "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
+    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report", "schemes", "schemes.spread",
+    "schemes.uchida", "suspects.answers", "suspects.files", "suspects.finding", "suspects.http.endpoint",
+    "suspects.http.secrets", "suspects.rows", "suspects.runtimes.litert", "suspects.runtimes.onnx",
+    "suspects.runtimes.openvino", "suspects.runtimes.running", "suspects.state", "suspects.transcript",
 )  # fmt: skip
 
 

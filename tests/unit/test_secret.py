@@ -109,3 +109,21 @@ def test_generated_secrets_differ_and_are_not_shown() -> None:
 def test_anything_but_32_bytes_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="expected a secret of 32 bytes"):
         Secret(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("can_squeeze", [True, False])
+def test_a_stream_in_pieces_is_the_stream(can_squeeze: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that cannot squeeze a piece at a time make the whole at once, with the same bytes."""
+    from cryptography.hazmat.primitives import hashes
+
+    if not can_squeeze:
+        monkeypatch.delattr(hashes, "XOFHash", raising=False)
+    whole = hashing.expand(1000, "secret", b"a")
+    assert [*map(len, hashing.expanded(1000, 300, "secret", b"a"))] == [300, 300, 300, 100]
+    assert b"".join(hashing.expanded(1000, 300, "secret", b"a")) == whole
+
+
+def test_normals_are_sums_of_twelve_words_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret, "_PART", 7)
+    raw = np.frombuffer(ONE.bytes("sums/0", 24 * 100), ">u2").reshape(-1, 12).astype(np.int64)
+    assert np.array_equal(ONE.normals("sums", 100), raw.sum(axis=1) - 6 * 65535)

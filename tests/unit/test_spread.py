@@ -19,7 +19,7 @@ from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.draw import Draw
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key, Provenance, keygen
-from modelmark.marks.reading import read
+from modelmark.marks.reading import Unread, read
 from modelmark.schemes import _pushing, spread
 from modelmark.schemes.spread import Spread
 from modelmark.suspects import files, weights
@@ -303,8 +303,9 @@ def test_a_file_reads_as_its_network_does(net, tmp_path):
     suspect, host = (State(files.open_weights(tmp_path / f"{name}.safetensors")) for name in ("a", "host"))
     for ours, theirs in zip(tables(mark.readings(suspect)), tables(mark.readings(WhiteBox(with_mark))), strict=True):
         assert np.array_equal(ours.table, theirs.table)
-    (beside,) = mark.readings(suspect, align_to=host)
+    beside, placed = mark.readings(suspect, align_to=host)
     assert len(beside.scores) == len(RULES + HOST_RULES)
+    assert placed == Unread("every filter is where its name says, in the host's order")
     with pytest.raises(MismatchError, match="unmarked host that the key committed to"):
         mark.readings(suspect, align_to=suspect)
 

@@ -282,6 +282,7 @@ INPUTS: list[tuple[Any, ...]] = [
     (signed_filter, SIGNED["signature"], 3, 16, 16, 20),
     *((attached_statement, COUNTING, scheme, settings, INTERFACE, given) for scheme, settings, given in CARRIED),
     *((assigned, COUNTING, 2, 3, 5, start, 1000) for start in (2, 4)),
+    (projection, COUNTING, "centred", 8, 18),
 ]
 
 

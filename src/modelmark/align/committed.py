@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Suspect
+from modelmark.suspects.placing import Placed
 from modelmark.suspects.state import State
 
 if TYPE_CHECKING:
@@ -56,6 +57,17 @@ def aligned(suspect: Suspect, host: "nn.Module", *, committed: str, scheme: str,
     """
     require(host, committed=committed, scheme=scheme)
     return put(suspect, host, feed)
+
+
+def placed(suspect: Suspect, host: State) -> Placed:
+    """Return a suspect whose filters stand in the places of a host whose network nobody builds; see ``Placed``.
+
+    Raises:
+        MismatchError: a suspect that is no weight file.
+    """
+    if not isinstance(suspect, State):
+        raise MismatchError("expected a weight file to look for the host's filters in, got another suspect")
+    return Placed(suspect.file, host, suspect.notes)
 
 
 def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> "WhiteBox":

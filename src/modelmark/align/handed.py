@@ -12,8 +12,6 @@ from modelmark.suspects.state import State
 if TYPE_CHECKING:
     from torch import nn
 
-    from modelmark.suspects.module import WhiteBox
-
 
 class Handed:
     """The unmarked host of a key, in a file.
@@ -61,17 +59,15 @@ class Handed:
 
         return WhiteBox(self._network)
 
-    def aligned(self, suspect: Suspect, feed: Feed) -> "WhiteBox":
-        """Return the suspect in the order and scale of the host, which ``require`` has seen.
+    def aligned(self, suspect: Suspect, feed: Feed) -> Suspect:
+        """Return the suspect in the order and scale of the host, which ``require`` has seen; its filters, where no code is known.
 
         Raises:
             MismatchError: it is of another kind, or its channels cannot be followed.
             SuspectError: its weights are no numbers.
         """
-        if self._is_the_hosts and self._network is None:
-            raise MismatchError(
-                "expected the code of the host's network to align to it, it was neither revealed nor typed"
-            )
-        if self._network is None:
+        if not self._is_the_hosts:
             raise UsageError("expected a host that was compared with the statement, got one that was not")
+        if self._network is None:
+            return committed.placed(suspect, State(self._file))
         return committed.put(suspect, self._network, feed)

@@ -112,6 +112,18 @@ class Ruled(Protocol):
         ...
 
 
+def rules_of(kind: type[Carriers], *, beside_host: bool) -> int:
+    """Return by how many rules carriers of a kind are read at most, with the committed host at hand or without."""
+    most: int = getattr(kind, "most_rules", 1)
+    return most if beside_host else getattr(kind, "own_rules", most)
+
+
+def told(carriers: Carriers) -> tuple[str, ...]:
+    """Return what a note says of each rule of ``every``, where carriers say it in ``told``; nothing of one that needs no word."""
+    words: tuple[str, ...] = getattr(carriers, "told", ())
+    return words
+
+
 def every(carriers: Carriers, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:
     """Return the answers by each rule of the carriers; most have one."""
     return carriers.every(observed) if isinstance(carriers, Ruled) else [carriers.answers(observed)]

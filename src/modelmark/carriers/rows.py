@@ -1,19 +1,27 @@
-"""Rows of a secret projection, on which a layer's mean filter is projected: ``uchida``."""
+"""Rows of a secret projection, on which a layer's mean filter is projected: ``uchida``.
+
+Beside the committed host it is read by more rules, each a reading that is charged: ``HOST_RULES``.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import Public, Symbols, number, require_each, whole_trials
+from modelmark.carriers.levelling import levelled
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects.base import Array, Probe, Read
+from modelmark.suspects.base import Array, Probe, Read, ReadMean, Suspect
 from modelmark.suspects.places import Place
 
 UNIT = 65536
 """The integer that stands for 1.0 in a projection."""
+LEVELLED, TURNED = "filters of the host's norms and signs", "every bit turned round"
+HOST_RULES = ("", LEVELLED, TURNED, f"{LEVELLED}, {TURNED}")
+"""How the mean filter is taken, in the words of a note: as it is; of filters whose factor and sign were taken out, as folding
+batch norm puts them in; and either with every bit turned round, as negating what was trained leaves it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +32,7 @@ class Rows(Symbols):
         matrix: int32 in parts of ``UNIT``, or float32 as it was imported, ``(T, M)``.
         layer: of the place; see ``Place.named``.
         numbers: of the rows; left out: all, from 0.
+        host: filters of the committed host, where it is at hand, ``(H, M)``; ``against`` puts them there.
     """
 
     probe: ClassVar[type[Probe]] = Read
@@ -32,8 +41,25 @@ class Rows(Symbols):
     matrix: npt.NDArray[Any]
     layer: str
     numbers: tuple[int, ...] = ()
+    host: Array | None = None
 
     alphabet = 2
+    own_rules: ClassVar[int] = 1
+    most_rules: ClassVar[int] = len(HOST_RULES)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """By which rules it is read, each a reading, in the words of a note; see ``carriers.base.told``."""
+        return HOST_RULES[:1] if self.host is None else HOST_RULES
+
+    def against(self, host: Suspect) -> "Rows":
+        """Return the carriers as they are read with the committed host at hand.
+
+        Raises:
+            MismatchError: the host has no such layer.
+        """
+        place = Place.named(self.layer, self.matrix.shape[1])
+        return replace(self, host=host.observe(Read(place))[0])
 
     @property
     def trials(self) -> Sequence[int]:
@@ -45,8 +71,9 @@ class Rows(Symbols):
         return row_leaves(self.matrix)
 
     def probes(self) -> list[Read]:
-        """Return one question: the weights of the marked layer."""
-        return [Read(Place.named(self.layer, self.matrix.shape[1]))]
+        """Return one question: the mean filter of the marked layer; beside a host, all its filters."""
+        place = Place.named(self.layer, self.matrix.shape[1])
+        return [ReadMean(place) if self.host is None else Read(place)]
 
     def queries(self) -> dict[int, bytes]:
         """Return each row's leaf by its number."""
@@ -54,7 +81,18 @@ class Rows(Symbols):
 
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the bits ``X w >= 0`` of the mean filter w, ``(T,)``; an exact zero reads as 1."""
-        bits: npt.NDArray[np.int64] = (real(self.matrix) @ observed[0].mean(axis=0) >= 0).astype(np.int64)
+        return self._bits(observed[0])
+
+    def every(self, observed: Sequence[Array]) -> list[npt.NDArray[np.int64]]:
+        """Return the bits by each of the rules in ``told``, ``(T,)`` each."""
+        plain = self._bits(observed[0])
+        if self.host is None:
+            return [plain]
+        level = self._bits(levelled(observed[0], self.host))
+        return [plain, level, 1 - plain, 1 - level]
+
+    def _bits(self, filters: Array) -> npt.NDArray[np.int64]:
+        bits: npt.NDArray[np.int64] = (real(self.matrix) @ filters.mean(axis=0) >= 0).astype(np.int64)
         return bits
 
     @classmethod
@@ -75,7 +113,10 @@ class Rows(Symbols):
 
 def real(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return a projection as numbers: fixed point is scaled by ``1 / UNIT``, imported floats stay as they are."""
-    return matrix.astype(np.float64) / (UNIT if matrix.dtype.kind == "i" else 1)
+    found = matrix.astype(np.float64)
+    if matrix.dtype.kind == "i":
+        found /= UNIT
+    return found
 
 
 def row_leaves(matrix: npt.NDArray[Any]) -> list[bytes]:

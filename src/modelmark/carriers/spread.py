@@ -146,6 +146,7 @@ class Runs(Symbols):
     host: Array | None = None
 
     alphabet = 2
+    own_rules: ClassVar[int] = len(RULES)
     most_rules: ClassVar[int] = len(RULES + HOST_RULES)
 
     @property

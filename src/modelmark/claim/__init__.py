@@ -13,6 +13,7 @@ Loads without torch. From the bottom up:
 ``bom``                 a model in a CycloneDX bill of materials that points to a claim: ``new``, ``extended``
 ``dispute``             ``Deposit``, ``Challenge`` with the ``Frozen`` suspect, ``Opening``
 ``verdict``             ``Verdict`` (with ``Check``, ``Weighed``, ``Charged``, ``Spent``, ``SENTENCES``), ``Revocation``
+``recipients``          what a claim says of copies, where a name stands on its list, what a message that may be chosen costs
 ``merkle``              ``prove``, ``root_of``: many leaves of one tree at once
 ``lots``                ``split``, ``drawn(challenge, entry)``, ``carriers``, ``charges(claim)``, ``require_reach(claim)``
 ``opening``             ``make(...)``, ``check(claim, challenge, opening) -> Opened``, ``unpack``: the carriers' bytes

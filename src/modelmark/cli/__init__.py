@@ -1,61 +1,26 @@
 """The command line: one file per verb; torch is imported inside commands, so that ``--help`` answers at once."""
 
+import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from modelmark import __version__
-from modelmark.cli import (
-    ask,
-    attack,
-    attacks,
-    audit,
-    bom,
-    carriers,
-    challenge,
-    claim,
-    copies,
-    demo,
-    deposit,
-    embed,
-    explain,
-    identity,
-    inspect,
-    issue,
-    judge,
-    keygen,
-    lineage,
-    open,
-    report,
-    revoke,
-    schemes,
-    trace,
-    verify,
-)
 from modelmark.cli.terminal import application, say, show
 from modelmark.errors import ModelmarkError
 
-app = application()
-_DISPUTE = (identity, claim, bom, deposit, carriers, ask, challenge, open, judge, explain, revoke)
-_COPIES = (issue, copies, trace)
-for _verb in (
-    demo,
-    schemes,
-    attacks,
-    keygen,
-    embed,
-    verify,
-    *_COPIES,
-    attack,
-    audit,
-    report,
-    inspect,
-    lineage,
+_DISPUTE = (
+    "identity", "claim", "bom", "deposit", "carriers", "ask", "challenge", "open", "judge", "explain", "revoke",
+)  # fmt: skip
+_COPIES = ("issue", "copies", "trace")
+VERBS = (
+    "demo", "schemes", "attacks", "keygen", "embed", "verify", *_COPIES, "attack", "audit", "report", "inspect", "lineage",
     *_DISPUTE,
-):
-    app.command(_verb.__name__.rpartition(".")[2])(_verb.run)
+)  # fmt: skip
+"""Commands in the order of ``--help``; each is a file."""
 
 
 def _version(asked: bool) -> None:
@@ -64,8 +29,20 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def command_line(words: Sequence[str]) -> typer.Typer:
+    """Return the command line; of the verbs the first word alone, if it is one: importing all takes longer than some run.
+
+    Args:
+        words: that were typed after the program's name.
+    """
+    made = application()
+    made.callback()(_options)
+    for verb in words[:1] if words and words[0] in VERBS else VERBS:
+        made.command(verb)(importlib.import_module(f"modelmark.cli.{verb}").run)
+    return made
+
+
+def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -75,12 +52,13 @@ def options(
 
 def main() -> None:
     """Run a command; every refusal is one line on stderr and the exit status of ``modelmark.errors``."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
     sys.exit(_run())
 
 
 def _run() -> int:
     try:
-        status = app(standalone_mode=False)
+        status = command_line(sys.argv[1:])(standalone_mode=False)
         return int(status or 0)
     except ModelmarkError as error:
         return _refuse(str(error), error.hint, error.exit_status)

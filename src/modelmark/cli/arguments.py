@@ -3,6 +3,26 @@
 from pathlib import Path
 
 from modelmark.errors import UsageError
+from modelmark.suspects.http.address import is_address
+
+
+def reached(named: list[str], weights: Path | None, form: str) -> tuple[list[Path], Path | str]:
+    """Return the keys and the suspect, which may be an address; see ``told_apart``.
+
+    Raises:
+        UsageError: not one suspect and a key or more.
+    """
+    from modelmark.marks import keyfile
+
+    paths, addresses = ([word for word in named if is_address(word) is right] for right in (False, True))
+    keys = list(map(Path, paths))
+    if not addresses:
+        return told_apart(keys, weights, form)
+    others = [path for path in keys if not keyfile.is_key(path)]
+    if len(addresses) > 1 or others or weights is not None or not keys:
+        got = " and ".join(["an address", *map(str, others[:2]), *(["another"] if len(addresses) > 1 else [])])
+        raise UsageError(f"expected keys and one suspect, got {got if keys else 'an address without a key'}", hint=form)
+    return keys, addresses[0]
 
 
 def told_apart(named: list[Path], weights: Path | None, form: str) -> tuple[list[Path], Path]:
@@ -19,6 +39,8 @@ def told_apart(named: list[Path], weights: Path | None, form: str) -> tuple[list
     from modelmark.marks import keyfile
 
     if weights is not None:
+        if weights.parts[:1] in (("http:",), ("https:",)):
+            raise UsageError("expected a file for --weights, got an address", hint=form)
         return named, weights
     others = [path for path in named if not keyfile.is_key(path)]
     if len(others) == 1 and len(named) > 1:

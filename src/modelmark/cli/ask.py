@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelmark.cli import asked
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile
 from modelmark.cli.terminal import counted, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
 
     from torch import Tensor
 
     from modelmark.claim.dates.deposit import Dated
     from modelmark.claim.papers.claim import Claim, Entry
+    from modelmark.claim.papers.statement import Statement
     from modelmark.claim.papers.transcript import Head
+    from modelmark.suspects.base import Suspect
 
 
 def run(
     claim: ClaimFile,
     carriers: Annotated[Path, typer.Argument(metavar="CARRIERS", help="of the lot; modelmark carriers writes them")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="one that exists is gone on with")],
     api: Annotated[
         str,
         typer.Option(
@@ -29,8 +34,22 @@ def run(
             metavar="MODULE:FUNCTION",
             help="from a float tensor (N, *shape), fed as the claim says, to N integer labels; -1 for a refusal",
         ),
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="one that exists is gone on with")],
+    ] = "",
+    url: Annotated[str, typer.Option("--url", metavar="ADDRESS", help="in place of --api; needs --template")] = "",
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="FILE", help="likewise, a file that a runtime here runs")
+    ] = None,
+    template: asked.TemplateName = "",
+    labels: asked.Labels = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            "--classes", metavar="FILE", help="names of the claim's classes, as inspect KEY --labels shows them"
+        ),
+    ] = None,
+    via: asked.Via = None,
+    secret_file: asked.SecretFile = None,
+    secret_env: asked.SecretEnv = "",
     stop: Annotated[
         bool, typer.Option("--stop", help="when the e-process is decided; needs --deposit, unless the claim is offline")
     ] = False,
@@ -51,9 +70,12 @@ def run(
 ) -> None:
     """Ask an API one query at a time and write each answer down at once; interrupted, the same command goes on.
 
-    Carriers are asked in an order that nobody can know, among ten times as many ordinary queries: pictures made as the carriers
-    are, where the claim says how, and images of --ordinary. challenge --transcript and judge --transcript take the record.
+    It is a function of yours (--api), an address (--url) or a file that a runtime runs (--model). Carriers are asked in an order
+    that nobody can know, among ten times as many ordinary queries: pictures made as the carriers are, where the claim says how,
+    and images of --ordinary. challenge --transcript and judge --transcript take the record.
     """
+    from contextlib import ExitStack as Stack
+
     from modelmark import files
     from modelmark.carriers.pictures import Pictures
     from modelmark.claim.dates import deposit as deposits
@@ -63,8 +85,6 @@ def run(
     from modelmark.cli import ordinary as strewn
     from modelmark.cli import papers
     from modelmark.errors import MismatchError, UsageError
-    from modelmark.naming import import_object
-    from modelmark.suspects.function import BlackBox
 
     claimed = papers.load(claim, Claim)
     head, data = handed.parse(files.read(carriers, limit=2**31, what="the carriers of a lot"))
@@ -80,16 +100,72 @@ def run(
         expected, target = _awaited(claimed.document, entry, dated, head, bar)
     elif deposit or authority or bar:
         raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
-    suspect = BlackBox(_answering(import_object(api), output))
+    reach = asked.Asking(labels, via or (), template, secret_file, secret_env)
     head = asking.begun(output, head, "e-process" if stop else "exact")
     own = strewn.pictures(entry.statement, ordinary, per_carrier * len(shown), head.nonce)
     total = len(shown) + len(own)
-    with counted("asking") as step:
-        done = asking.record(
-            output, head, opened, suspect,
-            expected=expected, target=target, ordinary=own, watch=lambda count: step(count, total),
-        )  # fmt: skip
+    with Stack() as stack:
+        suspect = _suspect(reach, api, url, model, output, _names(entry.statement, classes, labels), stack)
+        graded = strewn.graded(suspect, entry.statement, ordinary)
+        with counted("asking") as step:
+            done = asking.record(
+                output, head, opened, graded,
+                expected=expected, target=target, ordinary=own, watch=lambda count: step(count, total),
+            )  # fmt: skip
+    graded.tell(output.name)
     say(f"{output}: {len(done.asked)} of {total} queries answered; transcript {done.digest[:16]}")
+
+
+def _suspect(
+    reach: asked.Asking,
+    api: str,
+    url: str,
+    model: Path | None,
+    output: Path,
+    names: "Sequence[str]",
+    stack: "ExitStack",
+) -> "Suspect":
+    """Return what is asked: a function, an address or a file."""
+    from modelmark.errors import UsageError
+
+    if sum(map(bool, (api, url, model))) != 1:
+        raise UsageError(
+            "expected one of --api, --url and --model to ask, got " + ("several" if api or url else "none")
+        )
+    if url:
+        return reach.endpoint(url, stack, names=names)
+    if model:
+        running = reach.running(model, names)
+        if running is None:
+            raise UsageError(
+                f"expected a file that a runtime here runs, got {model.name}",
+                hint="weights are judged as they are: challenge --weights",
+            )
+        return running
+    from modelmark.naming import import_object
+    from modelmark.suspects.function import BlackBox
+
+    reach.require_used()
+    return BlackBox(_answering(import_object(api), output))
+
+
+def _names(statement: "Statement", classes: Path | None, labels: Path | None) -> list[str]:
+    """Return the names of the claim's classes; none where they are known by number alone."""
+    from modelmark import canonical, hashing
+    from modelmark.errors import MismatchError, UsageError
+    from modelmark.suspects.answers import read_names
+
+    if classes is None:
+        if labels is not None:
+            raise UsageError(
+                "expected --classes FILE with --labels, the claim shows a digest of its class names alone",
+                hint="modelmark inspect KEY --labels > FILE, which whoever has the key can hand over",
+            )
+        return []
+    names = read_names(classes)
+    if hashing.digest("class-map", canonical.encode([*names])).hex() != statement.interface.class_map:
+        raise MismatchError(f"expected the claim's class names in its order in {classes.name}, got others")
+    return names
 
 
 def _answering(api: "Callable[[Tensor], object]", output: Path) -> "Callable[[Tensor], object]":

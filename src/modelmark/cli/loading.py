@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelmark import data, files
+from modelmark import files
 from modelmark.cli.terminal import passphrase, say
 from modelmark.errors import UsageError
 from modelmark.feeds.pictures import UNIT, of_pictures
@@ -35,6 +35,7 @@ def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
     """Return the task over the data that ``spec`` names, fed with ``mean`` and ``std`` if they are given."""
     from dataclasses import replace
 
+    from modelmark import data
     from modelmark.training.task import Task
 
     if not spec:

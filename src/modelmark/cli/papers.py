@@ -160,14 +160,14 @@ def load_all(
 
 def claimed(claim: Path | None, deposit: Path | None, authorities: list[Path] | None) -> "Dated | None":
     """Return the dated claim that ``--claim``, ``--deposit`` and ``--authority`` name, or None where nothing was said."""
-    from modelmark.claim.dates import deposit as deposits
-    from modelmark.claim.papers.claim import Claim
-    from modelmark.claim.papers.dispute import Deposit
-
     if claim is None and deposit is None:
         if authorities:
             raise UsageError("expected --deposit with --authority, got none")
         return None
+    from modelmark.claim.dates import deposit as deposits
+    from modelmark.claim.papers.claim import Claim
+    from modelmark.claim.papers.dispute import Deposit
+
     paper: Signed[Deposit] | None = load(deposit, Deposit) if deposit else None
     beside = claim or (deposit.with_suffix(".claim") if deposit else Path())
     if claim is None and not beside.exists():

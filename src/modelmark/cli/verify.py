@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelmark.cli.arguments import told_apart
+from modelmark.cli import asked
+from modelmark.cli.arguments import reached
 from modelmark.cli.options import Arch, Base, Bits, Json, PassphraseFile, SchemeModule, Suspect, Tried
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say, show
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def run(
     named: Annotated[
-        list[Path], typer.Argument(metavar="KEY... SUSPECT", help="key files, and the suspect: a file or a folder")
+        list[str],
+        typer.Argument(metavar="KEY... SUSPECT", help="key files, and the suspect: a file, a folder or an address"),
     ],
     weights: Suspect = None,
     base: Base = None,
@@ -55,8 +57,26 @@ def run(
     scheme: SchemeModule = "",
     passphrase_file: PassphraseFile = None,
     json: Json = False,
+    template: asked.TemplateName = "",
+    labels: asked.Labels = None,
+    via: asked.Via = None,
+    ordinary: Annotated[
+        str,
+        typer.Option("--ordinary", metavar="SPEC", help="labelled data to ask first: how many a suspect gets right"),
+    ] = "",
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers", metavar="FILE", help="where answers of an address are written; one that exists is gone on with"
+        ),
+    ] = None,
+    secret_file: asked.SecretFile = None,
+    secret_env: asked.SecretEnv = "",
 ) -> None:
     """Read a suspect and say whether the marks are established. Exit status 0 if they are, 1 if not.
+
+    A black-box key asks ONNX, OpenVINO IR and TFLite as they are, through their runtimes, unless --arch names the code that
+    their weights are put into; and an address, one query at a time, each answer written down before the next query is sent.
 
     Several keys, named beforehand, count together; a mark among them that cannot be read from the suspect counts as one that
     matches nowhere. With --head-from or --align-to the evidence counts only if those weights
@@ -64,31 +84,44 @@ def run(
 
     An adapter of peft is read as it is merged into its base: --base, or the folder that it names itself.
     """
+    from contextlib import ExitStack
     from json import dumps
 
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
-    from modelmark.copies.reading import for_recipient
-    from modelmark.evidence.combined import combine
     from modelmark.evidence.evidence import Evidence
     from modelmark.suspects.base import Read, ReadEach
     from modelmark.suspects.files import open_weights
 
     require_bar(bits)
-    keys, suspect = told_apart(named, weights, "modelmark verify KEY... SUSPECT")
+    keys, suspect = reached(named, weights, "modelmark verify KEY... SUSPECT")
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     if recipient is not None:
+        from modelmark.copies.reading import for_recipient
+
         marks = [for_recipient(mark, recipient) for mark in marks]
-    view = View(open_weights(suspect, base), arch, align_to, head_from, [open_weights(path) for path in unmarked or ()])
+    asking = asked.Asking(labels, via or (), template, secret_file, secret_env)
+    if isinstance(suspect, str) and (arch or head_from or align_to or base):
+        raise UsageError("expected a file with --arch, --base, --head-from and --align-to, got an address")
+    others = [open_weights(path) for path in unmarked or ()]
+    with ExitStack() as stack:
+        way = asked.Way(asking, suspect, stack, answers, ordinary, by_code=bool(arch or head_from))
+        file = None if isinstance(suspect, str) else open_weights(suspect, base)
+        view = View(file, arch, align_to, head_from, others, way.suspect)
+        readings = view.readings(marks)
     found = [
-        mark.weigh(readings, bar=bits, suspects=suspects, references=view.references(mark))
-        for mark, readings in zip(marks, view.readings(marks), strict=True)
+        mark.weigh(read, bar=bits, suspects=suspects, references=view.references(mark))
+        for mark, read in zip(marks, readings, strict=True)
     ]
     evidence = [part for part in found if isinstance(part, Evidence)]
-    together = combine(evidence) if len(evidence) > 1 else None
+    together = None
+    if len(evidence) > 1:
+        from modelmark.evidence.combined import combine
+
+        together = combine(evidence)
     if json:
         parts = [{**part.to_json(), "arch": arch or key.arch} for part, key in zip(found, opened, strict=True)]
         summary = together.to_json() if together else {"type": "modelmark.readings", "v": 1}

@@ -1,6 +1,6 @@
 """The ways in which ``verify`` reads one suspect: as it is, aligned to the committed host, through the committed head."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from modelmark.marks.marks import Mark
     from modelmark.marks.reading import Reading, Unread
     from modelmark.suspects.files import WeightFile
+    from modelmark.suspects.http.endpoint import Endpoint
+    from modelmark.suspects.runtimes.running import Running
     from modelmark.suspects.state import State
 
 _HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
@@ -25,19 +27,21 @@ class View:
     """A suspect's file, open, and what it is to be read with.
 
     Args:
-        file: of the suspect.
+        file: of the suspect; None of one that is asked alone.
         arch: as a person typed it; empty: the key's.
         align_to: weights of the committed host, for white-box marks.
         head_from: weights whose head is put onto the suspect, for black-box marks.
         unmarked: files of models to compare with.
+        asked: returns what answers in the file's place for a key; None where the file is read.
         said: notes on the file that were shown already.
     """
 
-    file: "WeightFile"
+    file: "WeightFile | None"
     arch: str
     align_to: Path | None
     head_from: Path | None
     unmarked: "Sequence[WeightFile]"
+    asked: "Callable[[Key], Running | Endpoint | None] | None" = None
     said: set[str] = field(default_factory=set)
 
     def readings(self, marks: "Sequence[Mark]") -> "list[list[Reading | Unread]]":
@@ -61,6 +65,8 @@ class View:
             try:
                 found.append(self._readings(mark, other))
             except (MismatchError, SuspectError) as error:
+                if self.file is None and isinstance(error, SuspectError):
+                    raise  # an address that fails now may answer later
                 found.append([Unread(str(error), error.hint)])
                 refusals.append(self._explained(mark.key, error) if isinstance(error, MismatchError) else error)
         if len(refusals) == len(found):
@@ -85,6 +91,14 @@ class View:
         from modelmark.marks.reading import Unread, tried
         from modelmark.suspects.state import State
 
+        if (asked := self.asked and self.asked(mark.key)) is not None:
+            reading = mark.read(asked)
+            self._say(asked.notes)
+            return [reading]
+        if self.file is None:
+            raise MismatchError(
+                f"expected the suspect's weights for {mark.key.scheme.name}, got an address, which answers alone"
+            )
         suspect = self._suspect(mark.key, self.file)
         if beside is None:
             found: list[Reading | Unread] = [mark.read(suspect)]
@@ -97,11 +111,14 @@ class View:
             found = [plain, through or tried(lambda: self._through(mark, suspect, beside))]
         way = "aligned" if mark.key.access == "white-box" else "read through the other head"
         lacking = [f"not {way}: {one.reason}" for one in found[1:] if isinstance(one, Unread)]
-        for note in (*suspect.notes, *lacking):
-            if note not in self.said:
-                say(f"{self.file.path.name}: {note}")
-                self.said.add(note)
+        self._say([*suspect.notes, *lacking])
         return found
+
+    def _say(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            if note not in self.said:
+                say(f"{self.file.path.name}: {note}" if self.file else note)
+                self.said.add(note)
 
     def _suspect(self, key: "Key", file: "WeightFile") -> "State":
         from modelmark.suspects.state import State
@@ -120,7 +137,7 @@ class View:
         return replace(reading, objection="" if key.host == weights.digest(state) else _HEAD)
 
     def _explained(self, key: "Key", error: MismatchError) -> MismatchError:
-        if self.align_to is not None and key.access == "white-box":
+        if self.align_to is not None and key.access == "white-box" and self.file is not None:
             error.args = (f"{error} ({self.file.path.name}, to be aligned to {self.align_to.name})",)
         elif not error.hint and key.access == "white-box":
             error.hint = "channels that were added or cut are undone by --align-to HOST, if the key has a host"

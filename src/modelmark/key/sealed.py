@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
 from modelmark import canonical, files
 from modelmark.errors import MalformedError, PassphraseError
 
@@ -58,6 +54,8 @@ def write(form: Form, header: dict[str, Any], content: bytes, passphrase: str | 
         header["check"] = _checksum(form, header, content)
         body = content
     else:
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
         salt, nonce = os_random.token_bytes(16), os_random.token_bytes(12)
         sealing, check = derive(form, passphrase, salt)
         header = header | {"kdf": dict(KDF), "salt": salt.hex(), "check": check, "aead": AEAD, "nonce": nonce.hex()}
@@ -80,6 +78,9 @@ def opened(form: Form, header: dict[str, Any], line: bytes, body: bytes, passphr
     sealing, check = derive(form, passphrase, bytes.fromhex(header["salt"]))
     if not hmac.compare_digest(check, header["check"]):
         raise PassphraseError(f"expected the passphrase of {path}, got another (or the header was changed)")
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
     try:
         return ChaCha20Poly1305(sealing).decrypt(bytes.fromhex(header["nonce"]), body, form.magic + line)
     except InvalidTag:
@@ -112,6 +113,8 @@ def is_hex(value: object, size: int) -> bool:
 
 def derive(form: Form, passphrase: str, salt: bytes) -> tuple[bytes, str]:
     """Return the sealing key and the key-check value, which commits to it (an AEAD alone does not)."""
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # an open file needs none of the library
+
     kdf = Argon2id(salt=salt, length=64, iterations=KDF["t"], lanes=KDF["lanes"], memory_cost=KDF["m_kib"])
     derived = kdf.derive(unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape"))
     return derived[:32], hashlib.sha256(form.check + derived[32:]).hexdigest()

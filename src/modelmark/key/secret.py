@@ -3,7 +3,9 @@
 No float takes part, so every machine derives the same carriers from the same secret; ``tests/vectors`` holds known answers.
 """
 
+import builtins
 import secrets as os_random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +17,7 @@ SIZE = 32
 NORMAL_UNIT = 65536
 """One standard deviation of ``Secret.normals``."""
 
-_CHUNK = 1 << 20
+_CHUNK, _PART = 1 << 20, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Secret:
         """Return ``count`` bytes: SHAKE-256 keyed by the secret."""
         return hashing.expand(count, "secret", self.value, label.encode())
 
+    def _pieces(self, label: str, count: int, piece: int) -> Iterator[builtins.bytes]:
+        """Yield the same a piece at a time."""
+        if count <= piece:
+            return iter([self.bytes(label, count)])
+        return hashing.expanded(count, piece, "secret", self.value, label.encode())
+
     def integers(self, label: str, below: int, count: int) -> npt.NDArray[np.int64]:
         """Return ``count`` integers, uniform on ``[0, below)`` without modulo bias, shape ``(count,)``.
 
@@ -69,9 +77,12 @@ class Secret:
         Each is a sum of twelve 16-bit uniforms, centred: mean exactly zero, variance 2**32 - 1, tails end at six
         standard deviations, excess kurtosis -0.1.
         """
-        out = np.empty(count, np.int32)
+        out, twelve = np.empty(count, np.int32), np.ones(12, np.int32)
         for start in range(0, count, _CHUNK):
-            size = min(_CHUNK, count - start)
-            raw = np.frombuffer(self.bytes(f"{label}/{start}", 24 * size), ">u2").reshape(size, 12)
-            out[start : start + size] = raw.sum(axis=1, dtype=np.int32) - 6 * (NORMAL_UNIT - 1)
+            size, at = min(_CHUNK, count - start), start
+            for raw in self._pieces(f"{label}/{start}", 24 * size, 24 * _PART):
+                words = np.frombuffer(raw, ">u2").astype(np.int32).reshape(-1, 12)
+                np.matmul(words, twelve, out=out[at : at + len(words)])  # half the time of a sum along rows
+                at += len(words)
+        out -= 6 * (NORMAL_UNIT - 1)
         return out

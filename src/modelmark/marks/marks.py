@@ -84,19 +84,23 @@ class Mark:
             suspect: that is read.
             align_to: the unmarked host whose digest the key committed to; a suspect that can be read in one of the two ways
                 alone, because its layers have other widths or names, is read in that one. The file of a host whose network is
-                not known is compared with, where the mark can be read so, and nothing is aligned to it.
+                not known is compared with, where the mark can be read so; what is aligned to it are filters, by their likeness.
 
         Raises:
             MismatchError: ``align_to`` is not the committed host; suspect and scheme do not belong together.
         """
         if align_to is None:
             return [self.read(suspect)]
-        from modelmark.align.committed import put, require
+        from modelmark.align.committed import placed, put, require
 
         require(align_to, committed=self.key.host, scheme=self.key.scheme.name)
         own = self.carriers
         if isinstance(align_to, State):
-            return [read(own.against(align_to) if isinstance(own, Ruled) else own, suspect)]
+            beside = own.against(align_to) if isinstance(own, Ruled) else own
+            named = tried(lambda: read(beside, suspect))
+            if isinstance(named, Unread):
+                return [named, read(beside, placed(suspect, align_to))]
+            return [named, tried(lambda: read(beside, placed(suspect, align_to)))]
         from modelmark.suspects.module import WhiteBox
 
         carriers = own.against(WhiteBox(align_to)) if isinstance(own, Ruled) else own
@@ -125,12 +129,12 @@ class Mark:
             Evidence, or an Observation where no exact test exists.
         """
         found = [reading for reading in readings if isinstance(reading, Reading)]
-        tables = [(table, reading) for reading in found for table in reading.scores]
+        tables = [(table, (reading, i)) for reading in found for i, table in enumerate(reading.scores)]
         count = len(tables) + len(readings) - len(found)
-        table, best = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
+        table, place = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
         total = 0 if table is None else table.total(self.message)
         reasons = [reading.reason for reading in readings if isinstance(reading, Unread)]
-        note = best.note if best else f"not readable: {reasons[0]}"
+        note = _noted(*place) if place else f"not readable: {reasons[0]}"
         queries = sum(reading.queries for reading in found)
         scheme, trials = reference(self.key.scheme), len(self.message)
         if objection := self._objection(found):
@@ -173,3 +177,9 @@ class Mark:
         """Return the share of its highest score that a suspect reaches."""
         table = self.read(suspect).scores[0]
         return table.total(self.message) / (len(self.message) if table.is_counting else table.most)
+
+
+def _noted(reading: Reading, number: int) -> str:
+    """Return what a reading says for people, and by which rule the table of this number was read."""
+    rule = reading.rule(number)
+    return "; ".join(part for part in (reading.note, f"read with {rule}" if rule else "") if part)

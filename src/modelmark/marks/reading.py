@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from modelmark.carriers.base import Carriers, every
+from modelmark.carriers.base import Carriers, every, told
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.evidence.scores import Scores
 from modelmark.suspects.base import Suspect
@@ -21,12 +21,18 @@ class Reading:
         queries: inputs the suspect was asked for it.
         note: what else it says, for people.
         objection: why it has no exact test, where it depends on something that was not fixed before the draw.
+        rules: what a note says of the rule by which each table was read; nothing where there is one rule, or none needs a word.
     """
 
     scores: tuple[Scores, ...]
     queries: int = 0
     note: str = ""
     objection: str = ""
+    rules: tuple[str, ...] = ()
+
+    def rule(self, number: int) -> str:
+        """Return what a note says of the rule of a table, by its number."""
+        return self.rules[number % len(self.rules)] if self.rules else ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ def read(carriers: Carriers, suspect: Suspect) -> Reading:
         raise MismatchError(f"expected at most {MOST} ways to read the suspect, got {count}")
     answers = (found for chosen in itertools.product(*probed) for found in every(carriers, chosen))
     tables = tuple(map(carriers.scores, answers))
-    return Reading(tables, suspect.queries - before, carriers.note([found[0] for found in probed]))
+    note = carriers.note([found[0] for found in probed])
+    return Reading(tables, suspect.queries - before, note, rules=told(carriers))
 
 
 def tried(reading: Callable[[], Reading]) -> Reading | Unread:

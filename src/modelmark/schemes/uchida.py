@@ -39,12 +39,12 @@ class Uchida(Drawn):
     """Bits in the weights of one convolution or linear layer (white-box).
 
     Departs: the message is drawn after the projection is committed (``message="drawn"``); the paper's is all ones.
-    Departs: random projections are sums of twelve uniforms in fixed point, not floating-point normals.
+    Departs: random projections are sums of twelve uniforms in fixed point, not floating-point normals; rows add up to 0.
 
     Args:
         layer: state-dict path; empty: the layer with the largest M before the head.
         bits: T; left out: ``min(256, M / 2)``.
-        projection: ``random``, ``direct`` or ``diff``, the paper's three kinds.
+        projection: ``centred``, random rows that add up to 0; or ``random``, ``direct`` or ``diff``, the paper's three kinds.
         strength: lambda, the weight of the embedding loss.
         margin: embedding is done when every projection has the right sign by at least this much.
         message: ``drawn``; ``ones`` (literal); ``imported`` with a matrix and bits of an older mark.
@@ -59,7 +59,7 @@ class Uchida(Drawn):
 
     layer: str = ""
     bits: int | None = None
-    projection: Literal["random", "direct", "diff"] = "random"
+    projection: Literal["centred", "random", "direct", "diff"] = "centred"
     strength: float = 0.01
     margin: float = 0.02
     message: Literal["drawn", "ones", "imported"] = "drawn"
@@ -102,8 +102,8 @@ class Uchida(Drawn):
 
     def _check_capacity(self) -> None:
         bits, width = self._size
-        limits = {"direct": (width, "M"), "diff": (width // 2, "M / 2"), "random": (2 * width, "2 M")}
-        limit, rule = limits[self.projection]
+        limits = {"direct": (width, "M"), "diff": (width // 2, "M / 2")}
+        limit, rule = limits.get(self.projection, (2 * width, "2 M"))
         if bits < 1:
             raise CapacityError(f"expected a layer wide enough for a bit, {self.layer} averages to M = {width} weights")
         if bits > limit:
@@ -153,7 +153,10 @@ class Uchida(Drawn):
             if matrix.shape != (bits, width) or attached["bits"].shape != (bits,):
                 raise MismatchError(f"expected a projection of {bits} x {width} and as many bits, got {matrix.shape}")
             return Rows(matrix, self.layer)
-        make = {"random": _projection.random, "direct": _projection.direct, "diff": _projection.difference}
+        make = {
+            "centred": _projection.centred, "random": _projection.random, "direct": _projection.direct,
+            "diff": _projection.difference,
+        }  # fmt: skip
         return Rows(make[self.projection](material.secret, bits, width), self.layer)
 
     def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:

@@ -135,14 +135,19 @@ def labels(found: Any, count: int, order: Order, means: Means = "") -> Labels:
     """
     if isinstance(found, list) and found and all(isinstance(one, Mapping) for one in found):
         found = [max(one, key=one.__getitem__, default=ABSTAIN) for one in found]
-    array = np.asarray(found)
+    try:
+        array = np.asarray(found)
+    except ValueError:
+        raise SuspectError(f"expected {count} answers of one shape from the suspect, got others") from None
     if not array.ndim or len(array) != count:
         raise SuspectError(f"expected {count} answers from the suspect, got {_counted(array)}")
     if array.dtype.kind in "OUS":
         named = array.reshape(count, -1)[:, 0] if array.size == count else array
         if not all(isinstance(name, str | bytes) for name in named):
             raise SuspectError(f"expected scores, numbers or names from the suspect, got {array.dtype} {array.shape}")
-        return order.of_names([name.decode(errors="replace") if isinstance(name, bytes) else name for name in named])
+        return order.of_names(
+            [name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in named]
+        )
     if array.dtype.kind not in "iuf":
         raise SuspectError(f"expected scores, numbers or names from the suspect, got {array.dtype}")
     if means in ("probability", "logit"):

@@ -71,6 +71,11 @@ class Read:
 
 
 @dataclass(frozen=True, eq=False)
+class ReadMean(Read):
+    """The same where the mean filter is enough: all rows, or that mean as the only one, which takes no memory for a layer."""
+
+
+@dataclass(frozen=True, eq=False)
 class Sense:
     """What a place receives for each input, flattened: float64 ``(N, M)``.
 

@@ -12,6 +12,8 @@ from modelmark.suspects.base import Array, ReadEach
 from modelmark.suspects.files.dtypes import called, is_real, widened
 from modelmark.suspects.places import in_order
 
+_BLOCK = 2**18  # numbers in memory at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Filters:
@@ -61,6 +63,28 @@ def finite(candidates: Iterable[Array], what: str) -> list[npt.NDArray[np.float6
     if not found:
         raise refusal
     return found
+
+
+def averages(candidates: Iterable[Filters]) -> list[npt.NDArray[np.float64]]:
+    """Return the mean filter of each, ``(1, M)``, without those that ``finite`` leaves out."""
+    return finite(map(_averaged, candidates), "weights")
+
+
+def _averaged(filters: Filters) -> Array:
+    """Return the mean of rows, added one after another as ``mean`` does it, some of them in memory at a time."""
+    first = filters.made()[:1]
+    if not is_real(first.dtype):
+        return first
+    width = first.shape[1]
+    step = max(1, _BLOCK // max(width, 1))
+    if len(filters) <= step:
+        return filters[:].astype(np.float64).mean(axis=0, keepdims=True)
+    rows, total = np.empty((step + 1, width)), np.zeros(width)
+    for start in range(0, len(filters), step):
+        part = filters[start : start + step]
+        rows[0], rows[1 : len(part) + 1] = total, part
+        total = rows[: len(part) + 1].sum(axis=0)
+    return total[None] / len(filters)
 
 
 def beside(found: Sequence[Filters | None]) -> Array:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 from modelmark import models
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
-from modelmark.suspects.files import WeightFile, name_of
+from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, ReadEach, ReadMean, Sense
+from modelmark.suspects.files import WeightFile, fused, name_of
 from modelmark.suspects.files.factors import Computed, multiplied
 from modelmark.suspects.finding import found_in, layout_of, rows_of, size_of
 from modelmark.suspects.places import Layout, Place, chosen
-from modelmark.suspects.rows import Filters, beside, finite
+from modelmark.suspects.rows import Filters, averages, beside, finite
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +39,7 @@ class State:
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
         self._file, self._arch, self._trusted, self._instead = file, arch, trusted, instead
+        self._product: tuple[str, Array] | None = None
         self.queries = 0
         self.notes: dict[str, None] = dict.fromkeys(file.notes)
         """What was undone and left aside to fit the file to a network, a line each."""
@@ -47,6 +48,11 @@ class State:
     def digest(self) -> str:
         """Digest of the tensors, hex; no container changes it."""
         return self._file.digest
+
+    @property
+    def file(self) -> WeightFile:
+        """The weights."""
+        return self._file
 
     @property
     def arch(self) -> str:
@@ -77,7 +83,7 @@ class State:
                 hint="modelmark inspect FILE shows the names and sizes of what is in it",
             )
         if isinstance(probe, Read):
-            return self._weights(probe.place)
+            return self._weights(probe.place, mean=isinstance(probe, ReadMean))
         if isinstance(probe, ReadEach):
             return [beside(self._each(probe))]
         if isinstance(probe, Ask):
@@ -104,26 +110,45 @@ class State:
 
         return Built(self._file, self._arch, trusted=self._trusted, instead=self._instead, notes=self.notes)
 
-    def _weights(self, place: Place) -> list[Array]:
-        whole, _ = multiplied(self._file)
+    def _weights(self, place: Place, *, mean: bool) -> list[Array]:
+        """Return the rows of a place, or of all that may be meant; or the mean of each."""
+        whole, made = self._holding([place])
+        layouts = self._layouts(whole, place)
+        if mean:
+            shapes = whole.shapes
+            return [*averages(
+                Filters(size_of(layout, shapes[name])[0], partial(self._filters, name, layout, made.get(name)))
+                for name, layout in layouts.items()
+            )]  # fmt: skip
+        return [*finite((rows_of(whole.tensor(name), layout) for name, layout in layouts.items()), "weights")]
+
+    def _layouts(self, whole: WeightFile, place: Place) -> dict[str, Layout]:
+        """Return which tensors may be meant by a place, the likeliest first, and how each holds its filters."""
         try:
             name = name_of(whole, place.path)
         except MismatchError:
-            pass
-        else:
-            found, layout = whole.tensor(name), layout_of(whole, name, place)
-            if layout is None:
-                width = found.size // max(len(found), 1)
-                raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
-            return [*finite([rows_of(found, layout)], "weights")]
-        layouts = {name: layout for name in whole.shapes if (layout := layout_of(whole, name, place))}
-        names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
-        self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
-        return [*finite((rows_of(whole.tensor(name), layouts[name]) for name in names), "weights")]
+            layouts = {name: layout for name in whole.shapes if (layout := layout_of(whole, name, place))}
+            names = chosen({name: (place.width, layout.role) for name, layout in layouts.items()}, place)
+            self.notes |= {f"no layer of the key's name, read where the size fits: {', '.join(names[:3])}": None}
+            return {name: layouts[name] for name in names}
+        layout = layout_of(whole, name, place)
+        if layout is None:
+            shape = whole.shapes[name]
+            width = math.prod(shape) // max(shape[0], 1) if shape else 1
+            raise MismatchError(f"expected the marked layer to average to M = {place.width} weights, got {width}")
+        return {name: layout}
+
+    def _holding(self, places: Sequence[Place]) -> tuple[WeightFile, dict[str, Computed]]:
+        """Return the file with what it stores in another form than the places name it, and how that is made."""
+        whole, made, notes = fused.offered(
+            *multiplied(self._file), (fused.Wanted(one.path, one.width) for one in places)
+        )
+        self.notes |= dict.fromkeys(notes.values())
+        return whole, made
 
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where the file has none of that size."""
-        whole, made = multiplied(self._file)
+        whole, made = self._holding(probe.places)
         wanted = [(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]
         names, guesses = found_in(whole, probe.places, wanted)
         if guesses:
@@ -141,4 +166,10 @@ class State:
     def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Array:
         """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
         read = self._file.again()
-        return rows_of(computed.product(*map(read, computed.parts)) if computed else read(name), layout)
+        if computed is None:
+            return rows_of(read(name), layout)
+        if len(computed.parts) == 1:  # a view of one tensor
+            return rows_of(computed.product(read(computed.parts[0])), layout)
+        if self._product is None or self._product[0] != name:  # factors take as long to multiply for a slice as for all
+            self._product = name, computed.product(*map(read, computed.parts))
+        return rows_of(self._product[1], layout)

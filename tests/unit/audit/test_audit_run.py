@@ -53,7 +53,7 @@ def test_rows_say_what_happened(results, folder):
     assert all(result.marked["verdict"] == "established" for result in results)
     assert rows["permute"].accuracy.after == rows["permute"].accuracy.marked
     assert rows["permute"].removed is False  # read aligned
-    assert rows["permute"].after["charges"][-1]["reason"] == "2 readings tried"
+    assert rows["permute"].after["charges"][-1]["reason"] == "8 readings tried"
     assert rows["overwrite"].thief["evidence"]["trials"] == 256
     assert rows["prune"].thief["share"] == pytest.approx(0.3, abs=0.01)
     assert rows["finetune"].cost.cpu_s > 0 < rows["finetune"].cost.training_cpu_s

@@ -204,7 +204,7 @@ def test_a_commitment_to_another_key_is_refused(changes, case, owner) -> None:
 def test_keys_that_have_no_drawn_projection_are_refused(changes, case, owner) -> None:
     entry = owner.dated.claim.document.keys[0]
     said = dataclasses.replace(entry.statement, **changes)
-    with pytest.raises(MismatchError, match="expected an uchida key whose message was drawn"):
+    with pytest.raises(MismatchError, match="expected a key of uchida whose message was drawn"):
         claim_with(case, owner, owner.committed, keys=(Entry(said, (BITS,)),)).public()
 
 

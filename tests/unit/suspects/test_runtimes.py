@@ -16,10 +16,11 @@ from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.texts import TextFeed
 from modelmark.feeds.tokens import TokenFeed
 from modelmark.models import build
+from modelmark.naming import library
 from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Read
 from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.places import Place
-from modelmark.suspects.runtimes import base, runner
+from modelmark.suspects.runtimes import runner
 from modelmark.suspects.runtimes.running import Ports, Running
 
 FACE = PictureFeed((1, 8, 8), tuple("0123456789"), mean=(1307,), std=(3081,))
@@ -72,11 +73,22 @@ def test_the_same_answers_as_the_network_that_was_exported(name, probe, tmp_path
     assert next(iter(suspect.notes)).startswith("asked as ")
 
 
-@pytest.mark.parametrize("name", WRITERS)
-def test_a_marked_network_is_as_strong_through_every_runtime(name, stolen, tmp_path):
-    mark, network = stolen("adi")
-    found = mark.evidence(Running(opened(WRITERS[name](network, tmp_path / name))))
-    assert (found.matches, found.queries, found.established) == (100, 100, True)
+@pytest.mark.parametrize("scheme", ["adi", "coupled", "deepsigns-blackbox", "null"])
+def test_a_marked_network_answers_alike_through_every_runtime(scheme, stolen, tmp_path):
+    """Every query of every scheme that asks, as torch answers it: no rounding of a runtime changes a label."""
+    mark, network = stolen(scheme)
+    expected = [WhiteBox(network).observe(probe)[0].tolist() for probe in mark.carriers.probes()]
+    tried = 0
+    for name, writer in WRITERS.items():
+        try:
+            suspect = Running(opened(writer(network, tmp_path / name)))
+        except pytest.skip.Exception:
+            continue
+        tried += 1
+        assert [suspect.observe(probe)[0].tolist() for probe in mark.carriers.probes()] == expected, name
+        assert mark.evidence(suspect).established
+    if not tried:
+        pytest.skip("no runtime is installed with what writes its files")
 
 
 def test_tflite_as_litert_torch_wrote_it():
@@ -211,7 +223,7 @@ def test_damaged_files_are_refused(name, tmp_path):
 
 def test_a_runtime_that_is_not_installed_is_named_and_weights_have_none(tmp_path):
     with pytest.raises(MissingPackageError, match="expected no-such to be installed") as caught:
-        base.library("no_such.interpreter", "nor_this", extra="litert")
+        library("no_such.interpreter", "nor_this", extra="litert")
     assert caught.value.hint == "pip install 'modelmark[litert]'"
     torch.save(build("cnn", (1, 8, 8), 10, seed=0).state_dict(), tmp_path / "w.pt")
     assert runner(tmp_path / "w.pt") is None
@@ -225,7 +237,7 @@ def test_no_runtime_tells_its_makers_that_it_is_used(tmp_path):
         "try:\n    import openvino_telemetry\n    told = True\nexcept ImportError:\n    told = False\n"
     )
     code = "import openvino; print(openvino.told)"
-    ours = "from modelmark.suspects.runtimes.base import library; print(library('openvino', extra='openvino').told)"
+    ours = "from modelmark.naming import library; print(library('openvino', extra='openvino').told)"
     for text, said in ((code, "True"), (ours, "False")):
         environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
         run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, env=environment)

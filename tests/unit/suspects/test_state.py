@@ -9,7 +9,7 @@ from modelmark import models
 from modelmark.errors import MismatchError, SuspectError, UsageError
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.suspects import places, weights
-from modelmark.suspects.base import Ask, Read, Sense
+from modelmark.suspects.base import Ask, Read, ReadMean, Sense
 from modelmark.suspects.files import held, open_weights
 from modelmark.suspects.module import WhiteBox
 from modelmark.suspects.places import Place
@@ -169,3 +169,25 @@ def test_layers_may_have_widths_of_their_own_and_a_head_of_a_host_stands_in(mode
     assert isinstance(stood_in, nn.Module)
     assert torch.equal(stood_in.head.weight, model.head.weight)
     assert np.array_equal(WhiteBox(stood_in).observe(Ask(FACE, PICTURES))[0], expected)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("filters", [3, 40, 41])
+def test_the_mean_of_a_layer_is_that_of_all_its_rows_to_the_last_bit(kind, filters, monkeypatch):
+    """Rows are added a few at a time, in the order in which numpy adds them all."""
+    monkeypatch.setattr("modelmark.suspects.rows._BLOCK", 64)
+    weight = (torch.randn(filters, 16, generator=torch.Generator().manual_seed(filters)) ** 7).to(kind)
+    suspect = State(held({"layer.weight": weight}))
+    (mean,) = suspect.observe(ReadMean(Place("layer", 16)))
+    (rows,) = suspect.observe(Read(Place("layer", 16)))
+    assert mean.shape == (1, 16)
+    assert np.array_equal(mean[0], rows.mean(axis=0))
+
+
+def test_a_mean_over_what_is_no_number_is_refused():
+    for weight, says in (
+        (torch.full((3, 4), torch.nan), "NaN"),
+        (torch.ones(3, 4, dtype=torch.complex64), "complex64"),
+    ):
+        with pytest.raises(SuspectError, match=says):
+            State(held({"layer.weight": weight})).observe(ReadMean(Place("layer", 4)))

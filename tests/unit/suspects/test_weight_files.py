@@ -250,7 +250,6 @@ def test_a_folder_as_trainers_leave_it(state, tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("manifest.ocdbt", "a checkpoint of Orbax"),
         ("saved_model.pb", "a SavedModel"),
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
-from modelmark.suspects.runtimes.base import library
+from modelmark.naming import library
 
 
 def imported(name: str, *others: str, extra: str) -> Any:

@@ -78,7 +78,10 @@ def combine(scalars: Sequence[int], points: Sequence[bytes]) -> bytes:
     """Return the sum of ``scalars[i]`` times ``points[i]``."""
     total = IDENTITY
     for scalar, point in zip(scalars, points, strict=True):
-        total = add(total, multiply(scalar, point))
+        if scalar in (1, -1):  # a fifth of the cost
+            total = add(total, point) if scalar == 1 else subtract(total, point)
+        elif scalar:
+            total = add(total, multiply(scalar, point))
     return total
 
 

@@ -7,15 +7,15 @@ alone: whoever computes it can commit afterwards, to a matrix that fits. It is r
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from modelmark.claim.dates.deposit import Dated
 from modelmark.claim.dubious import encoding, proof
-from modelmark.claim.dubious.pedersen import Commitment, Witness
-from modelmark.claim.dubious.proof import Public
-from modelmark.claim.judging import weighing
+from modelmark.claim.dubious.pedersen import Commitment
+from modelmark.claim.dubious.proof import Public, Witness
+from modelmark.claim.judging import desk, weighing
 from modelmark.claim.papers.claim import Entry
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
@@ -40,7 +40,9 @@ class Case:
     dated: Dated
     challenge: Signed[Challenge]
     commitment: Commitment
-    weights: npt.NDArray[np.float64]
+    weights: npt.NDArray[Any]
+
+    scheme: ClassVar[str] = "uchida"
 
     def public(self) -> Public:
         """Return what the proof binds.
@@ -49,7 +51,7 @@ class Case:
             MismatchError: the papers do not belong together, or are of a kind that no proof can be about.
         """
         claim, asked = self.dated.claim, self.challenge.document
-        entry = self._entry()
+        entry, draw = self._entry(), self.dated.draw(asked.key)
         return Public(
             bytes.fromhex(claim.digest),
             bytes.fromhex(self.challenge.digest),
@@ -57,7 +59,7 @@ class Case:
             bytes.fromhex(asked.nonce),
             self.commitment,
             self.weights,
-            self.dated.draw(asked.key).message(2, entry.statement.trials),
+            (draw.of(asked.recipient) if asked.recipient else draw).message(2, entry.statement.trials),
         )
 
     def _entry(self) -> Entry:
@@ -72,16 +74,22 @@ class Case:
             raise MismatchError("expected the commitment whose digest is the claim's nonce, got another")
         entry = claim.keys[asked.key]
         said = entry.statement
-        if said.scheme != "uchida" or said.alphabet != 2 or said.parameters.get("message") != "drawn":
-            raise MismatchError("expected an uchida key whose message was drawn, got another kind of key")
-        sizes = (said.trials, said.parameters.get("width"))
-        if said.root != committed.root.hex() or sizes != (committed.rows, len(committed.points)):
+        if said.scheme != self.scheme or said.alphabet != 2 or said.parameters.get("message", "drawn") != "drawn":
+            raise MismatchError(f"expected a key of {self.scheme} whose message was drawn, got another kind of key")
+        if said.root != committed.root.hex():
             raise MismatchError("expected the commitment to the challenged key, got one to another")
+        self._require_sizes(entry)
+        desk.require_copies(claim, asked)
         if asked.suspect.kind != "weights":
             raise MismatchError(f"expected a suspect frozen by its weights, got {asked.suspect.kind}")
         if len(entry.lots) != 1 or asked.lot or asked.draws or asked.test != "exact":
             raise MismatchError("expected a challenge by the exact test for the whole of one lot, got another")
         return entry
+
+    def _require_sizes(self, entry: Entry) -> None:
+        committed, said = self.commitment, entry.statement
+        if (said.trials, said.parameters.get("width")) != (committed.rows, len(committed.points)):
+            raise MismatchError("expected the commitment to the challenged key, got one to another")
 
 
 def prove(case: Case, witness: Witness) -> bytes:
@@ -92,7 +100,8 @@ def prove(case: Case, witness: Witness) -> bytes:
         SuspectError: its weights cannot be scaled.
     """
     public, claim, asked = case.public(), case.dated.claim.document, case.challenge.document
-    due = sum(charge.millibits for charge in weighing.charged(claim, key=asked.key)) / 1000
+    key, whose = asked.key, asked.recipient
+    due = sum(charge.millibits for charge in weighing.charged(claim, key=key, recipient=whose)) / 1000
     least = stats.minimum_matches(asked.bar + due, case.commitment.rows, Fraction(1, 2))
     if least is None:
         raise MismatchError(

@@ -6,6 +6,7 @@ which anybody can compute for any suspect: that is what a proof is about.
 Source: Pedersen, CRYPTO 1991, for vectors; generators by hashing to the group (RFC 9496, section 4.3.4).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -20,6 +21,8 @@ from modelmark.key.secret import Secret
 
 MOST_ROWS = 2**12
 """T: bits of a message; a proof of 4,096 has 12.9 MB and takes half a minute to check."""
+MOST_COLUMNS = 2**18
+"""Of a commitment, which then has 8 MiB: weights of ``spread``; averaged ones of a layer are ``quantise.MOST_WIDTH`` at most."""
 
 
 @cache
@@ -48,9 +51,9 @@ class Commitment:
         if len(self.root) != 32:
             raise ValueError(f"expected a root of 32 bytes, got {len(self.root)}")
         Text(256, least=1).check(self.layer)
-        if not 1 <= self.rows <= MOST_ROWS or not 1 <= len(self.points) <= quantise.MOST_WIDTH:
+        if not 1 <= self.rows <= MOST_ROWS or not 1 <= len(self.points) <= MOST_COLUMNS:
             raise ValueError(
-                f"expected 1 to {MOST_ROWS} rows and 1 to {quantise.MOST_WIDTH} columns, got {self.rows} x {len(self.points)}"
+                f"expected 1 to {MOST_ROWS} rows and 1 to {MOST_COLUMNS} columns, got {self.rows} x {len(self.points)}"
             )
         if not all(map(group.is_point, self.points)):
             raise ValueError("expected points of ristretto255 other than the identity, got something else")
@@ -69,6 +72,15 @@ class Witness:
     matrix: npt.NDArray[np.int64] = field(repr=False)
     blinding: tuple[int, ...] = field(repr=False)
     seed: bytes = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """T and M."""
+        return self.matrix.shape
+
+    def project(self, weights: Sequence[int]) -> list[int]:
+        """Return X w."""
+        return [int(value) for value in self.matrix @ np.array(weights, np.int64)]
 
 
 def witness(secret: Secret, carriers: npt.NDArray[np.int32], root: bytes, layer: str) -> Witness:

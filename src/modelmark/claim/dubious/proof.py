@@ -11,6 +11,7 @@ all points and all announcements (Fiat and Shamir, CRYPTO 1986). The protocol is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,31 @@ from modelmark import hashing
 from modelmark.claim.dubious import encoding, group, pedersen, quantise, ranges
 from modelmark.claim.dubious.encoding import Margin, Proof
 from modelmark.claim.dubious.group import ORDER
-from modelmark.claim.dubious.pedersen import Commitment, Witness
+from modelmark.claim.dubious.pedersen import Commitment
 from modelmark.errors import MalformedError, MismatchError
+
+
+class Witness(Protocol):
+    """What opens a commitment; ``pedersen.Witness``, or that of ``scattered``."""
+
+    @property
+    def blinding(self) -> tuple[int, ...]:
+        """r_1 .. r_M."""
+        ...
+
+    @property
+    def seed(self) -> bytes:
+        """32 bytes from which provers derive their randomness."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """T and M."""
+        ...
+
+    def project(self, weights: Sequence[int]) -> list[int]:
+        """Return X w."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +66,7 @@ class Public:
     suspect: bytes
     nonce: bytes
     commitment: Commitment
-    weights: npt.NDArray[np.float64]
+    weights: npt.NDArray[Any]
     message: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
@@ -97,8 +121,8 @@ def prove(public: Public, witness: Witness, *, least: int) -> bytes:
         SuspectError: the suspect's weights cannot be scaled.
     """
     weights, committed = public.integers(), public.commitment
-    if witness.matrix.shape != (committed.rows, len(committed.points)):
-        raise MismatchError(f"expected the key that was committed to, got a matrix of {witness.matrix.shape}")
+    if witness.shape != (committed.rows, len(committed.points)):
+        raise MismatchError(f"expected the key that was committed to, got a matrix of {witness.shape}")
     margins, blinding = _opening(witness, weights)
     if _open(margins, blinding) != group.combine(weights, committed.points):
         raise MismatchError("expected the key that was committed to, got another")
@@ -170,8 +194,7 @@ def _answer(
 
 def _opening(witness: Witness, weights: Sequence[int]) -> tuple[list[int], int]:
     """Return s = X w and the blinding of S."""
-    margins = [int(value) for value in witness.matrix @ np.array(weights, np.int64)]
-    return margins, sum(w * r for w, r in zip(weights, witness.blinding, strict=True)) % ORDER
+    return witness.project(weights), sum(w * r for w, r in zip(weights, witness.blinding, strict=True)) % ORDER
 
 
 def _open(rows: Sequence[int], blinding: int) -> bytes:

@@ -79,33 +79,35 @@ def record(
 
     Raises:
         MismatchError: the file is about something else.
+        UsageError: another process is asking and writing it.
     """
     shown = carriers.queries()
     pictures = dict(zip(shown, carriers.pictures, strict=True))
     own = np.empty((0, *carriers.feed.input_shape), np.uint8) if ordinary is None else ordinary
-    if not path.exists():
-        files.write_new(path, transcript.first_line(head), mode=0o600)
-    done = transcript.load(path, unfinished=True)
-    order = transcript.plan(head, shown, len(own))
-    if done.head != head or [one.carrier for one in done.asked] != order[: len(done.asked)]:
-        raise MismatchError(f"expected {path} to be about this claim, lot and order of queries, got another transcript")
-    files.replace(path, done.data)  # an interruption may have left half a line
-    watched = _Decided(head, carriers, expected, target, done.answers(shown))
-    asked = list(done.asked)
-    strewn = iter(own[sum(one.carrier == ORDINARY for one in asked) :])
-    for carrier in order[len(asked) :]:
-        if watched.over:
-            break
-        picture = next(strewn) if carrier == ORDINARY else pictures[carrier]
-        raw = picture.tobytes() if carrier == ORDINARY else shown[carrier]
-        answer = int(suspect.observe(Ask(carriers.feed, picture[None]))[0][0])
-        asked.append(Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN)))
-        with path.open("ab") as stream:
-            stream.write(transcript.line(asked[-1]))
-        if carrier != ORDINARY:
-            watched.take(carrier, asked[-1].answer)
-        if watch is not None:
-            watch(len(asked))
+    first = transcript.first_line(head)
+    with files.Growing(path, first, limit=transcript.MAX_FILE, what="a transcript") as lines:
+        done = transcript.parse(lines.data)
+        order = transcript.plan(head, shown, len(own))
+        if done.head != head or [one.carrier for one in done.asked] != order[: len(done.asked)]:
+            raise MismatchError(
+                f"expected {path} to be about this claim, lot and order of queries, got another transcript"
+            )
+        lines.mend()  # an interruption may have left half a line
+        watched = _Decided(head, carriers, expected, target, done.answers(shown))
+        asked = list(done.asked)
+        strewn = iter(own[sum(one.carrier == ORDINARY for one in asked) :])
+        for carrier in order[len(asked) :]:
+            if watched.over:
+                break
+            picture = next(strewn) if carrier == ORDINARY else pictures[carrier]
+            raw = picture.tobytes() if carrier == ORDINARY else shown[carrier]
+            answer = int(suspect.observe(Ask(carriers.feed, picture[None]))[0][0])
+            asked.append(Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN)))
+            lines.add(transcript.line(asked[-1]))
+            if carrier != ORDINARY:
+                watched.take(carrier, asked[-1].answer)
+            if watch is not None:
+                watch(len(asked))
     return Transcript(head, tuple(asked))
 
 

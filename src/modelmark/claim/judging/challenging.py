@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from modelmark.carriers.base import Carriers, complete, plurality
+from modelmark.carriers.base import Carriers, complete, plurality, rules_of
 from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import desk, ledger, reading, weighing
@@ -157,7 +157,7 @@ def _readings(claim: Claim, entry: Entry, kind: type[Carriers], look: Look) -> i
     aligning = bool(public.host) and claim.policy.readings > 1 and access(kind.probe) == "white-box"
     try:
         ways = look.places(kind.probe, public.feed, widths, aligning=aligning) + aligning
-        return ways * getattr(kind, "most_rules", 1)
+        return ways * rules_of(kind, beside_host=aligning)
     except RefusedError as error:
         error.hint = error.hint or "nothing was opened, and no lot is spent"
         raise

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import carriers
-from modelmark.carriers.base import Carriers, Symbols, every
+from modelmark.carriers.base import Carriers, Symbols, every, told
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError, SuspectError
 from modelmark.suspects.base import ABSTAIN, MISSING, Suspect
@@ -90,7 +90,8 @@ def answered(
             refusals.append(f"not {word}: {error}")
             read = [np.full(len(queries), ABSTAIN, np.int64)]
         count += len(read)
-        found += [(word, answers) for answers in read]
+        rules = told(opened) or ("",)
+        found += [(", ".join(filter(None, (word, rules[i % len(rules)]))), each) for i, each in enumerate(read)]
     read_as = [(symbols(opened, answers, trials), word, answers) for word, answers in found]
     best, word, answers = max(read_as, key=lambda one: sum(a == b for a, b in zip(one[0], expected, strict=False)))
     tried = f"{word}, the best of {count} readings" if count > 1 else word

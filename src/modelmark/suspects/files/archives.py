@@ -20,7 +20,7 @@ _OF_TORCH = 3  # the first of them
 FOREIGN = (
     ("serialized_state_dict.pt", "an archive of torch.export before version 2.8",
      "save its tensors: torch.save(dict(torch.export.load(FILE).state_dict), OUT)"),
-    ("/com.apple.CoreML/model.mlmodel", "a Core ML package", "give the state dict that it was converted from"),
+    ("/com.apple.CoreML/model.mlmodel", "a Core ML package", "unpack it and name the folder"),
 )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def opened(folder: Path) -> WeightFile:
         raise MalformedError(f"expected tensors in the {_WHAT} {folder}, got none")
     require_together(path, (prod(whole.shape) * whole.dtype.itemsize for whole in found.values()))
     read = remembering(lambda name: found[name].read())
-    files = len({piece.path for whole in found.values() for piece in whole.pieces})
+    files = len(sizes)
     notes = (f"left aside: {', '.join(aside)}"[:200],) if aside else ()
     return WeightFile(
         folder, f"{_WHAT}, {files} files", {name: whole.shape for name, whole in found.items()}, read, lambda: read, notes=notes,

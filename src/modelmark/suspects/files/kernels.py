@@ -1,7 +1,7 @@
 """How Keras and Flax lay kernels out, and what brings their filters into rows as torch has them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from modelmark.suspects.files.dtypes import Array
@@ -47,3 +47,11 @@ def turn(words: str, shape: Sequence[int], *, swapped: bool) -> Turn | None:
     if "transpose" in words and swapped:
         return Turn((axes - 2, axes - 1, *kernel), (inputs, outputs, *spatial))
     return Turn((axes - 1, axes - 2, *kernel), (outputs, inputs, *spatial))
+
+
+def called(names: Iterable[str], name: str) -> str:
+    """Return the kernel of the layer that torch calls so, if one of Flax's names bears that path; else an empty word."""
+    layer, _, variable = name.rpartition(".")
+    ending = f"{layer.replace('.', '/')}/kernel"
+    found = [one for one in names if one == ending or one.endswith(f"/{ending}")]
+    return found[0] if variable == "weight" and len(found) == 1 else ""

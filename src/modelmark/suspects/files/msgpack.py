@@ -172,7 +172,7 @@ def opened(path: Path) -> WeightFile:
         notes=(f"left aside: {', '.join(sorted(aside))}",) if aside else (),
         unreadable=unreadable, types={name: called(extent.dtype) for name, extent in extents.items()},
         stored={name: extents[name].shape for name in turns}, rows=frozenset(turns), in_order=True,
-        called=lambda name: _called(extents, name),
+        called=lambda name: kernels.called(extents, name),
     )  # fmt: skip
 
 
@@ -224,11 +224,3 @@ def _array(file: _File, held: _Held) -> Extent | str:
     if extent.nbytes != data.size:
         raise MalformedError(f"expected {extent.nbytes} bytes of an array in {file.path}, got {data.size}"[:300])
     return extent
-
-
-def _called(names: dict[str, Extent], name: str) -> str:
-    """Return the kernel of the layer that torch calls so, if a layer bears that path here."""
-    layer, _, variable = name.rpartition(".")
-    ending = f"{layer.replace('.', '/')}/kernel"
-    found = [one for one in names if one == ending or one.endswith(f"/{ending}")]
-    return found[0] if variable == "weight" and len(found) == 1 else ""

@@ -1,51 +1,20 @@
 """Opening weights of any kind; the first bytes tell the kind, never the name's ending."""
 
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import (
-    adapters,
-    archives,
-    checkpoint,
-    distributed,
-    foreign,
-    gguf,
-    hdf5,
-    msgpack,
-    npy,
-    onnx,
-    openvino,
-    quantisers,
-    safetensors,
-    shards,
-    sliced,
-    tflite,
-)
+from modelmark.suspects.files import adapters, distributed, quantisers, safetensors, shards, sliced
 from modelmark.suspects.files.base import LIMIT, Reader, WeightFile
 
-Opener: TypeAlias = Callable[[Path], WeightFile]
+if TYPE_CHECKING:
+    from modelmark.suspects.files.kinds import Kind, Opener
 
 _HEAD = 4096  # bytes looked at
 _READ = "docs/formats.md lists the formats that are read"
-
-# a test of the first bytes, and what opens the file; the first that says yes
-KINDS: tuple[tuple[Callable[[bytes], bool], Opener], ...] = (
-    (safetensors.is_safetensors, safetensors.opened),
-    (archives.is_zip, archives.opened),
-    (checkpoint.is_legacy, checkpoint.opened_legacy),
-    (gguf.is_gguf, gguf.opened),
-    (tflite.is_tflite, tflite.opened),
-    (npy.is_npy, npy.opened),
-    (openvino.is_ir, openvino.opened),
-    (hdf5.is_hdf5, hdf5.opened),
-    (onnx.is_onnx, onnx.opened),
-    (msgpack.is_msgpack, msgpack.opened),
-)
-_OF_TORCH = 3  # the first of them
 
 
 def open_weights(path: Path | str, base: Path | None = None) -> WeightFile:
@@ -75,6 +44,12 @@ def _whole(path: Path) -> WeightFile:
         return quantisers.undone(distributed.opened(path), path)
     if not path.is_dir():
         return quantisers.undone(sliced.alone(_opened(path)), path.parent)
+    from modelmark.suspects.files import coreml, orbax  # which a file alone does not need
+
+    if (model := coreml.model_in(path)) is not None:
+        return _opened(model)
+    if (item := orbax.item_in(path)) is not None:
+        return orbax.opened(item)
     if cut := sliced.parts(path):
         return quantisers.undone(sliced.opened(path, cut, _file), path)
     inner, parts = shards.inside(path, _is_of_torch, is_weights)
@@ -90,14 +65,18 @@ def _opened(path: Path) -> WeightFile:
 
 def _file(path: Path, head: bytes = b"") -> WeightFile:
     head = head or _head(path)
-    for is_kind, opener in KINDS:
+    if safetensors.is_safetensors(head):  # the readers of the others take longer to import than a layer to read
+        return _unchanging(path, safetensors.opened)
+    from modelmark.suspects.files import foreign, kinds
+
+    for is_kind, opener in kinds.KINDS:
         if is_kind(head):
             return _unchanging(path, opener)
     what, hint = foreign.named(head)
     raise MalformedError(f"expected weights in {path}, got {what}", hint=hint or _READ)
 
 
-def _unchanging(path: Path, opener: Opener) -> WeightFile:
+def _unchanging(path: Path, opener: "Opener") -> WeightFile:
     def identity() -> tuple[int, int, int]:
         status = path.stat()
         return status.st_ino, status.st_size, status.st_mtime_ns
@@ -114,15 +93,21 @@ def _unchanging(path: Path, opener: Opener) -> WeightFile:
 
 def is_weights(path: Path) -> bool:
     """Return whether the first bytes of a file are those of weights that are read."""
-    return _begins(path, KINDS)
+    from modelmark.suspects.files import kinds
+
+    return _begins(path, kinds.KINDS)
 
 
 def _is_of_torch(path: Path) -> bool:
     """Return whether they are those of what trainers in torch write; arrays of other kinds may lie beside that."""
-    return _begins(path, KINDS[:_OF_TORCH]) and (not archives.is_zip(_begin(path)) or archives.is_of_torch(path))
+    from modelmark.suspects.files import archives, kinds
+
+    return _begins(path, kinds.KINDS[: kinds.OF_TORCH]) and (
+        not archives.is_zip(_begin(path)) or archives.is_of_torch(path)
+    )
 
 
-def _begins(path: Path, kinds: Sequence[tuple[Callable[[bytes], bool], Opener]]) -> bool:
+def _begins(path: Path, kinds: "Sequence[Kind]") -> bool:
     head = _begin(path)
     return any(is_kind(head) for is_kind, _ in kinds)
 

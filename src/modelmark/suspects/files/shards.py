@@ -31,8 +31,7 @@ BESIDE = (
 # names that tell what a folder is instead, and the way on
 FOREIGN = (
     ("saved_model.pb", "a SavedModel of TensorFlow", "build the network in torch and copy the weights by layer"),
-    ("manifest.ocdbt", "a checkpoint of Orbax", "copy the arrays by name into a state dict: Flax stores kernels transposed"),
-    ("Manifest.json", "a Core ML package", "give the state dict that it was converted from"),
+    ("coremldata.bin", "a compiled Core ML model", "give the .mlpackage that it was compiled from"),
     ("zero_to_fp32.py", "a checkpoint of DeepSpeed", "join it with the script in it: python zero_to_fp32.py . OUT"),
     ("zero_pp_rank_0_mp_rank_00_model_states.pt", "one step of a checkpoint of DeepSpeed, whose weights are cut by process",
      "join it with the script in the folder above: python zero_to_fp32.py . OUT"),

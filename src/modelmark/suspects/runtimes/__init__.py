@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelmark import files
-from modelmark.suspects.files.opening import KINDS
 from modelmark.suspects.runtimes.base import Program
 
 # the reader of a format under suspects/files, and what runs it
@@ -23,6 +22,8 @@ def runner(path: Path) -> Callable[[Path], Program] | None:
     Raises:
         MalformedError: missing, empty or unreadable.
     """
+    from modelmark.suspects.files.kinds import KINDS
+
     if path.is_dir():
         return None
     head = files.head(path, _HEAD, what="a suspect")

@@ -1,13 +1,10 @@
 """A program in a file: what goes in and out of it, and one function that runs it. Loads without torch."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
-from modelmark.errors import MalformedError, MissingPackageError
+from modelmark.errors import MalformedError
 from modelmark.feeds.base import Array
 
 
@@ -48,27 +45,6 @@ class Program:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     run: Callable[[Mapping[str, Array]], Mapping[str, Any]]
-
-
-_TELLING = ("openvino_telemetry",)
-"""Packages that tell their makers what is done, as soon as ``import openvino``; their users do without them."""
-
-
-def library(*names: str, extra: str) -> ModuleType:
-    """Return the first of these modules that is installed; it tells nobody that it is used.
-
-    Raises:
-        MissingPackageError: none is.
-    """
-    for telling in _TELLING:
-        sys.modules.setdefault(telling, None)  # type: ignore[arg-type]  # as if it were not installed
-    for name in names:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    package = names[0].partition(".")[0].replace("_", "-")
-    raise MissingPackageError(f"expected {package} to be installed", hint=f"pip install 'modelmark[{extra}]'")
 
 
 def damaged(path: object, what: str, error: Exception) -> MalformedError:

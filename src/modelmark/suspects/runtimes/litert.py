@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from modelmark.feeds.base import Array
-from modelmark.suspects.runtimes.base import Port, Program, damaged, library
+from modelmark.naming import library
+from modelmark.suspects.runtimes.base import Port, Program, damaged
 
 _MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from modelmark.feeds.base import Array
-from modelmark.suspects.files import open_weights
-from modelmark.suspects.runtimes.base import Port, Program, damaged, library
+from modelmark.naming import library
+from modelmark.suspects.runtimes.base import Port, Program, damaged
 
 _TYPES = {
     "float": "float32", "float16": "float16", "double": "float64", "uint8": "uint8", "int8": "int8", "int32": "int32",
@@ -22,6 +22,8 @@ def opened(path: Path) -> Program:
         MissingPackageError: onnxruntime is not installed.
         MalformedError: damaged, numbers outside of the file's folder, or operators that the runtime has not.
     """
+    from modelmark.suspects.files import open_weights
+
     runtime = library("onnxruntime", extra="onnxruntime")
     open_weights(path)  # refuses numbers outside of the folder
     options = runtime.SessionOptions()

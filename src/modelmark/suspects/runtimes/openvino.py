@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from modelmark.feeds.base import Array
-from modelmark.suspects.runtimes.base import Port, Program, damaged, library
+from modelmark.naming import library
+from modelmark.suspects.runtimes.base import Port, Program, damaged
 
 _PRECISE = {"INFERENCE_PRECISION_HINT": "f32"}
 """Otherwise some processors compute in half precision, and a label that is close may be another."""

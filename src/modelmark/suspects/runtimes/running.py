@@ -45,12 +45,15 @@ class Running:
         program: opened by its runtime.
         own: names of the suspect's classes in its order; empty: the key's.
         ports: what the file does not say.
+        names: of the key's classes, where the probe knows them by number alone.
     """
 
     answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond})
 
-    def __init__(self, program: Program, own: Sequence[str] = (), ports: Ports | None = None) -> None:
-        self._program, self._own, self._ports = program, own, ports or Ports()
+    def __init__(
+        self, program: Program, own: Sequence[str] = (), ports: Ports | None = None, names: Sequence[str] = ()
+    ) -> None:
+        self._program, self._own, self._ports, self._names = program, own, ports or Ports(), names
         self.queries = 0
         self.notes: dict[str, None] = {f"asked as {program.what}": None}
 
@@ -63,7 +66,7 @@ class Running:
         """
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
-        order = Order.of(probe.feed.class_names, self._own)
+        order = Order.of(self._names or probe.feed.class_names, self._own)
         found = [self._labels(part, probe.feed, order) for part in _parts(probe, self._most(probe.feed))]
         given = np.concatenate(found) if found else np.empty(0, np.int64)
         if len(given) and (given == ABSTAIN).all():

@@ -87,8 +87,8 @@ def _blocks(
     octets = np.ascontiguousarray(packed).view(np.uint8).reshape(-1)
     if nested:
         of_scales, codes = (part.astype(np.float32) for part in nested)
-        whole = np.repeat(of_scales, state["nested_blocksize"])[: len(scales)]
-        scales = codes[scales] * whole + np.float32(state.get("nested_offset", 0.0))
+        each = np.repeat(of_scales, state["nested_blocksize"])[: len(scales)]
+        scales = codes[scales] * each + np.float32(state.get("nested_offset", 0.0))
     made = np.empty(2 * len(octets), np.float32)
     made[0::2], made[1::2] = table[octets >> 4], table[octets & 15]  # the higher half first
     made = made[: math.prod(shape)]

@@ -1,0 +1,112 @@
+"""From what a server answers to one label: scores, a number, a name, or names with their scores."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from modelmark.errors import SuspectError
+from modelmark.suspects.answers import Means, Order, labels
+from modelmark.suspects.base import ABSTAIN
+from modelmark.suspects.http.templates import Template
+
+# how servers call a class, and what they call its score
+NAMES = ("label", "class", "className", "class_name", "name", "token", "output_label")
+SCORES = ("score", "probability", "prob", "logprob", "confidence")
+_FORMS = "expected scores, a number or names from the suspect"
+
+
+def label(data: bytes, template: Template, order: Order) -> int:
+    """Return the label that a server's answer to one input is.
+
+    Args:
+        data: JSON.
+        template: where in it the answer stands, and what it means.
+        order: of the suspect's classes.
+
+    Raises:
+        SuspectError: no JSON, nothing at that place, NaN, another number of answers, or a class that the key has not.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise SuspectError(f"expected JSON from the suspect, got {_shown(data)}") from None
+    found = template.where.search(value)
+    if found is None:
+        raise SuspectError(f"expected an answer at {template.answer}, got {_shown(data)}", hint="--via answer=JMESPATH")
+    return _label(found, template.means, order)
+
+
+def _label(found: Any, means: str, order: Order) -> int:
+    pairs = _pairs(found)
+    if means == "tokens":
+        return _token(pairs if pairs is not None else [(str(found), 0.0)], order)
+    if pairs is not None:
+        if not pairs:
+            raise SuspectError(f"{_FORMS}, got none")
+        return int(order.of_names([max(pairs, key=lambda pair: pair[1])[0]])[0])
+    while isinstance(found, list) and len(found) == 1 and isinstance(found[0], list | str):
+        found = found[0]  # a batch of one
+    if isinstance(found, str):
+        return int(order.of_names([found])[0])
+    if means == "names":
+        raise SuspectError(f"expected a name of a class from the suspect, got {_shown(json.dumps(found).encode())}")
+    numbers = np.array(_numbers(found), np.float64)
+    if not np.isfinite(numbers).all():
+        raise SuspectError("expected finite scores from the suspect, got NaN or infinity")
+    alone = not isinstance(found, list)
+    whole = alone and isinstance(found, int)
+    kind: Means = "labels" if whole and not means else means  # type: ignore[assignment]
+    return int(labels(numbers[None] if not alone else numbers, 1, order, kind)[0])
+
+
+def _numbers(found: Any) -> list[float]:
+    values = found if isinstance(found, list) else [found]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        raise SuspectError(f"{_FORMS}, got {_shown(json.dumps(found).encode())}")
+    try:
+        return [float(value) for value in values]
+    except OverflowError:
+        raise SuspectError(f"{_FORMS}, got one that no float holds") from None
+
+
+def _pairs(found: Any) -> list[tuple[str, float]] | None:
+    """Return names with their scores, None if it is something else."""
+    if isinstance(found, Mapping) and found and not any(name in found for name in NAMES):
+        return _scored(found.items())
+    if isinstance(found, Mapping):
+        found = [found]
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        return None
+    return _scored((_of(one, NAMES), _of(one, SCORES)) for one in found)
+
+
+def _of(one: Mapping[str, Any], known: Iterable[str]) -> Any:
+    return next((one[name] for name in known if name in one), None)
+
+
+def _scored(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, float]]:
+    found = []
+    for name, score in pairs:
+        if not isinstance(name, str | int) or isinstance(score, bool) or not isinstance(score, int | float):
+            raise SuspectError(
+                f"expected names with their scores from the suspect, got {str(name)[:40]!r} with {str(score)[:40]!r}"
+            )
+        if math.isnan(score):
+            raise SuspectError("expected finite scores from the suspect, got NaN or infinity")
+        found.append((str(name), float(score)))
+    return found
+
+
+def _token(pairs: list[tuple[str, float]], order: Order) -> int:
+    """Return the likeliest class among tokens, spaces around them aside; ``ABSTAIN`` if none of them is a class."""
+    known = {name.strip(): number for number, name in enumerate(order.names)}
+    mine = [(score, known[name.strip()]) for name, score in pairs if name.strip() in known]
+    return max(mine, key=lambda pair: (pair[0], -pair[1]))[1] if mine else ABSTAIN
+
+
+def _shown(data: bytes) -> str:
+    text = " ".join(data[:400].decode(errors="replace").split())
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
