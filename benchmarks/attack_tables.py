@@ -10,12 +10,13 @@ from modelmark.audit.result import FIELD_LOSS, Reading, Result, read
 from modelmark.key.draw import CHARGES
 
 AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "digits.jsonl"
+DEPLOYED = AUDIT.with_name("deployment.jsonl")
 BAR = 64
 
 
 def attacks() -> str:
     """Return one line for every attack: source, cost, and the cells in which it succeeded, or that it removed nothing."""
-    results = read(AUDIT)[0] if AUDIT.exists() else []
+    results = [result for path in (AUDIT, DEPLOYED) if path.exists() for result in read(path)[0]]
     classes = {name: attack_class(name) for name in ATTACKS}
     order = sorted(classes, key=lambda name: (KINDS.index(classes[name].kind), classes[name].family, name))
     body = []
@@ -93,4 +94,30 @@ def _settings(result: Result) -> str:
     return f"{given}, " if given else ""
 
 
-TABLES = {"attacks": attacks, "attacks-spread": against_spread}
+def deployed() -> str:
+    """Return what deployment leaves of each mark: one line an attack with its settings, one column a scheme."""
+    results = read(DEPLOYED)[0] if DEPLOYED.exists() else []
+    schemes = sorted({result.scheme for result in results})
+    body = []
+    for place in dict.fromkeys(
+        (result.arch, result.attack, _settings(result).removesuffix(", ")) for result in results
+    ):
+        own = {
+            result.scheme: result
+            for result in results
+            if (result.arch, result.attack, _settings(result).removesuffix(", ")) == place
+        }
+        lost = [result.lost for result in own.values() if result.lost is not None]
+        worst = f"{100 * max(lost):+.1f}" if lost else ""
+        cells = [_left(own[scheme]) if scheme in own else "" for scheme in schemes]
+        body.append([place[0], f"`{place[1]}`", place[2], worst, *cells])
+    return markdown(["network", "attack", "settings", "points lost, at most", *schemes], body)
+
+
+def _left(result: Result) -> str:
+    if not result.after:
+        return "does not apply"
+    return f"{result.after['matches']} of {result.after['trials']}" + (", gone" if result.removed else "")
+
+
+TABLES = {"attacks": attacks, "attacks-deployment": deployed, "attacks-spread": against_spread}

@@ -55,6 +55,10 @@ def import_object(reference: str) -> Any:
         ) from None
 
 
+_TELLING = ("openvino_telemetry",)
+"""Packages that tell their makers what is done, as soon as ``import openvino``; their users do without them."""
+
+
 def library(*names: str, extra: str) -> ModuleType:
     """Return the first of these modules that is installed: packages that only some suspects need are loaded late.
 
@@ -65,6 +69,8 @@ def library(*names: str, extra: str) -> ModuleType:
     Raises:
         MissingPackageError: none is.
     """
+    for telling in _TELLING:
+        sys.modules.setdefault(telling, None)  # type: ignore[arg-type]  # as if it were not installed
     for name in names:
         try:
             return importlib.import_module(name)

@@ -22,6 +22,7 @@ def tables(monkeypatch):
         "family_tables",
         "gpu_tables",
         "lineage_tables",
+        "matrix_tables",
         "scheme_tables",
         "spread_tables",
         "study_tables",
@@ -32,7 +33,7 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "lineage.md", "schemes/spread.md")
+PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "formats.md", "lineage.md", "schemes/spread.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -228,7 +228,7 @@ def test_a_tool_that_is_not_installed_is_named_with_the_way_on(attack, unmarked,
     def none(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("modelmark.attacks._tools.packages.importlib", SimpleNamespace(import_module=none))
+    monkeypatch.setattr("modelmark.naming.importlib", SimpleNamespace(import_module=none))
     with pytest.raises(MissingPackageError, match=r"^expected .* to be installed") as caught:
         attack(unmarked, digits, seed=0)
     assert caught.value.hint == "pip install 'modelmark[deployment]'"

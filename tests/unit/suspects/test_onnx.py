@@ -256,3 +256,45 @@ def test_more_fields_than_any_graph_has(tmp_path, monkeypatch):
 def test_nodes_in_a_circle_end(tmp_path):
     nodes = [("Identity", ["out1"], {}), ("Identity", ["out0"], {}), ("MatMul", ["x", "out1"], {})]
     assert open_weights(saved(tmp_path / "w", nodes, {"a": values(2, 2)})).names == ["a"]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_weights_in_the_branches_of_an_if_are_read(is_shared, tmp_path):
+    """As a public voice detector has them, for two sampling rates; both branches may call their weights alike."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    weights = [np.random.default_rng(number).standard_normal((4, 3, 3, 3)).astype(np.float32) for number in (0, 1)]
+
+    def branch(number):
+        name = "conv.weight" if is_shared else f"conv{number}.weight"
+        made = f"y{number}"
+        node = helper.make_node("Conv", ["x", name], [made])
+        output = helper.make_tensor_value_info(made, kinds.FLOAT, None)
+        kept = onnx.numpy_helper.from_array(weights[number], name)
+        return helper.make_graph([node], f"branch{number}", [], [output], [kept])
+
+    node = helper.make_node("If", ["is_slow"], ["y"], then_branch=branch(0), else_branch=branch(1))
+    given = [
+        helper.make_tensor_value_info("x", kinds.FLOAT, [1, 3, 8, 8]),
+        helper.make_tensor_value_info("is_slow", kinds.BOOL, []),
+    ]
+    graph = helper.make_graph([node], "g", given, [helper.make_tensor_value_info("y", kinds.FLOAT, None)])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    file = open_weights(tmp_path / "m.onnx")
+    found = sorted(file.shapes)
+    assert {name.rpartition("/")[2] for name in found} == (
+        {"conv.weight"} if is_shared else {"conv0.weight", "conv1.weight"}
+    )
+    assert len(found) == 2
+    assert all(any(np.array_equal(file.tensor(name), weight) for name in found) for weight in weights)
+    assert file.rows == frozenset(found)
+
+
+def test_branches_deeper_than_any_network_has_are_left(tmp_path):
+    helper, kinds = onnx.helper, onnx.TensorProto
+    output = helper.make_tensor_value_info("y", kinds.FLOAT, None)
+    kept = onnx.numpy_helper.from_array(np.ones((2, 2), np.float32), "deep.weight")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "deep.weight"], ["y"])], "g", [], [output], [kept])
+    for _ in range(20):
+        graph = helper.make_graph([helper.make_node("If", ["c"], ["y"], then_branch=graph)], "g", [], [output])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    assert not open_weights(tmp_path / "m.onnx").shapes

@@ -1,5 +1,8 @@
 """Programs in files, asked through the runtimes that run them: the same answers as the network they were exported from."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +228,17 @@ def test_a_runtime_that_is_not_installed_is_named_and_weights_have_none(tmp_path
     torch.save(build("cnn", (1, 8, 8), 10, seed=0).state_dict(), tmp_path / "w.pt")
     assert runner(tmp_path / "w.pt") is None
     assert runner(tmp_path) is None
+
+
+def test_no_runtime_tells_its_makers_that_it_is_used(tmp_path):
+    """``import openvino`` sends an event to a counting service unless the package that does so is missing."""
+    (tmp_path / "openvino_telemetry.py").write_text("")
+    (tmp_path / "openvino.py").write_text(
+        "try:\n    import openvino_telemetry\n    told = True\nexcept ImportError:\n    told = False\n"
+    )
+    code = "import openvino; print(openvino.told)"
+    ours = "from modelmark.naming import library; print(library('openvino', extra='openvino').told)"
+    for text, said in ((code, "True"), (ours, "False")):
+        environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+        run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, env=environment)
+        assert run.stdout.strip() == said

@@ -1,6 +1,5 @@
 """Tools of others: imported late, and kept quiet while they work."""
 
-import importlib
 import io
 import logging
 import warnings
@@ -8,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
-from modelmark.errors import MissingPackageError
+from modelmark.naming import library
 
 
 def imported(name: str, *others: str, extra: str) -> Any:
@@ -22,15 +21,9 @@ def imported(name: str, *others: str, extra: str) -> Any:
     Raises:
         MissingPackageError: one of them is not installed.
     """
-    for each in (*others, name):
-        try:
-            found = importlib.import_module(each)
-        except ImportError:
-            package = each.partition(".")[0]
-            raise MissingPackageError(
-                f"expected {package} to be installed", hint=f"pip install 'modelmark[{extra}]'"
-            ) from None
-    return found
+    for each in others:
+        library(each, extra=extra)
+    return library(name, extra=extra)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto; the numbers of f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -31,6 +31,8 @@ _HALVES = (21, 22)
 # fields of TensorProto in which numbers stand one after the other, and those in which they are packed integers
 _FLAT = {4: (1, 14), 9: tuple(TYPES), 10: (11, 15)}
 _PACKED = {5: (2, 3, 4, 5, 6, 9, 10, *range(16, 23)), 7: (7,), 11: (12, 13)}
+
+_DEPTH = 8  # branches within branches
 
 Attribute: TypeAlias = "list[int] | Stored"
 
@@ -79,13 +81,14 @@ class Stored:
 
 @dataclass
 class Node:
-    """A node of the graph: what it does with which tensors, and those of its attributes that are integers or tensors."""
+    """A node of the graph: what it does with which tensors, and those of its attributes that are integers, tensors or graphs."""
 
     op: str = ""
     domain: str = ""
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     attributes: dict[str, Attribute] = field(default_factory=dict)
+    graphs: list[tuple[str, Span]] = field(default_factory=list)
 
     def integer(self, name: str, otherwise: int) -> int:
         """Return an attribute that is one integer."""
@@ -95,13 +98,14 @@ class Node:
 
 @dataclass
 class Graph:
-    """Tensors and nodes in the order of the file, what wrote it, and tensors that cannot be read with why."""
+    """Tensors and nodes in the order of the file, what wrote it, tensors that cannot be read with why, and all names."""
 
     message: Message
     tensors: dict[str, Stored] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     producer: str = ""
     unreadable: dict[str, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
 
 
 def parsed(path: Path) -> Graph:
@@ -119,20 +123,41 @@ def parsed(path: Path) -> Graph:
             spans.append(message.span(value))
     if len(spans) != 1:
         raise message.damaged()
-    for number, value in message.fields(spans[0]):
+    _fill(graph, spans[0], 0)
+    return graph
+
+
+def _fill(graph: Graph, span: Span, depth: int) -> None:
+    """Add what stands in a graph, and in the branches and bodies of its nodes."""
+    message = graph.message
+    for number, value in message.fields(span):
         if number == 5:
             _add(graph, _tensor(graph, message.span(value)))
         elif number == 1:
             node = _node(graph, message.span(value))
             constant = node.attributes.get("value")
             if node.op == "Constant" and isinstance(constant, Stored) and node.outputs:
-                _add(graph, Stored(node.outputs[0], constant.shape, constant.kind, constant.extent, constant.packed))
-            graph.nodes.append(node)
+                _add(graph, replace(constant, name=node.outputs[0]))
+            _append(graph, node)
+            for name, inside in node.graphs if depth < _DEPTH else ():
+                inner = Graph(message)
+                _fill(inner, inside, depth + 1)
+                _join(graph, inner, f"{node.outputs[0] if node.outputs else node.op}/{name}/")
         elif number == 15:
             graph.unreadable[f"sparse tensor {len(graph.unreadable)}"] = "sparse"
         if len(graph.nodes) > NAMES or len(graph.tensors) > NAMES:
-            raise MalformedError(f"expected at most {NAMES} tensors and nodes in {path}, got more")
-    return graph
+            raise MalformedError(f"expected at most {NAMES} tensors and nodes in {message.path}, got more")
+
+
+def _join(graph: Graph, inner: Graph, place: str) -> None:
+    """Add a branch to the graph around it, under its own names unless another branch has one of them, too."""
+    names = {} if inner.names.isdisjoint(graph.names) else {name: f"{place}{name}" for name in inner.names}
+    for name, tensor in inner.tensors.items():
+        _add(graph, replace(tensor, name=names.get(name, name)))
+    for node in inner.nodes:
+        inputs, made = ([names.get(name, name) for name in every] for every in (node.inputs, node.outputs))
+        _append(graph, replace(node, inputs=inputs, outputs=made))
+    graph.unreadable |= {names.get(name, f"{place}{name}"): what for name, what in inner.unreadable.items()}
 
 
 def _add(graph: Graph, tensor: Stored | None) -> None:
@@ -141,6 +166,12 @@ def _add(graph: Graph, tensor: Stored | None) -> None:
     if tensor.name in graph.tensors:
         raise MalformedError(f"expected every name once in {graph.message.path}, got {tensor.name!r} twice"[:300])
     graph.tensors[tensor.name] = tensor
+    graph.names.add(tensor.name)
+
+
+def _append(graph: Graph, node: Node) -> None:
+    graph.nodes.append(node)
+    graph.names.update(node.outputs)
 
 
 def _node(graph: Graph, span: Span) -> Node:
@@ -155,7 +186,7 @@ def _node(graph: Graph, span: Span) -> Node:
         elif number == 7:
             node.domain = message.text(value)
         elif number == 5:
-            name, integers, tensor = "", list[int](), None
+            name, integers, tensor, inside = "", list[int](), None, None
             for part, given in message.fields(message.span(value)):
                 if part == 1:
                     name = message.text(given)
@@ -163,6 +194,10 @@ def _node(graph: Graph, span: Span) -> Node:
                     integers += message.integers(given)
                 elif part == 5:
                     tensor = _tensor(graph, message.span(given))
+                elif part == 6:
+                    inside = message.span(given)
+            if inside is not None:
+                node.graphs.append((name, inside))
             node.attributes[name] = integers if tensor is None else tensor
     return node
 
