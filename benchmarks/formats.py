@@ -1,7 +1,7 @@
 """Marked networks through the real tools: what each makes of one, and how many bits are read; the tables of docs/formats.md.
 
-``python benchmarks/formats.py [WORD]``, with onnx, onnxscript, onnxruntime, openvino, nncf, gguf, h5py, keras, msgpack, coremltools
-and orbax-checkpoint installed beside modelmark, and bitsandbytes, compressed-tensors, torchao and peft for the second table; what
+``python benchmarks/formats.py [WORD]``, with onnx, onnxscript, onnxruntime, openvino, nncf, gguf, h5py, keras, msgpack,
+coremltools and orbax-checkpoint installed beside modelmark, and bitsandbytes, compressed-tensors, torchao and peft for the second table; what
 is missing is left out with a line that says so. A word leaves out the rows without it. Nothing is trained; seeds are fixed.
 
 The mark of ``uchida`` is a least-norm change of the mean filter: strong until every projection is 3 deviations of a natural one,
