@@ -1,8 +1,9 @@
 """Marked networks through the real tools: what each makes of one, and how many bits are read; the tables of docs/formats.md.
 
 ``python benchmarks/formats.py [WORD]``, with onnx, onnxscript, onnxruntime, openvino, nncf, gguf, h5py, keras, msgpack,
-coremltools and orbax-checkpoint installed beside modelmark, and bitsandbytes, compressed-tensors, torchao and peft for the second table; what
-is missing is left out with a line that says so. A word leaves out the rows without it. Nothing is trained; seeds are fixed.
+coremltools and orbax-checkpoint installed beside modelmark, and bitsandbytes, compressed-tensors, torchao and peft for the
+second table; what is missing is left out with a line that says so. A word leaves out the rows without it. Nothing is trained;
+seeds are fixed.
 
 The mark of ``uchida`` is a least-norm change of the mean filter: strong until every projection is 3 deviations of a natural one,
 thin until 0.3. The mark of ``spread`` is what the scheme makes of a network of this size.

@@ -1,6 +1,6 @@
 """Batch norm folded into the layer before it, in place: the network keeps its modules, and batch norm is left as an identity."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +50,7 @@ def pairs(model: nn.Module, inputs: Tensor) -> Pairs:
     ]
 
 
-def fold(layer: nn.Module, norm: nn.Module) -> None:
+def fold(layer: Any, norm: Any) -> None:
     """Multiply a layer's filters by what batch norm multiplies their channels by; what it adds goes where biases are."""
     with torch.no_grad():
         bias = layer.bias

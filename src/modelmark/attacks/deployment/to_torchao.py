@@ -52,7 +52,8 @@ class ToTorchao(Removal, family="deployment"):
             "int8": library.Int8WeightOnlyConfig,
             "float8": library.Float8WeightOnlyConfig,
             "int4": lambda: library.IntxWeightOnlyConfig(
-                weight_dtype=torch.int4, granularity=library.granularity.PerGroup(self.group)
+                weight_dtype=torch.int4,  # type: ignore[attr-defined]
+                granularity=library.granularity.PerGroup(self.group),
             ),
         }
         return made[self.weights]()
