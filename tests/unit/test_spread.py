@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from modelmark import hashing
-from modelmark.carriers.spread import HOST_RULES, RULES, Run, Runs, _factor, stream
+from modelmark.carriers.room import Room
+from modelmark.carriers.spread import HOST_RULES, RULES, Run, Runs, stream
+from modelmark.carriers.summing import factors
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import CapacityError, MalformedError, MismatchError, SuspectError, UsageError
 from modelmark.evidence import stats
@@ -432,4 +434,4 @@ def test_the_factor_of_a_filter_is_the_median_of_the_ratios_that_there_are(rng):
     host[1, :7], there[2, 3:9], there[3] = 0, False, False
     ratios = weights / np.where(host, host, 1)
     expected = [np.median(ratios[0]), np.median(ratios[1, 7:]), np.median(ratios[2][there[2]]), 1]
-    assert _factor(weights, host, there).ravel().tolist() == expected
+    assert factors(weights, host, there, Room()).ravel().tolist() == expected

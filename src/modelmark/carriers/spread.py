@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from modelmark import canonical
 from modelmark.carriers.base import Public, Queries, Symbols, number
+from modelmark.carriers.room import Room
 from modelmark.carriers.rows import require_bits
+from modelmark.carriers.summing import Places, Signs, block_sums
 from modelmark.errors import MalformedError, MismatchError, SuspectError
 from modelmark.suspects.base import Array, Probe, ReadEach, Suspect
 from modelmark.suspects.places import Place
@@ -26,7 +28,6 @@ MOST_BITS = 2**15
 MOST_WEIGHTS = 2**28
 """Of all runs together, that a judge reads for one opening; a key marks 2**26 unless told otherwise."""
 _BLOCK = 2**18  # weights looked at together
-Reals = npt.NDArray[np.float64]
 _WORD = np.dtype("<u2")
 
 RULES = ("weights", "signs")
@@ -44,7 +45,6 @@ HOST_RULES = (
 Turned are marks where buyers of several copies took the side of the fewer. Small differences, below ``SMALL`` root mean squares
 of the host's filter, are left where most weights were drawn anew and trained.
 """
-SMALL = 0.3
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,26 @@ class Run:
 
     def assigned(self, block: slice, bits: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return for the weights of a block the number of the bit and the sign, +1 or -1, both ``(filters * M,)``."""
-        words = stream(self.seed, (block.start - self.first) * self.width, (block.stop - block.start) * self.width)
-        where: npt.NDArray[np.int64] = ((words >> 1).astype(np.int64) * bits) >> 15
-        return where, 2.0 * (words & 1).astype(np.float64) - 1
+        where, sign = self.placed(block, bits, Room())
+        return where.astype(np.int64, copy=False), sign.astype(np.float64)
+
+    def placed(self, block: slice, bits: int, room: Room) -> tuple[Places, Signs]:
+        """Return the same as the types that indices and signs have, in arrays of a room."""
+        start, count = (block.start - self.first) * self.width, (block.stop - block.start) * self.width
+        words = stream(self.seed, start, count, room=room)
+        number = room.array("bit", count, np.uint32)
+        np.right_shift(words, 1, out=number)
+        number *= bits
+        number >>= 15
+        where, sign = room.array("where", count, np.intp), room.array("sign", count, np.int8)
+        where[:] = number
+        np.bitwise_and(words, 1, out=sign, casting="unsafe")
+        sign <<= 1
+        sign -= 1
+        return where, sign
 
 
-def stream(seed: bytes, start: int, count: int, use: int = 0) -> npt.NDArray[np.uint16]:
+def stream(seed: bytes, start: int, count: int, use: int = 0, room: Room | None = None) -> npt.NDArray[np.uint16]:
     """Return ``count`` words of 16 bits from word ``start`` on: AES-256 in counter mode over zeros, little-endian words.
 
     Args:
@@ -122,11 +136,16 @@ def stream(seed: bytes, start: int, count: int, use: int = 0) -> npt.NDArray[np.
         start: number of the first word.
         count: of words.
         use: first eight bytes of the counter block, big-endian; the last eight count blocks.
+        room: where to put them, as words of this use.
     """
-    before, size = start % 8, _WORD.itemsize
+    before, whole = start % 8, (start % 8 + count) * _WORD.itemsize
     counter = use.to_bytes(8, "big") + (start // 8).to_bytes(8, "big")
     encryptor = Cipher(algorithms.AES(seed), modes.CTR(counter)).encryptor()
-    return np.frombuffer(encryptor.update(bytes((before + count) * size)), _WORD)[before:].astype(np.uint16)
+    room = room or Room()
+    zeros, made = room.array("zeros", whole, np.uint8), room.array(f"words {use}", whole + 15, np.uint8)
+    zeros[:] = 0
+    encryptor.update_into(zeros.data, made.data)
+    return made[:whole].view(_WORD)[before:].astype(np.uint16, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,28 +211,24 @@ class Runs(Symbols):
         Raises:
             SuspectError: no weight of the suspect is a number.
         """
-        sums, _ = self.sums(observed[0])
-        return [(each >= 0).astype(np.int64) for each in sums]
+        return [(each >= 0).astype(np.int64) for each in self.sums(observed[0])]
 
-    def sums(self, suspect: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Return the sum of sign times v for each rule and bit, ``(rules, T)``, and the number of weights of each bit, ``(T,)``.
+    def sums(self, suspect: Array) -> npt.NDArray[np.float64]:
+        """Return the sum of sign times v for each rule and bit, ``(rules, T)``.
 
         Args:
             suspect: what answered the probe; weights of layers that it has not are left out.
         """
-        hosts = [None] * len(self.runs) if self.host is None else self.host
+        room, hosts = Room(), [None] * len(self.runs) if self.host is None else self.host
         sums = np.zeros((len(self.rules), self.bits))
-        counts = np.zeros(self.bits, np.int64)
         for run, sheet, host in zip(self.runs, suspect, hosts, strict=True):
             for block in run.blocks() if sheet is not None else ():
-                values = _values(sheet[block], host[block] if host is not None else None)
-                where, sign = run.assigned(block, self.bits)
-                counts += np.bincount(where, minlength=self.bits)
-                for total, value in zip(sums, values, strict=False):  # a layer that the host lacks has the first two
-                    total += np.bincount(where, weights=sign * value.ravel(), minlength=self.bits)
+                known = None if host is None else host[block]
+                found = block_sums(*run.placed(block, self.bits, room), self.bits, sheet[block], known, room)
+                sums[: len(found)] += found  # a layer that the host lacks has the first two
         if not sums.any():
             raise SuspectError("expected weights from the suspect, got none but zeros and what is no number")
-        return sums, counts
+        return sums
 
     @classmethod
     def check(cls, public: Public) -> None:
@@ -244,54 +259,3 @@ class Runs(Symbols):
     def weights(self) -> int:
         """N: how many weights carry bits."""
         return sum(run.weights for run in self.runs)
-
-
-def _values(found: Array, host: Array | None) -> list[npt.NDArray[np.float64]]:
-    """Return v by each rule, ``(filters, M)`` each; 0 where the suspect's weight is exactly 0 or no number."""
-    weights = _doubles(found)
-    there = np.isfinite(weights) & (weights != 0)
-    weights[~there] = 0
-    values = [scaled(weights)[0], np.sign(weights)]
-    if host is None:
-        return values
-    known = _doubles(host)
-    factor = _factor(weights, known, there)
-    for difference in (weights - known, weights - factor * known):
-        difference[~there] = 0
-        values += [scaled(difference)[0], np.sign(difference)]
-    plain, signs = weights - known, values[len(RULES) + 1]
-    small = np.abs(plain) < SMALL * scaled(known)[1]
-    return [*values, -signs, np.where(small, signs, 0)]
-
-
-def _doubles(found: Array) -> Reals:
-    """Return numbers in double precision; a NaN of any kind is one afterwards, without a word."""
-    with np.errstate(invalid="ignore"):
-        return found.astype(np.float64)
-
-
-def scaled(values: Reals) -> tuple[Reals, Reals]:
-    """Return rows divided by the root of their mean square, and that root, ``(filters, 1)``; 1 for rows of zeros."""
-    with np.errstate(over="ignore"):
-        mean = np.square(values).mean(axis=1, keepdims=True)
-    if not np.isfinite(mean).all() or (mean < 1e-200).any():  # squares out of range
-        largest = np.abs(values).max(axis=1, keepdims=True)
-        largest[largest == 0] = 1
-        roots = largest * np.sqrt(np.square(values / largest).mean(axis=1, keepdims=True))
-        roots[roots == 0] = 1
-    else:
-        roots = np.sqrt(mean)
-    return values / roots, roots
-
-
-def _factor(weights: Reals, host: Reals, there: npt.NDArray[np.bool_]) -> Reals:
-    """Return the median of suspect / host in each filter, ``(filters, 1)``; 1 where nothing can be compared."""
-    both = there & (host != 0)
-    ratios = np.full(weights.shape, np.nan)
-    np.divide(weights, host, out=ratios, where=both)
-    whole = np.isfinite(ratios.sum(axis=1))  # most filters, of which the plain median costs a third
-    some = both.any(axis=1) & ~whole
-    factor = np.ones((len(weights), 1))
-    factor[whole, 0] = np.median(ratios[whole], axis=1, overwrite_input=True)
-    factor[some, 0] = np.nanmedian(ratios[some], axis=1)
-    return factor

@@ -29,7 +29,7 @@ class Graded(Runs):
         Raises:
             SuspectError: no weight of the suspect is a number.
         """
-        return [graded(each) for each in self.sums(observed[0])[0]]
+        return [graded(each) for each in self.sums(observed[0])]
 
     def scores(self, answers: npt.NDArray[np.int64]) -> Scores:
         """Return for each bit what a 0 and what a 1 is worth."""

@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.spread import Run, Runs, scaled, stream
+from modelmark.carriers.room import Room
+from modelmark.carriers.spread import Run, Runs, stream
+from modelmark.carriers.summing import roots
 from modelmark.errors import SuspectError
 
 ROUNDING = 1
@@ -84,19 +86,21 @@ def standing(
         SuspectError: a weight is no number.
     """
     sums, gains, counts = np.zeros(carriers.bits), np.zeros(carriers.bits), np.zeros(carriers.bits)
-    spreads = []
+    spreads, room = [], Room()
     for number, (run, sheet, share) in enumerate(zip(carriers.runs, sheets, shares(carriers), strict=True)):
         moments, mine = _Moments(run.weights), np.zeros(carriers.bits)
         for block in run.blocks():
-            where, sign = run.assigned(block, carriers.bits)
-            weights = sheet[block].astype(np.float64)
+            where, sign = run.placed(block, carriers.bits, room)
+            weights = _doubles(sheet[block], room)
             moments.add(weights)
-            values, roots = scaled(weights)
-            sums += np.bincount(where, weights=sign * values.ravel(), minlength=carriers.bits)
+            size = roots(weights, room)
+            values = np.divide(weights, size, out=weights).ravel()
+            values *= sign
+            sums += np.bincount(where, weights=values, minlength=carriers.bits)
             count = np.bincount(where, minlength=carriers.bits)
             counts += count
             # Which weights are a bit's does not depend on how large they are.
-            mine += count * float((1 / roots).mean()) * _kept(run.width, sheet.together)
+            mine += count * float((1 / size).mean()) * _kept(run.width, sheet.together)
         spreads.append(moments.deviation * share if scales is None else float(scales[number]))
         gains += mine * spreads[-1]
     chance = np.sqrt(np.maximum(counts, 1))
@@ -124,11 +128,15 @@ def push(
     now = standing(carriers, message, sheets)
     base = max(strength - now.strength, 0.0)
     pushes = np.maximum(base, (target - now.deviations) / now.gains) * (2 * message - 1)
+    room = Room()
     for run, sheet, scale in zip(carriers.runs, sheets, now.scales, strict=True):
         for block in run.blocks():
-            where, sign = run.assigned(block, carriers.bits)
-            moves = balanced((scale * sign * pushes[where]).reshape(-1, run.width), sheet.together)
-            sheet.put(block, sheet[block].astype(np.float64) + moves, _words(run, block))
+            where, sign = run.placed(block, carriers.bits, room)
+            moves = np.multiply(sign, scale, out=room.array("moves", len(sign), np.float64))
+            moves *= pushes[where]
+            moved = _doubles(sheet[block], room)
+            moved += balanced(moves.reshape(-1, run.width), sheet.together)
+            sheet.put(block, moved, _words(run, block, room))
     return now
 
 
@@ -179,9 +187,15 @@ def turn(carriers: Runs, message: npt.NDArray[np.int64], sheets: Sequence[Sheet]
             sheet.put(block, turned, _words(run, block))
 
 
-def _words(run: Run, block: slice) -> Words:
+def _words(run: Run, block: slice, room: Room | None = None) -> Words:
     start, count = (block.start - run.first) * run.width, (block.stop - block.start) * run.width
-    return stream(run.seed, start, count, ROUNDING).reshape(-1, run.width)
+    return stream(run.seed, start, count, ROUNDING, room).reshape(-1, run.width)
+
+
+def _doubles(found: npt.NDArray[np.floating], room: Room) -> Reals:
+    array = room.array("weights", found.shape, np.float64)
+    array[:] = found
+    return array
 
 
 def deviation(run: Run, sheet: Sheet) -> float:

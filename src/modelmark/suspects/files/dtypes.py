@@ -42,5 +42,7 @@ def is_real(dtype: np.dtype[Any]) -> bool:
 def widened(array: Array) -> npt.NDArray[np.floating[Any]]:
     """Return real numbers as float32, those of float64 as they are; of bfloat16 by their bits, a third of ``astype``'s time."""
     if array.dtype == DTYPES["bfloat16"]:
-        return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        wide = array.view(np.uint16).astype(np.uint32)
+        wide <<= 16
+        return wide.view(np.float32)
     return array.astype(np.float64 if array.dtype == np.float64 else np.float32, copy=False)
