@@ -96,7 +96,7 @@ def test_a_transcript_is_as_whole(tmp_path):
         done = record(path, head, carriers, Endpoint(patient, TEMPLATE), ordinary=own)
         patient.close()
         assert server.did[""] >= 400
-    assert 0 < there < 400
+    assert there < 400
     assert [done.answers(dict(enumerate(FACE.leaves(PICTURES[:200]))))[i] for i in range(200)] == TRUTH[:200]
     assert sum(one.carrier == ORDINARY for one in done.asked) == 200
 
@@ -130,7 +130,7 @@ def test_killed_in_the_middle_a_second_process_takes_over(tmp_path):
         assert child[0].stdout.readline() == "going\n"
         with pytest.raises(UsageError, match="for this process alone, another one is writing it"):
             Journal(path, server.url, "ab" * 32)
-        assert child[0].wait(60) == -signal.SIGKILL
+        assert child[0].wait(120) == -signal.SIGKILL
         child[0].stdout.close()
         with path.open("ab") as stream:
             stream.write(b'{"answer":3,"que')  # as if it had been in the middle of a line
