@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelmark import files
-from modelmark.suspects.files.opening import KINDS
+from modelmark.suspects.files.kinds import KINDS
 from modelmark.suspects.runtimes.base import Program
 
 # the reader of a format under suspects/files, and what runs it
