@@ -97,7 +97,8 @@ def _sums_of_signs(where: Places, signs: Signs, bits: int, room: Room) -> Reals:
         at, some = where[start : start + piece], signs[:, start : start + piece]
         number = room.array("number", len(at), np.float64)
         _write_digits(number, some)
-        found = _digits(np.bincount(at, weights=number, minlength=bits), len(signs))
+        total: Reals = np.bincount(at, weights=number, minlength=bits).astype(np.float64, copy=False)
+        found = _digits(total, len(signs))
         sums += _one_by_one(at, some, bits) if found is None else found
     return sums
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import hashing
+from modelmark.carriers.room import Room
 from modelmark.carriers.spread import Run, Runs, stream
 from modelmark.copies.reading import require_spread
 from modelmark.errors import NotEmbeddedError
@@ -68,18 +69,21 @@ def disperse(mark: Mark, sheets: Sequence[_pushing.Sheet]) -> None:
     carriers, towards = mark.carriers, 2.0 * mark.message - 1
     assert isinstance(carriers, Runs)
     strength, moved = float(mark.key.scheme.strength or 0), np.zeros(carriers.bits)  # type: ignore[attr-defined]
+    room, own = Room(), Room()
     for run, sheet, share in zip(carriers.runs, sheets, _pushing.shares(carriers), strict=True):
         push = strength * share * _pushing.deviation(run, sheet)
         seed = hashing.digest("copy sizes", run.seed, mark.draw.seed)
         for block in run.blocks():
-            where, sign = run.assigned(block, carriers.bits)
-            sizes = _SIZES[_words(seed, run, block, 0) >> 10]
+            where, sign = run.placed(block, carriers.bits, room)
+            moves = (push * _SIZES)[_words(seed, run, block, 0, own) >> 10]
+            moves *= sign
+            moves *= towards[where]
             before = sheet[block].astype(np.float64)
-            moves = (push * sizes * sign * towards[where]).reshape(before.shape)
-            after = before + _pushing.balanced(moves, sheet.together)
-            sheet.put(block, after, _words(seed, run, block, _pushing.ROUNDING).reshape(before.shape))
-            came = (sheet[block] - before).ravel()
-            moved += np.bincount(where, weights=sign * came, minlength=carriers.bits)
+            after = before + _pushing.balanced(moves.reshape(before.shape), sheet.together)
+            sheet.put(block, after, _words(seed, run, block, _pushing.ROUNDING, own).reshape(before.shape))
+            came = np.subtract(sheet[block], before, out=after).ravel()
+            came *= sign
+            moved += np.bincount(where, weights=came, minlength=carriers.bits)
     wrong = int((moved * towards <= 0).sum())
     if wrong:
         raise NotEmbeddedError(
@@ -88,6 +92,6 @@ def disperse(mark: Mark, sheets: Sequence[_pushing.Sheet]) -> None:
         )
 
 
-def _words(seed: bytes, run: Run, block: slice, use: int) -> npt.NDArray[np.uint16]:
+def _words(seed: bytes, run: Run, block: slice, use: int, room: Room) -> npt.NDArray[np.uint16]:
     start, count = (block.start - run.first) * run.width, (block.stop - block.start) * run.width
-    return stream(seed, start, count, use)
+    return stream(seed, start, count, use, room)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelmark import files
+from modelmark.suspects.files.kinds import KINDS
 from modelmark.suspects.runtimes.base import Program
 
 # the reader of a format under suspects/files, and what runs it
@@ -22,8 +23,6 @@ def runner(path: Path) -> Callable[[Path], Program] | None:
     Raises:
         MalformedError: missing, empty or unreadable.
     """
-    from modelmark.suspects.files.kinds import KINDS
-
     if path.is_dir():
         return None
     head = files.head(path, _HEAD, what="a suspect")
