@@ -114,7 +114,9 @@ def row(folder: Path, matrices: int, rounds: int, before: str) -> dict[str, obje
     model = folder / "model.safetensors"
     measured([sys.executable, "-c", WRITE, str(model), str(matrices)])
     measured([sys.executable, "-c", KEY, str(folder / "uchida.key"), str(folder / "projection.npy")])
-    measured([*MODELMARK, "keygen", "spread", "--weights", str(model), "--unencrypted", "-o", str(folder / "spread.key")])
+    measured(
+        [*MODELMARK, "keygen", "spread", "--weights", str(model), "--unencrypted", "-o", str(folder / "spread.key")]
+    )
     found: dict[str, list[tuple[float, float]]] = {}
     for _ in range(rounds):
         for name, command in commands(folder).items():
