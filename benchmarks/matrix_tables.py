@@ -21,7 +21,9 @@ def lost() -> str:
     body = []
     for row in rows("matrix"):
         if "not_written" in row:
-            body.append([row["network"], row["mark"], row["format"], f"not written: {row['not_written'][:100]}"])
+            reason = row["not_written"].partition(":")[0]
+            line = [row["network"], "any", row["format"], f"not written: {reason}"]
+            body += [line] if line not in body else []
         elif row["beside_host"].get("bits") != row["of"] or (
             row["mark"] != "thin" and row["alone"].get("bits") != row["of"]
         ):

@@ -21,7 +21,7 @@ from modelmark.attacks.deployment.to_torchao import ToTorchao
 from modelmark.errors import MissingPackageError, UsageError
 from modelmark.feeds.tensors import Normalise
 from modelmark.models import build
-from modelmark.suspects.files import held
+from modelmark.suspects.files import held, open_weights
 from modelmark.suspects.torching import array
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
@@ -183,6 +183,16 @@ def test_gguf_holds_what_its_own_library_gives_back(weights, step, unmarked, dig
     whole = ToGguf(weights, convolutions=True)(unmarked, digits, seed=0)
     assert torch.equal(whole.conv2.weight.detach(), half) is (weights == "F16")
     assert torch.equal(attacked.fc1.bias, unmarked.fc1.bias)
+
+
+def test_gguf_has_filters_first_where_the_network_has_them_second(digits, tmp_path):
+    needed("gguf")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.ConvTranspose2d(1, 4, 3), nn.Flatten(), nn.Linear(400, 10)).eval()
+    path = written(ToGguf("F16"), model, digits, tmp_path)
+    assert open_weights(path).shapes["0.weight"] == (4, 9)
+    attacked = ToGguf("F16")(model, digits, seed=0)
+    assert torch.equal(attacked[0].weight, model[0].weight.half().float())
 
 
 @pytest.mark.parametrize("settings", ToTorchao.strengths)

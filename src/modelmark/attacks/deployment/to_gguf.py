@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from modelmark.attacks._tools.packages import imported
 from modelmark.attacks.deployment._base import Deployment
 from modelmark.attacks.fields import sweep
+from modelmark.networks import layers
 
 
 class ToGguf(Deployment):
@@ -35,7 +36,9 @@ class ToGguf(Deployment):
         """Write ``m.gguf``; see ``Deployment``."""
         library = imported("gguf", extra="deployment")
         writer = library.GGUFWriter(folder / "m.gguf", "own")
-        for name, tensor in model.state_dict().items():
+        rows = {f"{layer.path}.weight": layers.rows(model, layer).detach() for layer in layers.places(model)}
+        for name, stored in model.state_dict().items():
+            tensor = rows.get(name, stored)  # filters first, as the converter turns them
             if not tensor.is_floating_point() or not tensor.numel():
                 continue
             values, kind = tensor.float().contiguous().numpy(), self._kind(library, tensor)
