@@ -1,4 +1,4 @@
-"""What needs only the values of a file runs without importing torch, each command in an interpreter of its own."""
+"""What needs only the values of a file runs without importing torch, or another command, each in an interpreter of its own."""
 
 import subprocess
 import sys
@@ -20,7 +20,8 @@ try:
     cli.main()
 except SystemExit as ended:
     status = ended.code or 0
-print(status, "torch" in sys.modules, "scipy.optimize" in sys.modules)
+others = {f"modelmark.cli.{verb}" for verb in cli.VERBS if verb != sys.argv[1]} & sys.modules.keys()
+print(status, "torch" in sys.modules, "scipy.optimize" in sys.modules, sorted(others))
 """
 # words with names of files in the folder, the exit status, and what the output says
 COMMANDS = {
@@ -67,5 +68,5 @@ def test_this_command_imports_no_torch(name, folder):
     ran = subprocess.run(
         [sys.executable, "-c", CODE, *words], cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert ran.stdout.splitlines()[-1] == f"{status} False False", ran
+    assert ran.stdout.splitlines()[-1] == f"{status} False False []", ran
     assert says in ran.stdout
