@@ -51,7 +51,7 @@ network = nn.Module()
 network.model, network.head = nn.Module(), nn.Linear(2, 2)
 network.model.layers = nn.ModuleList([nn.Module()])
 network.model.layers[0].mlp = nn.Linear({SIDE}, 2)
-key = keygen(Uchida(layer={LAYER!r}), network, FloatFeed(({SIDE},), ("0", "1")))
+key = keygen(Uchida(layer={LAYER!r}, projection="random"), network, FloatFeed(({SIDE},), ("0", "1")))
 keyfile.save(key, Path(sys.argv[1]), None)
 np.save(sys.argv[2], real(key.carriers.matrix))
 """

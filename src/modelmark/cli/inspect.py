@@ -8,7 +8,6 @@ import typer
 from modelmark.cli.options import Base, Json, PassphraseFile
 from modelmark.cli.terminal import passphrase, plain, say, show
 from modelmark.errors import MalformedError, UsageError
-from modelmark.feeds.pictures import decimal
 
 
 def run(
@@ -111,6 +110,8 @@ def _typed(value: Any) -> Any:
         return [_typed(item) for item in value]
     if not isinstance(value, dict):
         return value
+    from modelmark.feeds.pictures import decimal
+
     constants = {
         name: decimal(value[name]) for name in ("mean", "std") if {"mean", "std", "input_shape"} <= value.keys()
     }

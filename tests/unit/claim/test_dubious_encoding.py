@@ -173,7 +173,7 @@ def head(rows, width, layer=b"fc1", points=b""):
         head(3, 1, b"\xff", points=POINT),
         head(3, 1, b"a\nb", points=POINT),
         head(3, 2**32 - 1),
-        head(3, 2**16 + 1, points=POINT * (2**16 + 1)),
+        head(3, 2**18 + 1, points=POINT * (2**18 + 1)),
     ],
     ids=[
         "no columns",
