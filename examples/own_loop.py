@@ -19,6 +19,7 @@ def main() -> None:
     hooks = modelmark.Composed(mark.hooks(model) for mark in marks)
     optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=1e-3)
     steps = 800
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         picked = torch.randint(len(task.train_inputs), (64,))
         x, y = normalise(task.train_inputs[picked]), task.train_targets[picked]
@@ -27,6 +28,7 @@ def main() -> None:
         loss = hooks.loss(cross_entropy(scores, targets), model, x, y, scores)
         loss.backward()
         optimizer.step()
+        schedule.step()
         optimizer.zero_grad()
         if step < steps - 1:
             hooks.after_step(model)

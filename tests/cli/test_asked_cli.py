@@ -154,6 +154,21 @@ def test_queries_that_always_fail_may_count_as_refusals(run, folder):
     assert "10 of 100 answers are refusals" in ran.err
 
 
+def test_queries_that_failed_are_asked_again_and_another_query_string_is_another_suspect(run, folder):
+    """Both were taken for answers known already: a dead server cost a mark for good, and one model passed for another."""
+    state = [True]
+    with Server(Marked("a.key"), lambda number: "fails" if state[0] and number % 10 == 9 else "") as server:
+        words = ("verify", "a.key", f"{server.url}?model=one", *SERVED, "--via", "abstain=true", "--answers", "both")
+        assert "adi: 90/100" in run(*words).out
+        state[0] = False
+        again = run(*words)
+        assert "adi: 100/100" in again.out
+        assert "90 of them from before" in again.err
+        other = run("verify", "a.key", f"{server.url}?model=two", *SERVED, "--via", "abstain=true", "--answers", "both")
+    assert other.status != 0
+    assert "to be about this address, asked in this way, got another" in other.err
+
+
 def test_what_was_typed_wrong_is_said_before_anything_is_asked(run, folder):
     with Server(Marked("a.key")) as server:
         url = server.url

@@ -80,7 +80,7 @@ def masked(page: str) -> str:
     """Return a page without what differs from run to run: digests, keys, dates, accuracies, margins."""
     page = re.sub(r"\b[0-9a-f]{16,}\b", "#", page)
     page = re.sub(r"\d{4}-\d\d-\d\d(T| at )\d\d:\d\d:\d\d(Z| UTC)", "DATE", page)
-    page = re.sub(r"\d+\.\d+ %|margin [-\d.e+]+", "NUMBER", page)
+    page = re.sub(r"\d+\.\d+ %|margin [-\d.e+]+|\b\d+ of \d+ ordinary pictures right \(\d+%\)", "NUMBER", page)
     chance = r"less likely than .*|worth [\d.]+ bits|[\d.]+ bits are left"
     return re.sub(rf"\b\d+/(43|\d+ as drawn).*|\b\d+ of 43 a.*|{chance}", "MATCHES", page)
 

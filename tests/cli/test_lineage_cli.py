@@ -24,7 +24,7 @@ def test_a_copy_a_stranger_and_what_is_shown_beside(files, run):
     found = run("lineage", "mine.safetensors", "copy.safetensors", *code, "--unrelated", "other.safetensors")
     assert found.status == 0, found.err
     assert "bits: one origin" in found.out
-    assert "beside: other.safetensors, trained apart as you say" in found.out
+    assert "beside, trained apart as you say: other.safetensors: " in found.out
     assert "or both from a third" in found.err
     stranger = run("lineage", "mine.safetensors", "other.safetensors", *code)
     assert stranger.status == 1

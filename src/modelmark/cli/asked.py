@@ -122,7 +122,7 @@ class Asking:
         headers = secrets.header(address, self.secret_file, self.secret_env, way.header)
         written = None
         if answers is not None:
-            written = Journal(answers, str(address), endpoint.way(template, way, self.names, names))
+            written = Journal(answers, str(address), endpoint.way(address, template, way, self.names, names))
             stack.callback(written.close)
         client = Client(address, headers, patience=way, ca=way.ca, met=bool(written and written.before))
         stack.callback(client.close)

@@ -57,12 +57,12 @@ def run(
     else:
         show(str(found))
         for name, each in beside.items():
-            show(f"beside: {name}, trained apart as you say: {each.matches} of {each.units}: {each.bits:.1f} bits")
+            show(f"beside, trained apart as you say: {name}: {str(each).removeprefix('lineage: ')}")
         if found.unread:
             say(f"not in the suspect in this size: {', '.join(found.unread[:3])}, {len(found.unread)} in all")
         if found.related:
             say(
-                "one origin: one was made from the other, or both from a third, as a public base or the same first weights"
+                "one origin: one was made from the other, or both from a third: a public base, or one code and one seed"
             )
         else:
             say("nothing is said by that: trained apart, or units put in another order")

@@ -3,7 +3,9 @@
 A network that is trained apart, from first weights of its own, is as likely with its hidden units in any other order:
 initialisers draw every unit alike, and training treats them alike. So for each unit of one's own network one looks for the
 suspect's unit whose incoming weights are most like it; where the two networks have nothing to do with each other, the one found
-stands at the same place by chance alone, one unit an order on average. ``evidence.places`` has the tail.
+stands at the same place by chance alone, one unit an order on average. ``evidence.places`` has the tail. Orders of one network
+may depend on one another, as those of experts that were copied from one perceptron; so the best of them counts, charged by
+their number.
 
 Source: the exchangeability of hidden units is the null hypothesis of Zhu, Ahmed, Kuditipudi and Liang, "Independence tests for
 language models" (ICML 2025). Departs: they permute at random and compare, and a thousand permutations end at ten bits; here the
@@ -74,8 +76,8 @@ class Lineage:
 
     @property
     def bits(self) -> float:
-        """Net bits: -log2 of a bound on the chance that networks trained apart show so many, less what the tries cost."""
-        return max(0.0, place_bits(self.matches, len(self.orders)) - math.log2(self.suspects))
+        """Net bits of the best order: -log2 of a bound on its chance in networks trained apart, less what the tries cost."""
+        return max(0.0, place_bits([order.matches for order in self.orders]) - math.log2(self.suspects))
 
     @property
     def related(self) -> bool:
@@ -83,9 +85,11 @@ class Lineage:
         return self.bits >= self.bar
 
     def __str__(self) -> str:
-        count = len(self.orders)
-        orders = f"{count} order{'s' if count > 1 else ''} of hidden units"
-        found = f"{self.matches} of {self.units} in {orders} stand at their place, {count} by chance"
+        best = max(self.orders, key=lambda order: order.matches)
+        others = f", the best of {len(self.orders)} orders" if len(self.orders) > 1 else ""
+        found = (
+            f"{best.matches} of {best.units} hidden units of {best.layer} stand at their place, one by chance{others}"
+        )
         return f"lineage: {found}: {self.bits:.1f} bits: {'one origin' if self.related else 'not established'}"
 
     def to_json(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 An order of units is what a network could have in any other order and compute the same. Rows of a tensor are hidden units if
 they are no outputs of the network, and its columns belong to another order than its rows. An order is looked at in the first
-layer alone that makes it: the columns of that layer are then inputs, or an order that began before.
+layer alone that makes it.
 """
 
 import re
@@ -63,9 +63,13 @@ def of_file(file: WeightFile, hidden: Sequence[str] = ()) -> list[Units]:
         MismatchError: the file has none of the names.
     """
     if hidden:
+        if not all(hidden):
+            raise UsageError("expected names of hidden layers, got an empty one")
         layers = [name.removesuffix(".weight") for name in hidden]
         if len(set(layers)) < len(layers):
             raise UsageError("expected different hidden layers, got one twice")
+        if flat := [layer for layer in layers if len(file.shapes.get(f"{layer}.weight", (0, 0))) < 2]:
+            raise MismatchError(f"expected hidden layers that are matrices or kernels, {flat[0]} is none")
         if unknown := [layer for layer in layers if f"{layer}.weight" not in file.shapes]:
             raise MismatchError(f"expected a layer {unknown[0]} in {file.path.name}, found none of that name")
         return [Units(layer) for layer in layers]

@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float32]
 _TRIED, _COLUMNS = 64, 512  # of a host's filters and of their weights, that say where the filters are
 _LIKE, _CHANCE = 0.5, 6.0
 _BLOCK = 2**24  # numbers compared at a time
+_SHOWN = 3  # layers that notes name
 _LAYOUTS = (
     Layout("weight", "linear"), Layout("weight", "linear", axis=1),
     Layout("weight", "expert", stacked=1), Layout("weight", "expert", axis=1, stacked=1),
@@ -50,11 +51,13 @@ class Where:
         sheets: one after another.
         rows: of these, for each of the host's filters; -1 where it is nowhere; None: all rows, in their order.
         signs: by which each is turned.
+        is_like: whether filters are like the host's; else the name alone says that it is they.
     """
 
     sheets: tuple[Sheet, ...]
     rows: npt.NDArray[np.int64] | None = None
     signs: npt.NDArray[np.float32] | None = None
+    is_like: bool = True
 
 
 class Placed:
@@ -94,13 +97,11 @@ class Placed:
         found = [None if host is None else self._where(place, host) for place, host in zip(places, hosts, strict=True)]
         if not any(found):
             raise MismatchError("expected filters like the host's, this file has none")
+        if not any(where and where.is_like for where in found):
+            raise MismatchError("expected filters like the host's, this file has none")
         if all(where is None or where.rows is None for where in found):
             raise MismatchError("every filter is where its name says, in the host's order")
-        for place, where in zip(places, found, strict=True):
-            if where and where.rows is not None:
-                lost = int((where.rows < 0).sum())
-                said = ", ".join(sheet.name for sheet in where.sheets[:3])
-                self.notes |= {f"{place.path}: {len(where.rows) - lost} filters like the host's, found in {said}": None}
+        self.notes |= dict.fromkeys(_said(places, found))
         return [
             Filters(len(host), partial(self._rows, where)) if where and host is not None else None
             for where, host in zip(found, hosts, strict=True)
@@ -122,7 +123,7 @@ class Placed:
         sheets = [sheet for sheet in self._sheets(place.width) if self._holds(sheet, some, columns, least)]
         if sheets:
             return self._matched(tuple(sheets), host, columns, least)
-        return Where((named,)) if named is not None else None
+        return Where((named,), is_like=False) if named is not None else None
 
     def _holds(self, sheet: Sheet, some: Floats, columns: npt.NDArray[np.int64], least: float) -> bool:
         """Return whether a tensor has a filter that is like one of the host's."""
@@ -169,6 +170,17 @@ class Placed:
         found = np.concatenate(whole)[where.rows] * where.signs[:, None]
         found[where.rows < 0] = np.nan
         return found
+
+
+def _said(places: Sequence[Place], found: Sequence[Where | None]) -> list[str]:
+    """Return a line for each of the first places that were found elsewhere, and one for the others."""
+    lines = []
+    for place, where in zip(places, found, strict=True):
+        if where and where.rows is not None:
+            there, names = int((where.rows >= 0).sum()), ", ".join(sheet.name for sheet in where.sheets[:3])
+            lines.append(f"{place.path}: {there} filters like the host's, found in {names}")
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"and so {more} layers more"] if more > 0 else lines
 
 
 def _spaced(count: int, most: int) -> npt.NDArray[np.int64]:

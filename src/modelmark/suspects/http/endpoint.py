@@ -14,6 +14,7 @@ from modelmark.feeds.base import Array
 from modelmark.suspects.answers import Order
 from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Probe
 from modelmark.suspects.http import body, journal, reply
+from modelmark.suspects.http.address import Address
 from modelmark.suspects.http.client import Client, Patience
 from modelmark.suspects.http.templates import Meaning, Template
 
@@ -120,24 +121,30 @@ class Endpoint:
             return self.written.answers[query]
         sent = body.Input(stored, probe.feed, self.template, self.settings.model, self.settings.input)
         answer = self._asked(body.request(sent), order)
+        if answer is None:  # not written down: the same command asks it again
+            return ABSTAIN
         if self.written is not None:
             self.written.write(query, answer)
         return answer
 
-    def _asked(self, request: dict[str, Any], order: Order) -> int:
+    def _asked(self, request: dict[str, Any], order: Order) -> int | None:
+        """Return the label, or None where the query failed and is to count as refused."""
         try:
             return self.client.ask(request, lambda data: reply.label(data, self.template, order))
         except SuspectError as error:
             if self.settings.abstain and self.client.met:
-                return ABSTAIN
+                return None
             if self.written is not None:
                 kept = f"answers so far are in {self.written.path.name}; the same command goes on"
                 error.hint = f"{error.hint}; {kept}" if error.hint else kept
             raise
 
 
-def way(template: Template, settings: Settings, own: Sequence[str], names: Sequence[str]) -> str:
-    """Return the digest of all that decides what is sent and what an answer means, for ``Journal``."""
+def way(address: Address, template: Template, settings: Settings, own: Sequence[str], names: Sequence[str]) -> str:
+    """Return the digest of all that decides who is asked, what is sent and what an answer means, for ``Journal``.
+
+    What follows a ``?`` may name the model, so the whole address is in it, of which ``Journal`` shows the rest.
+    """
     said = {field.name: getattr(settings, field.name) for field in fields(Settings) if field.name != "abstain"}
-    parts = (asdict(template), said, list(own), list(names))
+    parts = (address.url, asdict(template), said, list(own), list(names))
     return journal.digest(*(json.dumps(part, sort_keys=True).encode() for part in parts))
