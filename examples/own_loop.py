@@ -17,7 +17,7 @@ def main() -> None:
     normalise = modelmark.Normalise(task.feed)
 
     hooks = modelmark.Composed(mark.hooks(model) for mark in marks)
-    optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=1e-3)
+    optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=2e-3)
     steps = 800
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
