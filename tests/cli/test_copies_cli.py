@@ -257,6 +257,7 @@ def test_several_keys_are_traced_at_once_and_all_their_recipients_are_charged(is
     assert lines[-1].startswith("1 of 5 recipients of 2 keys named at a bar of 64 bits: one in 2^64 traces at most")
     named = ("--registry", tmp_path / "s.copies")
     refused(run("trace", key, other, tmp_path / "Bob.copy", *named), 2, "--registry or --database with one key")
+    refused(run("trace", key, key, tmp_path / "Bob.copy"), 2, "expected different keys, got the same one twice")
     assert run("trace", key, other, plain).status == 1
 
 

@@ -207,7 +207,8 @@ class Way:
         """Say what else a suspect that did not answer as the key says may want, if one was asked; each is a try more."""
         if self._made and "values=" not in " ".join(self.asking.via):
             say(
-                "asked with pixels fed as the key or the template says; if it wants others: --via values=unit, signed or bytes"
+                "asked with pixels fed as the key or the template says; if it wants others: --via values=unit, signed or bytes; "
+                "with classes in the key's order; if it has another: --labels FILE"
             )
             say("each way that is tried on the carriers counts: --suspects N")
 

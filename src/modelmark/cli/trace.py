@@ -71,6 +71,8 @@ def run(
             hint="of several keys the registry of each lies beside it",
         )
     opened = [load_key(key, passphrase_file) for key in keys]
+    if len({one.digest for one in opened}) < len(opened):
+        raise UsageError("expected different keys, got the same one twice")
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     traced = [Traced.of(mark) for mark in marks]
     names = []
