@@ -6,7 +6,7 @@ their order, up to a factor and a shift, so that a host's filter and the suspect
 and host alone. Columns in another order are not found: ``align`` follows those through the code of a network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod, sqrt
@@ -94,46 +94,51 @@ class Placed:
         return [*finite([rows[~np.isnan(rows).all(axis=1)]], "weights")]
 
     def _each(self, places: Sequence[Place], hosts: Sequence[Inputs | None]) -> list[Filters | None]:
-        found = [None if host is None else self._where(place, host) for place, host in zip(places, hosts, strict=True)]
-        if not any(found):
+        found, looked = dict[int, Where](), dict[int, Floats]()
+        for number, (place, host) in enumerate(zip(places, hosts, strict=True)):
+            if host is None:
+                continue
+            tried, columns = _spaced(len(host), _TRIED), _spaced(place.width, _COLUMNS)
+            some = _directions(np.concatenate([host[int(row) : int(row) + 1] for row in tried])[:, columns])
+            named = self._named(place, len(host))
+            if named is not None:
+                alike = np.einsum("ij,ij->i", some, _directions(self._read(named)[tried][:, columns]))
+                is_there = bool(alike.mean() > _least(columns) and alike.min() > 0)
+                found[number] = Where((named,), is_like=is_there)
+            if number not in found or not found[number].is_like:
+                looked[number] = some
+        for number, sheets in self._holding(places, looked).items():
+            host = hosts[number]
+            assert host is not None
+            found[number] = self._matched(tuple(sheets), host, _spaced(places[number].width, _COLUMNS))
+        if not any(where.is_like for where in found.values()):
             raise MismatchError("expected filters like the host's, this file has none")
-        if not any(where and where.is_like for where in found):
-            raise MismatchError("expected filters like the host's, this file has none")
-        if all(where is None or where.rows is None for where in found):
+        if all(where.rows is None for where in found.values()):
             raise MismatchError("every filter is where its name says, in the host's order")
-        self.notes |= dict.fromkeys(_said(places, found))
+        self.notes |= dict.fromkeys(_said({places[number].path: where for number, where in sorted(found.items())}))
         return [
-            Filters(len(host), partial(self._rows, where)) if where and host is not None else None
-            for where, host in zip(found, hosts, strict=True)
+            Filters(len(host), partial(self._rows, found[number])) if number in found and host is not None else None
+            for number, host in enumerate(hosts)
         ]
 
-    def _where(self, place: Place, host: Inputs) -> Where | None:
-        """Return where the filters of a place are, None if they are nowhere."""
-        tried = _spaced(len(host), _TRIED)
-        columns = _spaced(place.width, _COLUMNS)
-        some = _directions(np.concatenate([host[int(row) : int(row) + 1] for row in tried])[:, columns])
-        least = max(
-            _LIKE, _CHANCE / sqrt(len(columns))
-        )  # what chance gives is far below, however many there are to choose from
-        named = self._named(place, len(host))
-        if named is not None:
-            alike = np.einsum("ij,ij->i", some, _directions(self._read(named)[tried][:, columns]))
-            if alike.mean() > least and alike.min() > 0:
-                return Where((named,))
-        sheets = [sheet for sheet in self._sheets(place.width) if self._holds(sheet, some, columns, least)]
-        if sheets:
-            return self._matched(tuple(sheets), host, columns, least)
-        return Where((named,), is_like=False) if named is not None else None
+    def _holding(self, places: Sequence[Place], looked: Mapping[int, Floats]) -> dict[int, list[Sheet]]:
+        """Return which tensors have filters like those of each place that is looked for; each tensor is read once."""
+        holding: dict[int, list[Sheet]] = {}
+        for width in dict.fromkeys(places[number].width for number in looked):
+            mine = {number: some for number, some in looked.items() if places[number].width == width}
+            columns = _spaced(width, _COLUMNS)
+            for sheet in self._sheets(width):
+                theirs = _directions(self._read(sheet)[:, columns])
+                for number, some in mine.items():
+                    if np.abs(some @ theirs.T).max(initial=0) > _least(columns):
+                        holding.setdefault(number, []).append(sheet)
+        return holding
 
-    def _holds(self, sheet: Sheet, some: Floats, columns: npt.NDArray[np.int64], least: float) -> bool:
-        """Return whether a tensor has a filter that is like one of the host's."""
-        return bool(np.abs(some @ _directions(self._read(sheet)[:, columns]).T).max(initial=0) > least)
-
-    def _matched(self, sheets: tuple[Sheet, ...], host: Inputs, columns: npt.NDArray[np.int64], least: float) -> Where:
+    def _matched(self, sheets: tuple[Sheet, ...], host: Inputs, columns: npt.NDArray[np.int64]) -> Where:
         """Return which row of the sheets is most like each of the host's filters."""
         ours = np.concatenate([_directions(self._read(sheet)[:, columns]) for sheet in sheets])
         rows, signs = np.full(len(host), -1, np.int64), np.ones(len(host), np.float32)
-        step = max(1, _BLOCK // len(ours))
+        step, least = max(1, _BLOCK // len(ours)), _least(columns)
         for start in range(0, len(host), step):
             alike = _directions(host[start : start + step][:, columns]) @ ours.T
             best = np.abs(alike).argmax(axis=1)
@@ -172,15 +177,20 @@ class Placed:
         return found
 
 
-def _said(places: Sequence[Place], found: Sequence[Where | None]) -> list[str]:
+def _said(found: Mapping[str, Where]) -> list[str]:
     """Return a line for each of the first places that were found elsewhere, and one for the others."""
     lines = []
-    for place, where in zip(places, found, strict=True):
-        if where and where.rows is not None:
+    for path, where in found.items():
+        if where.rows is not None:
             there, names = int((where.rows >= 0).sum()), ", ".join(sheet.name for sheet in where.sheets[:3])
-            lines.append(f"{place.path}: {there} filters like the host's, found in {names}")
+            lines.append(f"{path}: {there} filters like the host's, found in {names}")
     more = len(lines) - _SHOWN
     return [*lines[:_SHOWN], f"and so {more} layers more"] if more > 0 else lines
+
+
+def _least(columns: npt.NDArray[np.int64]) -> float:
+    """Return from which correlation filters are alike: chance gives far less, however many there are to choose from."""
+    return max(_LIKE, _CHANCE / sqrt(len(columns)))
 
 
 def _spaced(count: int, most: int) -> npt.NDArray[np.int64]:

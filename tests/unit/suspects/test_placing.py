@@ -1,6 +1,7 @@
 """Filters are found by their likeness to the committed host's, whatever exporters made of names, order and layout."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 import pytest
@@ -165,3 +166,14 @@ def test_short_filters_are_not_guessed_at():
     other = held({"a.weight": torch.randn(100, 1, 3, 3)})
     with pytest.raises(MismatchError, match="filters like the host's"):
         Placed(other, host, {}).observe(ReadEach((Place("conv", 9),), (100,)))
+
+
+def test_the_search_reads_each_tensor_once_however_many_layers_are_looked_for(pair):
+    """Once to look, once to match: by layer and tensor it would be a hundred reads of ten tensors."""
+    host, marked, mark = pair
+    file, reads = held(renamed(marked)), []
+    counted = dataclasses.replace(file, read=lambda name: reads.append(name) or file.read(name))
+    (probe,) = mark.carriers.probes()
+    Placed(counted, host, {}).observe(probe)
+    square = sum(tensor.shape[0] == tensor.shape[1] for tensor in marked.values())  # tried both ways round
+    assert len(reads) == len(marked) + square + len(marked)
