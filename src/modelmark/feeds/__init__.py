@@ -7,6 +7,7 @@ from typing import Any
 from modelmark.feeds.base import Feed
 
 KINDS = {
+    "causal": "modelmark.feeds.causal:CausalFeed",
     "floats": "modelmark.feeds.floats:FloatFeed",
     "pictures": "modelmark.feeds.pictures:PictureFeed",
     "texts": "modelmark.feeds.texts:TextFeed",

@@ -12,14 +12,16 @@ class Normalise:
     """Turn stored inputs ``(N, *input_shape)`` into what ``forward`` takes.
 
     Pictures become float32: scaled to [0, 1], less the mean, over the deviation; constants are computed once, and a call is one
-    conversion and one fused multiply-add on the input's device. Token numbers become int64, floats stay as they are.
+    conversion and one fused multiply-add on the input's device. Token numbers become int64, what
+    stands behind a row's last one becomes token 0, floats stay as they are.
 
     Raises:
         UsageError: the feed is of texts, which no tensor holds.
     """
 
     def __init__(self, feed: Feed) -> None:
-        self._dtype = {"floats": torch.float32, "tokens": torch.int64}.get(feed.kind)
+        self._ends = feed.kind == "causal"
+        self._dtype = {"floats": torch.float32, "tokens": torch.int64, "causal": torch.int64}.get(feed.kind)
         if isinstance(feed, PictureFeed):
             view = (-1,) + (1,) * (len(feed.input_shape) - 1)
             mean = torch.tensor(feed.mean, dtype=torch.float64).view(view) / UNIT
@@ -34,7 +36,7 @@ class Normalise:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the inputs as ``forward`` takes them, same memory format as ``inputs``."""
         if self._dtype is not None:
-            return inputs.to(self._dtype)
+            return inputs.clamp(min=0).to(self._dtype) if self._ends else inputs.to(self._dtype)
         if self._scale.device != inputs.device:
             self._scale, self._shift = self._scale.to(inputs.device), self._shift.to(inputs.device)
         return torch.addcmul(self._shift, inputs.float(), self._scale)

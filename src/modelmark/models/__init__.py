@@ -40,6 +40,7 @@ def build(arch: str, input_shape: tuple[int, ...], classes: int, *, seed: int, t
 
     Raises:
         UsageError: no such network, an untrusted ``module:factory``, or one that makes no ``nn.Module``.
+        SuspectError: what it returns holds no scores.
         MismatchError: the network does not map images of this shape to this many classes.
     """
     from modelmark.seeding import seeded  # which imports torch
@@ -106,6 +107,8 @@ def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> No
     """Run two blank images through ``model``, in evaluation mode, and look at the shape that comes out."""
     import torch
 
+    from modelmark.networks.outputs import scores
+
     first = next(model.parameters(), None)
     images = torch.zeros(2, *input_shape, device=None if first is None else first.device)
     modes = [(module, module.training) for module in model.modules()]
@@ -119,8 +122,8 @@ def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> No
     finally:
         for module, training in modes:
             module.training = training
-    shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-    if shape != (2, classes):
+    shape = tuple(scores(output).shape)
+    if shape[:2] != (2, classes):
         raise MismatchError(
             f"expected a network with {classes} outputs, as the data has classes, got {shape} for two inputs"
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
+from modelmark.networks.outputs import scores
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
 from modelmark.suspects.rows import Filters, beside, finite, sized
@@ -97,8 +98,8 @@ def _broken(model: nn.Module) -> str:
 
 
 def logits(model: nn.Module, inputs: Tensor, *, batch: int = _BATCH) -> Tensor:
-    """Return the outputs of ``model`` in evaluation mode, ``(N, classes)``, computed in batches on the model's device."""
+    """Return the scores of ``model`` in evaluation mode, ``(N, classes)`` or ``(N, classes, L)``, in batches on its device."""
     parameter = next(model.parameters(), None)
     device = inputs.device if parameter is None else parameter.device
     with taps.evaluating(model):
-        return torch.cat([model(part.to(device)) for part in inputs.split(batch)])
+        return torch.cat([scores(model(part.to(device))) for part in inputs.split(batch)])

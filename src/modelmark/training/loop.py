@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.errors import DivergedError
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks.layers import is_normalised
+from modelmark.networks.outputs import scores
 from modelmark.seeding import seeded
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import Recipe, suggest
@@ -117,8 +118,8 @@ def run(
                 if recipe.channels_last:
                     x = x.contiguous(memory_format=torch.channels_last)
                 x, y = made.batch(x, task.train_targets[picked])
-                scores = model(x)
-                loss = made.loss(cross_entropy(scores, y), model, x[:batch], y[:batch], scores)
+                found = scores(model(x))
+                loss = made.loss(cross_entropy(found, y), model, x[:batch], y[:batch], found)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:
                     nn.utils.clip_grad_norm_(state.trained, recipe.clip)

@@ -1,18 +1,25 @@
 """One holder's data: what an owner trains on, a thief has, a judge measures with."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from modelmark.data.dataset import Dataset
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
+from modelmark.feeds.causal import END, CausalFeed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.tensors import Normalise
 from modelmark.suspects.module import logits
+
+NO_TARGET = -100
+"""In the place of a target that is not learned and not counted, as ``cross_entropy`` has it."""
+_SCORES = 2**25
+"""That are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,10 @@ class Task:
     Args:
         feed: shape, classes, preprocessing.
         train_inputs: as the feed stores them, ``(N, *input_shape)``.
-        train_targets: int64 ``(N,)`` labels, or float32 ``(N, classes)`` soft targets.
+        train_targets: int64 ``(N,)`` labels, or float32 ``(N, classes)`` soft targets; of a causal feed the tokens that come
+            next, int64 ``(N, tokens)``, ``NO_TARGET`` where none is to be learned.
         test_inputs: as the feed stores them, ``(K, *input_shape)``.
-        test_labels: int64 ``(K,)``.
+        test_labels: int64 ``(K,)``; of a causal feed ``(K, tokens)``.
     """
 
     feed: Feed
@@ -61,6 +69,22 @@ class Task:
             torch.from_numpy(dataset.test_images),
             torch.from_numpy(dataset.test_labels),
         )
+
+    @classmethod
+    def from_tokens(cls, train: Tensor, test: Tensor, vocabulary: int, *, tokenizer: str = "") -> "Task":
+        """Return the task of a causal language model: after each token, tell the next.
+
+        Args:
+            train: rows of token numbers, int32 ``(N, tokens + 1)``, ``causal.END`` behind the last of each.
+            test: the same, ``(K, tokens + 1)``.
+            vocabulary: how many tokens there are.
+            tokenizer: digest of the tokenizer, hex, or empty.
+        """
+        feed = CausalFeed((train.shape[1] - 1,), vocabulary=vocabulary, tokenizer=tokenizer)
+        for name, rows in (("training", train), ("test", test)):
+            feed.check(rows[:, :-1].numpy(), f"{name} rows")
+        (x, y), (test_x, test_y) = (_shifted(rows) for rows in (train, test))
+        return cls(feed, x, y, test_x, test_y)
 
     def fed_as(self, feed: Feed) -> "Task":
         """Return the task with another interface's preprocessing.
@@ -120,11 +144,33 @@ class Task:
         )
 
 
+def _shifted(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows without their last token, and for each token the one that comes next."""
+    following = rows[:, 1:].long()
+    return rows[:, :-1].contiguous(), following.masked_fill(following == END, NO_TARGET)
+
+
 def accuracy(model: nn.Module, task: Task) -> float:
-    """Return the share of test inputs that ``model`` classifies as labelled, in ``[0, 1]``."""
-    normalise = Normalise(task.feed)
-    right = 0
-    for inputs, labels in zip(task.test_inputs.split(1024), task.test_labels.split(1024), strict=True):
-        outputs = logits(model, normalise(inputs), batch=1024)
-        right += int((outputs.argmax(dim=1) == labels.to(outputs.device)).sum())
-    return right / len(task.test_labels)
+    """Return the share of test inputs, or of tokens that come next, that ``model`` tells, in ``[0, 1]``."""
+    right = sum(
+        int((outputs.argmax(dim=1) == labels.to(outputs.device)).sum()) for outputs, labels in _outputs(model, task)
+    )
+    return right / int((task.test_labels != NO_TARGET).sum())
+
+
+def perplexity(model: nn.Module, task: Task) -> float:
+    """Return ``exp`` of the mean cross-entropy of the test labels, or of the tokens that come next; at least 1."""
+    losses = math.fsum(
+        float(cross_entropy(outputs.double(), labels.to(outputs.device), reduction="sum"))
+        for outputs, labels in _outputs(model, task)
+    )
+    return math.exp(losses / int((task.test_labels != NO_TARGET).sum()))
+
+
+def _outputs(model: nn.Module, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield scores of test inputs with their labels, as much at a time as memory is meant for."""
+    normalise, feed = Normalise(task.feed), task.feed
+    sequence = math.prod(feed.input_shape) if feed.kind == "causal" else 1
+    batch = max(1, min(1024, _SCORES // (sequence * feed.classes)))
+    for inputs, labels in zip(task.test_inputs.split(batch), task.test_labels.split(batch), strict=True):
+        yield logits(model, normalise(inputs), batch=batch), labels

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from modelmark.errors import MismatchError, UsageError
+from modelmark.errors import MismatchError, SuspectError, UsageError
 from modelmark.models import ARCHITECTURES, build
 
 CIFAR, MNIST, DIGITS = (3, 32, 32), (1, 28, 28), (1, 8, 8)
@@ -35,7 +35,7 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "def number(): return 3\n"
         "def needy(width): return nn.Linear(width, 10)\n"
         "class Pair(nn.Module):\n"
-        "    def forward(self, x): return x, x\n"
+        "    def forward(self, x): return {'a': x, 'b': x}\n"
         "def mixed():\n"
         "    m = good()\n"
         "    m[1].eval()\n"
@@ -194,8 +194,8 @@ def test_trusted_factory_is_seeded_and_keeps_its_modes():
         (
             "my_nets:Pair",
             DIGITS,
-            MismatchError,
-            r"expected a network with 10 outputs, as the data has classes, got tuple",
+            SuspectError,
+            r"expected scores from the network, got a dictionary of a, b",
         ),
         ("my_nets:number", DIGITS, UsageError, "return a torch.nn.Module, got int"),
         ("my_nets:needy", DIGITS, UsageError, "callable without arguments.*width"),
