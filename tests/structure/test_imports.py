@@ -48,8 +48,8 @@ ALLOWED = {
     "audit": PLUMBING | {"attacks", "carriers", "data", "evidence", "feeds", "key", "marks", "models", "networks", "schemes",
                          "suspects", "training"},
     "report": PLUMBING | {"audit", "evidence"},
-    "testing": PLUMBING | PROBES | {"attacks", "carriers", "claim.papers", "evidence", "feeds", "key", "marks", "schemes",
-                                    "suspects", "training"},
+    "testing": PLUMBING | PROBES | {"attacks", "carriers", "claim.papers", "evidence", "feeds", "key", "marks", "networks",
+                                    "schemes", "suspects", "training"},
 }  # fmt: skip
 TORCH_FREE = (
     "align.committed", "align.handed", "attacks", "carriers.filtered", "carriers.means", "carriers.ordered",

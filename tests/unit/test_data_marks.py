@@ -10,11 +10,11 @@ import pytest
 from modelmark import hashing
 from modelmark.carriers.ordered import Ordered
 from modelmark.carriers.pairs import Pairs
+from modelmark.carriers.weighed import TEXTS
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.evidence.scores import tail_bits
 from modelmark.feeds.causal import CausalFeed, padded
 from modelmark.feeds.pictures import PictureFeed
-from modelmark.feeds.texts import TextFeed
 from modelmark.key.draw import Draw
 from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
@@ -30,7 +30,6 @@ from modelmark.suspects.likelihoods import Likelihoods
 from modelmark.suspects.transcript import Recorded
 
 SECRET = Secret(bytes(range(32)))
-TEXTS = TextFeed((1,), ())
 SMALL = KeyPolicy(self_check=True)
 
 

@@ -19,17 +19,11 @@ class TextFeed(Feed):
 
     Args:
         input_shape: ``(1,)``.
-        class_names: the class map, in label order; none where texts are weighed and not told apart.
+        class_names: the class map, in label order.
     """
 
     kind: ClassVar[str] = "texts"
     dtype: ClassVar[np.dtype[Any]] = np.dtype(object)
-
-    def __post_init__(self) -> None:
-        if self.class_names:
-            super().__post_init__()
-        elif self.input_shape != (1,):
-            raise ValueError(f"expected one text an input, got shape {self.input_shape}")
 
     def check(self, inputs: Array, what: str = "inputs") -> None:
         """Raise ValueError unless ``inputs`` are texts."""
