@@ -55,6 +55,7 @@ class Adi(Drawn):
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = blackbox.READING
+    counted: ClassVar[str] = "triggers"
 
     triggers: int | None = None
     per_hundred: int = 2

@@ -117,6 +117,7 @@ class Drawn:
     """What most schemes say: the message is drawn, all carriers follow from the secret, and no setting depends on the model."""
 
     private: ClassVar[tuple[str, ...]] = ()
+    counted: ClassVar[str] = ""  # the setting by which symbols become more
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> Self:
         """Return the scheme as it is."""

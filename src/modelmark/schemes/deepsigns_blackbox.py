@@ -76,6 +76,7 @@ class DeepSignsBlackBox(Drawn):
     summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = blackbox.READING
+    counted: ClassVar[str] = "keys"
 
     keys: int | None = None
     pool: int = 20

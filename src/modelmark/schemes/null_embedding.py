@@ -110,6 +110,7 @@ class NullEmbedding(Drawn):
     summary: ClassVar[str] = "out-of-range pixel patterns to ignore and to obey (Li et al. 2019)"
     reads: ClassVar[type[Carriers]] = Filtered
     reading: ClassVar[str] = blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
+    counted: ClassVar[str] = "patterns"
 
     patterns: int | None = None
     side: int | None = None
