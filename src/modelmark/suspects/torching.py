@@ -25,7 +25,7 @@ def array(tensor: Tensor) -> Array:
     if is_cut(tensor):
         raise MismatchError(
             "expected whole weights to read, these are cut between processes",
-            hint="save a checkpoint (torch.distributed.checkpoint, or a whole state dict) and read that; margins are read in pieces",
+            hint="save a checkpoint (torch.distributed.checkpoint, or a whole state dict) and read that; mark.margins needs none",
         )
     found = tensor.detach().cpu().resolve_conj().resolve_neg()
     name = str(found.dtype).removeprefix("torch.")
