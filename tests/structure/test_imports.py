@@ -50,8 +50,8 @@ ALLOWED = {
     "audit": PLUMBING | {"attacks", "carriers", "data", "evidence", "feeds", "key", "marks", "models", "networks", "schemes",
                          "suspects", "training"},
     "report": PLUMBING | {"audit", "evidence"},
-    "testing": PLUMBING | PROBES | {"attacks", "carriers", "claim.papers", "evidence", "feeds", "key", "marks", "schemes",
-                                    "suspects", "training"},
+    "testing": PLUMBING | PROBES | {"attacks", "carriers", "claim.papers", "evidence", "feeds", "key", "marks", "networks",
+                                    "schemes", "suspects", "training"},
 }  # fmt: skip
 TORCH_FREE = (
     "align.committed", "align.handed", "attacks", "blocks.finding", "blocks.stream", "carriers.filtered",

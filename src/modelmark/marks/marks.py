@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from modelmark.suspects.state import State
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from modelmark.marks.attaching import Attached
     from modelmark.marks.keys import Key
     from modelmark.training.hooks import Hooks
 
@@ -63,8 +64,36 @@ class Mark:
         return self.key.scheme.hooks(self.carriers, self.message, model, seed=seed)
 
     def margins(self, model: "nn.Module") -> "Tensor":
-        """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another."""
+        """Return how clearly ``model`` gives each symbol, ``(trials,)``; negative where it gives another.
+
+        Weights that FSDP2 has cut into pieces are not put together; every process must ask then.
+        """
+        from modelmark.networks import shards
+
+        shards.settle(model)
         return self.hooks(model).margins(model)
+
+    def attach(self, optimizer: Any, model: "nn.Module", *, seed: int = 0) -> "Attached":
+        """Embed this mark with every step of an optimiser, in any loop: the slope of its term joins the gradients before each.
+
+        Nothing of the loss changes. The term is added once a step, after accumulation, unscaling, averaging over processes and
+        clipping; it is neither clipped nor part of the norm.
+
+        Args:
+            optimizer: that steps the marked layer, also inside what accelerate or Lightning make of it.
+            model: that is trained, also under DDP, ``torch.compile`` or, on its pieces, ``fully_shard``.
+            seed: of everything random.
+
+        Returns:
+            A handle with ``margins``, ``finish`` and ``remove``; ``with`` finishes.
+
+        Raises:
+            UsageError: the mark needs the batch or what layers receive, it is attached already, or the optimiser cannot step it.
+            MismatchError: key and model do not belong together.
+        """
+        from modelmark.marks.attaching import Attached
+
+        return Attached(self, optimizer, model, seed=seed)
 
     def read(self, suspect: Suspect) -> Reading:
         """Return what a suspect shows, whatever the message is.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
-from modelmark.networks.outputs import scores
+from modelmark.networks.calling import scored
 from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
 from modelmark.suspects.feeding import batch_size, batches, fed
 from modelmark.suspects.rows import Filters, beside, finite, sized
@@ -102,4 +102,4 @@ def logits(model: nn.Module, inputs: Tensor, *, batch: int = _BATCH) -> Tensor:
     parameter = next(model.parameters(), None)
     device = inputs.device if parameter is None else parameter.device
     with taps.evaluating(model):
-        return torch.cat([scores(model(part.to(device))) for part in inputs.split(batch)])
+        return torch.cat([scored(model, part.to(device)) for part in inputs.split(batch)])
