@@ -1,6 +1,6 @@
 """Marks: a key with its draw; what embeds, reads and weighs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from modelmark.carriers.base import Carriers, Ruled
 from modelmark.errors import MismatchError
 from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_name, charge_tries
-from modelmark.evidence.scores import tail_bits
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.key.draw import Draw
 from modelmark.marks.reading import Reading, Unread, read, tried
 from modelmark.schemes import reference
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from modelmark.marks.attaching import Attached
     from modelmark.marks.keys import Key
+    from modelmark.schemes._in_data import Records
     from modelmark.training.hooks import Hooks
 
 
@@ -72,6 +73,26 @@ class Mark:
 
         shards.settle(model)
         return self.hooks(model).margins(model)
+
+    def records(self) -> "Records":
+        """Return what is to be trained on, of a mark in data; see ``schemes.twins``, ``choice`` and ``order``.
+
+        Raises:
+            UsageError: the mark is not in data.
+        """
+        from modelmark.marks.ondata import records
+
+        return records(self)
+
+    def sampler(self, *, seed: int = 0) -> "Iterable[int]":
+        """Return in which order to train on the records of an ``order`` key, for the ``sampler`` of any DataLoader.
+
+        Raises:
+            UsageError: the mark is no ``order``.
+        """
+        from modelmark.marks.ondata import Slots
+
+        return Slots.of(self, seed=seed)
 
     def attach(self, optimizer: Any, model: "nn.Module", *, seed: int = 0) -> "Attached":
         """Embed this mark with every step of an optimiser, in any loop: the slope of its term joins the gradients before each.
@@ -160,7 +181,7 @@ class Mark:
         found = [reading for reading in readings if isinstance(reading, Reading)]
         tables = [(table, (reading, i)) for reading in found for i, table in enumerate(reading.scores)]
         count = len(tables) + len(readings) - len(found)
-        table, place = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
+        table, place = max(tables, key=lambda pair: self._worth(pair[0], tables), default=(None, None))
         total = 0 if table is None else table.total(self.message)
         reasons = [reading.reason for reading in readings if isinstance(reading, Unread)]
         note = _noted(*place) if place else f"not readable: {reasons[0]}"
@@ -201,6 +222,11 @@ class Mark:
     def _objection(self, readings: Sequence[Reading]) -> str:
         own = self.key.scheme.objection() or ("the message was chosen, not drawn" if self._chosen is not None else "")
         return own or next((reading.objection for reading in readings if reading.objection), "")
+
+    def _worth(self, table: Scores, tables: Sequence[tuple[Scores, object]]) -> float:
+        """Return by what tables of one suspect are compared: their sums, or their bits where some count and others grade."""
+        total = table.total(self.message)
+        return total if len({one.is_counting for one, _ in tables}) == 1 else tail_bits(table, total).bits
 
     def _rate(self, suspect: Suspect) -> float:
         """Return the share of its highest score that a suspect reaches."""

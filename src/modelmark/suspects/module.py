@@ -12,7 +12,7 @@ from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.networks.calling import scored
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense, Weigh
 from modelmark.suspects.feeding import batch_size, batches, fed
 from modelmark.suspects.rows import Filters, beside, finite, sized
 from modelmark.suspects.torching import array
@@ -36,14 +36,14 @@ class WhiteBox:
         model: the suspect; read in evaluation mode, left as it was.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense, Weigh})
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.queries = 0
 
     def observe(self, probe: Probe) -> Sequence[Array]:
-        """Return labels (the largest output, ties to the lowest class; ``ABSTAIN`` if it is no number), weights, or activations.
+        """Return labels (the largest output, ties to the lowest class; ``ABSTAIN`` if none is), weights, activations, surprisals.
 
         Raises:
             MismatchError: there is no place like the probe's.
@@ -56,6 +56,11 @@ class WhiteBox:
                     f"expected finite numbers from the suspect, got NaN or infinity{_broken(self.model)}"
                 )
             return [labels]
+        if isinstance(probe, Weigh):
+            from modelmark.suspects.likelihoods import of_network
+
+            self.queries += len(probe.inputs)
+            return [of_network(self.model, probe)]
         if isinstance(probe, Read):
             places = layers.candidates(self.model, probe.place)
             return finite((array(layers.rows(self.model, layer).flatten(1)) for layer in places), "weights")
