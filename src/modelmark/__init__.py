@@ -54,6 +54,7 @@ _NAMES = {
     "open_weights": "modelmark.suspects.files:open_weights",
     "pixels": "modelmark.feeds.arrays:pixels",
     "save_key": "modelmark.marks.keyfile:save",
+    "scores": "modelmark.networks.outputs:scores",
     "suggest_recipe": "modelmark.training.loop:suggested",
     "trace": "modelmark.copies.tracing:trace",
 }
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
     from modelmark.marks.marks import Mark
     from modelmark.models import build
+    from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
