@@ -142,5 +142,9 @@ class Adi(Drawn):
     def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends triggers to every batch."""
         self.check(model, carriers.feed)
+        return self.appended(carriers, message, seed=seed)
+
+    def appended(self, carriers: Pictures, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
+        """Return the same for any model."""
         inputs = blackbox.pictures(carriers.pictures, carriers.feed)
         return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)

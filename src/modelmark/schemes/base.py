@@ -151,6 +151,15 @@ class Cautious(Protocol):
         ...
 
 
+@runtime_checkable
+class Appending(Protocol):
+    """A scheme that samples alone embed, appended to batches: then a collator will do it, and no loop need know."""
+
+    def appended(self, carriers: Any, message: npt.NDArray[np.int64], *, seed: int) -> "Hooks":
+        """Return hooks whose ``extra`` is all that training must do; as ``hooks``, which looks at the model, too."""
+        ...
+
+
 def access_of(scheme: "Scheme | type[Scheme]") -> Access:
     """Return what reading a mark of this scheme takes: the answers of a model, or its weights."""
     return access(scheme.reads.probe)

@@ -86,7 +86,8 @@ class WhiteBox:
 
     def _labels(self, inputs: Tensor, classes: int) -> npt.NDArray[np.int64]:
         self.queries += len(inputs)
-        outputs = logits(self.model, inputs).cpu().numpy()
+        found = logits(self.model, inputs).cpu()
+        outputs = (found.float() if found.dtype == torch.bfloat16 else found).numpy()  # NumPy has no such type
         if outputs.ndim != 2 or outputs.shape[1] != classes:
             raise SuspectError(
                 f"expected outputs for {classes} classes from the suspect, got {outputs.shape[1:]}",
