@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy.typing as npt
 
 from modelmark.feeds.base import Feed
+from modelmark.feeds.prompts import Prompts
 from modelmark.suspects.places import Place
 
 ABSTAIN = -1
@@ -48,6 +49,43 @@ class Ask:
 
     feed: Feed
     inputs: Inputs
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each input in a record of answers."""
+        return self.feed.leaves(self.inputs[:])
+
+
+@dataclass(frozen=True, eq=False)
+class AskNext(Ask):
+    """Prompts of which is wanted which candidate comes next: its number, int64 ``(N,)``; ``ABSTAIN`` where none does.
+
+    A suspect that scores tokens answers with the candidate that it finds likeliest, ties to the first; one that tells its next
+    token alone answers with that. Whatever the second shows the first shows too, so that a choice between them finds no more.
+
+    Args:
+        inputs: rows of tokens, int32 ``(N, tokens)``, ``causal.END`` behind the last of each.
+        candidates: int32 ``(N, k)``.
+        texts: of the prompts; empty: known by number alone.
+        words: of the candidates, ``k`` for each prompt.
+    """
+
+    candidates: Array
+    texts: tuple[str, ...] = ()
+    words: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, feed: Feed, prompts: Prompts) -> "AskNext":
+        """Return the question of some prompts."""
+        return cls(feed, prompts.rows, prompts.candidates, prompts.texts, prompts.words)
+
+    @property
+    def prompts(self) -> Prompts:
+        """What is asked."""
+        return Prompts(self.inputs[:], self.candidates, self.texts, self.words)
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each prompt with its candidates."""
+        return self.prompts.leaves()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +144,7 @@ class ReadEach:
     filters: tuple[int, ...]
 
 
-Probe: TypeAlias = Ask | AskBeyond | Read | ReadEach | Sense
+Probe: TypeAlias = Ask | AskBeyond | AskNext | Read | ReadEach | Sense
 Access: TypeAlias = Literal["black-box", "white-box"]
 
 
