@@ -7,7 +7,7 @@ import pytest
 
 from modelmark import data
 from modelmark.models import ARCHITECTURES
-from modelmark.schemes import SCHEMES
+from modelmark.schemes import names_for
 from modelmark.schemes.base import Cautious
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects import weights
@@ -53,7 +53,7 @@ def test_few_classes_ask_for_many_layouts(run, tmp_path):
     assert "3 classes have so few pairs that each is asked in 21 layouts" in line
 
 
-@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+@pytest.mark.parametrize("scheme", names_for("pictures"))
 def test_the_defaults_of_no_scheme_are_warned_of(scheme, run, tmp_path, unmarked):
     weights.save(unmarked, tmp_path / "host.safetensors")
     host = ["--host", tmp_path / "host.safetensors"]
