@@ -85,10 +85,9 @@ class Pairs(Symbols):
         """Return one question: how much each version surprises."""
         return [Weigh(self.feed, self.versions, self.given)]
 
-    def question(self, query: int) -> Weigh:
-        """Return the question of one query alone."""
-        at = self.trials.index(query // VERSIONS) * VERSIONS + query % VERSIONS
-        return Weigh(self.feed, self.versions[at : at + 1], self.given[at : at + 1])
+    def at(self, place: int) -> Weigh:
+        """Return the question of one of ``queries`` alone, by its place among them."""
+        return Weigh(self.feed, self.versions[place : place + 1], self.given[place : place + 1])
 
     def queries(self) -> dict[int, bytes]:
         """Return the bytes of each version by its number."""
