@@ -15,7 +15,7 @@ from modelmark import models
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import taps
-from modelmark.suspects.base import Ask, Probe, Read, Sense, access, Weigh
+from modelmark.suspects.base import Ask, Probe, Read, Sense, Weigh, access
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import WeightFile
 from modelmark.suspects.module import logits
