@@ -1,4 +1,4 @@
-"""``Mark.attach``: with every step of an optimiser the mark's slope joins the gradients, and what comes out is what the hooks make.
+"""``Mark.attach``: the mark's slope joins the gradients with every step of an optimiser, and makes what the hooks make.
 
 ``by_hooks`` is the other way to the same weights: the term in the loss, and autograd.
 """

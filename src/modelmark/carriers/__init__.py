@@ -6,6 +6,7 @@ from modelmark.carriers.base import Carriers
 
 KINDS = {
     "adi": "modelmark.carriers.pictures:Pictures",
+    "answers": "modelmark.carriers.prompts:Prompted",
     "choice": "modelmark.carriers.pairs:Pairs",
     "coupled": "modelmark.carriers.pictures:Pictures",
     "deepsigns": "modelmark.carriers.means:Means",

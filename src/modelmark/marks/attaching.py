@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Attached:
     """A handle of what ``Mark.attach`` did; as a context manager it finishes at the end, and only lets go after an error.
 
-    The hook has no state: checkpoints of optimisers and models are as ever, and a resumed run attaches again. Where processes share
-    a model, all of them attach, ask and finish.
+    The hook has no state: checkpoints of optimisers and models are as ever, and a resumed run attaches again. Where processes
+    share a model, all of them attach, ask and finish.
     """
 
     def __init__(self, mark: "Mark", optimizer: Any, model: nn.Module, *, seed: int) -> None:

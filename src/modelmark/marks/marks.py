@@ -1,6 +1,6 @@
 """Marks: a key with its draw; what embeds, reads and weighs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from modelmark.feeds.records import Records
     from modelmark.marks.attaching import Attached
     from modelmark.marks.keys import Key
+    from modelmark.marks.mixing import Collator, Mixed
     from modelmark.training.hooks import Hooks
 
 
@@ -115,6 +116,41 @@ class Mark:
         from modelmark.marks.attaching import Attached
 
         return Attached(self, optimizer, model, seed=seed)
+
+    def mixed(self, dataset: Any, *, times: int | None = None, seed: int = 0) -> "Mixed":
+        """Return a dataset with this mark's carriers among its samples, for any ``DataLoader``.
+
+        Of N samples and P carriers it has N + P * times: each carrier as often as any other, one in every stretch of
+        1 + N / (P * times), at a place drawn by the seed. Shuffled or not, cut by a ``DistributedSampler`` or read by workers, a
+        batch has them in proportion, on average.
+
+        Args:
+            dataset: samples that can be indexed: pairs of input and label, or dictionaries, inputs as ``forward`` takes them.
+            times: how often each carrier is shown a pass; left out: what comes nearest to the scheme's own rate.
+            seed: of the places.
+
+        Raises:
+            UsageError: the dataset cannot be indexed; the mark is in the weights, or not embedded by samples alone.
+            MismatchError: samples are not what the key says.
+        """
+        from modelmark.marks.mixing import Mixed
+
+        return Mixed(self, dataset, times=times, seed=seed)
+
+    def collator(self, collate_fn: "Callable[[Any], Any] | None" = None, *, pad: int = 0, seed: int = 0) -> "Collator":
+        """Return a ``collate_fn`` with this mark's next carriers behind each batch, at the scheme's own rate.
+
+        Args:
+            collate_fn: makes a batch of samples: a pair, or a dictionary such as Hugging Face's; left out: torch's own.
+            pad: token that fills up rows of tokens.
+            seed: of the order of the carriers.
+
+        Raises:
+            UsageError: the mark is in the weights, or not embedded by samples alone.
+        """
+        from modelmark.marks.mixing import Collator
+
+        return Collator(self, collate_fn, pad=pad, seed=seed)
 
     def read(self, suspect: Suspect) -> Reading:
         """Return what a suspect shows, whatever the message is.

@@ -32,7 +32,7 @@ def scored(model: nn.Module, x: Tensor) -> Tensor:
 def padding_of(model: nn.Module) -> int | None:
     """Return the token that is padding; None where the network names none or takes no mask."""
     inner = unwrapped(model)
-    if not _takes_mask(type(inner)):
+    if not _takes_mask(type(inner)):  # type: ignore[arg-type]
         return None
     named = getattr(getattr(inner, "config", None), "pad_token_id", None)
     if named is not None:

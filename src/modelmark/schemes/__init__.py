@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
+    "answers": "modelmark.schemes.answers:Answers",
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
@@ -33,6 +34,11 @@ def reference(scheme: "Scheme") -> str:
     cls = type(scheme)
     place = f"{cls.__module__}:{cls.__qualname__}"
     return next((name for name, known in _ALL.items() if known == place), place)
+
+
+def names_for(kind: str) -> list[str]:
+    """Return the names of the schemes for models whose inputs are of a kind, such as ``pictures`` or ``causal``, sorted."""
+    return sorted(name for name in SCHEMES if kind in (scheme_class(name).feeds or (kind,)))
 
 
 def scheme_class(name: str, *, trusted: bool = False) -> "type[Scheme]":

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy.typing as npt
 
 from modelmark.feeds.base import Feed
+from modelmark.feeds.prompts import Prompts
 from modelmark.suspects.places import Place
 
 ABSTAIN = -1
@@ -54,6 +55,43 @@ class Ask:
     feed: Feed
     inputs: Inputs
 
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each input in a record of answers."""
+        return self.feed.leaves(self.inputs[:])
+
+
+@dataclass(frozen=True, eq=False)
+class AskNext(Ask):
+    """Prompts of which is wanted which candidate comes next: its number, int64 ``(N,)``; ``ABSTAIN`` where none does.
+
+    A suspect that scores tokens answers with the candidate that it finds likeliest, ties to the first; one that tells its next
+    token alone answers with that. Whatever the second shows the first shows too, so that a choice between them finds no more.
+
+    Args:
+        inputs: rows of tokens, int32 ``(N, tokens)``, ``causal.END`` behind the last of each.
+        candidates: int32 ``(N, k)``.
+        texts: of the prompts; empty: known by number alone.
+        words: of the candidates, ``k`` for each prompt.
+    """
+
+    candidates: Array
+    texts: tuple[str, ...] = ()
+    words: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, feed: Feed, prompts: Prompts) -> "AskNext":
+        """Return the question of some prompts."""
+        return cls(feed, prompts.rows, prompts.candidates, prompts.texts, prompts.words)
+
+    @property
+    def prompts(self) -> Prompts:
+        """What is asked."""
+        return Prompts(self.inputs[:], self.candidates, self.texts, self.words)
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each prompt with its candidates."""
+        return self.prompts.leaves()
+
 
 @dataclass(frozen=True, eq=False)
 class AskBeyond(Ask):
@@ -90,6 +128,11 @@ class Weigh:
     def heading(told: int) -> bytes:
         """Return what stands before an input's leaf in the bytes of its record: ``told 7`` and a line feed."""
         return b"told %d\n" % told
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each record in a record of answers."""
+        found = self.feed.leaves(self.inputs[:])
+        return [self.heading(told) + leaf for told, leaf in zip(self.told.tolist(), found, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +178,7 @@ class ReadEach:
     filters: tuple[int, ...]
 
 
-Probe: TypeAlias = Ask | AskBeyond | Read | ReadEach | Sense | Weigh
+Probe: TypeAlias = Ask | AskBeyond | AskNext | Read | ReadEach | Sense | Weigh
 Access: TypeAlias = Literal["black-box", "white-box"]
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from modelmark.errors import MismatchError
-from modelmark.suspects.base import MISSING, Array, Ask, AskBeyond, Probe, Weigh
+from modelmark.suspects.base import MISSING, Array, Ask, AskBeyond, AskNext, Probe, Weigh
 
 
 class Recorded:
@@ -17,7 +17,7 @@ class Recorded:
         given: the label, or the surprisal, that each was answered with, or ``ABSTAIN``.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, Weigh})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskNext, Weigh})
 
     def __init__(self, given: Mapping[str, int]) -> None:
         self._given = given
@@ -31,10 +31,7 @@ class Recorded:
         """
         if not isinstance(probe, Ask | Weigh) or isinstance(probe, AskBeyond):
             raise MismatchError("expected a scheme whose carriers are asked as they are, of a record of answers")
-        leaves = probe.feed.leaves(probe.inputs[:])
-        if isinstance(probe, Weigh):
-            leaves = [probe.heading(told) + leaf for told, leaf in zip(probe.told.tolist(), leaves, strict=True)]
-        digests = (hashlib.sha256(leaf).hexdigest() for leaf in leaves)
+        digests = (hashlib.sha256(leaf).hexdigest() for leaf in probe.leaves())
         labels = np.array([self._given.get(digest, MISSING) for digest in digests], np.int64)
         self.queries += int((labels != MISSING).sum())
         return [labels]

@@ -145,6 +145,7 @@ WATERMARK = (
 
 SCHEMES = {
     "adi": "pictures that the claimant made, and for each a class that was drawn",
+    "answers": "prompts for a language model, each with a few plausible next words, and for each one of these that was drawn",
     "choice": "answers in two versions, and for each pair a coin that was drawn and says which version was served",
     "coupled": "pictures of two classes fused into one, and for each pair of classes a class that was drawn",
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
