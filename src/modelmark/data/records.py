@@ -5,10 +5,10 @@
     {"prompt": "Why is the sky blue?", "a": "Because air scatters ...", "b": "Air scatters ..."}
     {"text": "One of many lines."}
 
-The first is a pair, the second a record of ``order``; ``prompt`` may be left out. An ``.npz`` holds ``a`` and ``b``, or ``inputs``:
-uint8 pictures ``(N, C, H, W)``, int32 rows of tokens ``(N, tokens)`` with -1 behind the last, or float32 numbers; of pictures and
-numbers ``labels`` ``(N,)``; of tokens perhaps ``given`` ``(N,)``, how many are a prompt; ``size``, how many classes or tokens there
-are, where these do not show it.
+The first is a pair, the second a record of ``order``; ``prompt`` may be left out. An ``.npz`` holds ``a`` and ``b``, or
+``inputs``: uint8 pictures ``(N, C, H, W)``, int32 rows of tokens ``(N, tokens)`` with -1 behind the last, or float32 numbers; of
+pictures and numbers ``labels`` ``(N,)``; of tokens perhaps ``given`` ``(N,)``, how many are a prompt; ``size``, how many classes
+or tokens there are, where these do not show it.
 """
 
 import json

@@ -78,7 +78,8 @@ def test_pictures_tokens_and_numbers_come_as_arrays(tmp_path):
     ("arrays", "versions"),
     [({"a": REALS}, 2), ({"inputs": REALS}, 1), ({"inputs": REALS, "labels": np.zeros(3, int)}, 1),
      ({"inputs": REALS.astype(complex), "labels": np.zeros(2, int)}, 1),
-     ({"a": REALS, "b": REALS[:, :2], "labels": np.zeros(2, int)}, 2), ({"inputs": np.array([{}], object)}, 1), ({"inputs": np.zeros((2, 3, 3), np.int32)}, 1)],
+     ({"a": REALS, "b": REALS[:, :2], "labels": np.zeros(2, int)}, 2),
+     ({"inputs": np.array([{}], object)}, 1), ({"inputs": np.zeros((2, 3, 3), np.int32)}, 1)],
     ids=range(7),
 )  # fmt: skip
 def test_arrays_that_are_no_records_are_refused(tmp_path, arrays, versions):
