@@ -19,6 +19,7 @@ def tables(monkeypatch):
         "tables",
         "attack_tables",
         "copies_tables",
+        "data_tables",
         "family_tables",
         "gpu_tables",
         "lineage_tables",
@@ -33,7 +34,8 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "formats.md", "lineage.md", "schemes/spread.md")
+PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "formats.md", "lineage.md", "schemes/spread.md",
+         "schemes/choice.md", "schemes/order.md", "schemes/twins.md")  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)
