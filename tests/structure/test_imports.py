@@ -55,7 +55,7 @@ TORCH_FREE = (
     "align.committed", "align.handed", "attacks", "carriers.filtered", "carriers.means", "carriers.pictures",
     "carriers.rows", "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
-    "evidence.scores", "evidence.sequential", "data.words", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts",
+    "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts",
     "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
     "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report", "schemes", "schemes.spread",
     "schemes.uchida", "suspects.answers", "suspects.files", "suspects.finding", "suspects.http.endpoint",
