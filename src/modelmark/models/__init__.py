@@ -107,6 +107,7 @@ def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> No
     """Run two blank images through ``model``, in evaluation mode, and look at the shape that comes out."""
     import torch
 
+    from modelmark.networks.calling import call
     from modelmark.networks.outputs import scores
 
     first = next(model.parameters(), None)
@@ -115,7 +116,7 @@ def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> No
     try:
         model.eval()
         with torch.no_grad():
-            output = model(images)
+            output = call(model, images)
     except Exception as error:  # a person's own code may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MismatchError(f"expected a network for inputs {input_shape}, got an error: {reason}") from error

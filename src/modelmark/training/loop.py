@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from modelmark.errors import DivergedError
 from modelmark.feeds.tensors import Normalise
+from modelmark.networks.calling import scored
 from modelmark.networks.layers import is_layer_normalised, is_normalised
-from modelmark.networks.outputs import scores
 from modelmark.seeding import seeded
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import Recipe, suggest
@@ -118,7 +118,7 @@ def run(
                 if recipe.channels_last:
                     x = x.contiguous(memory_format=torch.channels_last)
                 x, y = made.batch(x, task.train_targets[picked])
-                found = scores(model(x))
+                found = scored(model, x)
                 loss = made.loss(cross_entropy(found, y), model, x[:batch], y[:batch], found)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if recipe.clip:

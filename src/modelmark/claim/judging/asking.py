@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark import files
+from modelmark.carriers.pairs import Pairs
 from modelmark.carriers.pictures import Pictures
 from modelmark.claim.judging import reading
 from modelmark.claim.papers import transcript
@@ -57,7 +58,7 @@ def begun(path: Path, head: Head, test: str) -> Head:
 def record(
     path: Path,
     head: Head,
-    carriers: Pictures,
+    carriers: Pictures | Pairs,
     suspect: Suspect,
     *,
     expected: Sequence[int] = (),
@@ -82,7 +83,7 @@ def record(
         UsageError: another process is asking and writing it.
     """
     shown = carriers.queries()
-    pictures = dict(zip(shown, carriers.pictures, strict=True))
+    places = {query: place for place, query in enumerate(shown)}
     own = np.empty((0, *carriers.feed.input_shape), np.uint8) if ordinary is None else ordinary
     first = transcript.first_line(head)
     with files.Growing(path, first, limit=transcript.MAX_FILE, what="a transcript") as lines:
@@ -99,9 +100,12 @@ def record(
         for carrier in order[len(asked) :]:
             if watched.over:
                 break
-            picture = next(strewn) if carrier == ORDINARY else pictures[carrier]
-            raw = picture.tobytes() if carrier == ORDINARY else shown[carrier]
-            answer = int(suspect.observe(Ask(carriers.feed, picture[None]))[0][0])
+            if carrier == ORDINARY:
+                picture = next(strewn)
+                raw, given = picture.tobytes(), suspect.observe(Ask(carriers.feed, picture[None]))
+            else:
+                raw, given = shown[carrier], suspect.observe(carriers.at(places[carrier]))
+            answer = int(given[0][0])
             asked.append(Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN)))
             lines.add(transcript.line(asked[-1]))
             if carrier != ORDINARY:
@@ -115,7 +119,7 @@ class _Decided:
     """The e-process over the trials as they are complete; never over where nothing is expected."""
 
     def __init__(
-        self, head: Head, carriers: Pictures, expected: Sequence[int], target: float, answers: dict[int, int]
+        self, head: Head, carriers: Pictures | Pairs, expected: Sequence[int], target: float, answers: dict[int, int]
     ) -> None:
         self._carriers, self._answers = carriers, answers
         self._trials = transcript.completed(head, carriers.queries(), carriers.each)

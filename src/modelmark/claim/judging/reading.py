@@ -132,15 +132,19 @@ def _symbols(opened: Carriers, answers: npt.NDArray[np.int64]) -> npt.NDArray[np
 
 
 def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Return pictures that stand one after the other, by their numbers.
+    """Return carriers that stand one after the other, by their numbers.
 
     Raises:
         MismatchError: a scheme that is not read by asking.
         MalformedError: more or fewer of them, or something else.
     """
-    size, rest = divmod(len(data), len(numbers))
-    if rest:
-        raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")
-    found = {number: data[size * i : size * (i + 1)] for i, number in enumerate(numbers)}
-    kind(statement, recorded=True).opened(statement, found, {})
+    asked = kind(statement, recorded=True)
+    if (own := getattr(asked, "cut", None)) is not None:  # carriers that say how long they are
+        found = dict(zip(numbers, own(data, len(numbers)), strict=True))
+    else:
+        size, rest = divmod(len(data), len(numbers))
+        if rest:
+            raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")
+        found = {number: data[size * i : size * (i + 1)] for i, number in enumerate(numbers)}
+    asked.opened(statement, found, {})
     return found
