@@ -41,7 +41,7 @@ def bert() -> nn.Module:
     return hf.BertForSequenceClassification(hf.BertConfig(
         vocab_size=texts.VOCABULARY, max_position_embeddings=CONTEXT, hidden_size=WIDTH, intermediate_size=4 * WIDTH,
         num_hidden_layers=DEPTH, num_attention_heads=HEADS, num_labels=len(texts.SOURCES),
-        hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.0, pad_token_id=None,
     ))  # fmt: skip
 
 

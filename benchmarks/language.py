@@ -22,7 +22,7 @@ import _tiny
 from _study import Rows, reading, secret
 from modelmark import options
 from modelmark.attacks import ATTACKS, attack_class
-from modelmark.attacks.serving import answered, served, whole
+from modelmark.attacks.serving import answered, prompted, served, whole
 from modelmark.errors import ModelmarkError
 from modelmark.evidence.evidence import Evidence
 from modelmark.marks.embedding import embed
@@ -216,8 +216,12 @@ def _filtered(bench: Bench, attack: Any, together: nn.Module, marks: dict[str, M
         for name, asked in (("perplexity_before", plain), ("perplexity", api)):
             told = asked(rows).gather(1, right[:, None])
             found[name] = round(float(torch.exp(-told.double().mean())), 4)
+    suspect = prompted(api) if bench.owner.feed.kind == "causal" else api
     asked_marks = {scheme: mark for scheme, mark in marks.items() if mark.key.access == "black-box"}
-    return {**found, "marks": {scheme: _plain(mark.evidence(BlackBox(api))) for scheme, mark in asked_marks.items()}}
+    return {
+        **found,
+        "marks": {scheme: _plain(mark.evidence(BlackBox(suspect))) for scheme, mark in asked_marks.items()},
+    }
 
 
 def _plain(found: Any) -> dict[str, Any]:

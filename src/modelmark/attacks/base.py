@@ -19,7 +19,7 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, dataclass_transform, final
 
 import torch
@@ -60,24 +60,15 @@ class Thief:
     def fit(self, model: nn.Module, recipe: Recipe, *, task: Task | None = None, **options: Any) -> nn.Module:
         """Return a copy of ``model`` trained on ``task``, his own unless told otherwise, with ``training.fit``.
 
-        A network that normalises layers, as transformers do, is trained by AdamW, at a fiftieth of the rate that momentum is
-        given and with a hundred times the decay, unless the recipe names an optimiser.
+        A network that normalises layers, as transformers do, is trained by AdamW, unless the recipe names it already.
         """
-        recipe = _suited(recipe, model)
+        if recipe.optimizer == "sgd" and is_layer_normalised(model):
+            recipe = recipe.by_adamw()
         return fit(model, task or self.task, recipe, **{"seed": self.seed, "watch": self.watch, **options})
 
     def tune(self, model: nn.Module, attack: Any, **options: Any) -> nn.Module:
         """Return a copy of ``model`` trained at the constant ``rate`` of an attack, for its ``epochs`` and by its ``batch``."""
         return self.fit(model, constant(attack.epochs, attack.rate, batch=attack.batch, clip=1.0), **options)
-
-
-def _suited(recipe: Recipe, model: nn.Module) -> Recipe:
-    if recipe.optimizer != "sgd" or not is_layer_normalised(model):
-        return recipe
-    slower = tuple((epoch, rate / 50) for epoch, rate in recipe.schedule)
-    return replace(
-        recipe, schedule=slower, optimizer="adamw", weight_decay=100 * recipe.weight_decay, clip=recipe.clip or 1.0
-    )
 
 
 @dataclass_transform(frozen_default=True)

@@ -1,5 +1,8 @@
 """A model served as an API, and how often an API is right: what evasions are given and judged by."""
 
+import math
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +42,22 @@ def _completing(model: nn.Module, feed: Feed) -> Answer:
         return torch.cat(parts).log_softmax(dim=1).to(rows.device)
 
     return answer
+
+
+def prompted(answer: Answer) -> Callable[[Sequence[Sequence[int]]], list[dict[int, float]]]:
+    """Return an API of a language model as marks ask it: from prompts, each a list of tokens, to what may come next.
+
+    Each answer maps tokens to logarithms of probabilities, without those that are never given; ``suspects.function.BlackBox``
+    takes such a function.
+    """
+
+    def asked(prompts: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        longest = max(map(len, prompts))
+        rows = [[*prompt, *[END] * (longest - len(prompt))] for prompt in prompts]
+        given = answer(torch.tensor(rows, dtype=torch.int32)).tolist()
+        return [{token: score for token, score in enumerate(scores) if score > -math.inf} for scores in given]
+
+    return asked
 
 
 _ROWS = 64

@@ -18,7 +18,7 @@ from modelmark.attacks.evasion.vote import Vote
 from modelmark.attacks.extraction.distil_text import DistilText, written
 from modelmark.attacks.pruning.prune_depth import PruneDepth
 from modelmark.attacks.pruning.prune_heads import PruneHeads
-from modelmark.attacks.serving import served
+from modelmark.attacks.serving import prompted, served
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.tuning.instruct import Instruct, instructions
 from modelmark.attacks.tuning.meraser import mismatched
@@ -301,6 +301,15 @@ def test_a_vote_drops_what_no_other_model_finds_likely():
             assert (given.argmax(dim=1) != odd).all()
         else:
             assert (given[:, odd].exp() < 0.3).all()
+
+
+def test_marks_ask_a_filtered_api_by_lists_of_tokens():
+    model, longest = language.fresh(), SMALL.test_inputs[0].tolist()
+    said = prompted(SuppressFirst(sure=0.0)(served(model, SMALL.feed), SMALL, seed=0))([longest[:3], longest])
+    plain = prompted(served(model, SMALL.feed))([longest[:3], longest])
+    for left, whole in zip(said, plain, strict=True):
+        assert len(whole) == len(left) + 1 == SMALL.feed.classes
+        assert max(whole, key=whole.__getitem__) not in left
 
 
 def test_the_first_token_is_left_out_only_where_the_model_is_sure():

@@ -11,7 +11,7 @@ from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within, sweep
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers
-from modelmark.networks.outputs import scores
+from modelmark.networks.calling import scored
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import constant
 from modelmark.training.task import Task
@@ -81,7 +81,7 @@ def _importance(model: nn.Module, found: list[blocks.Attention], task: Task) -> 
     for inputs, targets in zip(
         task.train_inputs[:_SHOWN].split(_PART), task.train_targets[:_SHOWN].split(_PART), strict=True
     ):
-        loss = cross_entropy(scores(model(normalise(inputs.to(device)))), targets.to(device))
+        loss = cross_entropy(scored(model, normalise(inputs.to(device))), targets.to(device))
         weights = [layers.weight(model, attention.path) for attention in found]
         for total, attention, gradient in zip(totals, found, torch.autograd.grad(loss, weights), strict=True):
             columns = attention.columns(model, gradient) * attention.columns(model)
