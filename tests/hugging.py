@@ -10,17 +10,24 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import language
 from modelmark.seeding import seeded
 
-KINDS = {
-    "gpt2": ("GPT2LMHeadModel", {"n_embd": 48, "n_layer": 2, "n_head": 4, "n_positions": 32, "bos_token_id": 0, "eos_token_id": 0}),
-    "llama": ("LlamaForCausalLM", {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-                                   "num_key_value_heads": 2, "max_position_embeddings": 32}),
-    "mixtral": ("MixtralForCausalLM", {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-                                       "num_key_value_heads": 2, "num_local_experts": 4, "max_position_embeddings": 32}),
-    "bert": ("BertForSequenceClassification", {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2,
-                                               "num_attention_heads": 4, "max_position_embeddings": 32, "num_labels": 2}),
-    "vit": ("ViTForImageClassification", {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-                                          "image_size": 8, "patch_size": 2, "num_channels": 1, "num_labels": 10}),
+_LLAMA = {
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "max_position_embeddings": 32,
 }  # fmt: skip
+_BERT = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+KINDS = {
+    "gpt2": (
+        "GPT2LMHeadModel",
+        {"n_embd": 48, "n_layer": 2, "n_head": 4, "n_positions": 32, "bos_token_id": 0, "eos_token_id": 0},
+    ),
+    "llama": ("LlamaForCausalLM", {"hidden_size": 48, **_LLAMA}),
+    "mixtral": ("MixtralForCausalLM", {"hidden_size": 64, "num_local_experts": 4, **_LLAMA}),
+    "bert": ("BertForSequenceClassification", {**_BERT, "max_position_embeddings": 32, "num_labels": 2}),
+    "vit": (
+        "ViTForImageClassification",
+        {**_BERT, "image_size": 8, "patch_size": 2, "num_channels": 1, "num_labels": 10},
+    ),
+}
 """Class of the network and its configuration, beside the vocabulary."""
 TEXT = "\n".join(topic for _, topic in sorted(pydoc_data.topics.topics.items()))
 

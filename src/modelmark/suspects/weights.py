@@ -98,7 +98,7 @@ def digest(state: Mapping[str, Tensor]) -> str:
 
 def _lacking(expected: Mapping[str, Tensor], fit: Fitted) -> list[str]:
     """Return what is missing; of tied weights one is enough."""
-    there = {_place(expected[name]) for name in fit.names}
+    there = {_place(expected[name]) for name in (*fit.names, *fit.unfit)}
     return [name for name in fit.lacks if _place(expected[name]) not in there]
 
 
