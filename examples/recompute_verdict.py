@@ -114,9 +114,13 @@ def opened(public, shown, beside):  # the carriers by number, which salts and pr
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
     shape, each = public["interface"]["input_shape"], given["queries"] if scheme in ("coupled", "null") else 1
-    picture, makes = rf"uint8 {'x'.join(map(str, shape))}\n.{{{math.prod(shape)}}}", carriers
+    kind, makes = public["interface"].get("kind"), carriers  # inputs are pictures, or of a kind that is named
+    name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
+    picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
     if scheme in ("adi", "deepsigns-blackbox", "coupled"):  # pictures that are asked
         forms = [picture] * trials * each
+    elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
+        forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
     elif scheme == "uchida":  # rows of 32-bit integers, on which the mean filter is projected
         forms = [rf".{{{4 * given['width']}}}"] * trials
     elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn
