@@ -10,18 +10,17 @@ import pytest
 from modelmark import hashing
 from modelmark.carriers.ordered import Ordered
 from modelmark.carriers.pairs import Pairs
-from modelmark.carriers.weighed import TEXTS
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.evidence.scores import tail_bits
 from modelmark.feeds.causal import CausalFeed, padded
 from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.records import TEXTS, Records
 from modelmark.key.draw import Draw
 from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
 from modelmark.marks.keys import KeyPolicy
 from modelmark.marks.ondata import Slots, keygen_of_records
 from modelmark.marks.reading import read
-from modelmark.schemes._in_data import Records
 from modelmark.schemes.choice import Choice
 from modelmark.schemes.order import Order
 from modelmark.schemes.twins import Twins

@@ -16,11 +16,8 @@ import numpy.typing as npt
 from modelmark.errors import MalformedError
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.causal import END
-from modelmark.feeds.texts import TextFeed
 from modelmark.suspects.base import Weigh
 
-TEXTS = TextFeed((1,), ("0", "1"))
-"""Of texts that are weighed, whatever tokens a suspect makes of them; the classes are the two versions."""
 Numbers = npt.NDArray[np.int64]
 _TOLD = re.compile(rb"told (0|[1-9]\d{0,8})\n")
 

@@ -22,10 +22,10 @@ from modelmark.suspects.state import State
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from modelmark.feeds.records import Records
     from modelmark.marks.attaching import Attached
     from modelmark.marks.keys import Key
     from modelmark.marks.mixing import Collator, Mixed
-    from modelmark.schemes._in_data import Records
     from modelmark.training.hooks import Hooks
 
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Array, Feed
+from modelmark.feeds.records import Records
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key, KeyPolicy, require_reach
-from modelmark.schemes._in_data import InData, Records
+from modelmark.schemes._in_data import InData
 from modelmark.schemes.order import Order
 from modelmark.suspects.base import ABSTAIN, Suspect, Weigh
 

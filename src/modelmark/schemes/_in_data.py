@@ -1,7 +1,6 @@
 """What schemes share whose mark is in the data: nothing happens in the loop, and no model is needed to make a key."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
 MOST_RECORDS = 2**19
 """However short they are: each is committed by itself, and travels in the key."""
 MOST_BYTES = 2**30
-
-
-@dataclass(frozen=True, eq=False)
-class Records:
-    """What is to be trained on.
-
-    Args:
-        feed: how the model is fed.
-        inputs: as the feed stores them, ``(N, *input_shape)``.
-        given: int64 ``(N,)``: how much of each is a prompt, or its label; see ``suspects.base.Weigh``.
-    """
-
-    feed: Feed
-    inputs: Array
-    given: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.inputs)
 
 
 class InData(Drawn):

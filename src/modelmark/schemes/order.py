@@ -14,7 +14,8 @@ import numpy.typing as npt
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.ordered import SLOTS, Ordered
 from modelmark.feeds.base import Feed
-from modelmark.schemes._in_data import InData, Records, attached
+from modelmark.feeds.records import Records
+from modelmark.schemes._in_data import InData, attached
 from modelmark.schemes.base import Attachments, Material
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from modelmark import hashing
-from modelmark.carriers.weighed import TEXTS
 from modelmark.claim.judging import asking, challenging, reading
 from modelmark.claim.judging.checks import Recorded
 from modelmark.claim.papers import transcript
@@ -17,9 +16,9 @@ from modelmark.claim.papers.transcript import Head
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.causal import CausalFeed, padded
 from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.records import TEXTS, Records
 from modelmark.key.secret import Secret
 from modelmark.marks.ondata import keygen_of_records
-from modelmark.schemes._in_data import Records
 from modelmark.schemes.choice import Choice
 from modelmark.schemes.order import Order
 from modelmark.schemes.twins import Twins
