@@ -18,8 +18,7 @@ class Vote(Evasion, tokens=("causal",)):
     mean answers. The others are small models that the thief trains on his rows. With models as good as the stolen one, a thief
     loses less.
 
-    Source: Fu et al. 2026, arXiv 2601.04261 (token filter attack); Nasery et al. 2025, arXiv 2509.26598, a filtering host, which
-    defeated ten of ten published fingerprints.
+    Source: Fu et al. 2026, arXiv 2601.04261; token filter attack.
     Departs: the sentences of their second attack are not compared.
     """
 
