@@ -12,7 +12,7 @@ from modelmark.feeds.prompts import Prompts
 from modelmark.feeds.tokenizer import Tokenizer
 from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
-from modelmark.marks.keys import keygen
+from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.schemes.answers import Answers
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.function import BlackBox
@@ -151,7 +151,7 @@ def test_a_tokenizer_that_knows_more_than_the_model_or_of_another_data_set_makes
     with pytest.raises(
         UsageError, match="expected a tokenizer with a scheme that asks language models by text, got uchida"
     ):
-        key(tokenizer, Uchida(layer="head", bits=200))
+        key(tokenizer, Uchida(layer="head", bits=90), policy=KeyPolicy(self_check=True))
     with pytest.raises(CapacityError, match=r"expected 40 prompts with 200 candidates each, found \d+"):
         key(tokenizer, replace(SCHEME, candidates=200, prompts=40))
 
