@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspects.function:BlackBox",
+    "CausalFeed": "modelmark.feeds.causal:CausalFeed",
     "Combined": "modelmark.evidence.combined:Combined",
     "Composed": "modelmark.training.hooks:Composed",
     "Coupled": "modelmark.schemes.coupled:Coupled",
@@ -52,8 +53,11 @@ _NAMES = {
     "load_data": "modelmark.data:load",
     "load_key": "modelmark.marks.keyfile:load",
     "open_weights": "modelmark.suspects.files:open_weights",
+    "perplexity": "modelmark.training.task:perplexity",
     "pixels": "modelmark.feeds.arrays:pixels",
     "save_key": "modelmark.marks.keyfile:save",
+    "scored": "modelmark.networks.calling:scored",
+    "scores": "modelmark.networks.outputs:scores",
     "suggest_recipe": "modelmark.training.loop:suggested",
     "trace": "modelmark.copies.tracing:trace",
 }
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from modelmark.evidence.combined import Combined, combine
     from modelmark.evidence.evidence import Evidence, Observation
     from modelmark.feeds.arrays import pixels
+    from modelmark.feeds.causal import CausalFeed
     from modelmark.feeds.floats import FloatFeed
     from modelmark.feeds.pictures import PictureFeed
     from modelmark.feeds.tensors import Normalise
@@ -83,6 +88,8 @@ if TYPE_CHECKING:
     from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
     from modelmark.marks.marks import Mark
     from modelmark.models import build
+    from modelmark.networks.calling import scored
+    from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
@@ -98,7 +105,7 @@ if TYPE_CHECKING:
     from modelmark.training.loop import fit
     from modelmark.training.loop import suggested as suggest_recipe
     from modelmark.training.recipe import Recipe
-    from modelmark.training.task import Task, accuracy
+    from modelmark.training.task import Task, accuracy, perplexity
 
 
 def __getattr__(name: str) -> Any:

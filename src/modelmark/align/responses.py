@@ -14,6 +14,7 @@ from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
 from modelmark.key.secret import Secret
+from modelmark.networks.calling import call
 from modelmark.networks.taps import evaluating
 from modelmark.rendering.triggers import render
 
@@ -53,8 +54,8 @@ def responses(channels: Channels, host: nn.Module, suspect: nn.Module, feed: Fee
     moments = {place: _Moments() for place in places}
     with _recording(host, places) as ours, _recording(suspect, places) as theirs:
         for batch in _batches(feed):
-            host(batch)
-            suspect(batch)
+            call(host, batch)
+            call(suspect, batch)
             for place in places:
                 moments[place].add(ours[place], theirs[place])
     return [(place.port, moments[place].correlation()) for place in places]
@@ -92,7 +93,7 @@ def received(channels: Channels, model: nn.Module, feed: Feed) -> list[Received]
     total: dict[_Place, int] = {}
     with _recording(model, places) as given:
         for batch in _batches(feed):
-            model(batch)
+            call(model, batch)
             for place in places:
                 low = given[place].min(dim=1).values
                 lowest = torch.minimum(lows.get(place, low), low)

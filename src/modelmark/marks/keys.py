@@ -267,5 +267,16 @@ def require_reach(scheme: Scheme, feed: Feed, policy: KeyPolicy) -> None:
         raise CapacityError(
             f"expected at least {smallest} symbols of alphabet {alphabet} "
             f"({policy.bar:g} bits and {CHARGES[policy.draw]} charged for {_ARTICLES[policy.draw]} draw), got {trials}",
-            hint="use more, or --self-check for a key that is never evidence",
+            hint="; ".join(_ways(scheme, trials, alphabet, smallest, policy)),
         )
+
+
+def _ways(scheme: Scheme, trials: int, alphabet: int, smallest: int, policy: KeyPolicy) -> list[str]:
+    """Return what may be typed to have enough symbols, or to need fewer."""
+    name = getattr(scheme, "counted", "")
+    value = getattr(scheme, name, None) if name else None
+    ways = [f"--set {name}={-(-value * smallest // trials)}" if isinstance(value, int) else "use more"]
+    if policy.draw == "offline":
+        fewer = stats.minimum_trials(policy.bar + CHARGES["timestamp"], Fraction(1, alphabet))
+        ways.append(f"--draw timestamp, with which {fewer} are enough")
+    return [*ways, "or --self-check for a key that is never evidence"]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from modelmark.errors import MismatchError
 from modelmark.networks import layers
+from modelmark.networks.calling import call
 from modelmark.suspects.places import Place, Role, chosen
 
 MOST_RECEIVED = 2**27
@@ -119,7 +120,7 @@ def activations(model: nn.Module, path: str, inputs: Tensor, *, batch: int = 256
     with evaluating(model):
         for part in inputs.split(batch):
             with suppress(Reached):
-                model(part.to(device))
+                call(model, part.to(device))
             found.append(tap.take())
     return torch.cat(found)
 
@@ -135,7 +136,7 @@ def widths(model: nn.Module, inputs: Tensor) -> set[int]:
     device = next(model.parameters()).device
     try:
         with evaluating(model):
-            model(inputs[:1].to(device))
+            call(model, inputs[:1].to(device))
     finally:
         for handle in handles:
             handle.remove()

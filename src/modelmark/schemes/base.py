@@ -120,6 +120,7 @@ class Drawn:
     """What most schemes say: the message is drawn, all carriers follow from the secret, and no setting depends on the model."""
 
     private: ClassVar[tuple[str, ...]] = ()
+    counted: ClassVar[str] = ""  # the setting by which symbols become more
     feeds: ClassVar[tuple[str, ...]] = ()
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> Self:
@@ -162,6 +163,15 @@ class Cautious(Protocol):
             feed: of the key.
             host: whether that model was trained.
         """
+        ...
+
+
+@runtime_checkable
+class Appending(Protocol):
+    """A scheme that samples alone embed, appended to batches: then a collator will do it, and no loop need know."""
+
+    def appended(self, carriers: Any, message: npt.NDArray[np.int64], *, seed: int) -> "Hooks":
+        """Return hooks whose ``extra`` is all that training must do; as ``hooks``, which looks at the model, too."""
         ...
 
 

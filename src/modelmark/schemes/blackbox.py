@@ -112,6 +112,11 @@ class Mixing(Hooks):
         """Return the lead of each trigger's label over the best other class, in logits, ``(triggers,)``."""
         return lead(model, self.inputs, self.labels)
 
+    @property
+    def per_hundred(self) -> int:
+        """Triggers for every hundred samples."""
+        return self._per_hundred
+
     def get_extra_state(self) -> dict[str, Any]:
         """Return the order of the triggers still to come."""
         return self._order.state

@@ -19,6 +19,11 @@ ABSTAIN = -1
 MISSING = -2
 """The answer that a record does not hold: nobody asked."""
 
+MICRONATS = 10**6
+"""The parts of a nat in which a surprisal is given."""
+MOST_SURPRISAL = 2**40
+"""Parts of a nat that a record may surprise by; what is impossible surprises by so much."""
+
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -102,6 +107,35 @@ class AskBeyond(Ask):
 
 
 @dataclass(frozen=True, eq=False)
+class Weigh:
+    """Records whose surprisal is asked: ``-ln p`` in millionths of a nat, int64 ``(N,)``, ``ABSTAIN`` or ``MISSING`` without one.
+
+    Of rows of tokens it is that of all tokens behind the first ``told``, together; of texts that of what follows their first
+    ``told`` characters; of any other input that of its label ``told``. What is less surprised by a record finds it likelier.
+    Integers, so that a record of answers holds them, and equal ones are equal everywhere.
+
+    Args:
+        feed: how the model is fed.
+        inputs: as the feed stores them, ``(N, *input_shape)``.
+        told: int64 ``(N,)``: how much of each is given and not weighed, or its label.
+    """
+
+    feed: Feed
+    inputs: Inputs
+    told: Array
+
+    @staticmethod
+    def heading(told: int) -> bytes:
+        """Return what stands before an input's leaf in the bytes of its record: ``told 7`` and a line feed."""
+        return b"told %d\n" % told
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each record in a record of answers."""
+        found = self.feed.leaves(self.inputs[:])
+        return [self.heading(told) + leaf for told, leaf in zip(self.told.tolist(), found, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
 class Read:
     """The weights of a place, one row a filter: float64 ``(filters, M)``."""
 
@@ -144,13 +178,13 @@ class ReadEach:
     filters: tuple[int, ...]
 
 
-Probe: TypeAlias = Ask | AskBeyond | AskNext | Read | ReadEach | Sense
+Probe: TypeAlias = Ask | AskBeyond | AskNext | Read | ReadEach | Sense | Weigh
 Access: TypeAlias = Literal["black-box", "white-box"]
 
 
 def access(needs: type[Probe]) -> Access:
     """Return what a probe of this kind takes: the answers of a model, or its weights."""
-    return "black-box" if issubclass(needs, Ask) else "white-box"
+    return "black-box" if issubclass(needs, Ask | Weigh) else "white-box"
 
 
 class Suspect(Protocol):

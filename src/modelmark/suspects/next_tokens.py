@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.causal import END
 from modelmark.networks import taps
-from modelmark.networks.outputs import scores
+from modelmark.networks.calling import scored
 from modelmark.suspects import candidates
 from modelmark.suspects.base import ABSTAIN, Array, AskNext, Probe
 
@@ -70,7 +70,7 @@ def _alike(model: nn.Module, rows: Sequence[Sequence[int]], vocabulary: int) -> 
 
 def _scored(model: nn.Module, inputs: Tensor, vocabulary: int) -> Tensor:
     try:
-        out = scores(model(inputs))
+        out = scored(model, inputs)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise MismatchError(

@@ -25,6 +25,7 @@ from modelmark.marks.embedding import embed
 from modelmark.marks.keys import Key, keygen
 from modelmark.marks.marks import Mark
 from modelmark.marks.reading import read
+from modelmark.networks.calling import scored
 from modelmark.schemes.base import Scheme
 from modelmark.seeding import seeded
 from modelmark.suspects.base import Sliced
@@ -145,7 +146,7 @@ def _composes(marks: Sequence[Mark], fresh: nn.Module, task: Task) -> None:
     changed = (x.flip(-1), y)
     together, alone = Composed(_all(marks, model)), _all(marks, model)[1:]
     inputs, targets = together.batch(x, y)
-    scores = model(inputs)
+    scores = scored(model, inputs)
     loss = together.loss(cross_entropy(scores, targets), model, *changed, scores)
 
     extra = [part.extra(*changed) for part in alone]
@@ -153,7 +154,7 @@ def _composes(marks: Sequence[Mark], fresh: nn.Module, task: Task) -> None:
     assert all(map(torch.equal, (inputs, targets), wanted)), "in company a mark appends other samples"
     expected = 3 * cross_entropy(scores, targets)
     for part, added in zip(alone, extra, strict=True):
-        own = model(changed[0] if added is None else joined([changed, added])[0])
+        own = scored(model, changed[0] if added is None else joined([changed, added])[0])
         expected = expected + part.loss(torch.zeros(()), model, *changed, own)
     assert torch.allclose(loss, expected, rtol=1e-4), "in company a mark adds something else to the loss"
 
@@ -171,7 +172,7 @@ def _compiles(mark: Mark, fresh: nn.Module, task: Task) -> None:
             x, y = _samples(task, number)
             inputs, targets = hooks.batch(x, y)
             with seeded(number):
-                scores = wrapped(inputs)
+                scores = scored(wrapped, inputs)
             hooks.loss(cross_entropy(scores, targets), wrapped, x, y, scores).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad()
@@ -227,7 +228,7 @@ def _queries(mark: Mark, marked: nn.Module) -> None:
     def answer(inputs: torch.Tensor) -> torch.Tensor:
         nonlocal asked
         asked += len(inputs)
-        return marked(inputs.to(device)).argmax(1)  # type: ignore[no-any-return]
+        return scored(marked, inputs.to(device)).argmax(1)
 
     with torch.no_grad():
         found = mark.evidence(BlackBox(answer))

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import FULL_SCALE
 from modelmark.feeds.tensors import Normalise
+from modelmark.networks.calling import scored
 from modelmark.training.hooks import Hooks, Samples
 
 
@@ -26,7 +27,7 @@ def jacobian_signs(model: nn.Module, images: Tensor, labels: Tensor, feed: Feed)
     found = []
     for part, label in zip(images.split(256), labels.split(256), strict=True):
         x = normalise(part.to(device)).requires_grad_(True)
-        score = model(x).gather(1, label.to(device)[:, None]).sum()
+        score = scored(model, x).gather(1, label.to(device)[:, None]).sum()
         (slope,) = torch.autograd.grad(score, x)
         found.append(slope.sign().to(torch.int8))
     return torch.cat(found).to(images.device)
@@ -98,7 +99,7 @@ class Adversarial(Hooks):
         found = low + (high - low) * torch.rand_like(x)
         for _ in range(self._iterations):
             found = found.detach().requires_grad_(True)
-            (slope,) = torch.autograd.grad(cross_entropy(student(found), y, reduction="sum"), found)
+            (slope,) = torch.autograd.grad(cross_entropy(scored(student, found), y, reduction="sum"), found)
             found = torch.minimum(torch.maximum(found + self._step * scale * slope.sign(), low), high)
         for module, training in modes:
             module.training = training

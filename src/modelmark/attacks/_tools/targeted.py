@@ -15,6 +15,7 @@ from modelmark.attacks.fields import Within
 from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import FULL_SCALE
 from modelmark.feeds.tensors import Normalise
+from modelmark.networks.calling import scored
 from modelmark.suspects.module import logits
 
 Epsilon = Annotated[float, Within(0, FULL_SCALE, open="low"), "largest change of a pixel, of 255"]
@@ -52,7 +53,7 @@ def targeted(
         for step in range(steps):
             x = x.detach().requires_grad_(True)
             fed = normalise(x)
-            loss = torch.stack([cross_entropy(model(fed), wanted, reduction="sum") for model in ready]).mean()
+            loss = torch.stack([cross_entropy(scored(model, fed), wanted, reduction="sum") for model in ready]).mean()
             (slope,) = torch.autograd.grad(loss, x)
             length = 2.5 * epsilon / steps * min(1.0, 2 * (1 - step / steps))
             x = torch.clamp(x - length * slope.sign(), low, high)

@@ -15,6 +15,7 @@ from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Count
 from modelmark.feeds.tensors import Normalise
+from modelmark.networks.calling import scored
 from modelmark.training.hooks import Hooks, Samples
 
 Steps = Annotated[Count, "of the reconstruction"]
@@ -127,7 +128,7 @@ def _descend(
         x = inputs[torch.randint(len(inputs), (_BATCH,), generator=generator).to(inputs.device)]
         mask, pattern = _squashed(at_mask, at_pattern, *limits)
         stamped = x[None] * (1 - mask)[:, None] + (mask * pattern)[:, None]
-        scores = model(stamped.flatten(0, 1))
+        scores = scored(model, stamped.flatten(0, 1))
         losses = cross_entropy(scores, wanted.flatten(), reduction="none").view(count, _BATCH).mean(dim=1)
         size = mask.flatten(1).mean(dim=1)
         gradients = torch.autograd.grad((losses + cost * size).sum(), [at_mask, at_pattern])

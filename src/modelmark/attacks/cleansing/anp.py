@@ -1,5 +1,6 @@
 """Adversarial neuron pruning: channels whose small perturbation breaks the model are those that hold a backdoor."""
 
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import MaskRate, Masks, Threshold, below, learned, prune
 from modelmark.attacks.fields import Batch, Epochs, Share
+from modelmark.networks.calling import scored
 from modelmark.training.hooks import Samples
 
 
@@ -45,7 +47,7 @@ class _Adversarial(Masks):
 
     def __init__(self, model: nn.Module, eps: float, alpha: float) -> None:
         super().__init__(model)
-        self._forward = model.forward
+        self._forward = partial(scored, model)
         self._eps, self._alpha = eps, alpha
 
     def change(self, x: Tensor, y: Tensor) -> Samples:
@@ -64,4 +66,4 @@ class _Adversarial(Masks):
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
         """Return ``alpha`` of the plain loss and ``1 - alpha`` of the perturbed one, which the loop took."""
         self.noise = None
-        return loss + self._alpha * (cross_entropy(model(x), y) - cross_entropy(scores[: len(x)], y))
+        return loss + self._alpha * (cross_entropy(scored(model, x), y) - cross_entropy(scores[: len(x)], y))

@@ -1,5 +1,6 @@
 """Fine-tuning with sharpness-aware minimisation, which moves large weights most."""
 
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -8,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within
+from modelmark.networks.calling import scored
 from modelmark.training.hooks import Hooks, Samples
 
 
@@ -48,7 +50,7 @@ class Sharpness(Hooks):
 
     def __init__(self, model: nn.Module, rho: float) -> None:
         super().__init__()
-        self._forward = model.forward
+        self._forward = partial(scored, model)
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._rho = rho
         self._moves: list[Tensor] = []

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
+from modelmark.networks.calling import scored
 from modelmark.training.hooks import Hooks, Samples
 
 
@@ -41,7 +43,7 @@ class Ibau(Removal, family="cleansing"):
         low, high = ends(thief.task.feed, next(stolen.parameters()).device)
         return thief.tune(
             stolen, self,
-            hooks=lambda copied: Universal(copied.forward, low, high, self.radius, self.iterations),
+            hooks=lambda copied: Universal(partial(scored, copied), low, high, self.radius, self.iterations),
         )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ class Universal(Hooks):
     """Appends every batch under one perturbation, which follows the model as it changes.
 
     Args:
-        forward: of the model that is trained.
+        forward: gives the scores of the model that is trained.
         low, high: darkest and brightest input, ``(*input_shape)``.
         radius: largest root mean square of the perturbation, of full scale.
         iterations: steps it makes before every step of the model.

@@ -10,6 +10,7 @@ from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import units
 from modelmark.attacks.fields import Batch, Count, Positive, Within
 from modelmark.networks import layers
+from modelmark.networks.calling import call
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import constant
 
@@ -93,7 +94,7 @@ class _Following(Hooks):
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
         """Let the teacher see what the student just saw, and add the weighted distance."""
         with torch.no_grad():
-            self._teacher.model(x)
+            call(self._teacher.model, x)
         pairs = zip(self._student.take(), self._teacher.take(), strict=True)
         distance = sum((a[: len(x)] - b).square().sum(dim=1).mean() for a, b in pairs)
         return loss + self._beta * distance

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from modelmark.networks.calling import call
+
 Pairs: TypeAlias = list[tuple[nn.Module, nn.Module]]
 
 _TURNED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -38,7 +40,7 @@ def pairs(model: nn.Module, inputs: Tensor) -> Pairs:
     ]
     try:
         with torch.no_grad():
-            model(inputs)
+            call(model, inputs)
     finally:
         for handle in handles:
             handle.remove()

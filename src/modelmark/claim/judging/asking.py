@@ -26,7 +26,7 @@ from modelmark.errors import MismatchError
 from modelmark.evidence.sequential import Walk
 from modelmark.feeds.base import Feed
 from modelmark.feeds.prompts import Prompts
-from modelmark.suspects.base import ABSTAIN, MISSING, Ask, AskNext, Suspect
+from modelmark.suspects.base import ABSTAIN, MISSING, Ask, AskNext, Suspect, Weigh
 
 PER_CARRIER = 10
 """Ordinary queries for each carrier, unless another number is asked for."""
@@ -45,7 +45,7 @@ class Questions(Carriers, Protocol):
         """Number of values of a symbol."""
         ...
 
-    def asked(self, number: int) -> Ask:
+    def asked(self, number: int) -> Ask | Weigh:
         """Return the question of one query, by its place among those at hand."""
         ...
 
