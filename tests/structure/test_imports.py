@@ -25,17 +25,19 @@ ALLOWED = {
     "networks": PLUMBING | PROBES,
     "models": PLUMBING | {"networks"},
     "channels": PLUMBING | {"networks"},
+    "blocks": PLUMBING | {"networks"},
     "suspects": PLUMBING | PROBES | {"channels", "feeds", "models", "networks"},
     "training": PLUMBING | {"data", "feeds", "networks", "suspects"},
-    "schemes": PLUMBING | PROBES | {"carriers", "evidence", "feeds", "key", "networks", "rendering", "suspects", "training"},
-    "align": PLUMBING | PROBES | {"channels", "feeds", "key", "networks", "rendering", "suspects"},
+    "schemes": PLUMBING | PROBES | {"blocks", "carriers", "evidence", "feeds", "key", "networks", "rendering", "suspects",
+                                    "training"},
+    "align": PLUMBING | PROBES | {"blocks", "channels", "feeds", "key", "networks", "rendering", "suspects"},
     "marks": PLUMBING | PROBES
     | {"align", "carriers", "data", "evidence", "feeds", "key", "networks", "schemes", "suspects", "training"},
     "copies": PLUMBING | PROBES | {"carriers", "evidence", "key", "marks", "schemes", "suspects"},
     # no key either
-    "lineage": PLUMBING | {"channels", "evidence", "networks", "suspects"},
+    "lineage": PLUMBING | {"blocks", "channels", "evidence", "networks", "suspects"},
     # no key, no scheme, no secret
-    "attacks": PLUMBING | PROBES | {"channels", "feeds", "models", "networks", "suspects", "training"},
+    "attacks": PLUMBING | PROBES | {"blocks", "channels", "feeds", "models", "networks", "suspects", "training"},
     # the thief's own key
     "attacks.piracy": PLUMBING | {"attacks", "key", "marks", "schemes", "suspects", "training"},
     # no torch, whoever is judged
@@ -52,15 +54,17 @@ ALLOWED = {
                                     "schemes", "suspects", "training"},
 }  # fmt: skip
 TORCH_FREE = (
-    "align.committed", "align.handed", "attacks", "carriers.filtered", "carriers.means", "carriers.pictures",
-    "carriers.rows", "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
-    "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "evidence.combined",
-    "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures", "feeds.texts",
-    "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting", "marks.keyfile",
-    "marks.keys", "marks.marks", "marks.onfiles", "marks.reach", "models", "report", "schemes", "schemes.spread",
-    "schemes.uchida", "suspects.answers", "suspects.files", "suspects.finding", "suspects.http.endpoint",
-    "suspects.http.secrets", "suspects.rows", "suspects.runtimes.litert", "suspects.runtimes.onnx",
-    "suspects.runtimes.openvino", "suspects.runtimes.running", "suspects.state", "suspects.transcript",
+    "align.committed", "align.handed", "attacks", "blocks.finding", "blocks.stream", "carriers.filtered",
+    "carriers.means", "carriers.ordered", "carriers.pairs", "carriers.pictures", "carriers.rows",
+    "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
+    "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "data.words",
+    "evidence.combined", "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures",
+    "feeds.texts", "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting",
+    "marks.keyfile", "marks.keys", "marks.marks", "marks.ondata", "marks.onfiles", "marks.reach", "models", "report",
+    "schemes", "schemes.choice", "schemes.order", "schemes.spread", "schemes.twins", "schemes.uchida",
+    "suspects.answers", "suspects.files", "suspects.finding", "suspects.http.endpoint", "suspects.http.secrets",
+    "suspects.rows", "suspects.runtimes.litert", "suspects.runtimes.onnx", "suspects.runtimes.openvino",
+    "suspects.runtimes.running", "suspects.state", "suspects.transcript",
 )  # fmt: skip
 
 

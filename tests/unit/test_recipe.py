@@ -86,3 +86,26 @@ def test_a_released_recipe_stretches_to_other_epochs() -> None:
     assert [short.rate(epoch) for epoch in (0, 1.9, 2, 4)] == [0.1, 0.1, 0.01, 0.001]
     with pytest.raises(UsageError, match="expected a released recipe"):
         released("addi")
+
+
+def test_a_recipe_of_before_reads_as_it_did_so_that_its_checkpoints_go_on() -> None:
+    made = recipe.constant(1, 0.5, batch=2)
+    assert repr(made) == (
+        "Recipe(epochs=1, schedule=((0.0, 0.5),), batch=2, momentum=0.9, nesterov=True, weight_decay=0.0005, "
+        "augment='none', pad=4, clip=0.0, channels_last=False)"
+    )
+    other = recipe.constant(1, 0.5, batch=2, optimizer="adamw")
+    assert repr(other) == repr(made)[:-1] + ", optimizer='adamw')"
+    assert str(other).endswith(", adamw")
+    assert "sgd" not in str(made)
+
+
+def test_an_optimiser_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected the optimiser sgd or adamw, got 'adam'"):
+        recipe.constant(1, 0.5, optimizer="adam")
+
+
+def test_networks_that_normalise_layers_are_trained_by_adamw() -> None:
+    assert suggested(layered=True).optimizer == "adamw"
+    assert peak(suggested(layered=True, trained=True)) < peak(suggested(layered=True)) < peak(suggested()) / 10
+    assert suggested().optimizer == "sgd"

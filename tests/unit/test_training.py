@@ -1,5 +1,7 @@
 """The training loop: repeatable, resumable to the byte, and it leaves its arguments alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -63,10 +65,12 @@ def test_arguments_and_global_generators_stay_as_they_were(small):
     assert all(p.requires_grad for p in model.parameters())
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
+@pytest.mark.parametrize(
+    ("epoch", "plan"), [(1, PLAN), (2, PLAN), (1, replace(PLAN, optimizer="adamw", schedule=((0.0, 1e-3),)))]
+)
+def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, plan, small):
     model, task, hooks = small
-    whole = fit(model, task, PLAN, seed=1, hooks=lambda model: hooks())
+    whole = fit(model, task, plan, seed=1, hooks=lambda model: hooks())
     kept = {}
 
     def stop(now):
@@ -75,8 +79,8 @@ def test_resumed_training_gives_the_bytes_of_an_uninterrupted_one(epoch, small):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(model, task, PLAN, seed=1, hooks=lambda model: hooks(), watch=stop)
-    assert same(whole, fit(model, task, PLAN, seed=1, hooks=lambda model: hooks(), resume=kept))
+        fit(model, task, plan, seed=1, hooks=lambda model: hooks(), watch=stop)
+    assert same(whole, fit(model, task, plan, seed=1, hooks=lambda model: hooks(), resume=kept))
 
 
 def _file(state):
@@ -167,3 +171,13 @@ def test_channels_last_reaches_the_same_accuracy_and_returns_contiguous_weights(
     model, task, _ = small
     trained = fit(model, task, annealed(3, 0.05, batch=32, channels_last=True), seed=0)
     assert all(p.is_contiguous() for p in trained.parameters())
+
+
+def test_adamw_is_torchs_own(small):
+    model, task, _ = small
+    recipe = constant(1, 1e-3, batch=320, weight_decay=0.1, momentum=0.8, optimizer="adamw")
+    moved = fit(model, task, recipe, seed=1, trainable=lambda name: name.startswith("7."))
+    before, after = model[7].weight, moved[7].weight
+    step = (after - (1 - 1e-3 * 0.1) * before).abs()  # a first step of Adam is the rate, whatever the gradient
+    torch.testing.assert_close(step[step > 5e-4], torch.full_like(step[step > 5e-4], 1e-3), rtol=1e-2, atol=0)
+    assert (step > 5e-4).float().mean() > 0.5

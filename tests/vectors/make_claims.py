@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from modelmark import hashing
 from modelmark.claim.dates import deposit, timestamp
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.dates.timestamp import Authority
@@ -20,6 +21,7 @@ from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
 from modelmark.claim.papers.dispute import Challenge, Frozen, Opening, Source
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
+from modelmark.claim.papers.interface import OtherInterface
 from modelmark.claim.papers.statement import Statement
 from modelmark.claim.papers.transcript import Head, order
 from modelmark.claim.papers.verdict import SENTENCES, Burned, Charged, Check, Revocation, Spent, Verdict, Weighed
@@ -104,6 +106,13 @@ def copies(claimed: Claim, challenge: Challenge, opened: Opening, verdict: Verdi
     ]
 
 
+def inputs(claimed: Claim) -> list[Signed[Any]]:
+    """The same claim as it is written of a language model: since version 3."""
+    fed = OtherInterface("causal", (16,), 512, hashing.digest("class-map", b"[]").hex(), 512, "cd" * 32)
+    public = replace(claimed.keys[0].statement, v=2, scheme="answers", alphabet=16, interface=fed)
+    return [envelope.sign(replace(claimed, keys=(replace(claimed.keys[0], statement=public),)), OWNER)]
+
+
 def asking(nonce: str) -> Head:
     """The first line of a record whose order a nonce gives."""
     return Head("ab" * 32, 0, 0, nonce, "exact")
@@ -127,6 +136,7 @@ def build(anchor: bytes, token: bytes) -> dict[str, Any]:
         "documents": [entry(one) for one in signed],
         "later": [entry(one) for one in later(signed[2].document, signed[4].document)],
         "copies": [entry(one) for one in copies(*(signed[i].document for i in (0, 2, 3, 4)))],
+        "inputs": [entry(one) for one in inputs(claimed.document)],
         "date": dated.date.isoformat() if dated.date else "",
         "draw": {"token": dated.token.hex(), "message": dated.draw().message(3, 8).tolist()},
         "choose": [

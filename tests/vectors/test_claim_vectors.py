@@ -42,6 +42,14 @@ def test_documents_about_a_recipients_copy_have_their_known_names_too(known, ver
     assert (signed.digest, records.version(signed.document)) == (known["digest"], version)
 
 
+def test_a_claim_of_other_inputs_has_its_known_name_and_is_of_version_3() -> None:
+    (known,) = KNOWN["inputs"]
+    signed = envelope.parse(known["envelope"].encode(), Claim)
+    assert (signed.digest, records.version(signed.document)) == (known["digest"], 3)
+    fed = signed.document.keys[0].statement.feed
+    assert (fed.kind, fed.input_shape, fed.classes) == ("causal", (16,), 512)
+
+
 def test_the_deposit_draws_the_known_message() -> None:
     trust = Trust([Authority(base64.b64decode(KNOWN["authority"]))])
     dated = deposit.check(SIGNED["claim"], SIGNED["deposit"], trust)

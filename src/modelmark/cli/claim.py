@@ -74,11 +74,6 @@ def run(
                 f"expected keys for a draw by {kind}, {path.name} was made for {key.draw_kind}",
                 hint="name the authority: --authority PEM" if kind == "offline" else "keygen --draw timestamp",
             )
-        if key.feed.kind != "pictures":
-            raise UsageError(
-                f"expected keys whose inputs are pictures, or a spread key for a file, {path.name} is for {key.feed.kind}",
-                hint="a spread key of an earlier version: make it anew",
-            )
     release, told = releases.root(release, weights, signature, released_by)
     if weights and kind == "timestamp":
         told += releases.hosts(weights, opened)

@@ -130,6 +130,12 @@ def is_normalised(model: nn.Module) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
+def is_layer_normalised(model: nn.Module) -> bool:
+    """Return whether the model normalises layers and not batches, as transformers do; every library names its own ``RMSNorm``."""
+    norms = any(type(module).__name__.endswith(("LayerNorm", "RMSNorm")) for module in model.modules())
+    return norms and not is_normalised(model)
+
+
 def weight(model: nn.Module, path: str) -> Tensor:
     """Return the live weight of the layer at ``path``; one that is computed from others, such as a weight norm's, too.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.carriers.spread import Runs
-from modelmark.networks import layers
+from modelmark.networks import layers, shards
 from modelmark.schemes import _pushing, spread
 from modelmark.training.hooks import Hooks
 
@@ -50,14 +50,19 @@ class Sheet:
     @property
     def together(self) -> int:
         """See ``_pushing.Sheet``."""
-        return 1 if self.layer.layout.stacked else math.prod(self._rows.shape[2:])
+        return 1 if self.layer.layout.stacked else math.prod(self.layer.kernel[1:])
 
     @property
     def _rows(self) -> Tensor:
         return self.weight.permute(self.layer.layout.order(self.weight.dim()))
 
     def __getitem__(self, part: slice) -> npt.NDArray[np.floating]:
-        found = self._rows.reshape(self.layer.filters, -1)[part].cpu()
+        cut = shards.is_cut(self.weight)
+        found = (
+            shards.rows(self.weight, self.layer.layout, part)
+            if cut
+            else self._rows.reshape(self.layer.filters, -1)[part]
+        ).cpu()
         wide = found if found.dtype in (torch.float32, torch.float64) else found.float()
         return wide.contiguous().numpy()
 
@@ -66,6 +71,9 @@ class Sheet:
         kind = kind_of(self.weight)
         new = torch.from_numpy(_pushing.rounded(values, words, kind).copy())
         new = (new.view(torch.bfloat16) if kind == "bf16" else new).to(self.weight.device)
+        if shards.is_cut(self.weight):
+            shards.put(self.weight, self.layer.layout, part, new)
+            return
         rows = self._rows
         if self.layer.layout.stacked:
             whole = rows.reshape(self.layer.filters, -1).clone()

@@ -61,6 +61,7 @@ class Spread(Drawn):
     summary: ClassVar[str] = "bits in the signs of many weights of many layers; needs neither data nor training"
     reads: ClassVar[type[Carriers]] = Runs
     reading: ClassVar[str] = "sign of the sum over a bit's weights, zero is one; exact zeros of the suspect left out"
+    counted: ClassVar[str] = "bits"
 
     bits: int | None = None
     strength: float | None = None

@@ -56,6 +56,7 @@ class Uchida(Drawn):
     reads: ClassVar[type[Carriers]] = Rows
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
+    counted: ClassVar[str] = "bits"
 
     layer: str = ""
     bits: int | None = None

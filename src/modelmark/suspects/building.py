@@ -15,7 +15,7 @@ from modelmark.feeds.tensors import Normalise
 from modelmark.models import hugging
 from modelmark.networks import layers, taps
 from modelmark.suspects import library, torching, weights
-from modelmark.suspects.base import ABSTAIN, Array, Ask, Sense
+from modelmark.suspects.base import ABSTAIN, Array, Ask, Sense, Weigh
 from modelmark.suspects.feeding import batch_size, fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted
 from modelmark.suspects.module import WhiteBox, logits
@@ -43,7 +43,7 @@ class Built:
         self._networks: dict[tuple[tuple[int, ...], int], nn.Module] = {}
         self._notes = notes
 
-    def asked(self, probe: Ask) -> tuple[Sequence[Array], int]:
+    def asked(self, probe: Ask | Weigh) -> tuple[Sequence[Array], int]:
         """Return the answers to inputs, and how many were asked; see ``State.observe``."""
         box = WhiteBox(self.network(probe.feed))
         answers = box.observe(probe)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from modelmark import models
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, ReadEach, ReadMean, Sense
+from modelmark.suspects.base import Array, Ask, AskBeyond, AskNext, Probe, Read, ReadEach, ReadMean, Sense, Weigh
 from modelmark.suspects.files import WeightFile, fused, name_of
 from modelmark.suspects.files.factors import Computed, multiplied
 from modelmark.suspects.finding import found_in, layout_of, rows_of, size_of
@@ -34,7 +34,7 @@ class State:
         instead: names in ``models`` of which the first that fits is taken where ``arch`` does not.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, AskNext, Read, ReadEach, Sense, Weigh})
     kind = "weights"
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
@@ -87,7 +87,7 @@ class State:
             return self._weights(probe.place, mean=isinstance(probe, ReadMean))
         if isinstance(probe, ReadEach):
             return [beside(self._each(probe))]
-        if isinstance(probe, Ask):
+        if isinstance(probe, Ask | Weigh):
             answers, asked = self._built.asked(probe)
             self.queries += asked
             return answers

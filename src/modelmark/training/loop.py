@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.errors import DivergedError
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks.calling import scored
-from modelmark.networks.layers import is_normalised
+from modelmark.networks.layers import is_layer_normalised, is_normalised
 from modelmark.seeding import seeded
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import Recipe, suggest
@@ -151,13 +151,7 @@ class _Run:
         self.step = 0
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generator = torch.Generator().manual_seed(seed)
-        self.optimizer = torch.optim.SGD(
-            [{"params": self.trained}, *hooks.param_groups()],
-            lr=recipe.rate(0),
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov and recipe.momentum > 0,
-            weight_decay=recipe.weight_decay,
-        )
+        self.optimizer = _optimizer([{"params": self.trained}, *hooks.param_groups()], recipe)
         self._model = model
         self._hooks = hooks
         self._device = device
@@ -188,6 +182,14 @@ class _Run:
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(state["dropout_cuda"], self._device)
         self.step = int(state["step"])
+
+
+def _optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    rate, decay, momentum = recipe.rate(0), recipe.weight_decay, recipe.momentum
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.999), weight_decay=decay)
+    nesterov = recipe.nesterov and momentum > 0
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=nesterov, weight_decay=decay)
 
 
 def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -222,7 +224,7 @@ def suggested(
     Inputs are cropped and mirrored where they are pictures ``(C, H, W)`` of at least 32 pixels along the shorter side.
 
     Args:
-        model: whether it has batch normalisation counts, not its weights.
+        model: whether it has batch or layer normalisation counts, not its weights.
         task: what it learns from.
         trained: whether the model is trained already.
         epochs: passes over the data.
@@ -236,6 +238,7 @@ def suggested(
         normalised=is_normalised(model),
         trained=trained,
         picture=len(shape) == 3 and min(shape[1:]) >= _PICTURE,
+        layered=is_layer_normalised(model),
         epochs=epochs,
         peak=peak,
         batch=batch,

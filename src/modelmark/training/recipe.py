@@ -1,6 +1,6 @@
 """How a network is trained: the numbers of a schedule, nothing else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
 from modelmark.errors import UsageError
@@ -11,19 +11,20 @@ Schedule: TypeAlias = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stochastic gradient descent with momentum over shuffled epochs.
+    """Gradient descent over shuffled epochs: with momentum, as networks of convolutions ask for, or AdamW, as transformers do.
 
     Args:
         epochs: passes over the training data.
         schedule: knots ``(epoch, learning rate)``, straight lines between them; two knots at one epoch make a step.
         batch: samples per step; a last, smaller batch of an epoch is left out.
-        momentum: of the optimiser.
+        momentum: of the optimiser; of AdamW the first of its two betas.
         nesterov: whether the momentum is Nesterov's.
-        weight_decay: L2 penalty on every parameter.
+        weight_decay: L2 penalty on every parameter; of AdamW the share of the rate by which every parameter shrinks.
         augment: ``none``, ``crop`` (pad, crop at random) or ``crop-flip`` (and mirror half of them).
         pad: pixels on every side before cropping.
         clip: largest gradient norm; 0: none. Keeps networks without normalisation from collapsing at high rates.
         channels_last: memory format while training; faster for convolutions on many processors.
+        optimizer: ``sgd`` or ``adamw``, whose rates are a hundred times smaller.
     """
 
     epochs: int
@@ -36,18 +37,33 @@ class Recipe:
     pad: int = 4
     clip: float = 0.0
     channels_last: bool = False
+    optimizer: Literal["sgd", "adamw"] = "sgd"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
             raise ValueError(f"expected at least one epoch and one sample a batch, got {self.epochs} and {self.batch}")
         if self.augment not in ("none", "crop", "crop-flip"):
             raise ValueError(f"expected augmentation none, crop or crop-flip, got {self.augment!r}")
+        if self.optimizer not in ("sgd", "adamw"):
+            raise ValueError(f"expected the optimiser sgd or adamw, got {self.optimizer!r}")
         if not self.schedule or any(a[0] > b[0] for a, b in zip(self.schedule, self.schedule[1:], strict=False)):
             raise ValueError(f"expected knots in the order of their epochs, got {self.schedule}")
 
+    def by_adamw(self) -> "Recipe":
+        """Return the same for AdamW: a fiftieth of the rates, a hundred times the decay, gradients clipped."""
+        slower = tuple((epoch, rate / 50) for epoch, rate in self.schedule)
+        decay = 100 * self.weight_decay
+        return replace(self, schedule=slower, optimizer="adamw", weight_decay=decay, clip=self.clip or 1.0)
+
     def __str__(self) -> str:
         peak = max(rate for _, rate in self.schedule)
-        return f"{self.epochs} epochs of batch {self.batch}, learning rate up to {peak:g}, augmentation {self.augment}"
+        told = f"{self.epochs} epochs of batch {self.batch}, learning rate up to {peak:g}, augmentation {self.augment}"
+        return told if self.optimizer == "sgd" else f"{told}, {self.optimizer}"
+
+    def __repr__(self) -> str:
+        """Return all fields; an optimiser is named where it is not the first that there was, since checkpoints keep this text."""
+        named = [field.name for field in fields(self) if field.name != "optimizer" or self.optimizer != "sgd"]
+        return f"Recipe({', '.join(f'{name}={getattr(self, name)!r}' for name in named)})"
 
     def rate(self, epoch: float) -> float:
         """Return the learning rate at a (fractional) epoch; beyond the last knot it stays."""
@@ -116,24 +132,37 @@ def suggest(
     normalised: bool,
     trained: bool,
     picture: bool,
+    layered: bool = False,
     epochs: int = 0,
     peak: float = 0.0,
     batch: int = 0,
     augment: str = "",
 ) -> Recipe:
-    """Return a recipe that suits most small classifiers; whatever is given overrides its part.
+    """Return a recipe that suits most small networks; whatever is given overrides its part.
 
     Args:
         samples: in the training data; below 5,000 epochs are many and batches small.
         normalised: whether the model has batch normalisation, which allows higher rates.
         trained: whether training starts from a trained model.
         picture: whether inputs are natural pictures that may be cropped and mirrored.
+        layered: whether layers are normalised instead, as transformers have it: they are trained by AdamW.
         epochs: passes over the data.
         peak: largest learning rate.
         batch: samples a step.
         augment: see ``Recipe``.
     """
     small = samples < 5000
+    if layered:
+        return annealed(
+            epochs or (40 if small else 8 if trained else 10),
+            peak or (5e-4 if trained else 2e-3),
+            batch=batch or (64 if small else 128),
+            weight_decay=0.01,
+            augment=augment or ("crop-flip" if picture else "none"),
+            pad=2,
+            clip=1.0,
+            optimizer="adamw",
+        )
     return annealed(
         epochs or (40 if small else 8 if trained else 10),
         peak or (0.1 if normalised and not trained else 0.05),

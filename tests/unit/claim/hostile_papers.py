@@ -10,7 +10,8 @@ from modelmark.claim.judging.judge import Papers
 from modelmark.claim.papers import envelope
 from modelmark.claim.papers.claim import Claim, DrawRule, Entry, Policy
 from modelmark.claim.papers.envelope import Signed
-from modelmark.claim.papers.statement import PublicInterface, Statement
+from modelmark.claim.papers.interface import PublicInterface
+from modelmark.claim.papers.statement import Statement
 from modelmark.key import commitment
 from modelmark.key.secret import Secret
 

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records, signing
+from modelmark.claim.papers.interface import SINCE
 from modelmark.claim.papers.recipients import SCHEMES, Recipients
 from modelmark.claim.papers.records import Digest, MaybeDigest, Record, Since, Subject, Time
 from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Text
@@ -121,6 +122,12 @@ class Claim:
     recipients: Annotated[tuple[Recipients, ...], Listed(Record(Recipients), 0, 64), Since(2)] = ()
 
     kind: ClassVar[str] = "claim"
+    more_versions: ClassVar[tuple[int, ...]] = (SINCE,)
+
+    @property
+    def least(self) -> int:
+        """The version of claims from which on keys like these may be in one."""
+        return SINCE if any(entry.statement.v > 1 for entry in self.keys) else 1
 
     def __post_init__(self) -> None:
         records.check(self)

@@ -43,7 +43,7 @@ class Record:
 
     def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
-        fields = {name: shape.schema() for name, shape in shapes(self.cls, version).items()}
+        fields = {name: shape.schema(version) for name, shape in shapes(self.cls, version).items()}
         return {"type": "object", "properties": fields, "required": sorted(fields), "additionalProperties": False}
 
 
@@ -80,12 +80,15 @@ def shapes(cls: type[Any], version: int | None = None) -> Mapping[str, Shape]:
 
 def versions(cls: type[Any]) -> tuple[int, ...]:
     """Return the versions of a type of document, ascending."""
-    return tuple(sorted({1, *_known(cls)[1].values()}))
+    return tuple(sorted({1, *_known(cls)[1].values(), *getattr(cls, "more_versions", ())}))
 
 
 def version(record: Any) -> int:
-    """Return the version that a record is written in: the lowest that has all its fields with something in them."""
-    version = 1
+    """Return the version that a record is written in: the lowest that has all its fields with something in them.
+
+    A class whose fields hold more from some version on has it among its ``more_versions``, and says in ``least`` which it needs.
+    """
+    version: int = getattr(record, "least", 1)
     for name, empty, since in _known(type(record))[2]:
         if since > version and getattr(record, name) != empty:
             version = since

@@ -28,8 +28,8 @@ class Shape(Protocol):
         """Return ``value`` as canonical JSON."""
         ...
 
-    def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of the shape."""
+    def schema(self, version: int = 1) -> dict[str, Any]:
+        """Return the JSON schema of the shape in a document of some version."""
         ...
 
 
@@ -59,7 +59,7 @@ class Hex(Plain):
         if not (isinstance(value, str) and len(value) == 2 * self.size and _HEX.fullmatch(value)):
             require(False, f"{self.size} bytes as lower-case hex{' or nothing' * self.optional}", value)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         return {"type": "string", "pattern": f"^([0-9a-f]{{{2 * self.size}}}){'?' * self.optional}$"}
 
@@ -80,7 +80,7 @@ class Text(Plain):
             value,
         )
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         return {"type": "string", "minLength": self.least, "maxLength": self.most}
 
@@ -97,7 +97,7 @@ class Integer(Plain):
         if not (isinstance(value, int) and not isinstance(value, bool) and self.least <= value <= self.most):
             require(False, f"an integer from {self.least} to {self.most}", value)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
@@ -113,7 +113,7 @@ class Choice(Plain):
         right = any(type(value) is type(known) and value == known for known in self.values)
         require(right, f"one of {', '.join(map(repr, self.values))}", value)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         return {"enum": list(self.values)}
 
@@ -135,7 +135,7 @@ class Moment(Plain):
             right = False
         require(right, "a date and time as 2026-11-25T17:31:59Z", value)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         return {"type": "string", "pattern": f"^({_MOMENT}){'?' * self.optional}$"}
 
@@ -163,7 +163,7 @@ class Base64:
         """Return the text."""
         return base64.b64encode(value).decode()
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         bounds = {"minLength": -(-self.least // 3) * 4, "maxLength": -(-self.most // 3) * 4}
         return {"type": "string", "contentEncoding": "base64", "pattern": "^[A-Za-z0-9+/]*={0,2}$"} | bounds
@@ -194,9 +194,9 @@ class Listed:
         """Return the list."""
         return [self.item.dump(item) for item in value]
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
-        return {"type": "array", "items": self.item.schema(), "minItems": self.least, "maxItems": self.most}
+        return {"type": "array", "items": self.item.schema(version), "minItems": self.least, "maxItems": self.most}
 
 
 @dataclass(frozen=True)
@@ -222,10 +222,10 @@ class Named:
         """Return the object."""
         return {name: self.item.dump(item) for name, item in value.items()}
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         names = {"pattern": f"^{_NAME}$"}
-        fields = self.item.schema()
+        fields = self.item.schema(version)
         return {"type": "object", "propertyNames": names, "additionalProperties": fields, "maxProperties": self.most}
 
 

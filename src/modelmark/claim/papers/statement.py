@@ -8,9 +8,10 @@ from modelmark import canonical, hashing
 from modelmark.canonical import Json
 from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records
-from modelmark.claim.papers.records import Digest, MaybeDigest, Record
+from modelmark.claim.papers.interface import SINCE, AnyInterface, Interface, PublicInterface
+from modelmark.claim.papers.records import Digest, MaybeDigest
 from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Named, Text
-from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.base import Feed
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,18 @@ class Scalar:
         """Return the value, a tuple as a list."""
         return list(value) if isinstance(value, tuple) else value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, version: int = 1) -> dict[str, Any]:
         """Return the JSON schema."""
         plain: list[dict[str, Any]] = [Text(256).schema(), Integer(-(2**53), 2**53).schema(), {"type": "boolean"}]
         return {"anyOf": plain + ([Listed(Scalar(0), 0, 256).schema()] if self.depth else [])}
 
 
-@dataclass(frozen=True)
-class PublicInterface:
-    """How the model is fed; ``Interface.public()``."""
+class Version(Choice):
+    """Version of a statement: 1 of pictures; 2 of other inputs, in claims of version 3."""
 
-    input_shape: Annotated[tuple[int, ...], Listed(Integer(1, 2**24), 1, 8)]
-    classes: Annotated[int, Integer(2, 2**20)]
-    class_map: Digest
-    mean: Annotated[tuple[int, ...], Listed(Integer(-(2**31), 2**31), 1, 4096)]
-    std: Annotated[tuple[int, ...], Listed(Integer(1, 2**31), 1, 4096)]
-    full_scale: Annotated[int, Integer(1, 2**16)]
-
-    def __post_init__(self) -> None:
-        records.check(self)
+    def schema(self, version: int = 1) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return Choice(self.values if version >= SINCE else self.values[:1]).schema()
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class Statement:
     """What ``Key.statement`` says; ``docs/spec/statement.md`` explains the fields."""
 
     type: Annotated[str, Choice(("modelmark.statement",))]
-    v: Annotated[int, Choice((1,))]
+    v: Annotated[int, Version((1, 2))]
     scheme: Annotated[str, Text(200, least=1)]
     parameters: Annotated[dict[str, Any], Named(Scalar(), 64)]
     concealed: Annotated[dict[str, str], Named(Hex(32), 16)]
@@ -70,28 +64,29 @@ class Statement:
     carriers: Annotated[int, Integer(1, MOST_CARRIERS)]
     trials: Annotated[int, Integer(1, MOST_CARRIERS)]
     alphabet: Annotated[int, Integer(2, 2**20)]
-    interface: Annotated[PublicInterface, Record(PublicInterface)]
+    interface: Annotated[AnyInterface, Interface()]
     reading: Annotated[str, Text(200, least=1)]
     host: MaybeDigest
     self_check: Annotated[bool, Choice((True, False))]
 
     def __post_init__(self) -> None:
         records.check(self)
+        if (self.v == 1) != isinstance(self.interface, PublicInterface):
+            raise ValueError(f"expected version 1 exactly of pictures, got {self.v}")
 
     @classmethod
     def of(cls, statement: dict[str, Json]) -> "Statement":
         """Return what ``Key.statement`` says.
 
         Raises:
-            ValueError: it is not a public statement of version 1.
+            ValueError: it is no public statement.
         """
         return records.load(cls, statement)
 
-    @cached_property
-    def feed(self) -> PictureFeed:
+    @property
+    def feed(self) -> Feed:
         """How a suspect is fed by the claim's word; classes are known by number alone."""
-        public = self.interface
-        return PictureFeed(public.input_shape, tuple(map(str, range(public.classes))), public.mean, public.std)
+        return self.interface.feed
 
     @cached_property
     def digest(self) -> bytes:
