@@ -11,7 +11,11 @@ from safetensors.torch import load_file
 
 import hugging
 import language
+from modelmark.audit.result import read
 from modelmark.marks import keyfile
+from modelmark.schemes.spread import Spread
+from modelmark.testing import check_scheme
+from modelmark.training.recipe import annealed
 
 pytest.importorskip("transformers", reason="networks of transformers")
 pytestmark = pytest.mark.slow
@@ -206,3 +210,31 @@ def test_rows_beyond_the_context_are_refused_in_a_line(run, models, tmp_path) ->
     assert (found.status, found.err.splitlines()[0]) == (
         3, "modelmark: error: expected rows of at most 32 tokens, the model's context, got 63 in t.npz",
     )  # fmt: skip
+
+
+GRID = """
+epochs = 2
+thief = 0.3
+schemes = { spread = {} }
+attacks = ["noise", "finetune"]
+"""
+
+
+@pytest.mark.parametrize(("kind", "data"), [("gpt2", "corpus:{}/text.txt"), ("vit", "digits")])
+def test_an_audit_of_a_folder_measures_two_cells(run, models, tmp_path, kind: str, data: str) -> None:
+    (tmp_path / "grid.toml").write_text(GRID)
+    words = ["--arch", f"hf:{models / kind}", "--data", data.format(models), "--jobs", 1]
+    ran = run("audit", tmp_path / "grid.toml", "-o", tmp_path / "rows.jsonl", *words)
+    assert ran.status == 0, ran.err
+    rows = read(tmp_path / "rows.jsonl")[0]
+    assert [row.status for row in rows] == ["done", "done"], [row.reason for row in rows]
+    assert all(row.marked["verdict"] == "established" for row in rows)
+    assert all((row.perplexity is not None) == (kind == "gpt2") for row in rows)
+    page = run("report", tmp_path / "rows.jsonl", "--format", "text").out
+    assert ("perplexity" in page) == (kind == "gpt2")
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "vit"])
+def test_a_scheme_keeps_its_promises_on_a_network_of_transformers(models, digits, kind: str) -> None:
+    task = digits if kind == "vit" else language.task(600)
+    check_scheme(Spread(), hugging.made(kind), task, annealed(2, 0.1, batch=64, clip=1.0))
