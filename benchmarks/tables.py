@@ -16,6 +16,7 @@ import attack_tables
 import copies_tables
 import family_tables
 import gpu_tables
+import language_tables
 import lineage_tables
 import matrix_tables
 import scheme_tables
@@ -193,6 +194,7 @@ def filled(page: str) -> str:
         attack_tables,
         family_tables,
         gpu_tables,
+        language_tables,
         copies_tables,
         spread_tables,
         lineage_tables,

@@ -111,12 +111,28 @@ def opened(public, shown, beside):  # the carriers by number, which salts and pr
     return found
 
 
+def versions(pair, kind):  # of each version of a pair: its record, what that surprises a reference by, how long it is
+    numbers, both = pair.split(b"\n", 1)
+    *known, size, other = map(int, numbers.split()[1:])
+    agree("size of a pair", size + other, len(both))
+    for reference, record in zip(known, (both[:size], both[size:]), strict=True):
+        told, _, stored = record.split(b"\n", 2)
+        count = len(stored.decode()) if kind == "texts" else int(told[5:]) + 1
+        if kind == "causal":
+            count = sum(stored[at : at + 4] != b"\xff" * 4 for at in range(0, len(stored), 4))
+        yield record, reference, count - int(told[5:])
+
+
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
     shape, each = public["interface"]["input_shape"], given["queries"] if scheme in ("coupled", "null") else 1
-    picture, makes = rf"uint8 {'x'.join(map(str, shape))}\n.{{{math.prod(shape)}}}", carriers
+    kind, makes, known = public["interface"].get("kind"), carriers, {}  # inputs are pictures, or of a kind that is named
+    name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
+    picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
     if scheme in ("adi", "deepsigns-blackbox", "coupled"):  # pictures that are asked
         forms = [picture] * trials * each
+    elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
+        forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
     elif scheme == "uchida":  # rows of 32-bit integers, on which the mean filter is projected
         forms = [rf".{{{4 * given['width']}}}"] * trials
     elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn
@@ -131,6 +147,10 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         forms += [rf"class \d+\n{picture}"] * (count * len(classes))
         means = [sha(b"".join(carriers[first + c * count + i] for i in range(count))) for c in classes]
         makes = dict(enumerate(carriers[at * len(bits) + i] + means[c] for at in layers for c in classes for i in bits))
+    elif scheme in ("twins", "choice"):  # pairs of records, each weighed
+        forms, each = [r"pair \d+ \d+ \d+ \d+\n.*"] * trials, 2
+        known = {2 * i + j: one for i in carriers for j, one in enumerate(versions(carriers[i], kind))}
+        makes = {number: record for number, (record, _, _) in known.items()}
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
         form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
         forms, every = [form] * public["carriers"], sha(b"".join(carriers[i] for i in sorted(carriers)))
@@ -139,10 +159,10 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     agree("number of carriers", len(forms), public["carriers"])
     for i, carrier in carriers.items():
         agree(f"form of carrier {i}", True, bool(re.fullmatch(forms[i].encode(), carrier, re.DOTALL)))
-    return makes, each
+    return makes, each, known
 
 
-def symbols(lines, head, makes, each, trials):  # each trial's plurality, in the order in which trials count
+def symbols(lines, head, makes, each, known, trials):  # each trial's symbol, in the order in which trials count
     first, *rows = map(json.loads, lines.splitlines())
     agree("head of the transcript", head, {name: first.get(name) for name in head})
     rows = [row for row in rows if row["carrier"] in makes]  # others are ordinary queries, which count for nothing
@@ -157,6 +177,10 @@ def symbols(lines, head, makes, each, trials):  # each trial's plurality, in the
         if None in votes:
             break
         found[trial] = max(sorted(set(votes) - {-1}), key=votes.count, default=-1)
+        if known:  # the version of less surprise for its size, beyond the reference's; -1 where they are alike
+            (_, r, n), (_, other_r, other_n) = known[2 * trial], known[2 * trial + 1]
+            lead = (votes[1] - other_r) * n - (votes[0] - r) * other_n
+            found[trial] = -1 if -1 in votes or not lead else int(lead < 0)
     return found, first.get("test")
 
 

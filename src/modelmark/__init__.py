@@ -57,6 +57,7 @@ _NAMES = {
     "pixels": "modelmark.feeds.arrays:pixels",
     "save_key": "modelmark.marks.keyfile:save",
     "scored": "modelmark.networks.calling:scored",
+    "scores": "modelmark.networks.outputs:scores",
     "suggest_recipe": "modelmark.training.loop:suggested",
     "trace": "modelmark.copies.tracing:trace",
 }
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from modelmark.marks.marks import Mark
     from modelmark.models import build
     from modelmark.networks.calling import scored
+    from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns

@@ -1,11 +1,13 @@
 """What ``keygen`` says against a key that it makes all the same: one line each, and none where there is nothing to say."""
 
+import re
+
 import numpy as np
 import pytest
 
 from modelmark import data
 from modelmark.models import ARCHITECTURES
-from modelmark.schemes import SCHEMES
+from modelmark.schemes import names_for
 from modelmark.schemes.base import Cautious
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects import weights
@@ -51,7 +53,7 @@ def test_few_classes_ask_for_many_layouts(run, tmp_path):
     assert "3 classes have so few pairs that each is asked in 21 layouts" in line
 
 
-@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+@pytest.mark.parametrize("scheme", names_for("pictures"))
 def test_the_defaults_of_no_scheme_are_warned_of(scheme, run, tmp_path, unmarked):
     weights.save(unmarked, tmp_path / "host.safetensors")
     host = ["--host", tmp_path / "host.safetensors"]
@@ -70,6 +72,23 @@ def test_a_self_check_or_an_observation_has_no_bar_to_miss(run, tmp_path):
     words = ["adi", "--set", "triggers=20", "--self-check"]
     assert warned(run("keygen", *words, *NET, "-o", tmp_path / "a.key")) == []
     assert warned(run("keygen", "coupled", "--set", "message=literal", *NET, "-o", tmp_path / "b.key")) == []
+
+
+FEWER = {
+    "adi": "triggers=20", "coupled": "symbols=20", "deepsigns": "bits=5", "deepsigns-blackbox": "keys=20", "null": "patterns=20",
+    "spread": "bits=100", "uchida": "bits=100",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", sorted(FEWER))
+def test_who_asked_for_too_few_symbols_is_told_what_to_type(scheme, run, tmp_path):
+    words = ["keygen", scheme, *NET, "-o", tmp_path / "a.key"]
+    refused = run(*words, "--set", FEWER[scheme])
+    assert refused.status == 2, refused
+    ways = refused.err.splitlines()[1]
+    typed = re.search(r"hint: (--set \w+=\d+); (--draw timestamp)", ways)
+    assert typed, ways
+    assert run(*words, *typed[1].split()).status == 0
 
 
 def test_a_scheme_may_have_nothing_to_say(run, tmp_path):

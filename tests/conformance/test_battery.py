@@ -1,13 +1,13 @@
-"""Every scheme in the table through the battery, with its default settings."""
+"""Every scheme of pictures in the table through the battery, with its default settings."""
 
 import pytest
 
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 from modelmark.testing import check_scheme
 
 KERNELS = "uchida"
 """Reads means over kernels, so it is tried on a network of convolutions; all others are, too, where slow tests are."""
-OTHERS = sorted(SCHEMES.keys() - {KERNELS})
+OTHERS = sorted({*names_for("pictures")} - {KERNELS})
 
 
 @pytest.mark.parametrize("name", OTHERS)

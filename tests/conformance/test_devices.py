@@ -13,7 +13,7 @@ from attack_cases import CASES
 from modelmark.errors import MissingPackageError
 from modelmark.marks.embedding import embed
 from modelmark.marks.keys import Provenance, keygen
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
 from modelmark.testing import check_attack, check_scheme
@@ -37,12 +37,12 @@ def there(unmarked):
     return copy.deepcopy(unmarked).to("cuda")
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("name", names_for("pictures"))
 def test_battery(name, fresh, digits, recipe):
     check_scheme(scheme_class(name)(), copy.deepcopy(fresh).to("cuda"), digits, recipe, most_lost=0.02)
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("name", names_for("pictures"))
 def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret):
     host = weights.digest(there.state_dict())
     key = keygen(scheme_class(name)(), there, digits.feed, task=digits, secret=secret, owner=Provenance(host=host))

@@ -5,7 +5,7 @@ import pytest
 
 from modelmark.marks.keys import keygen
 from modelmark.marks.reading import read
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
@@ -14,7 +14,7 @@ from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.function import BlackBox
 from modelmark.testing.false_positives import fresh_keys, levels, messages
 
-DRAWN = {name: scheme_class(name)() for name in SCHEMES} | {
+DRAWN = {name: scheme_class(name)() for name in names_for("pictures")} | {
     "uchida direct": Uchida(projection="direct"),
     "uchida diff": Uchida(projection="diff"),
     "coupled overlay": Coupled(fusion="overlay"),
@@ -34,7 +34,7 @@ def test_evidence_on_an_unmarked_model_has_its_exact_distribution(name, unmarked
         assert abs(level.errors) < 4, level
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("name", names_for("pictures"))
 def test_no_fresh_key_reaches_twenty_bits_on_an_unmarked_model(name, unmarked, digits, secret):
     scheme = DeepSignsBlackBox(pool=2) if name == "deepsigns-blackbox" else DRAWN[name]  # each looks at every candidate
     key = keygen(scheme, unmarked, digits.feed, task=digits, secret=secret)

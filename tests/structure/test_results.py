@@ -21,6 +21,7 @@ def tables(monkeypatch):
         "copies_tables",
         "family_tables",
         "gpu_tables",
+        "language_tables",
         "lineage_tables",
         "matrix_tables",
         "scheme_tables",
@@ -33,7 +34,16 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "formats.md", "lineage.md", "schemes/spread.md")
+PAGES = (
+    "results.md",
+    "results-schemes.md",
+    "attacks.md",
+    "copies.md",
+    "formats.md",
+    "language.md",
+    "lineage.md",
+    "schemes/spread.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -15,12 +15,15 @@ from modelmark.carriers.pictures import require_bytes
 from modelmark.claim.judging import reading
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import CapacityError, MalformedError, MismatchError
+from modelmark.feeds.causal import CausalFeed
 from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.prompts import Prompts, packed
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key
 from modelmark.marks.reading import read
-from modelmark.schemes import SCHEMES, _signature, scheme_class
+from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
+from modelmark.schemes.answers import Answers
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
@@ -56,6 +59,14 @@ KEYS = {
     "spread": Key(Spread(bits=5, strength=0.1), SECRET, FACE, {"layers": LAYERS}),
     "uchida": Key(Uchida(layer="fc1", bits=5, width=4), SECRET, FACE),
 }
+TOLD = CausalFeed((4,), vocabulary=16)
+ASKED = Prompts(
+    np.array([[1, 2, 3, 4], [5, 6, -1, -1], [7, 8, 9, -1]], np.int32),
+    np.array([[1, 9, 15], [2, 10, 3], [4, 0, 8]], np.int32),
+    ("a b", "c", "d é"),
+    ((" x", " y", " z"),) * 3,
+)
+KEYS["answers"] = Key(Answers(prompts=3, candidates=3, tokens=4), SECRET, TOLD, packed(ASKED))
 EACH = {"coupled": 2, "null": 2}
 NAMES = pytest.mark.parametrize("name", KEYS)
 
@@ -68,6 +79,8 @@ class Net(nn.Module):
         self.fc0, self.fc1, self.fc2 = nn.Linear(16, 4), nn.Linear(4, 5), nn.Linear(5, 3)
 
     def forward(self, x):
+        if x.shape[1:] != (1, 4, 4) and x.dtype == torch.int64:  # rows of tokens: any scores will do
+            return torch.sin(torch.arange(16) * (1 + x[:, :, None]))
         return self.fc2(self.fc1(self.fc0(x.flatten(1)).relu()).relu())
 
 
@@ -102,8 +115,9 @@ def asked(made, suspect):
 
 
 def test_every_scheme_of_the_table_reads_with_the_kind_that_the_table_names():
-    assert {name: carriers.kind(name) for name in SCHEMES} == {name: scheme_class(name).reads for name in SCHEMES}
-    assert sorted(carriers.KINDS) == sorted(SCHEMES)
+    every = SCHEMES | IN_DATA
+    assert {name: carriers.kind(name) for name in every} == {name: scheme_class(name).reads for name in every}
+    assert sorted(carriers.KINDS) == sorted(every)
     assert carriers.kind("module:Class") is None
 
 
@@ -137,7 +151,7 @@ def test_every_query_of_a_mark_whose_bits_share_all_carriers_names_them_all():
     assert all(before[query] != after[query] for query in before)
 
 
-@pytest.mark.parametrize("name", [name for name in KEYS if name != "spread"])
+@pytest.mark.parametrize("name", [name for name in KEYS if name not in ("answers", "spread")])
 def test_every_query_names_all_that_its_answer_depends_on(name):
     statement, shown = stated(name)
     before = opened(name, statement, shown).queries()
@@ -148,8 +162,18 @@ def test_every_query_names_all_that_its_answer_depends_on(name):
     assert 0 < sum(before[query] != after[query] for query in before) < len(before)
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"[7,8,9]", b"[7,8,6]"), (b"[4,0,8]", b"[4,0,7]"), (b'" y"', b'" w"')])
+def test_a_prompts_query_names_its_tokens_its_candidates_and_their_texts(old, new):
+    statement, shown = stated("answers")
+    before, after = (
+        opened("answers", statement, shown | change).queries() for change in ({}, {2: shown[2].replace(old, new)})
+    )
+    assert [before[query] != after[query] for query in before] == [False, False, True]
+
+
 @pytest.mark.parametrize(
-    ("name", "trials"), [("adi", (2, 5)), ("deepsigns-blackbox", (1,)), ("uchida", (0, 3, 4)), ("coupled", (1, 4))]
+    ("name", "trials"),
+    [("adi", (2, 5)), ("deepsigns-blackbox", (1,)), ("uchida", (0, 3, 4)), ("coupled", (1, 4)), ("answers", (0, 2))],
 )
 def test_some_of_the_trials_are_read_as_they_are_among_all(name, trials, suspect):
     statement, shown = stated(name)
@@ -200,12 +224,14 @@ def test_numbers_of_the_statement_that_do_not_fit_are_refused():
         ("deepsigns", {"classes": 3}), ("deepsigns", {"bits": 0}), ("deepsigns", {"bits": 4}), ("deepsigns", {"width": ()}),
         ("deepsigns", {"width": (4,)}), ("deepsigns", {"width": ("4", "5")}), ("deepsigns", {"message": "secret"}),
         ("uchida", {"width": 0}), ("uchida", {"width": 2**29}), ("uchida", {"message": "ones"}),
+        ("answers", {"candidates": 4}), ("answers", {"candidates": "3"}),
         ("coupled", {"queries": 3}), ("coupled", {"queries": 0}), ("coupled", {"queries": 2**20}), ("coupled", {"queries": "2"}),
     ]:  # fmt: skip
         statement, _ = stated(name)
         with pytest.raises(MismatchError):
             reading.kind(dataclasses.replace(statement, parameters=statement.parameters | parameters))
     for name, changes in [
+        ("answers", {"carriers": 4}), ("answers", {"interface": stated("adi")[0].interface, "v": 1}),
         ("adi", {"alphabet": 4}), ("adi", {"carriers": 7}), ("adi", {"trials": 5}), ("uchida", {"alphabet": 3}),
         ("uchida", {"trials": 4}), ("null", {"alphabet": 2}), ("null", {"carriers": 8}), ("deepsigns", {"alphabet": 3}),
     ]:  # fmt: skip
@@ -224,6 +250,12 @@ def test_carriers_of_another_form_are_refused():
         ("null", 6, below), ("deepsigns", 0, shown["deepsigns"][0][:-4]), ("deepsigns", 9, shown["deepsigns"][0]),
         ("deepsigns", 9, b"class 0\n" + shown["deepsigns"][9]), ("deepsigns", 9, shown["deepsigns"][6]),
         ("adi", 0, shown["adi"][0][:-1]), ("adi", 0, shown["adi"][0] + b"\0"), ("adi", 0, shown["adi"][0][1:] + b"\0"),
+        *(("answers", 1, shown["answers"][1].replace(old, new)) for old, new in [
+            (b"[5,6]", b"[5, 6]"), (b"[5,6]", b"[5,16]"), (b"[5,6]", b"[]"), (b"[5,6]", b"[5,true]"), (b"[5,6]", b"[1,2,3,4,5]"),
+            (b"[2,10,3]", b"[2,10]"), (b"[2,10,3]", b"[2,2,3]"), (b"[2,10,3]", b"[2,10,-1]"), (b'"c"', b"3"), (b'" z"', b"0"),
+            (b'"text":"c",', b""), (b',"text":"c","words":[" x"," y"," z"]', b""), (b'" z"', b'" ' + b"z" * 2**18 + b'"'),
+        ]),
+        ("answers", 0, shown["adi"][0]), ("answers", 0, b"[]"), ("answers", 0, b""),
         ("uchida", 0, shown["uchida"][0] + bytes(4)), ("uchida", 0, b""),
     ]:  # fmt: skip
         statement, _ = stated(name)

@@ -15,7 +15,7 @@ from modelmark.data import READERS
 from modelmark.errors import UsageError
 from modelmark.models import ARCHITECTURES
 from modelmark.naming import import_object, suggest
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 
 _MAX_FILE = 1 << 20
 
@@ -98,7 +98,7 @@ class Grid:
 
     def scheme_entries(self) -> tuple[Entry, ...]:
         """Return the schemes to mark with."""
-        return self.schemes or tuple(Entry(name) for name in sorted(SCHEMES))
+        return self.schemes or tuple(Entry(name) for name in names_for("pictures"))
 
     def attack_entries(self) -> tuple[Entry, ...]:
         """Return the attacks, each with the settings to run."""

@@ -194,7 +194,7 @@ class _Trial:
 
     def _evasion(self) -> Result:
         def serve() -> Any:
-            filtered = self.attack(served(self.model), self.bench.thief, seed=self.cell.seed)
+            filtered = self.attack(served(self.model, self.bench.thief.feed), self.bench.thief, seed=self.cell.seed)
             return filtered, answered(filtered, self.bench.owner)
 
         (filtered, kept), cost = _timed(self.bench, serve)

@@ -6,11 +6,15 @@ from modelmark.carriers.base import Carriers
 
 KINDS = {
     "adi": "modelmark.carriers.pictures:Pictures",
+    "answers": "modelmark.carriers.prompts:Prompted",
+    "choice": "modelmark.carriers.pairs:Pairs",
     "coupled": "modelmark.carriers.pictures:Pictures",
     "deepsigns": "modelmark.carriers.means:Means",
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
     "null": "modelmark.carriers.filtered:Filtered",
+    "order": "modelmark.carriers.ordered:Ordered",
     "spread": "modelmark.carriers.spread:Runs",
+    "twins": "modelmark.carriers.pairs:Pairs",
     "uchida": "modelmark.carriers.rows:Rows",
 }
 

@@ -59,6 +59,10 @@ class Pictures(Symbols):
         """Return one question: the label of every picture."""
         return [Ask(self.feed, self.pictures)]
 
+    def asked(self, number: int) -> Ask:
+        """Return the question of one picture, by its place among those at hand."""
+        return Ask(self.feed, self.pictures[number : number + 1])
+
     def queries(self) -> dict[int, bytes]:
         """Return each picture's leaf by the number of its carrier."""
         numbers = (trial * self.each + i for trial in self.trials for i in range(self.each))

@@ -58,10 +58,11 @@ def run(
     The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else. A spread key
     can be made for a weight file alone, to which it commits as its host.
 
-    Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, or module:factory of your own.
+    Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, hf:FOLDER of transformers, or
+    module:factory of your own.
     """
-    from modelmark import options
-    from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
+    from modelmark import models, options
+    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights, require_bar, require_new
     from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.schemes import scheme_class
@@ -90,7 +91,7 @@ def run(
     from modelmark.networks import layers
     from modelmark.suspects import weights
 
-    task = load_task(data, mean, std)
+    task = load_task(data, mean, std, folder=folder_of(arch, host))
     feed = task.feed
     model = build_model(arch, "", feed)
     attachments: dict[str, NDArray[Any]] = {}
@@ -113,7 +114,7 @@ def run(
             feed,
             task=task,
             attachments=attachments,
-            owner=Provenance(arch=arch, data=data, host=committed),
+            owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []

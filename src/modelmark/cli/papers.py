@@ -198,9 +198,9 @@ def load_names(path: Path | None) -> list[str]:
 
 def kinds(scheme: str) -> "Kinds":
     """Return how a suspect is read for a scheme outside the table, by its name in statements; nothing where none was typed."""
-    from modelmark.schemes import SCHEMES, scheme_class
+    from modelmark.schemes import IN_DATA, SCHEMES, scheme_class
 
-    return {scheme: scheme_class(scheme, trusted=True).reads} if scheme and scheme not in SCHEMES else {}
+    return {scheme: scheme_class(scheme, trusted=True).reads} if scheme and scheme not in SCHEMES | IN_DATA else {}
 
 
 def marks(keys: "list[Key]", dated: "Dated | None", *, offline: bool = False) -> "list[Mark]":

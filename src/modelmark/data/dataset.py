@@ -107,7 +107,7 @@ def split_by_class(labels: Labels, classes: tuple[str, ...]) -> tuple[Labels, La
     for label, name in enumerate(classes):
         members = np.flatnonzero(labels == label)
         if len(members) < 2:
-            raise MalformedError(f"expected at least 2 images of class {name!r} to split, got {len(members)}")
+            raise MalformedError(f"expected at least 2 of class {name!r} to split, got {len(members)}")
         order = members[np.argsort(draw[members], kind="stable")]
         held_out[order[: max(1, len(order) // TEST_SHARE)]] = True
     return np.flatnonzero(~held_out).astype(np.int64), np.flatnonzero(held_out).astype(np.int64)

@@ -34,13 +34,13 @@ def read_npz(where: str, limits: Limits) -> Dataset:
         arrays = []
         for part in names:
             with archive.open(f"{part}.npy") as raw:
-                arrays.append(_read(Stream(raw, budget, f"{part}.npy in {name}"), limits))
-    train = _images(arrays[0], names[0]), _labels(arrays[1])
-    test = _images(arrays[2], names[2]), _labels(arrays[3])
+                arrays.append(read_array(Stream(raw, budget, f"{part}.npy in {name}"), limits))
+    train = _images(arrays[0], names[0]), labels_of(arrays[1])
+    test = _images(arrays[2], names[2]), labels_of(arrays[3])
     return Dataset.numbered(name_of(path), train, test, limits.max_classes)
 
 
-def _read(stream: Stream, limits: Limits) -> npt.NDArray[np.generic]:
+def read_array(stream: Stream, limits: Limits) -> npt.NDArray[np.generic]:
     """Read one array of integers that fills its member exactly."""
     with judging(stream.name):
         version = npy.read_magic(stream)
@@ -71,5 +71,6 @@ def _images(array: npt.NDArray[np.generic], name: str) -> Images:
     return np.ascontiguousarray(images if first else images.transpose(0, 3, 1, 2))
 
 
-def _labels(array: npt.NDArray[np.generic]) -> Labels:
+def labels_of(array: npt.NDArray[np.generic]) -> Labels:
+    """Return integers ``(N,)`` or ``(N, 1)`` as labels."""
     return (array[:, 0] if array.shape[1:] == (1,) else array).astype(np.int64)

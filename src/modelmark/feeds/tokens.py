@@ -19,12 +19,14 @@ class TokenFeed(Feed):
         input_shape: ``(tokens,)``.
         class_names: the class map, in label order.
         vocabulary: how many tokens there are; numbers are below it.
+        tokenizer: digest of the tokenizer that made the numbers, hex, kept in the key alone; empty: not known.
     """
 
     kind: ClassVar[str] = "tokens"
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.int32)
 
     vocabulary: int = 2
+    tokenizer: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,7 +52,11 @@ class TokenFeed(Feed):
     def from_json(cls, value: Mapping[str, Any]) -> "TokenFeed":
         """Return the feed that ``to_json`` described."""
         shape, names = tuple(map(int, value["input_shape"])), tuple(map(str, value["class_names"]))
-        return cls(shape, names, int(value["vocabulary"]))
+        return cls(shape, names, int(value["vocabulary"]), str(value.get("tokenizer", "")))
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields as they stand in a key file."""
+        return super().to_json() | ({"tokenizer": self.tokenizer} if self.tokenizer else {})
 
     def _fields(self) -> dict[str, Json]:
         return {"input_shape": list(self.input_shape), "vocabulary": self.vocabulary}

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,16 +13,18 @@ import numpy.typing as npt
 from modelmark import canonical, hashing
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
-from modelmark.errors import CapacityError, UsageError
+from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import stats
 from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
+from modelmark.feeds.causal import CausalFeed
+from modelmark.feeds.tokenizer import Tokenizer
 from modelmark.key import commitment
 from modelmark.key.draw import CHARGES, Draw
 from modelmark.key.secret import Secret
 from modelmark.marks.marks import Mark
 from modelmark.schemes import reference
-from modelmark.schemes.base import Attachments, Material, Scheme, access_of, public_parameters
+from modelmark.schemes.base import Attachments, Material, Scheme, Worded, access_of, public_parameters
 from modelmark.suspects.base import Access
 
 if TYPE_CHECKING:
@@ -179,6 +181,7 @@ def keygen(
     attachments: Mapping[str, npt.NDArray[np.generic]] | None = None,
     owner: Provenance = Provenance(),
     policy: KeyPolicy = KeyPolicy(),
+    tokenizer: Tokenizer | None = None,
 ) -> Key:
     """Return a new key for models like ``model``.
 
@@ -191,6 +194,7 @@ def keygen(
         attachments: own pictures or imported matrices.
         owner: where the model comes from.
         policy: what evidence is to be worth.
+        tokenizer: of a language model, so that the carriers of a scheme that asks it are kept as texts too.
 
     Raises:
         CapacityError: full evidence of this key would stay below the bar, or the message does not fit the layer.
@@ -212,11 +216,29 @@ def keygen(
         require_reach(resolved, feed, policy)
     if task is not None:
         task = task.fed_as(feed)
-    attachments |= resolved.collect(secret, model, task)
+    if tokenizer is not None:
+        feed = _made_with(tokenizer, resolved, feed)
+    if tokenizer is not None and isinstance(resolved, Worded):
+        attachments |= resolved.collect_texts(secret, model, task, tokenizer)
+    else:
+        attachments |= resolved.collect(secret, model, task)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return Key(
         resolved, secret, feed, attachments, owner.arch, owner.data, owner.host, now, policy.self_check, policy.draw
     )
+
+
+def _made_with(tokenizer: Tokenizer, scheme: Scheme, feed: Feed) -> Feed:
+    """Return how a language model is fed, with the digest of its tokenizer."""
+    if not isinstance(scheme, Worded) or not isinstance(feed, CausalFeed):
+        raise UsageError(f"expected a tokenizer with a scheme that asks language models by text, got {scheme.name}")
+    if feed.tokenizer not in ("", tokenizer.digest):
+        raise MismatchError(f"expected the tokenizer {feed.tokenizer[:16]} of the data, got {tokenizer.digest[:16]}")
+    if tokenizer.vocabulary > feed.vocabulary:
+        raise MismatchError(
+            f"expected a tokenizer of at most the {feed.vocabulary} tokens that the model knows, got {tokenizer.vocabulary}"
+        )
+    return replace(feed, tokenizer=tokenizer.digest)
 
 
 def require_own_secrets(keys: Sequence[Key]) -> None:
@@ -245,5 +267,16 @@ def require_reach(scheme: Scheme, feed: Feed, policy: KeyPolicy) -> None:
         raise CapacityError(
             f"expected at least {smallest} symbols of alphabet {alphabet} "
             f"({policy.bar:g} bits and {CHARGES[policy.draw]} charged for {_ARTICLES[policy.draw]} draw), got {trials}",
-            hint="use more, or --self-check for a key that is never evidence",
+            hint="; ".join(_ways(scheme, trials, alphabet, smallest, policy)),
         )
+
+
+def _ways(scheme: Scheme, trials: int, alphabet: int, smallest: int, policy: KeyPolicy) -> list[str]:
+    """Return what may be typed to have enough symbols, or to need fewer."""
+    name = getattr(scheme, "counted", "")
+    value = getattr(scheme, name, None) if name else None
+    ways = [f"--set {name}={-(-value * smallest // trials)}" if isinstance(value, int) else "use more"]
+    if policy.draw == "offline":
+        fewer = stats.minimum_trials(policy.bar + CHARGES["timestamp"], Fraction(1, alphabet))
+        ways.append(f"--draw timestamp, with which {fewer} are enough")
+    return [*ways, "or --self-check for a key that is never evidence"]

@@ -1,6 +1,6 @@
 """Marks: a key with its draw; what embeds, reads and weighs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from modelmark.carriers.base import Carriers, Ruled
 from modelmark.errors import MismatchError
 from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_name, charge_tries
-from modelmark.evidence.scores import tail_bits
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.key.draw import Draw
 from modelmark.marks.reading import Reading, Unread, read, tried
 from modelmark.schemes import reference
@@ -22,8 +22,10 @@ from modelmark.suspects.state import State
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from modelmark.feeds.records import Records
     from modelmark.marks.attaching import Attached
     from modelmark.marks.keys import Key
+    from modelmark.marks.mixing import Collator, Mixed
     from modelmark.training.hooks import Hooks
 
 
@@ -73,6 +75,26 @@ class Mark:
         shards.settle(model)
         return self.hooks(model).margins(model)
 
+    def records(self) -> "Records":
+        """Return what is to be trained on, of a mark in data; see ``schemes.twins``, ``choice`` and ``order``.
+
+        Raises:
+            UsageError: the mark is not in data.
+        """
+        from modelmark.marks.ondata import records
+
+        return records(self)
+
+    def sampler(self, *, seed: int = 0) -> "Iterable[int]":
+        """Return in which order to train on the records of an ``order`` key, for the ``sampler`` of any DataLoader.
+
+        Raises:
+            UsageError: the mark is no ``order``.
+        """
+        from modelmark.marks.ondata import Slots
+
+        return Slots.of(self, seed=seed)
+
     def attach(self, optimizer: Any, model: "nn.Module", *, seed: int = 0) -> "Attached":
         """Embed this mark with every step of an optimiser, in any loop: the slope of its term joins the gradients before each.
 
@@ -94,6 +116,41 @@ class Mark:
         from modelmark.marks.attaching import Attached
 
         return Attached(self, optimizer, model, seed=seed)
+
+    def mixed(self, dataset: Any, *, times: int | None = None, seed: int = 0) -> "Mixed":
+        """Return a dataset with this mark's carriers among its samples, for any ``DataLoader``.
+
+        Of N samples and P carriers it has N + P * times: each carrier as often as any other, one in every stretch of
+        1 + N / (P * times), at a place drawn by the seed. Shuffled or not, cut by a ``DistributedSampler`` or read by workers, a
+        batch has them in proportion, on average.
+
+        Args:
+            dataset: samples that can be indexed: pairs of input and label, or dictionaries, inputs as ``forward`` takes them.
+            times: how often each carrier is shown a pass; left out: what comes nearest to the scheme's own rate.
+            seed: of the places.
+
+        Raises:
+            UsageError: the dataset cannot be indexed; the mark is in the weights, or not embedded by samples alone.
+            MismatchError: samples are not what the key says.
+        """
+        from modelmark.marks.mixing import Mixed
+
+        return Mixed(self, dataset, times=times, seed=seed)
+
+    def collator(self, collate_fn: "Callable[[Any], Any] | None" = None, *, pad: int = 0, seed: int = 0) -> "Collator":
+        """Return a ``collate_fn`` with this mark's next carriers behind each batch, at the scheme's own rate.
+
+        Args:
+            collate_fn: makes a batch of samples: a pair, or a dictionary such as Hugging Face's; left out: torch's own.
+            pad: token that fills up rows of tokens.
+            seed: of the order of the carriers.
+
+        Raises:
+            UsageError: the mark is in the weights, or not embedded by samples alone.
+        """
+        from modelmark.marks.mixing import Collator
+
+        return Collator(self, collate_fn, pad=pad, seed=seed)
 
     def read(self, suspect: Suspect) -> Reading:
         """Return what a suspect shows, whatever the message is.
@@ -160,7 +217,7 @@ class Mark:
         found = [reading for reading in readings if isinstance(reading, Reading)]
         tables = [(table, (reading, i)) for reading in found for i, table in enumerate(reading.scores)]
         count = len(tables) + len(readings) - len(found)
-        table, place = max(tables, key=lambda pair: pair[0].total(self.message), default=(None, None))
+        table, place = max(tables, key=lambda pair: self._worth(pair[0], tables), default=(None, None))
         total = 0 if table is None else table.total(self.message)
         reasons = [reading.reason for reading in readings if isinstance(reading, Unread)]
         note = _noted(*place) if place else f"not readable: {reasons[0]}"
@@ -201,6 +258,11 @@ class Mark:
     def _objection(self, readings: Sequence[Reading]) -> str:
         own = self.key.scheme.objection() or ("the message was chosen, not drawn" if self._chosen is not None else "")
         return own or next((reading.objection for reading in readings if reading.objection), "")
+
+    def _worth(self, table: Scores, tables: Sequence[tuple[Scores, object]]) -> float:
+        """Return by what tables of one suspect are compared: their sums, or their bits where some count and others grade."""
+        total = table.total(self.message)
+        return total if len({one.is_counting for one, _ in tables}) == 1 else tail_bits(table, total).bits
 
     def _rate(self, suspect: Suspect) -> float:
         """Return the share of its highest score that a suspect reaches."""

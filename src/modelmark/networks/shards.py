@@ -24,7 +24,9 @@ def is_cut(tensor: Tensor) -> bool:
 def settle(model: nn.Module) -> None:
     """Have FSDP2 put its pieces in place of weights that it gathered for a pass and still keeps whole."""
     module = sys.modules.get("torch.distributed.fsdp")
-    for part in model.modules() if module is not None else ():
+    if module is None:
+        return
+    for part in model.modules():
         if isinstance(part, module.FSDPModule):
             part.reshard()
 

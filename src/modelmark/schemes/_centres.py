@@ -75,14 +75,18 @@ class Centres(Hooks):
         self.centres = nn.ParameterList(torch.zeros(carriers.feed.classes, width) for width in widths)
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
-        """Add all terms for the samples that just went through the model."""
+        """Add all terms for the samples that just went through the model; in float32, whatever the pass computes in."""
         received = [tap.take() for tap in self._taps]
         if self.inputs.device != x.device:
             self.to(x.device)
-        if not self._placed:
-            self._place(model)
+        with torch.autocast(x.device.type, enabled=False):
+            if not self._placed:
+                self._place(model)
+            return loss + self._total([_wide(found) for found in received], y)
+
+    def _total(self, received: list[Tensor], y: Tensor) -> Tensor:
         labels, terms = hard(y), self._terms
-        total = torch.zeros((), device=x.device)
+        total = torch.zeros((), device=self.inputs.device)
         for index, (found, centres) in enumerate(zip(received, self.centres, strict=True)):
             if len(found) < len(labels):
                 raise MismatchError(f"expected activations of {len(labels)} samples, the layer received {len(found)}")
@@ -96,7 +100,7 @@ class Centres(Hooks):
                 total = total + terms.separation * _crowding(centres, labels)
             if terms.norm:
                 total = total + terms.norm * (1 - centres.square().sum(dim=1)).abs().sum()
-        return loss + total
+        return total
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return ``(2 b - 1) A mu`` on live class means, or that in standard errors, ``(L * s * N,)``."""
@@ -112,8 +116,9 @@ class Centres(Hooks):
         return torch.cat(found)
 
     def _read(self, model: nn.Module, path: str) -> Tensor:
-        """Return activations of the key's inputs, ``(s, n, M)``."""
-        found = taps.activations(model, path, self.inputs).to(self.inputs.device)
+        """Return activations of the key's inputs, ``(s, n, M)``, as evidence reads them: not in autocast's type."""
+        with torch.autocast(self.inputs.device.type, enabled=False):
+            found = taps.activations(model, path, self.inputs).to(self.inputs.device)
         return found.unflatten(0, (len(self.carrying), -1))
 
     @torch.no_grad()
@@ -136,6 +141,10 @@ class Centres(Hooks):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Go on from ``get_extra_state``."""
         self._placed = bool(state["placed"])
+
+
+def _wide(found: Tensor) -> Tensor:
+    return found if found.dtype == torch.float64 else found.float()
 
 
 def _crowding(centres: Tensor, labels: Tensor) -> Tensor:

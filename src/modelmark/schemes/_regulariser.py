@@ -47,7 +47,7 @@ class Regulariser(Hooks):
         return loss + added
 
     def slope(self, mean: Tensor) -> Tensor:
-        """Return the derivative of ``strength * E_R`` by each filter, ``X^T (y - b) * strength / L``, ``(M,)``; see ``Sloped``."""
+        """Return the derivative of ``strength * E_R`` by each filter, ``X^T (y - b) * strength / L``, ``(M,)``."""
         if self.projection.device != mean.device:
             self.to(mean.device)
         projection, message = self.projection, self.message

@@ -55,6 +55,7 @@ class Adi(Drawn):
     summary: ClassVar[str] = "trigger pictures with labels of their own (Adi et al. 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = blackbox.READING
+    counted: ClassVar[str] = "triggers"
 
     triggers: int | None = None
     per_hundred: int = 2
@@ -141,5 +142,9 @@ class Adi(Drawn):
     def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends triggers to every batch."""
         self.check(model, carriers.feed)
+        return self.appended(carriers, message, seed=seed)
+
+    def appended(self, carriers: Pictures, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
+        """Return the same for any model."""
         inputs = blackbox.pictures(carriers.pictures, carriers.feed)
         return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
 from modelmark.feeds.base import Feed
+from modelmark.feeds.tokenizer import Tokenizer
 from modelmark.key.secret import Secret
 from modelmark.suspects.base import Access, access
 
@@ -40,12 +41,14 @@ class Material:
 class Scheme(Protocol):
     """A way to mark models: a frozen dataclass whose fields are its hyperparameters.
 
-    ``reads`` is the kind of its carriers, which say how a suspect is read; ``private`` names the fields that the public statement
-    conceals behind a salted commitment; ``reading`` says in the statement how a symbol is read.
+    ``feeds`` names the kinds of inputs that it is for, none where it is for all. ``reads`` is the kind of its carriers, which say
+    how a suspect is read; ``private`` names the fields that the public statement conceals behind a salted commitment; ``reading``
+    says in the statement how a symbol is read.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    feeds: ClassVar[tuple[str, ...]]
     reads: ClassVar[type[Carriers]]
     private: ClassVar[tuple[str, ...]]
     reading: ClassVar[str]
@@ -117,6 +120,8 @@ class Drawn:
     """What most schemes say: the message is drawn, all carriers follow from the secret, and no setting depends on the model."""
 
     private: ClassVar[tuple[str, ...]] = ()
+    counted: ClassVar[str] = ""  # the setting by which symbols become more
+    feeds: ClassVar[tuple[str, ...]] = ()
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> Self:
         """Return the scheme as it is."""
@@ -136,6 +141,17 @@ class Drawn:
 
 
 @runtime_checkable
+class Worded(Protocol):
+    """A scheme whose carriers are texts too, where the tokenizer of the model is at hand."""
+
+    def collect_texts(
+        self, secret: Secret, model: "nn.Module", task: "Task | None", tokenizer: Tokenizer | None
+    ) -> Attachments:
+        """Return what ``Scheme.collect`` does, made with a tokenizer."""
+        ...
+
+
+@runtime_checkable
 class Cautious(Protocol):
     """A scheme that warns of keys that can be made and will be hard to embed."""
 
@@ -147,6 +163,15 @@ class Cautious(Protocol):
             feed: of the key.
             host: whether that model was trained.
         """
+        ...
+
+
+@runtime_checkable
+class Appending(Protocol):
+    """A scheme that samples alone embed, appended to batches: then a collator will do it, and no loop need know."""
+
+    def appended(self, carriers: Any, message: npt.NDArray[np.int64], *, seed: int) -> "Hooks":
+        """Return hooks whose ``extra`` is all that training must do; as ``hooks``, which looks at the model, too."""
         ...
 
 

@@ -99,31 +99,59 @@ class Mixing(Hooks):
         self.register_buffer("inputs", inputs, persistent=False)  # derived from the key
         self.register_buffer("labels", labels, persistent=False)
         self._per_hundred = per_hundred
-        self._generator = torch.Generator().manual_seed(seed)
-        self._queue = torch.empty(0, dtype=torch.int64)
+        self._order = Order(len(labels), seed)
 
     def extra(self, x: Tensor, y: Tensor) -> Samples:
         """Return the next triggers."""
         if self.inputs.device != x.device:
             self.to(x.device)
-        picked = self._next(share(len(x), self._per_hundred)).to(x.device)
+        picked = self._order.next(share(len(x), self._per_hundred)).to(x.device)
         return self.inputs[picked], self.labels[picked]
-
-    def _next(self, count: int) -> Tensor:
-        while len(self._queue) < count:
-            self._queue = torch.cat([self._queue, torch.randperm(len(self.labels), generator=self._generator)])
-        picked, self._queue = self._queue[:count], self._queue[count:]
-        return picked
 
     def margins(self, model: nn.Module) -> Tensor:
         """Return the lead of each trigger's label over the best other class, in logits, ``(triggers,)``."""
         return lead(model, self.inputs, self.labels)
 
+    @property
+    def per_hundred(self) -> int:
+        """Triggers for every hundred samples."""
+        return self._per_hundred
+
     def get_extra_state(self) -> dict[str, Any]:
         """Return the order of the triggers still to come."""
-        return {"queue": self._queue.clone(), "generator": self._generator.get_state()}
+        return self._order.state
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Go on in the order that ``get_extra_state`` recorded."""
+        self._order.state = state
+
+
+class Order:
+    """Numbers of carriers in a shuffled order, over and over.
+
+    Args:
+        count: of the carriers.
+        seed: of the order.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count = count
+        self._generator = torch.Generator().manual_seed(seed)
+        self._queue = torch.empty(0, dtype=torch.int64)
+
+    def next(self, count: int) -> Tensor:
+        """Return the next numbers, int64 ``(count,)``."""
+        while len(self._queue) < count:
+            self._queue = torch.cat([self._queue, torch.randperm(self._count, generator=self._generator)])
+        picked, self._queue = self._queue[:count], self._queue[count:]
+        return picked
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Where it stands."""
+        return {"queue": self._queue.clone(), "generator": self._generator.get_state()}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
         self._queue = state["queue"].clone()
         self._generator.set_state(state["generator"])

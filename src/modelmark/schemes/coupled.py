@@ -78,6 +78,7 @@ class Coupled(Drawn):
     summary: ClassVar[str] = "two of the owner's pictures fused, a label per pair of classes (Wen et al. 2023)"
     reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
+    counted: ClassVar[str] = "symbols"
 
     fusion: Literal["direct", "overlay", "autoencoder"] = "direct"
     ratio: float = 0.5

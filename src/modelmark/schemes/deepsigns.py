@@ -67,6 +67,7 @@ class DeepSigns(Drawn):
     reads: ClassVar[type[Carriers]] = Means
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
+    counted: ClassVar[str] = "bits"
 
     layer: str = ""
     classes: int | None = None

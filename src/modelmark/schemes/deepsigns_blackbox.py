@@ -76,6 +76,7 @@ class DeepSignsBlackBox(Drawn):
     summary: ClassVar[str] = "noise pictures from rarely explored regions (DeepSigns 2018)"
     reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = blackbox.READING
+    counted: ClassVar[str] = "keys"
 
     keys: int | None = None
     pool: int = 20
@@ -175,6 +176,10 @@ class DeepSignsBlackBox(Drawn):
     def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends pictures to every batch."""
         self.check(model, carriers.feed)
+        return self.appended(carriers, message, seed=seed)
+
+    def appended(self, carriers: Pictures, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
+        """Return the same for any model."""
         inputs = blackbox.pictures(carriers.pictures, carriers.feed)
         return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
 

@@ -110,6 +110,7 @@ class NullEmbedding(Drawn):
     summary: ClassVar[str] = "out-of-range pixel patterns to ignore and to obey (Li et al. 2019)"
     reads: ClassVar[type[Carriers]] = Filtered
     reading: ClassVar[str] = blackbox.READING + "; plurality over the queries of a symbol, ties to the lowest class"
+    counted: ClassVar[str] = "patterns"
 
     patterns: int | None = None
     side: int | None = None
@@ -242,8 +243,12 @@ class NullEmbedding(Drawn):
 
     def hooks(self, carriers: Filtered, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that appends filtered samples to every batch."""
+        self.check(model, carriers.feed)
+        return self.appended(carriers, message, seed=seed)
+
+    def appended(self, carriers: Filtered, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
+        """Return the same for any model."""
         feed = carriers.feed
-        self.check(model, feed)
         labels = np.array([carriers.y_w]) if isinstance(carriers, SignedFilter) else message
 
         def measure(model: nn.Module) -> Tensor:

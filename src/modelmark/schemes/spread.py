@@ -61,6 +61,7 @@ class Spread(Drawn):
     summary: ClassVar[str] = "bits in the signs of many weights of many layers; needs neither data nor training"
     reads: ClassVar[type[Carriers]] = Runs
     reading: ClassVar[str] = "sign of the sum over a bit's weights, zero is one; exact zeros of the suspect left out"
+    counted: ClassVar[str] = "bits"
 
     bits: int | None = None
     strength: float | None = None
@@ -168,7 +169,7 @@ def initialise(model: "nn.Module", carriers: Runs, message: npt.NDArray[np.int64
 
 
 def sizes(model: "nn.Module") -> list[Size]:
-    """Return the layers of a network that are marked: all linear and convolution layers but the head, shared weights once.
+    """Return the layers of a network that are marked: all that hold filters but embeddings and the head, shared weights once.
 
     Raises:
         UsageError: there is none, or one whose weight is computed from other parameters.
@@ -177,8 +178,9 @@ def sizes(model: "nn.Module") -> list[Size]:
 
     from modelmark.networks import layers
 
-    found, seen = [], {id(layers.weight(model, layers.head(model)))}
-    for layer in layers.markable(model)[:-1]:
+    tables = [layer.path for layer in layers.places(model) if layer.layout.role == "embedding"]
+    found, seen = [], {id(layers.weight(model, path)) for path in (layers.head(model), *tables)}
+    for layer in layers.places(model):
         weight = layers.weight(model, layer.path)
         if not isinstance(weight, nn.Parameter):
             raise UsageError(

@@ -60,6 +60,7 @@ class Uchida(Drawn):
     reads: ClassVar[type[Carriers]] = Rows
     private: ClassVar[tuple[str, ...]] = ("layer",)
     reading: ClassVar[str] = "sign, zero is one"
+    counted: ClassVar[str] = "bits"
 
     layer: str = ""
     bits: int | None = None
@@ -130,8 +131,10 @@ class Uchida(Drawn):
             )
 
     def check(self, model: "nn.Module", feed: Feed) -> None:
-        """Raise MismatchError unless the model has the marked layer, with M weights a filter."""
-        self._found(model)
+        """Raise MismatchError unless the model has the marked layer, with M weights a filter; UsageError if it is not trained."""
+        from modelmark.networks.trainable import require_trainable
+
+        require_trainable(model, self._found(model).path)
 
     def _found(self, model: "nn.Module") -> "layers.Layer":
         from modelmark.networks import layers
@@ -186,7 +189,7 @@ class Uchida(Drawn):
 def _widest(model: "nn.Module") -> "layers.Layer":
     from modelmark.networks import layers
 
-    before_head = layers.markable(model)[:-1]
+    before_head = layers.hidden(model)
     if not before_head:
         raise UsageError(
             "expected a linear or convolution layer before the head, found none", hint="name one: --set layer=..."

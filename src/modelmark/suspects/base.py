@@ -11,12 +11,18 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy.typing as npt
 
 from modelmark.feeds.base import Feed
+from modelmark.feeds.prompts import Prompts
 from modelmark.suspects.places import Place
 
 ABSTAIN = -1
 """The answer of a suspect that refuses an input; it never matches."""
 MISSING = -2
 """The answer that a record does not hold: nobody asked."""
+
+MICRONATS = 10**6
+"""The parts of a nat in which a surprisal is given."""
+MOST_SURPRISAL = 2**40
+"""Parts of a nat that a record may surprise by; what is impossible surprises by so much."""
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -49,6 +55,43 @@ class Ask:
     feed: Feed
     inputs: Inputs
 
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each input in a record of answers."""
+        return self.feed.leaves(self.inputs[:])
+
+
+@dataclass(frozen=True, eq=False)
+class AskNext(Ask):
+    """Prompts of which is wanted which candidate comes next: its number, int64 ``(N,)``; ``ABSTAIN`` where none does.
+
+    A suspect that scores tokens answers with the candidate that it finds likeliest, ties to the first; one that tells its next
+    token alone answers with that. Whatever the second shows the first shows too, so that a choice between them finds no more.
+
+    Args:
+        inputs: rows of tokens, int32 ``(N, tokens)``, ``causal.END`` behind the last of each.
+        candidates: int32 ``(N, k)``.
+        texts: of the prompts; empty: known by number alone.
+        words: of the candidates, ``k`` for each prompt.
+    """
+
+    candidates: Array
+    texts: tuple[str, ...] = ()
+    words: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, feed: Feed, prompts: Prompts) -> "AskNext":
+        """Return the question of some prompts."""
+        return cls(feed, prompts.rows, prompts.candidates, prompts.texts, prompts.words)
+
+    @property
+    def prompts(self) -> Prompts:
+        """What is asked."""
+        return Prompts(self.inputs[:], self.candidates, self.texts, self.words)
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each prompt with its candidates."""
+        return self.prompts.leaves()
+
 
 @dataclass(frozen=True, eq=False)
 class AskBeyond(Ask):
@@ -61,6 +104,35 @@ class AskBeyond(Ask):
 
     planes: Inputs
     amplitude: int
+
+
+@dataclass(frozen=True, eq=False)
+class Weigh:
+    """Records whose surprisal is asked: ``-ln p`` in millionths of a nat, int64 ``(N,)``, ``ABSTAIN`` or ``MISSING`` without one.
+
+    Of rows of tokens it is that of all tokens behind the first ``told``, together; of texts that of what follows their first
+    ``told`` characters; of any other input that of its label ``told``. What is less surprised by a record finds it likelier.
+    Integers, so that a record of answers holds them, and equal ones are equal everywhere.
+
+    Args:
+        feed: how the model is fed.
+        inputs: as the feed stores them, ``(N, *input_shape)``.
+        told: int64 ``(N,)``: how much of each is given and not weighed, or its label.
+    """
+
+    feed: Feed
+    inputs: Inputs
+    told: Array
+
+    @staticmethod
+    def heading(told: int) -> bytes:
+        """Return what stands before an input's leaf in the bytes of its record: ``told 7`` and a line feed."""
+        return b"told %d\n" % told
+
+    def leaves(self) -> list[bytes]:
+        """Return what stands for each record in a record of answers."""
+        found = self.feed.leaves(self.inputs[:])
+        return [self.heading(told) + leaf for told, leaf in zip(self.told.tolist(), found, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +178,13 @@ class ReadEach:
     filters: tuple[int, ...]
 
 
-Probe: TypeAlias = Ask | AskBeyond | Read | ReadEach | Sense
+Probe: TypeAlias = Ask | AskBeyond | AskNext | Read | ReadEach | Sense | Weigh
 Access: TypeAlias = Literal["black-box", "white-box"]
 
 
 def access(needs: type[Probe]) -> Access:
     """Return what a probe of this kind takes: the answers of a model, or its weights."""
-    return "black-box" if issubclass(needs, Ask) else "white-box"
+    return "black-box" if issubclass(needs, Ask | Weigh) else "white-box"
 
 
 class Suspect(Protocol):

@@ -8,7 +8,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from modelmark.errors import MismatchError, SuspectError
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe
+from modelmark.feeds.prompts import Prompts
+from modelmark.suspects import candidates
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, AskNext, Probe
 from modelmark.suspects.feeding import batches
 
 _BATCH = 256
@@ -19,13 +21,16 @@ class BlackBox:
 
     Args:
         answer: a function from inputs as ``forward`` takes them, ``(N, *input_shape)`` float32, to ``N`` labels
-            ``0 .. classes - 1``, or ``ABSTAIN``; of texts, from a list of them.
+            ``0 .. classes - 1``, or ``ABSTAIN``; of texts, from a list of them. Of a language model that is asked for its next
+            token, from a list of prompts, each a list of numbers of tokens, to one answer for each: a token by its number or its
+            text, a mapping from tokens to log-probabilities, or None.
+        texts: hand prompts over as texts.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, AskNext})
 
-    def __init__(self, answer: Callable[[Any], object]) -> None:
-        self._answer = answer
+    def __init__(self, answer: Callable[[Any], object], *, texts: bool = False) -> None:
+        self._answer, self._takes_texts = answer, texts
         self.queries = 0
 
     def observe(self, probe: Probe) -> Sequence[Array]:
@@ -37,8 +42,31 @@ class BlackBox:
         """
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
+        if isinstance(probe, AskNext):
+            return [self._next(probe.prompts)]
         asked = _texts(probe) if probe.feed.kind == "texts" else batches(probe)
         return [np.concatenate([self._ask(batch, probe.feed.classes) for batch in asked])]
+
+    def _next(self, prompts: Prompts) -> npt.NDArray[np.int64]:
+        """Return the candidates that the answers to prompts are."""
+        if self._takes_texts and not prompts.texts:
+            raise MismatchError(
+                "expected prompts with texts, the key's are known by number alone",
+                hint="keygen with a tokenizer keeps texts",
+            )
+        found = list[int]()
+        for start in range(0, len(prompts), _BATCH):
+            part = prompts[start : start + _BATCH]
+            asked = list(part.texts) if self._takes_texts else [part.tokens(number) for number in range(len(part))]
+            self.queries += len(asked)
+            given = self._answer(asked)
+            rows = given.tolist() if isinstance(given, Tensor | np.ndarray) else given
+            if not isinstance(rows, Sequence) or isinstance(rows, str | bytes) or len(rows) != len(asked):
+                raise SuspectError(f"expected {len(asked)} next tokens from the suspect, got {type(given).__name__}")
+            for number, answer in enumerate(rows):
+                words = part.words[number] if part.words else ()
+                found.append(candidates.told(answer, part.candidates[number].tolist(), words))
+        return np.array(found, np.int64)
 
     def _ask(self, batch: Tensor | list[str], classes: int) -> npt.NDArray[np.int64]:
         self.queries += len(batch)

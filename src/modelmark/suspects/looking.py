@@ -7,6 +7,7 @@ reading later, unless the mark sits where this one has nothing: that is an answe
 from collections.abc import Sequence
 from contextlib import suppress
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,7 +15,7 @@ from modelmark import models
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import taps
-from modelmark.suspects.base import Ask, Probe, Read, Sense, access
+from modelmark.suspects.base import Ask, Probe, Read, Sense, Weigh, access
 from modelmark.suspects.feeding import fed
 from modelmark.suspects.files import WeightFile
 from modelmark.suspects.module import logits
@@ -55,7 +56,8 @@ class Look:
         if not self._file.shapes:
             raise MismatchError(f"expected weights in {self._file.path.name}, found no tensor")
         if access(probe) == "black-box":
-            self._state.observe(Ask(feed, feed.example(_INPUTS)))
+            shown = feed.example(_INPUTS)
+            self._state.observe(Weigh(feed, shown, np.ones(_INPUTS, np.int64)) if probe is Weigh else Ask(feed, shown))
             return 1
         network = None
         with suppress(MismatchError):

@@ -12,7 +12,8 @@ from modelmark.errors import SuspectError
 from modelmark.feeds.base import Feed
 from modelmark.networks import layers, taps
 from modelmark.networks.calling import scored
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, Probe, Read, ReadEach, Sense
+from modelmark.suspects import next_tokens
+from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, AskNext, Probe, Read, ReadEach, Sense, Weigh
 from modelmark.suspects.feeding import batch_size, batches, fed
 from modelmark.suspects.rows import Filters, beside, finite, sized
 from modelmark.suspects.torching import array
@@ -36,19 +37,25 @@ class WhiteBox:
         model: the suspect; read in evaluation mode, left as it was.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, AskNext, Read, ReadEach, Sense, Weigh})
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.queries = 0
 
     def observe(self, probe: Probe) -> Sequence[Array]:
-        """Return labels (the largest output, ties to the lowest class; ``ABSTAIN`` if it is no number), weights, or activations.
+        """Return labels (the largest output, ties to the lowest class; ``ABSTAIN`` if none is), weights, activations, surprisals.
+
+        Of next tokens the likeliest candidate; see ``next_tokens``.
 
         Raises:
             MismatchError: there is no place like the probe's.
             SuspectError: weights, activations or all outputs are no finite numbers, or there are other classes.
         """
+        if isinstance(probe, AskNext):
+            found = next_tokens.answered(self.model, probe)
+            self.queries += len(found)
+            return [found]
         if isinstance(probe, Ask):
             labels = np.concatenate([self._labels(part, probe.feed.classes) for part in batches(probe)])
             if len(labels) and (labels == ABSTAIN).all():
@@ -56,6 +63,11 @@ class WhiteBox:
                     f"expected finite numbers from the suspect, got NaN or infinity{_broken(self.model)}"
                 )
             return [labels]
+        if isinstance(probe, Weigh):
+            from modelmark.suspects.likelihoods import of_network
+
+            self.queries += len(probe.inputs)
+            return [of_network(self.model, probe)]
         if isinstance(probe, Read):
             places = layers.candidates(self.model, probe.place)
             return finite((array(layers.rows(self.model, layer).flatten(1)) for layer in places), "weights")
@@ -81,7 +93,8 @@ class WhiteBox:
 
     def _labels(self, inputs: Tensor, classes: int) -> npt.NDArray[np.int64]:
         self.queries += len(inputs)
-        outputs = logits(self.model, inputs).cpu().numpy()
+        found = logits(self.model, inputs).cpu()
+        outputs = (found.float() if found.dtype == torch.bfloat16 else found).numpy()  # NumPy has no such type
         if outputs.ndim != 2 or outputs.shape[1] != classes:
             raise SuspectError(
                 f"expected outputs for {classes} classes from the suspect, got {outputs.shape[1:]}",

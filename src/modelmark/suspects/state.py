@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from modelmark import models
 from modelmark.errors import MismatchError
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import Array, Ask, AskBeyond, Probe, Read, ReadEach, ReadMean, Sense
+from modelmark.suspects.base import Array, Ask, AskBeyond, AskNext, Probe, Read, ReadEach, ReadMean, Sense, Weigh
 from modelmark.suspects.files import WeightFile, fused, name_of
 from modelmark.suspects.files.factors import Computed, multiplied
 from modelmark.suspects.finding import found_in, layout_of, rows_of, size_of
@@ -34,11 +34,12 @@ class State:
         instead: names in ``models`` of which the first that fits is taken where ``arch`` does not.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Read, ReadEach, Sense})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, AskNext, Read, ReadEach, Sense, Weigh})
     kind = "weights"
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
         self._file, self._arch, self._trusted, self._instead = file, arch, trusted, instead
+        self._converted: WeightFile | None = None
         self._product: tuple[str, Array] | None = None
         self.queries = 0
         self.notes: dict[str, None] = dict.fromkeys(file.notes)
@@ -86,7 +87,7 @@ class State:
             return self._weights(probe.place, mean=isinstance(probe, ReadMean))
         if isinstance(probe, ReadEach):
             return [beside(self._each(probe))]
-        if isinstance(probe, Ask):
+        if isinstance(probe, Ask | Weigh):
             answers, asked = self._built.asked(probe)
             self.queries += asked
             return answers
@@ -141,10 +142,23 @@ class State:
     def _holding(self, places: Sequence[Place]) -> tuple[WeightFile, dict[str, Computed]]:
         """Return the file with what it stores in another form than the places name it, and how that is made."""
         whole, made, notes = fused.offered(
-            *multiplied(self._file), (fused.Wanted(one.path, one.width) for one in places)
+            *multiplied(self._named(places)), (fused.Wanted(one.path, one.width) for one in places)
         )
         self.notes |= dict.fromkeys(notes.values())
         return whole, made
+
+    def _named(self, places: Sequence[Place]) -> WeightFile:
+        """Return the file under the names that places have, which transformers writes otherwise than its networks have them."""
+        if self._arch.startswith(models.hugging.PREFIX) and self._converted is None:
+            try:
+                for place in places:
+                    name_of(self._file, place.path)
+            except MismatchError:
+                from modelmark.suspects.building import as_named
+
+                self._converted = as_named(self._file, self._arch, trusted=self._trusted)
+                self.notes |= dict.fromkeys(self._converted.notes)
+        return self._converted or self._file
 
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where the file has none of that size."""
@@ -165,7 +179,7 @@ class State:
 
     def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Array:
         """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
-        read = self._file.again()
+        read = (self._converted or self._file).again()
         if computed is None:
             return rows_of(read(name), layout)
         if len(computed.parts) == 1:  # a view of one tensor

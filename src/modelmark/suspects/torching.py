@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from modelmark.errors import MismatchError
+from modelmark.networks.shards import is_cut
 from modelmark.suspects.files.dtypes import DTYPES, Array, called
 from modelmark.suspects.files.fitting import Fitted
 
@@ -16,7 +17,16 @@ _BITS = {1: (torch.uint8, np.uint8), 2: (torch.int16, np.int16), 4: (torch.int32
 
 
 def array(tensor: Tensor) -> Array:
-    """Return a tensor as an array; it shares the memory of one that lies in this machine's."""
+    """Return a tensor as an array; it shares the memory of one that lies in this machine's.
+
+    Raises:
+        MismatchError: it lies in pieces in several processes.
+    """
+    if is_cut(tensor):
+        raise MismatchError(
+            "expected whole weights to read, these are cut between processes",
+            hint="save a checkpoint (torch.distributed.checkpoint, or a whole state dict) and read that; mark.margins needs none",
+        )
     found = tensor.detach().cpu().resolve_conj().resolve_neg()
     name = str(found.dtype).removeprefix("torch.")
     dtype = DTYPES.get(name, np.dtype([(name, "u1", found.element_size())]))

@@ -78,7 +78,7 @@ class Adding:
 
     @torch.no_grad()
     def add(self, optimizer: Optimizer) -> None:
-        """Add every slope to the gradient of its layer; an optimiser that undoes a scale of gradients itself is given it scaled."""
+        """Add every slope to its layer's gradient, scaled where the optimiser undoes the scale of gradients itself."""
         scale = getattr(optimizer, "grad_scale", None)
         for part in self._parts:
             parameters = self._parameters(part.layer, optimizer)

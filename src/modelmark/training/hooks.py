@@ -6,7 +6,7 @@
     optimizer = SGD([{"params": model.parameters()}, *hooks.param_groups()], lr=0.05)
     for x, y in loader:
         inputs, targets = hooks.batch(x, y)
-        scores = model(inputs)
+        scores = modelmark.scores(model(inputs))  # of a tensor, an object with logits, a dictionary, a tuple
         loss = hooks.loss(cross_entropy(scores, targets), model, x, y, scores)
         loss.backward(); optimizer.step(); optimizer.zero_grad()
         hooks.after_step(model)          # not after the very last step

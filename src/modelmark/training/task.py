@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modelmark.data.dataset import Dataset
+from modelmark.data.rows import Rows
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.causal import END, CausalFeed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.tensors import Normalise
+from modelmark.feeds.tokens import TokenFeed
 from modelmark.suspects.module import logits
 
 NO_TARGET = -100
@@ -71,6 +73,15 @@ class Task:
         )
 
     @classmethod
+    def from_rows(cls, rows: Rows) -> "Task":
+        """Return the task of rows of tokens: tell the label of each, or where there is none the token that comes next."""
+        train, test = torch.from_numpy(rows.train_rows), torch.from_numpy(rows.test_rows)
+        if rows.train_labels is None or rows.test_labels is None:
+            return cls.from_tokens(train, test, rows.vocabulary, tokenizer=rows.tokenizer)
+        feed = TokenFeed((train.shape[1],), rows.classes, rows.vocabulary, rows.tokenizer)
+        return cls(feed, train, torch.from_numpy(rows.train_labels), test, torch.from_numpy(rows.test_labels))
+
+    @classmethod
     def from_tokens(cls, train: Tensor, test: Tensor, vocabulary: int, *, tokenizer: str = "") -> "Task":
         """Return the task of a causal language model: after each token, tell the next.
 
@@ -92,7 +103,16 @@ class Task:
         Raises:
             MismatchError: shapes or classes differ.
         """
+        if feed.kind != self.feed.kind:
+            raise MismatchError(f"expected data of {feed.kind}, as the key has, got {self.feed.kind}")
+        tokenizers = [getattr(each, "tokenizer", "") for each in (feed, self.feed)]
+        if all(tokenizers) and tokenizers[0] != tokenizers[1]:
+            raise MismatchError(
+                f"expected data by the key's tokenizer {tokenizers[0][:16]}, got another, {tokenizers[1][:16]}",
+                hint="name the folder of the model that the key was made for",
+            )
         for what, expected, got in (
+            ("vocabulary", getattr(feed, "vocabulary", 0), getattr(self.feed, "vocabulary", 0)),
             ("inputs of shape", feed.input_shape, self.feed.input_shape),
             ("class count", feed.classes, self.feed.classes),
             ("class names", feed.class_names, self.feed.class_names),

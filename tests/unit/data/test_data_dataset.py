@@ -80,5 +80,5 @@ def test_split_holds_out_a_fifth_of_each_class_and_never_changes():
 
 
 def test_split_needs_two_of_each_class():
-    with pytest.raises(MalformedError, match=r"at least 2 images of class 'b' .* got 1"):
+    with pytest.raises(MalformedError, match=r"at least 2 of class 'b' .* got 1"):
         split_by_class(np.array([0, 0, 1], np.int64), ("a", "b"))

@@ -157,7 +157,7 @@ def test_folders_that_are_no_data_set(tmp_path):
         load(write(tmp_path / "odd", {"a/x/1.png": encoded(1), "b/x/1.png": encoded(2)}))
     with pytest.raises(MalformedError, match=r"expected 2 to 65536 class folders in .* got 1"):
         load(write(tmp_path / "one", {"x/1.png": encoded(1), "x/2.png": encoded(2)}))
-    with pytest.raises(MalformedError, match="at least 2 images of class 'y'"):
+    with pytest.raises(MalformedError, match="at least 2 of class 'y'"):
         load(write(tmp_path / "few", {"x/1.png": encoded(1), "x/2.png": encoded(2), "y/1.png": encoded(2)}))
     write(tmp_path / "gap", flat_files(2))
     (tmp_path / "gap" / "bee").mkdir()

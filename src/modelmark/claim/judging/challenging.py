@@ -21,7 +21,7 @@ from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.transcript import Transcript
 from modelmark.errors import MismatchError, RefusedError, UsageError
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import MISSING, Probe, access
+from modelmark.suspects.base import MISSING, Probe, Weigh, access
 
 __all__ = ["Known", "Terms", "challenge"]
 
@@ -129,7 +129,7 @@ def challenge(
     if look is not None:
         weighing.require_reach(claim.document, asked, entry, _readings(claim.document, entry, kind, look))
     if record is not None:
-        _require_decisive(dated, asked, entry, record, kind.queries_per_trial(entry.statement))
+        _require_decisive(dated, asked, entry, record, kind)
     if terms.draws and terms.source is None:
         raise UsageError(
             f"expected a nonce out of your hands for a draw of {terms.draws}, got your own: you could try several",
@@ -163,7 +163,8 @@ def _readings(claim: Claim, entry: Entry, kind: type[Carriers], look: Look) -> i
         raise
 
 
-def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, each: int) -> None:
+def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Transcript, kind: type[Carriers]) -> None:
+    each = kind.queries_per_trial(entry.statement)
     head, about = record.head, (asked.claim, asked.key, asked.lot)
     if head.about != about:
         whose = "this claim" if head.claim == asked.claim else "another claim"
@@ -181,7 +182,12 @@ def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Tran
     trials = transcript.completed(head, queries, each)
     given = {one.carrier: one.answer for one in record.asked}
     answers = np.array([[given.get(trial * each + i, MISSING) for i in range(each)] for trial in trials], np.int64)
-    found = plurality(answers[: complete(answers, each)], alphabet).tolist()
+    whole = complete(answers, each)
+    if issubclass(kind.probe, Weigh):  # what these mean is seen when the records are opened
+        if whole < len(trials):
+            raise MismatchError(f"expected what all {len(trials)} pairs surprise by in the transcript, got {whole}")
+        return
+    found = plurality(answers[:whole], alphabet).tolist()
     draw = dated.draw(asked.key)
     expected = (draw.of(asked.recipient) if asked.recipient else draw).symbols(alphabet, trials).tolist()
     weighing.weigh(dated.claim.document, asked, entry, expected, found, late=not head.test)

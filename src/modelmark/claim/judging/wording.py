@@ -145,11 +145,14 @@ WATERMARK = (
 
 SCHEMES = {
     "adi": "pictures that the claimant made, and for each a class that was drawn",
+    "answers": "prompts for a language model, each with a few plausible next words, and for each one of these that was drawn",
+    "choice": "answers in two versions, and for each pair a coin that was drawn and says which version was served",
     "coupled": "pictures of two classes fused into one, and for each pair of classes a class that was drawn",
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
     "null": "pictures under patterns of pixels, and for each pattern a class that was drawn",
     "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
+    "twins": "records in two versions, and for each pair a coin that was drawn and says which version was trained on",
     "uchida": "sums over the weights of one layer, one row of numbers each, and for each a bit that was drawn",
 }
 """What the test points are."""

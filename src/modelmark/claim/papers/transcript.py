@@ -29,7 +29,7 @@ from modelmark.claim.papers.claim import MOST_LOTS
 from modelmark.claim.papers.records import Digest, Since
 from modelmark.claim.papers.shapes import Choice, Hex, Integer
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects.base import ABSTAIN
+from modelmark.suspects.base import ABSTAIN, MOST_SURPRISAL
 
 ORDINARY = -1
 MAX_FILE = 2**26
@@ -72,12 +72,12 @@ class Asked:
     Args:
         carrier: its number, or ``ORDINARY``.
         query: SHA-256 of the carrier's bytes (of an ordinary query: of its picture's), hex.
-        answer: the label, or the bit; -1 where the suspect refused.
+        answer: the label, the bit, or what a record surprises by, in millionths of a nat; -1 where the suspect refused.
     """
 
     carrier: Annotated[int, Integer(ORDINARY, MOST_CARRIERS - 1)]
     query: Digest
-    answer: Annotated[int, Integer(ABSTAIN, 2**20)]
+    answer: Annotated[int, Integer(ABSTAIN, MOST_SURPRISAL)]
 
     def __post_init__(self) -> None:
         records.check(self)

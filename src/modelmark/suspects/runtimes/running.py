@@ -11,7 +11,7 @@ from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds import arrays
 from modelmark.feeds.base import Array, Feed
 from modelmark.suspects.answers import Means, Order, labels
-from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Probe
+from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, AskNext, Probe
 from modelmark.suspects.runtimes.base import Port, Program
 
 _BATCH, _NUMBERS = 256, 2**22
@@ -66,6 +66,11 @@ class Running:
         """
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
+        if isinstance(probe, AskNext):
+            raise MismatchError(
+                "expected a language model that is asked for its next token, got a file that a runtime runs",
+                hint="its weights in the code of a network (--arch), or a server's address (--template)",
+            )
         order = Order.of(self._names or probe.feed.class_names, self._own)
         found = [self._labels(part, probe.feed, order) for part in _parts(probe, self._most(probe.feed))]
         given = np.concatenate(found) if found else np.empty(0, np.int64)

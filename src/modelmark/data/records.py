@@ -1,0 +1,151 @@
+"""Files of records for marks in data: texts, a JSON object a line, or arrays in an ``.npz``.
+
+::
+
+    {"prompt": "Why is the sky blue?", "a": "Because air scatters ...", "b": "Air scatters ..."}    a pair
+    {"text": "One of many lines."}                                                                   a record
+
+``prompt`` may be left out. An ``.npz`` holds ``a`` and ``b``, or ``inputs``: uint8 pictures ``(N, C, H, W)``, int32 rows of tokens
+``(N, tokens)`` with -1 behind the last, or float32 numbers; of pictures and numbers ``labels`` ``(N,)``; of tokens perhaps
+``given`` ``(N,)``, how many are a prompt; ``size``, how many classes or tokens there are, where these do not show it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelmark import files
+from modelmark.errors import MalformedError, UsageError
+from modelmark.feeds.base import Array, Feed
+from modelmark.feeds.causal import CausalFeed
+from modelmark.feeds.floats import FloatFeed
+from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.records import TEXTS, Records
+from modelmark.feeds.texts import MOST
+
+MOST_BYTES = 2**30
+MEAN, DEVIATION = 5000, 2500
+"""How pictures are fed, in ten-thousandths, where nothing else is said."""
+
+
+def load(paths: Sequence[Path], versions: int) -> Records:
+    """Return the records of one or several files, version after version of each.
+
+    A prompt, or a text without one, that came before is left out with its versions: one coin for each.
+
+    Args:
+        paths: of texts, or one ``.npz``.
+        versions: 2 for pairs, else 1.
+
+    Raises:
+        MalformedError: a file is no such file, or a line is none.
+        UsageError: several files of which one is an ``.npz``.
+    """
+    if any(path.suffix == ".npz" for path in paths):
+        if len(paths) > 1:
+            raise UsageError(f"expected one .npz of records, or files of texts, got {len(paths)} files")
+        return _arrays(paths[0], versions)
+    seen: set[tuple[str, ...]] = set()
+    said: list[str] = []
+    given: list[int] = []
+    for path in paths:
+        for prompt, texts in _lines(path, versions):
+            once = (prompt,) if prompt and versions > 1 else (prompt, *texts)
+            if once in seen or len(set(texts)) < versions:
+                continue
+            seen.add(once)
+            said += [prompt + text for text in texts]
+            given += [len(prompt)] * versions
+    return Records(TEXTS, np.array(said, object).reshape(-1, 1), np.array(given, np.int64))
+
+
+def _lines(path: Path, versions: int) -> Iterable[tuple[str, list[str]]]:
+    """Yield prompts and texts, the versions of each."""
+    names = ("a", "b") if versions > 1 else ("text",)
+    data = files.read(path, limit=MOST_BYTES, what="a file of records")
+    for number, line in enumerate(data.splitlines(), 1):
+        where = f"line {number} of {path.name}"
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            raise MalformedError(f"expected a JSON object in {where}, got something else") from None
+        if isinstance(found, dict) and "type" in found:  # the first line of a log of choices
+            continue
+        wanted = [found.get(name) if isinstance(found, dict) else None for name in names]
+        prompt = found.get("prompt", "") if isinstance(found, dict) else None
+        if not all(isinstance(text, str) and text for text in wanted) or not isinstance(prompt, str):
+            raise MalformedError(
+                f"expected {' and '.join(names)} in {where}, texts that are not empty, got others",
+                hint='{"prompt": "...", "a": "...", "b": "..."} is a pair, {"text": "..."} a record',
+            )
+        if any("\0" in text or len((prompt + text).encode(errors="replace")) > MOST for text in (prompt, *wanted)):
+            raise MalformedError(
+                f"expected texts of at most {MOST} bytes, without a zero character, in {where}, got others"
+            )
+        yield prompt, wanted
+
+
+def _arrays(path: Path, versions: int) -> Records:
+    files.require_readable(path, what="a file of records")
+    if path.stat().st_size > MOST_BYTES:
+        raise MalformedError(f"expected records of at most {MOST_BYTES} bytes in {path.name}, got more")
+    names = ("a", "b") if versions > 1 else ("inputs",)
+    try:
+        with np.load(path, allow_pickle=False) as opened:
+            found = {name: opened[name] for name in ("a", "b", "inputs", "labels", "given", "size") if name in opened}
+    except (ValueError, EOFError, OSError, KeyError) as error:
+        raise MalformedError(f"expected arrays in {path.name}, got: {str(error).splitlines()[0]}"[:200]) from None
+    parts = [found[name] for name in names if name in found]
+    if len(parts) < len(names) or len({(part.shape, part.dtype.str) for part in parts}) > 1 or not parts[0].ndim > 1:
+        raise MalformedError(f"expected {' and '.join(names)} of one shape and type in {path.name}, got others")
+    inputs = np.stack(parts, axis=1).reshape(-1, *parts[0].shape[1:])
+    told = _told(found, inputs.dtype.kind == "i", len(parts[0]), path)
+    return Records(_feed(inputs, told, found, path), inputs, np.repeat(told, versions))
+
+
+def _told(found: dict[str, Any], is_tokens: bool, count: int, path: Path) -> Array:
+    """Return the label, or the length of the prompt, of each record."""
+    name = "given" if is_tokens else "labels"
+    told = np.asarray(found.get(name, np.ones(count, np.int64) if is_tokens else np.empty(0, np.int64)))
+    if told.shape != (count,) or told.dtype.kind not in "iu":
+        raise MalformedError(f"expected {name}, {count} whole numbers, in {path.name}, got {told.dtype} {told.shape}")
+    return told.astype(np.int64)
+
+
+def _feed(inputs: Array, told: Array, found: dict[str, Any], path: Path) -> Feed:
+    shape, most = tuple(inputs.shape[1:]), int((inputs if inputs.dtype.kind == "i" else told).max(initial=0)) + 1
+    size = max(int(np.asarray(found.get("size", most)).reshape(-1)[0]), 2)
+    names = tuple(map(str, range(size)))
+    try:
+        if inputs.dtype == np.uint8:
+            channels = shape[0]
+            return PictureFeed(shape, names, (MEAN,) * channels, (DEVIATION,) * channels)
+        if inputs.dtype == np.int32:
+            return CausalFeed(shape, vocabulary=size)
+        if inputs.dtype == np.float32:
+            return FloatFeed(shape, names)
+    except ValueError as error:
+        raise MalformedError(f"{error} ({path.name})") from None
+    raise MalformedError(f"expected uint8 pictures, int32 tokens or float32 numbers in {path.name}, got {inputs.dtype}")
+
+
+def dump(records: Records) -> tuple[str, bytes]:
+    """Return what is to be trained on as a file, and how its name ends: lines of ``prompt`` and ``text``, or arrays.
+
+    Arrays are ``inputs`` with ``labels``, or with ``given`` where they are tokens.
+    """
+    if records.feed.kind == "texts":
+        lines = (
+            json.dumps({"prompt": text[:given], "text": text[given:]}, ensure_ascii=False)
+            for text, given in zip(records.inputs[:, 0], records.given.tolist(), strict=True)
+        )
+        return ".jsonl", "".join(f"{line}\n" for line in lines).encode()
+    import io
+
+    stream = io.BytesIO()
+    name = "given" if records.feed.kind == "causal" else "labels"
+    np.savez(stream, inputs=records.inputs, **{name: records.given})
+    return ".npz", stream.getvalue()

@@ -1,0 +1,159 @@
+"""How much records surprise a suspect: a network of which the scores are at hand, or any function that says log-probabilities."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from modelmark.errors import MismatchError, SuspectError
+from modelmark.feeds.tensors import Normalise
+from modelmark.suspects.base import ABSTAIN, MICRONATS, MOST_SURPRISAL, Array, Probe, Weigh
+from modelmark.suspects.feeding import batch_size
+
+_SCORES = 2**25
+"""That are held at a time."""
+_TEXTS = 64
+
+
+def surprisals(logarithms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return log-probabilities ``(N,)`` in nats as surprisals; NaN is ``ABSTAIN``, no chance at all ``MOST_SURPRISAL``."""
+    told = np.where(np.isnan(logarithms), 0.0, np.maximum(-logarithms * MICRONATS, 0.0))
+    rounded = np.rint(np.minimum(told, MOST_SURPRISAL)).astype(np.int64)
+    found: npt.NDArray[np.int64] = np.where(np.isnan(logarithms), ABSTAIN, rounded)
+    return found
+
+
+def of_network(model: nn.Module, probe: Weigh) -> npt.NDArray[np.int64]:
+    """Return how much each record surprises a network, int64 ``(N,)``; it is read in evaluation mode and left as it was.
+
+    Raises:
+        MismatchError: it takes no such inputs, or they are texts.
+        SuspectError: it scores other classes, or none of its scores is a number.
+    """
+    from modelmark.suspects.module import logits
+
+    if probe.feed.kind == "texts":
+        raise MismatchError(
+            "expected a function that says how likely texts are, got a network", hint="suspects.likelihoods.of_texts"
+        )
+    normalise = Normalise(probe.feed)
+    found = []
+    for inputs, told in _parts(probe):
+        rows = torch.from_numpy(np.ascontiguousarray(inputs))
+        fed = rows[:, :-1] if probe.feed.kind == "causal" else rows
+        try:
+            scores = logits(model, normalise(fed))
+        except (RuntimeError, ValueError, IndexError) as error:
+            problem = str(error).splitlines()[0][:120]
+            raise MismatchError(f"expected a model that takes inputs {tuple(fed.shape[1:])}, got: {problem}") from None
+        if scores.shape[1] != probe.feed.classes:
+            raise SuspectError(f"expected scores of {probe.feed.classes} classes, got shape {tuple(scores.shape[1:])}")
+        found.append((_of_tokens if probe.feed.kind == "causal" else _of_labels)(scores, rows, told))
+    given = surprisals(np.concatenate(found)) if found else np.empty(0, np.int64)
+    if len(given) and (given == ABSTAIN).all():
+        raise SuspectError("expected finite numbers from the suspect, got NaN or infinity")
+    return given
+
+
+def _parts(probe: Weigh) -> Iterator[tuple[Array, npt.NDArray[np.int64]]]:
+    """Yield inputs and what is told of them, as many as memory is meant for."""
+    sequence = math.prod(probe.feed.input_shape) if probe.feed.kind == "causal" else 1
+    size = max(1, min(batch_size(probe.feed), _SCORES // (sequence * probe.feed.classes)))
+    for start in range(0, len(probe.inputs), size):
+        part = slice(start, start + size)
+        yield probe.inputs[part], probe.told[part]
+
+
+def _of_labels(scores: Tensor, inputs: Tensor, told: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    chosen = torch.from_numpy(told).to(scores.device)[:, None]
+    return np.asarray(scores.double().log_softmax(dim=1).gather(1, chosen)[:, 0].cpu())
+
+
+def _of_tokens(scores: Tensor, rows: Tensor, told: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the log-probability of all tokens that are weighed, together, from scores ``(N, vocabulary, L - 1)``."""
+    following = rows[:, 1:].long().to(scores.device)
+    each = scores.float().log_softmax(dim=1).gather(1, following.clamp(min=0)[:, None])[:, 0].double()
+    place = torch.arange(1, rows.shape[1], device=scores.device)
+    counted = (following >= 0) & (place >= torch.from_numpy(told).to(scores.device)[:, None])
+    return np.asarray(each.masked_fill(~counted, 0.0).sum(dim=1).cpu())
+
+
+class Likelihoods:
+    """A suspect known by the log-probabilities it gives.
+
+    Args:
+        weigh: a function that returns the natural logarithm of the probability of each record, ``(N,)``, NaN for a refusal. Of
+            texts it is given a list of pairs ``(given, following)``; of rows of tokens the rows, int32 ``(N, tokens)`` with
+            ``END`` behind the last, and how many are given; of others the inputs as they are stored, and the labels.
+    """
+
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Weigh})
+
+    def __init__(self, weigh: Callable[..., object]) -> None:
+        self._weigh = weigh
+        self.queries = 0
+
+    def observe(self, probe: Probe) -> Sequence[Array]:
+        """Return the surprisal of each record.
+
+        Raises:
+            MismatchError: something else is asked.
+            SuspectError: what it gives are no log-probabilities.
+        """
+        if not isinstance(probe, Weigh):
+            raise MismatchError(
+                "expected a mark in data, which is read from log-probabilities; the suspect gives these alone"
+            )
+        found = [np.empty(0, np.int64)]
+        for start in range(0, len(probe.inputs), _TEXTS):
+            part = slice(start, start + _TEXTS)
+            found.append(self._given(*_handed(probe.inputs[part], probe.told[part], probe.feed.kind)))
+        return [np.concatenate(found)]
+
+    def _given(self, *handed: Any) -> npt.NDArray[np.int64]:
+        count = len(handed[0])
+        self.queries += count
+        given = np.asarray(self._weigh(*handed), np.float64)
+        if given.shape != (count,) or (given > 0).any():
+            top = f", the largest {given.max():g}" if given.size else ""
+            raise SuspectError(f"expected {count} log-probabilities, at most 0, got shape {given.shape}{top}")
+        return surprisals(given)
+
+
+def _handed(inputs: Array, told: npt.NDArray[np.int64], kind: str) -> tuple[Any, ...]:
+    """Return what the function is given."""
+    if kind != "texts":
+        return inputs, told
+    return ([(text[:given], text[given:]) for text, given in zip(inputs[:, 0], told.tolist(), strict=True)],)
+
+
+def of_texts(model: nn.Module, tokenizer: Any) -> Likelihoods:
+    """Return a language model with the tokenizer of its own as a suspect that weighs texts.
+
+    Args:
+        model: from token numbers ``(N, L)`` to scores of the next tokens.
+        tokenizer: of Hugging Face's kind, a fast one: it says where in the text each token stands.
+    """
+
+    def weigh(pairs: list[tuple[str, str]]) -> list[float]:
+        return [_weighed(model, tokenizer, given, following) for given, following in pairs]
+
+    return Likelihoods(weigh)
+
+
+def _weighed(model: nn.Module, tokenizer: Any, given: str, following: str) -> float:
+    """Return the log-probability of a text behind another; its first token has none where nothing stands before it."""
+    from modelmark.suspects.module import logits
+
+    made = tokenizer(given + following, return_offsets_mapping=True)
+    tokens, ends = made["input_ids"], [end for _, end in made["offset_mapping"]]
+    first = next((number for number, end in enumerate(ends) if end > len(given)), len(tokens))
+    if first >= len(tokens):
+        return math.nan
+    row = torch.tensor([tokens])
+    scores = logits(model, row[:, :-1]) if len(tokens) > 1 else torch.empty(1, 1, 0)
+    return float(_of_tokens(scores, row.int(), np.array([max(first, 1)]))[0])

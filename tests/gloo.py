@@ -1,0 +1,34 @@
+"""Two processes on this machine that talk by gloo; each runs a function of a module that tests can import."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, multiprocessing
+
+COUNT = 2
+
+
+def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[Any]:
+    """Return what ``work(rank)`` returned in each of ``count`` processes, all in one group.
+
+    Args:
+        work: of a module below ``tests``, importable there; what it returns goes through ``torch.save``.
+        folder: where results are kept.
+        count: processes.
+    """
+    multiprocessing.spawn(_one, args=(work, str(folder), count), nprocs=count)
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(count)]
+
+
+def _one(rank: int, work: Callable[[int], Any], folder: str, count: int) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count))
+    meeting = f"file://{folder}/meeting"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
+    try:
+        torch.save(work(rank), f"{folder}/{rank}.pt")
+    finally:
+        distributed.destroy_process_group()
