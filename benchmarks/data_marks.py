@@ -185,7 +185,7 @@ def twins() -> Iterator[Row]:
                 Twins(), made, reference=WhiteBox(base(1)), secret=secret(seed), policy=SMALL
             ).mark()
             rest = np.concatenate([text[:count][~differ], text[count:]])
-            for epochs in (1, 2, 4) if count < 4000 else (1, 2, 4, 8):
+            for epochs in (1, 2, 4):
                 model = letters.learned(
                     letters.fresh(seed), np.concatenate([mark.records().inputs, rest]), epochs, seed=seed
                 )

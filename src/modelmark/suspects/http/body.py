@@ -28,6 +28,7 @@ FILL: dict[str, Callable[["Input"], Any]] = {
     "png": lambda one: base64.b64encode(one.png).decode(),
     "text": lambda one: one.text,
     "tokens": lambda one: one.array[0].tolist(),
+    "record": lambda one: one.record,
     "model": lambda one: one.model,
     "input": lambda one: one.name,
     "top": lambda one: one.template.top,
@@ -67,6 +68,17 @@ class Input:
         if self.feed.kind != "texts":
             raise MismatchError(f"expected a key of texts for this template, got one of {self.feed.kind}")
         return str(self.stored[0, 0])
+
+    @property
+    def record(self) -> str | list[int]:
+        """The text, or the numbers of the tokens before the end of the row.
+
+        Raises:
+            MismatchError: the key is of something else.
+        """
+        if self.feed.kind != "causal":
+            return self.text
+        return [int(token) for token in self.stored[0] if token >= 0]
 
     @cached_property
     def png(self) -> bytes:

@@ -1,7 +1,7 @@
 """A suspect behind an address, asked one input at a time."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,8 +12,8 @@ from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds import arrays
 from modelmark.feeds.base import Array
 from modelmark.suspects.answers import Order
-from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Probe
-from modelmark.suspects.http import body, journal, reply
+from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, Probe, Weigh
+from modelmark.suspects.http import body, journal, likelihoods, reply
 from modelmark.suspects.http.address import Address
 from modelmark.suspects.http.client import Client, Patience
 from modelmark.suspects.http.templates import Meaning, Template
@@ -77,7 +77,7 @@ class Endpoint:
         written: where answers are written down; none: whoever asks keeps them.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, Weigh})
 
     client: Client
     template: Template
@@ -89,12 +89,15 @@ class Endpoint:
     notes: dict[str, None] = field(default_factory=dict)
 
     def observe(self, probe: Probe) -> Sequence[Array]:
-        """Ask each input that was not answered before, one after the other, and return the labels.
+        """Ask each input that was not answered before, one after the other, and return the labels, or the surprisals.
 
         Raises:
             MismatchError: the probe needs weights, or its inputs are not what the template sends.
             SuspectError: no answer, or one that is none; answers so far are written down.
         """
+        if isinstance(probe, Weigh):
+            likelihoods.require(self.template)
+            return [np.array([self._weighed(probe, number) for number in range(len(probe.inputs))], np.int64)]
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got an address, which answers alone")
         order = Order.of(self.names or probe.feed.class_names, self.own)
@@ -115,22 +118,33 @@ class Endpoint:
                 arrays.beyond(stored, planes, probe.amplitude),
                 planes.tobytes() + str(probe.amplitude).encode(),
             )
-        query = journal.digest(leaf, beyond)
+        sent = body.Input(stored, probe.feed, self.template, self.settings.model, self.settings.input)
+        return self._kept(journal.digest(leaf, beyond), sent, lambda data: reply.label(data, self.template, order))
+
+    def _weighed(self, probe: Weigh, number: int) -> int:
+        part = slice(number, number + 1)
+        one = Weigh(probe.feed, probe.inputs[part], probe.told[part])
+        sent = body.Input(one.inputs[:], probe.feed, self.template, self.settings.model, self.settings.input)
+        return self._kept(
+            journal.digest(one.leaves()[0], b""), sent, lambda data: likelihoods.surprisal(data, self.template, one)
+        )
+
+    def _kept(self, query: str, sent: body.Input, read: Callable[[bytes], int]) -> int:
+        """Return what a query was answered with, now or before; it is written down before another is sent."""
         self.queries += 1
         if self.written is not None and query in self.written.answers:
             return self.written.answers[query]
-        sent = body.Input(stored, probe.feed, self.template, self.settings.model, self.settings.input)
-        answer = self._asked(body.request(sent), order)
+        answer = self._asked(body.request(sent), read)
         if answer is None:  # not written down: the same command asks it again
             return ABSTAIN
         if self.written is not None:
             self.written.write(query, answer)
         return answer
 
-    def _asked(self, request: dict[str, Any], order: Order) -> int | None:
-        """Return the label, or None where the query failed and is to count as refused."""
+    def _asked(self, request: dict[str, Any], read: Callable[[bytes], int]) -> int | None:
+        """Return the answer, or None where the query failed and is to count as refused."""
         try:
-            return self.client.ask(request, lambda data: reply.label(data, self.template, order))
+            return self.client.ask(request, read)
         except SuspectError as error:
             if self.settings.abstain and self.client.met:
                 return None
