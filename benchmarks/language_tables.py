@@ -48,9 +48,7 @@ def costs() -> str:
                 if row["seed"] != host["seed"]:
                     continue
                 if "accuracy" not in row:
-                    body.append(
-                        ["", f"`{row['scheme']}`", "", "", "", f"{row['verdict']}: {row['reason'].partition(': ')[2]}"]
-                    )
+                    body.append(["", f"`{row['scheme']}`", "", "", "", _why(row)])
                     continue
                 use = f"{row['perplexity']:.1f}" if net in CAUSAL else f"{100 * row['accuracy']:.1f} %"
                 lost = [_lost(net, row, host), _lost(net, row, host["control"])]
@@ -71,6 +69,12 @@ def survival(net: str) -> str:
         found = [row for row in attacked if (row["attack"], repr(row["settings"])) == name]
         body.append(_line(f"`{name[0]}` {_settings(found[0])}".strip(), net, found, schemes))
     return markdown(["attack", "lost", *(f"`{scheme}`" for scheme in schemes)], body)
+
+
+def _why(row: Row) -> str:
+    """Return why a mark is not in a network: its embedding fell short, or it is not made for such a one."""
+    kind, _, reason = row["reason"].partition(": ")
+    return f"{'missed' if kind == 'NotEmbeddedError' else row['verdict']}: {reason}"
 
 
 def _settings(row: Row) -> str:
@@ -118,7 +122,32 @@ def outcome(attack: str) -> str:
     return f"on [transformers](language.md): {'; '.join(told)}" if told else ""
 
 
+def pretrained() -> str:
+    """Return the table of docs/language.md."""
+    found = rows("pretrained")
+    lines = dict.fromkeys((row.get("attack", ""), repr(row.get("settings"))) for row in found if "scheme" in row)
+    schemes = dict.fromkeys(row["scheme"] for row in found if "scheme" in row)
+    body = []
+    for attack, settings in lines:
+        same = [row for row in found if (row.get("attack", ""), repr(row.get("settings"))) == (attack, settings)]
+        own = {row["scheme"]: row for row in same if "scheme" in row}
+        title = f"`{attack}` {_told(next(iter(own.values())))}".strip() if attack else "marked"
+        body.append([title, *(_kept(own[scheme]) if scheme in own else "" for scheme in schemes)])
+    header = ["Silero VAD", *(f"`{scheme}`: answers as published, net bits" for scheme in schemes)]
+    return markdown(header, body) if body else "Not measured yet."
+
+
+def _told(row: Row) -> str:
+    return ", ".join(f"{name}={value}" for name, value in row["settings"].items())
+
+
+def _kept(row: Row) -> str:
+    gone = "" if row["verdict"] == "established" else ", gone"
+    return f"{100 * row['agrees']:.1f} %, {row.get('net_bits', 0):.0f}{gone}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "pretrained": pretrained,
     "language-costs": costs,
     **{f"language-{net}": partial(survival, net) for net in NETS},
 }
