@@ -19,6 +19,8 @@ from modelmark.naming import import_object, suggest
 from modelmark.schemes import names_for, scheme_class
 
 _MAX_FILE = 1 << 20
+_INPUTS = {"texts": "tokens", "tokens": "tokens", "corpus": "causal"}
+"""What data are of that are no pictures, by their reader."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ class Grid:
 
     def scheme_entries(self) -> tuple[Entry, ...]:
         """Return the schemes to mark with."""
-        return self.schemes or tuple(Entry(name) for name in names_for("pictures"))
+        return self.schemes or tuple(
+            Entry(name) for name in names_for(_INPUTS.get(self.data.partition(":")[0], "pictures"))
+        )
 
     def attack_entries(self) -> tuple[Entry, ...]:
         """Return the attacks, each with the settings to run."""
