@@ -1,17 +1,17 @@
 """Texts into token numbers, by the ``tokenizer.json`` of a folder; no other file of it is read and nothing of it is run."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modelmark import files, hashing
+from modelmark import files
 from modelmark.data.folder import Folder
 from modelmark.data.rows import LONGEST
 from modelmark.data.streams import judging, shown
 from modelmark.errors import MismatchError, MissingPackageError, UsageError
+from modelmark.feeds import tokenizer
 
 NAME = "tokenizer.json"
 MOST = 64 << 20
@@ -39,10 +39,9 @@ class Words:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the tokenizer, hex; what a run of it may set, where texts are cut and filled up, is left out."""
+        """What names the tokenizer, hex; see ``feeds.tokenizer.digest``."""
         with judging(NAME):
-            said = {name: part for name, part in json.loads(self._raw).items() if name not in ("truncation", "padding")}
-        return hashing.digest("tokenizer", json.dumps(said, sort_keys=True).encode()).hex()
+            return tokenizer.digest(self._raw)
 
     @cached_property
     def _made(self) -> Any:

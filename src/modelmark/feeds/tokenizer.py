@@ -1,13 +1,12 @@
 """A tokenizer, as the library ``tokenizers`` runs the file that models are shipped with. Loads without torch."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modelmark import files
+from modelmark import files, hashing
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.prompts import Prompts
 from modelmark.naming import library
@@ -15,6 +14,12 @@ from modelmark.naming import library
 FILE = "tokenizer.json"
 _MOST = 2**27
 """Bytes; the largest that are shipped have some 30 MB."""
+
+
+def digest(data: bytes) -> str:
+    """Return the digest of a tokenizer's file, hex; what a run of it may set, where texts are cut and filled up, is left out."""
+    said = {name: part for name, part in json.loads(data).items() if name not in ("truncation", "padding")}
+    return hashing.digest("tokenizer", json.dumps(said, sort_keys=True).encode()).hex()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +61,8 @@ class Tokenizer:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the file, hex."""
-        return hashlib.sha256(self.data).hexdigest()
+        """What names it, hex; see ``digest``."""
+        return digest(self.data)
 
     @property
     def vocabulary(self) -> int:
