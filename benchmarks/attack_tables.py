@@ -3,6 +3,7 @@
 import statistics
 from pathlib import Path
 
+import language_tables
 from _rows import markdown
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.attacks.base import KINDS
@@ -23,7 +24,13 @@ def attacks() -> str:
     for name in order:
         own = [result for result in results if result.attack == name]
         body.append(
-            [f"`{name}`", classes[name].family, classes[name].source, _cost(own), _outcome(classes[name].kind, own)]
+            [
+                f"`{name}`",
+                classes[name].family,
+                classes[name].source,
+                _cost(own),
+                _outcome(name, classes[name].kind, own),
+            ]
         )
     return markdown(["attack", "family", "source", "cost", "what it did"], body)
 
@@ -33,9 +40,9 @@ def _cost(own: list[Result]) -> str:
     return f"{100 * statistics.median_low(shares):.0f} %" if shares else ""
 
 
-def _outcome(kind: str, own: list[Result]) -> str:
+def _outcome(name: str, kind: str, own: list[Result]) -> str:
     if not own:
-        return "not measured yet"
+        return language_tables.outcome(name) or "not part of this audit; [transformers](language.md)"
     if kind == "forgery":
         return _forged(own)
     if kind == "detection":

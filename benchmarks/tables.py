@@ -17,6 +17,7 @@ import copies_tables
 import data_tables
 import family_tables
 import gpu_tables
+import language_tables
 import lineage_tables
 import matrix_tables
 import scheme_tables
@@ -194,6 +195,7 @@ def filled(page: str) -> str:
         attack_tables,
         family_tables,
         gpu_tables,
+        language_tables,
         copies_tables,
         data_tables,
         spread_tables,

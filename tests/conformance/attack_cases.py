@@ -16,7 +16,8 @@ class Case(NamedTuple):
         name: of the attack.
         settings: beside the defaults.
         floor: share of right answers that the attacked network, or the filtered API, keeps.
-        net: architecture of the stolen network; ``resnet8`` has batch norm, which takes signs back.
+        net: architecture of the stolen network; ``resnet8`` has batch norm, which takes signs back; ``causal`` tells the next
+            character of a text, and is a transformer.
         slow: tried only where slow tests are.
     """
 
@@ -52,10 +53,12 @@ CASES = [
     Case("compare", floor=0.9),
     Case("cross-architecture", floor=0.9, slow=True),
     Case("distil", floor=0.9, slow=True),
+    Case("distil-text", {"rows": 40, "epochs": 1}, net="causal"),
     Case("dummy", floor=0.9),
     Case("drown", floor=0.85),
     Case("ensemble", floor=0.9, slow=True),
     Case("false-claim", slow=True),
+    Case("filter-perplexity", {"epochs": 1}, floor=0.2, net="causal"),
     Case("fine-prune", floor=0.9),
     Case("finetune", floor=0.9),
     Case("fit-key", {"queries": 1}),
@@ -69,6 +72,7 @@ CASES = [
     Case("grind"),
     Case("ibau", floor=0.9, slow=True),
     Case("input-noise", floor=0.9),
+    Case("instruct", {"epochs": 1}, floor=0.2, net="causal"),
     Case("int8", floor=0.9),
     Case("jacobian", floor=0.85, slow=True),
     Case("jpeg", floor=0.9),
@@ -77,19 +81,29 @@ CASES = [
     Case("label-smoothing", floor=0.9),
     Case("launder", floor=0.85, slow=True),
     Case("lora", floor=0.9),
+    Case("lora", {"epochs": 1}, floor=0.2, net="causal"),
     Case("low-rank", floor=0.9),
     Case("mean-filter", floor=0.6),
     Case("median-filter", floor=0.6),
     Case("merge", {"how": "ties"}, floor=0.9),
     Case("merge", {"how": "dare"}, floor=0.9),
+    Case("merge", {"how": "dare-ties"}, floor=0.9),
+    Case("merge", {"how": "arithmetic"}, floor=0.9),
+    Case("merge", {"epochs": 1}, floor=0.2, net="causal"),
+    Case("meraser", floor=0.85),
+    Case("meraser", {"recovery": 1}, floor=0.15, net="causal"),
     Case("mirror", floor=0.2),
     Case("nad", floor=0.9),
     Case("noise", floor=0.9),
     Case("occlude", floor=0.9),
     Case("overwrite", floor=0.9),
+    Case("paraphrase", {"replace": 0.05, "drop": 0.0, "swap": 0.0}, floor=0.15, net="causal"),
     Case("permute", floor=0.9),
     Case("prune", floor=0.9),
     Case("prune-channels", floor=0.85),
+    Case("prune-depth", {"epochs": 1}, floor=0.15, net="causal"),
+    Case("prune-heads", {"epochs": 1}, floor=0.2, net="causal"),
+    Case("qlora", {"epochs": 2}, floor=0.9),
     Case("quantise", floor=0.9),
     Case("quantise-input", floor=0.9),
     Case("query-statistics"),
@@ -114,6 +128,8 @@ CASES = [
     Case("spoil", {"how": "constant", "share": 0.1}, floor=0.9, net="resnet8"),
     Case("squeeze", floor=0.9),
     Case("subset"),
+    Case("suppress-first", net="causal"),
+    Case("system-prompt", floor=0.2, net="causal"),
     Case("to-bnb", floor=0.9),
     Case("to-bnb", {"weights": "int8"}, floor=0.9),
     Case("to-gguf", floor=0.9),
@@ -125,6 +141,7 @@ CASES = [
     Case("to-torchao", floor=0.9),
     Case("to-torchao", {"weights": "int4"}, floor=0.9),
     Case("transfer", floor=0.9, slow=True),
+    Case("vote", {"others": 1, "epochs": 1}, floor=0.15, net="causal"),
     Case("weight-statistics"),
 ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from attack_cases import CASES
 
+import language
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.errors import MissingPackageError
 from modelmark.testing import check_attack, check_description
@@ -14,8 +15,10 @@ from modelmark.testing import check_attack, check_description
     "case", [pytest.param(case, marks=pytest.mark.slow if case.slow else (), id=str(case)) for case in CASES]
 )
 def test_promises(case, unmarked, flippable, thief):
+    task = language.task(300) if case.net == "causal" else thief
+    model = language.trained() if case.net == "causal" else {"cnn": unmarked, "resnet8": flippable}[case.net]
     try:
-        check_attack(case.attack(), {"cnn": unmarked, "resnet8": flippable}[case.net], thief, floor=case.floor)
+        check_attack(case.attack(), model, task, floor=case.floor)
     except MissingPackageError as error:
         pytest.skip(f"{error}: {error.hint}")
 

@@ -18,6 +18,10 @@ CHEAP = {
     "steps": 20, "students": 2, "surrogates": 1, "triggers": 4, "tries": 4, "tuning": 1, "unlearning_epochs": 1,
 }  # fmt: skip
 """Settings by name that make any attack cheap, where a field takes them."""
+LANGUAGE = (
+    "distil-text", "filter-perplexity", "instruct", "paraphrase", "suppress-first", "system-prompt", "vote",
+)  # fmt: skip
+"""What is done to models of language alone."""
 NEED = {
     "flat": {
         "batch": ("fold",),
@@ -29,9 +33,12 @@ NEED = {
             "mirror", "occlude", "quantise-input", "query-statistics", "reconstruct", "rotate", "shrink", "squeeze",
         ),
         "square": ("transfer",),
+        "blocks": ("prune-depth",),
+        "attention": ("prune-heads",),
+        "rows": LANGUAGE,
     },
-    "colour": {},
-    "two-classes": {},
+    "colour": {"blocks": ("prune-depth",), "attention": ("prune-heads",), "rows": LANGUAGE},
+    "two-classes": {"blocks": ("prune-depth",), "attention": ("prune-heads",), "rows": LANGUAGE},
 }  # fmt: skip
 """What an attack is refused for, as the first word of what it expected."""
 

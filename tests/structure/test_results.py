@@ -22,6 +22,7 @@ def tables(monkeypatch):
         "data_tables",
         "family_tables",
         "gpu_tables",
+        "language_tables",
         "lineage_tables",
         "matrix_tables",
         "scheme_tables",
@@ -34,8 +35,19 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "formats.md", "lineage.md", "schemes/spread.md",
-         "schemes/choice.md", "schemes/order.md", "schemes/twins.md")  # fmt: skip
+PAGES = (
+    "results.md",
+    "results-schemes.md",
+    "attacks.md",
+    "copies.md",
+    "formats.md",
+    "language.md",
+    "lineage.md",
+    "schemes/choice.md",
+    "schemes/order.md",
+    "schemes/spread.md",
+    "schemes/twins.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

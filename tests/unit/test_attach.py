@@ -15,7 +15,7 @@ from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import keygen
 from modelmark.networks import layers
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 from modelmark.schemes.spread import Spread
 from modelmark.schemes.uchida import Uchida
 from modelmark.seeding import seeded
@@ -477,7 +477,7 @@ def test_parameters_that_were_replaced_behind_the_optimiser_are_noticed():
         optimizer.step()
 
 
-@pytest.mark.parametrize("name", sorted(set(SCHEMES) - {"uchida", "spread"}))
+@pytest.mark.parametrize("name", sorted(set(names_for("pictures")) - {"uchida", "spread"}))
 def test_a_scheme_that_needs_the_batch_says_what_to_use(name, digits, perceptron):
     model = copy.deepcopy(perceptron[1])
     mark = keygen(scheme_class(name)(), model, digits.feed, task=digits, secret=SECRET).mark()

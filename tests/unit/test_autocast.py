@@ -12,7 +12,7 @@ from modelmark.key.secret import Secret
 from modelmark.marks.keys import keygen
 from modelmark.networks import taps
 from modelmark.networks.outputs import scores
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 from modelmark.seeding import seeded
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Composed
@@ -79,7 +79,7 @@ def steps(model, mark, digits, *, around=(), within=(), count=3):
     return model, hooks
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("name", names_for("pictures"))
 @pytest.mark.parametrize("within", [False, True], ids=["loss outside", "loss inside"])
 def test_under_autocast_a_scheme_does_what_it_does_without(name, within, mark, perceptron, digits):
     """DeepSigns died here: EM of activations in bfloat16, and centres put in place of another type."""
@@ -131,7 +131,7 @@ class Half(nn.Module):
 
 
 @pytest.mark.parametrize("kind", ["object", "dict", "tuple"])
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("name", names_for("pictures"))
 def test_what_a_network_returns_around_its_scores_changes_nothing(name, kind, mark, perceptron, digits):
     own = mark(name)
     model, hooks = steps(returning(perceptron, kind), own, digits, count=2)

@@ -21,7 +21,7 @@ from modelmark.feeds.prompts import Prompts, packed
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key
 from modelmark.marks.reading import read
-from modelmark.schemes import SCHEMES, _signature, scheme_class
+from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
 from modelmark.schemes.coupled import Coupled
@@ -115,8 +115,9 @@ def asked(made, suspect):
 
 
 def test_every_scheme_of_the_table_reads_with_the_kind_that_the_table_names():
-    assert {name: carriers.kind(name) for name in SCHEMES} == {name: scheme_class(name).reads for name in SCHEMES}
-    assert sorted(carriers.KINDS) == sorted(SCHEMES)
+    every = SCHEMES | IN_DATA
+    assert {name: carriers.kind(name) for name in every} == {name: scheme_class(name).reads for name in every}
+    assert sorted(carriers.KINDS) == sorted(every)
     assert carriers.kind("module:Class") is None
 
 

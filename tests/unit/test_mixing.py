@@ -20,7 +20,7 @@ from modelmark.feeds.tokens import TokenFeed
 from modelmark.key.secret import Secret
 from modelmark.marks import mixing
 from modelmark.marks.keys import Key, keygen
-from modelmark.schemes import SCHEMES, scheme_class
+from modelmark.schemes import names_for, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.base import Appending
 from modelmark.seeding import seeded
@@ -215,7 +215,7 @@ def test_marks_that_are_made_of_the_batch_append_too(digits, perceptron):
         key.mark().mixed([(torch.zeros(1, 8, 8), 1)] * 20)
 
 
-@pytest.mark.parametrize("name", sorted(SCHEMES))
+@pytest.mark.parametrize("name", names_for("pictures"))
 def test_a_mark_that_samples_do_not_embed_says_so(name, digits, perceptron):
     scheme = scheme_class(name)
     if issubclass(scheme, Appending):

@@ -62,12 +62,20 @@ def aligned(suspect: Suspect, host: "nn.Module", *, committed: str, scheme: str,
 def placed(suspect: Suspect, host: State) -> Placed:
     """Return a suspect whose filters stand in the places of a host whose network nobody builds; see ``Placed``.
 
+    A transformer, known by the names and sizes of its weights, is put into the host's coordinates first.
+
     Raises:
         MismatchError: a suspect that is no weight file.
     """
     if not isinstance(suspect, State):
         raise MismatchError("expected a weight file to look for the host's filters in, got another suspect")
-    return Placed(suspect.file, host, suspect.notes)
+    from modelmark.align.transformers.files import aligned as in_coordinates  # loads scipy's optimisers
+
+    file = in_coordinates(suspect.file, host.file)
+    if file is None:
+        return Placed(suspect.file, host, suspect.notes)
+    suspect.notes |= {"heads, hidden units and stream of the transformer put into the host's coordinates": None}
+    return Placed(file, host, suspect.notes, moved=True)
 
 
 def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> "WhiteBox":
@@ -78,11 +86,16 @@ def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> "WhiteBox":
         SuspectError: its weights are no numbers.
     """
     from modelmark.align.alignment import align  # loads scipy's optimisers and torch's tracer
+    from modelmark.align.transformers.networks import align as align_transformer
+    from modelmark.blocks.networks import of_network
     from modelmark.suspects.module import HasNetwork, WhiteBox
 
     if not isinstance(suspect, HasNetwork):
         raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
+    network = suspect.network(feed, host)
+    if (described := of_network(host)) is not None:
+        return WhiteBox(align_transformer(network, host, described))
     try:
-        return WhiteBox(align(suspect.network(feed, host), host, feed))
+        return WhiteBox(align(network, host, feed))
     except UsageError as error:  # of these two networks; the suspect as it is can be read all the same
         raise MismatchError(str(error), hint=error.hint) from error

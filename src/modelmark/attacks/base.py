@@ -6,17 +6,19 @@
 | extraction   | ``attack(model, task, seed=...)``         | Extraction             | change         |
 | collusion    | ``attack([model, ...], task, seed=...)``  | Collusion              | combine        |
 | evasion      | ``attack(answer, task, seed=...)``        | Evasion, PictureFilter | serve, change  |
+|              |                                           | TokenFilter            | change         |
 | forgery      | ``attack(model, task, seed=...)``         | Forgery                | forge          |
 | detection    | ``attack(model, task, seed=...)``         | Detection              | detect         |
 
 The method is given copies, in evaluation mode, and may change them. The data are always the thief's; no key comes near.
+Rates are those of momentum; a network that normalises layers is trained by AdamW instead, see ``Thief.fit``.
 """
 
 import copy
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, dataclass_transform, final
 
@@ -25,8 +27,10 @@ from torch import Tensor, nn
 
 from modelmark.attacks import fields
 from modelmark.attacks._tools.pictures import filtered, require_pictures
+from modelmark.attacks._tools.tokens import require_tokens
 from modelmark.attacks.fields import Strengths
 from modelmark.attacks.results import Answer, Finding, Forged
+from modelmark.networks.layers import is_layer_normalised
 from modelmark.training.loop import Watch, fit
 from modelmark.training.recipe import Recipe, constant
 from modelmark.training.task import Task
@@ -54,7 +58,12 @@ class Thief:
         return torch.Generator().manual_seed(self.seed)
 
     def fit(self, model: nn.Module, recipe: Recipe, *, task: Task | None = None, **options: Any) -> nn.Module:
-        """Return a copy of ``model`` trained on ``task``, his own unless told otherwise, with ``training.fit``."""
+        """Return a copy of ``model`` trained on ``task``, his own unless told otherwise, with ``training.fit``.
+
+        A network that normalises layers, as transformers do, is trained by AdamW, unless the recipe names it already.
+        """
+        if recipe.optimizer == "sgd" and is_layer_normalised(model):
+            recipe = recipe.by_adamw()
         return fit(model, task or self.task, recipe, **{"seed": self.seed, "watch": self.watch, **options})
 
     def tune(self, model: nn.Module, attack: Any, **options: Any) -> nn.Module:
@@ -78,6 +87,7 @@ class Attack(ABC):
         strengths: settings from gentle to fierce, for sweeps: five for most modifications, one elsewhere.
         schemes: what the field ``scheme`` may name, where the attack concerns one scheme at a time.
         pictures: whether it needs inputs ``(channels, height, width)``.
+        tokens: kinds of feeds that it takes, where it is an attack on language alone.
     """
 
     name: ClassVar[str]
@@ -88,8 +98,11 @@ class Attack(ABC):
     strengths: ClassVar[Strengths] = ({},)
     schemes: ClassVar[tuple[str, ...]] = ()
     _pictures: ClassVar[bool] = False
+    _tokens: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, *, name: str = "", family: str = "", pictures: bool = False, **rest: Any) -> None:
+    def __init_subclass__(
+        cls, *, name: str = "", family: str = "", pictures: bool = False, tokens: tuple[str, ...] = (), **rest: Any
+    ) -> None:
         super().__init_subclass__(**rest)
         text = inspect.cleandoc(vars(cls).get("__doc__") or "")
         source = re.search(r"^Source: (.+?)(?=;|\.?\n *\n|\.?\nDeparts:|\.?\Z)", text, re.DOTALL | re.MULTILINE)
@@ -102,7 +115,7 @@ class Attack(ABC):
         for attribute, value in said.items():
             if attribute not in vars(cls):
                 setattr(cls, attribute, value)
-        cls._pictures = cls._pictures or pictures
+        cls._pictures, cls._tokens = cls._pictures or pictures, tokens or cls._tokens
         dataclass(frozen=True)(cls)
 
     def __post_init__(self) -> None:
@@ -116,6 +129,8 @@ class Attack(ABC):
     def _thief(self, task: Task, seed: int, watch: Watch | None) -> Thief:
         if self._pictures:
             require_pictures(task.feed, self.name, hint=_ANY_SHAPE if self.kind == "evasion" else "")
+        if self._tokens:
+            require_tokens(task.feed, self.name, self._tokens)
         return Thief(task, seed, watch)
 
 
@@ -211,6 +226,20 @@ class PictureFilter(Evasion, family="preprocessing", pictures=True):
     @abstractmethod
     def change(self, pictures: Tensor) -> Tensor:
         """Return what is shown instead of ``pictures``, both float32 ``(N, C, H, W)`` in [0, 1]; clamped afterwards."""
+
+
+class TokenFilter(Evasion, family="preprocessing", tokens=("tokens", "causal")):
+    """An evasion that shows the stolen model, a classifier of texts or a language model, other tokens."""
+
+    @final
+    def serve(self, answer: Answer, thief: Thief) -> Answer:
+        """Return the API that is asked about changed rows."""
+        change = self.change(thief)
+        return lambda rows: answer(change(rows))
+
+    @abstractmethod
+    def change(self, thief: Thief) -> Callable[[Tensor], Tensor]:
+        """Return what makes other rows of rows, both as ``results.Answer`` has them; equal rows become equal ones."""
 
 
 class Forgery(Attack, family="forgery"):

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 Answer: TypeAlias = Callable[[Tensor], Tensor]
-"""What an API does: inputs as ``forward`` takes them, ``(N, *input_shape)`` float32, to int64 labels ``(N,)``; ``ABSTAIN``
-where it refuses."""
+"""What an API does: inputs as ``forward`` takes them, ``(N, *input_shape)``, to int64 labels ``(N,)``; ``ABSTAIN`` where it
+refuses. The API of a language model is given rows as its feed stores them, int32 ``(N, tokens)`` with ``END`` behind the last
+token, and gives logarithms of probabilities of the token that comes next, float32 ``(N, vocabulary)``."""
 
 
 @dataclass(frozen=True)

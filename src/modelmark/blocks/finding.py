@@ -1,10 +1,10 @@
 """Finding the parts of a transformer by the names and sizes of its weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modelmark.blocks import names
-from modelmark.blocks.description import Attention, Freedom, Linear, Norm, Part, Transformer, Units
+from modelmark.blocks.description import Attention, Basis, Freedom, Linear, Norm, Part, Transformer, Units
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -16,7 +16,7 @@ class Traits:
     Args:
         heads: of attention; 0: not known.
         size: of a head; 0: the queries' share.
-        after: whether norms stand behind the additions; None: not known.
+        after: whether norms stand behind the additions; None: not known, and those that have one more behind all blocks do not.
         centred: whether norms throw the mean away; None: those with a bias do.
         freedom: of a hidden unit without a gate.
         tied: names that share the tensor of another, by whose name it is described.
@@ -38,6 +38,9 @@ def described(shapes: Shapes, traits: Traits | None = None) -> Transformer | Non
         traits: what else is known.
     """
     traits = traits or Traits()
+    if traits.after is None:
+        last = any(names.NORMS.search(_module(name)) and not names.BLOCK.match(name) for name in shapes)
+        traits = replace(traits, after=not last)
     inside: dict[str, dict[str, str]] = {}
     outside: list[str] = []
     for name in shapes:
@@ -98,7 +101,7 @@ class _Block:
         gate = self._found("gate")
         makers = (read, self._linear(gate, turned)) if gate else (read,)
         lower = self._linear(down, turned)
-        after = first in names.AFTER or (first in names.EITHER and self._traits.after is not False)
+        after = first in names.AFTER or (first in names.EITHER and bool(self._traits.after))
         norms = (
             self._norm(first, () if after else attended),
             self._norm(second, () if after else makers),
@@ -156,7 +159,7 @@ class _Block:
         groups = shared // size if size else 0
         normed = [name for name in names.INSIDE["keys"] if f"{name}.weight" in self._shapes]
         self.used |= {f"{name}.weight" for name in normed}
-        basis = "none" if normed else "pairs" if self._rotary else "any"
+        basis: Basis = "none" if normed else "pairs" if self._rotary else "any"
         return Attention(query, key, value, out, heard // size if size else 0, groups, basis)
 
 

@@ -15,7 +15,7 @@ from modelmark.blocks.views import Changed, Reals, matrix, put, vector
 
 def size(state: Changed, attention: Attention) -> int:
     """Return how many numbers a head passes on."""
-    return matrix(state, attention.out).shape[1] // attention.heads
+    return int(matrix(state, attention.out).shape[1]) // attention.heads
 
 
 def permute(
@@ -50,7 +50,7 @@ def turn(state: Changed, attention: Attention, asked: Reals, passed: Reals) -> N
     each = attention.heads // attention.groups
     back = np.linalg.inv(passed).repeat(each, axis=0)
     _multiply(state, attention.query, asked.repeat(each, axis=0))
-    _multiply(state, attention.key, np.linalg.inv(asked).transpose(0, 2, 1))
+    _multiply(state, attention.key, np.linalg.inv(asked).transpose(0, 2, 1).astype(np.float64))
     _multiply(state, attention.value, passed)
     out = matrix(state, attention.out)
     heads = out.reshape(len(out), attention.heads, -1)

@@ -106,5 +106,5 @@ def _part(model: nn.Module, name: str) -> None:
     module = model.get_submodule(path)
     setattr(module, last, nn.Parameter(getattr(module, last).detach().clone()))
     config = getattr(model, "config", None)
-    if getattr(config, "tie_word_embeddings", False):
+    if config is not None and getattr(config, "tie_word_embeddings", False):
         config.tie_word_embeddings = False

@@ -13,9 +13,16 @@ Changed: TypeAlias = MutableMapping[str, npt.NDArray[np.floating]]
 """A state whose tensors are replaced."""
 
 
-def matrix(state: State, linear: Linear) -> Reals:
-    """Return a map, float64 ``(outputs, inputs)``; the inputs of a kernel are its channels and places."""
-    return _rows(state[linear.weight], linear)[_part(linear)].astype(np.float64)
+def matrix(state: State, linear: Linear, inputs: npt.NDArray[np.int64] | None = None) -> Reals:
+    """Return a map, float64 ``(outputs, inputs)``; the inputs of a kernel are its channels and places.
+
+    Args:
+        state: read only.
+        linear: the map.
+        inputs: the columns wanted; all unless given.
+    """
+    found = _rows(state[linear.weight], linear)[_part(linear)]
+    return (found if inputs is None else found[:, inputs]).astype(np.float64)
 
 
 def vector(state: State, linear: Linear) -> Reals | None:

@@ -24,10 +24,10 @@ def run(
     """Attack a model and write the result, with the accuracy it cost."""
     from modelmark import options
     from modelmark.attacks import attack_class
-    from modelmark.cli.loading import build_model, load_task, load_weights, on_device, require_new
+    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights, on_device, require_new
+    from modelmark.cli.saving import beside, save
     from modelmark.errors import UsageError
-    from modelmark.suspects import weights as weight_files
-    from modelmark.training.task import accuracy
+    from modelmark.training.task import accuracy, perplexity
 
     require_new(output)
     attack: Any = options.make(attack_class(name), dict(options.parse(settings or [])))
@@ -36,13 +36,15 @@ def run(
             f"expected an attack that gives a model, got {name}, which is {attack.kind}",
             hint="modelmark audit runs every kind",
         )
-    task = load_task(data, mean, std).split({"thief": share}, seed=seed)["thief"]
+    folder = folder_of(arch, weights)
+    task = load_task(data, mean, std, folder=folder).split({"thief": share}, seed=seed)["thief"]
+    along = beside(folder)
     model = on_device(load_weights(build_model(arch, "", task.feed), weights), device)
     before = accuracy(model, task)
     with progress(f"{name} attack") as step:
         attacked = attack(model, task, seed=seed, watch=step)
     after = accuracy(attacked, task)
-    weight_files.save(attacked, output)
+    save(attacked, output, along)
     say(f"{output}: {attack}")
     old, new = model.state_dict(), attacked.state_dict()
     if old.keys() != new.keys():
@@ -50,3 +52,5 @@ def run(
     elif any(tensor.shape != old[name].shape for name, tensor in new.items()):
         say("its layers have other widths: verify --align-to HOST reads white-box marks")
     say(f"test accuracy {100 * before:.2f} % before, {100 * after:.2f} % after")
+    if task.feed.kind == "causal":
+        say(f"perplexity {perplexity(model, task):.3f} before, {perplexity(attacked, task):.3f} after")

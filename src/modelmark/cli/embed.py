@@ -20,7 +20,9 @@ def run(
         Path | None, typer.Option("--weights", metavar="FILE", help="a trained model; without it, train from scratch")
     ] = None,
     data: Annotated[str, typer.Option("--data", metavar="SPEC", help="as for keygen; default: the key's")] = "",
-    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="only for module:factory; else the key's")] = "",
+    arch: Annotated[
+        str, typer.Option("--arch", metavar="NAME", help="only for module:factory and hf:FOLDER; else the key's")
+    ] = "",
     epochs: Annotated[int, typer.Option("--epochs", min=0, help="of one round; 0: decide for me")] = 0,
     rate: Annotated[float, typer.Option("--rate", min=0, help="peak learning rate; 0: decide for me")] = 0.0,
     batch: Annotated[int, typer.Option("--batch", min=0, help="samples a step; 0: decide for me")] = 0,
@@ -46,7 +48,7 @@ def run(
     device: Device = "cpu",
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Train until every mark is in the model, and write its weights.
+    """Train until every mark is in the model, and write its weights: of transformers a folder that from_pretrained loads.
 
     A spread mark goes into trained weights as they are, without data and training: keys of spread alone with --weights, and no
     option that says how to train. With --data the accuracy before and after is shown.
@@ -55,7 +57,16 @@ def run(
     """
     from modelmark.cli import papers
     from modelmark.cli.imprint import OTHER_HOST, imprint
-    from modelmark.cli.loading import build_model, load_key, load_task, load_weights, on_device, require_new
+    from modelmark.cli.loading import (
+        build_model,
+        folder_of,
+        load_key,
+        load_task,
+        load_weights,
+        on_device,
+        require_new,
+    )  # fmt: skip
+    from modelmark.cli.saving import beside, save
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
     from modelmark.schemes.spread import Spread
 
@@ -78,9 +89,12 @@ def run(
     from modelmark.suspects import weights as weight_files
     from modelmark.training import recipe
     from modelmark.training.loop import suggested
+    from modelmark.training.task import perplexity
 
     spec = data or opened[0].data
-    task = load_task(spec).fed_as(opened[0].feed)
+    folder = folder_of(arch, weights)
+    task = load_task(spec, folder=folder, feed=opened[0].feed).fed_as(opened[0].feed)
+    along = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
@@ -130,11 +144,14 @@ def run(
     except (NotEmbeddedError, DivergedError):
         checkpoint.remove()
         raise
-    weight_files.save(done.model, output)
+    save(done.model, output, along)
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after
-    if weights and before < 100 / task.feed.classes + 10:
+    if weights and task.feed.kind != "causal" and before < 100 / task.feed.classes + 10:
         say("warning: the given model knew little of this data; was it trained on inputs fed as the key says?")
         say("hint: keygen --mean and --std say how")
     say(f"test accuracy {after:.2f} %" + (f", {before:.2f} % before" if weights else ""))
+    if task.feed.kind == "causal":
+        found, was = perplexity(done.model, task), perplexity(model, task)
+        say(f"perplexity {found:.3f}" + (f", {was:.3f} before" if weights else ""))

@@ -9,6 +9,8 @@ OTHER_HOST = "warning: this is not the host that the key committed to; aligned t
 
 if TYPE_CHECKING:
     from modelmark.marks.marks import Mark
+    from modelmark.marks.reach import Reach
+    from modelmark.suspects.files import WeightFile
     from modelmark.training.task import Task
 
 
@@ -22,7 +24,7 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
         data: on which the accuracy before and after is shown; empty: nowhere.
         arch: code of the network as a person typed it, where that is needed.
     """
-    from modelmark.cli.loading import build_model, load_task, load_weights
+    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights
     from modelmark.errors import MismatchError
     from modelmark.marks.onfiles import imprint_file, is_host, require_safetensors
     from modelmark.suspects.files import open_weights
@@ -31,7 +33,7 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
     require_safetensors(file, otherwise=", or train on: --epochs 1")
     task: Task | None = None
     if data:
-        task = load_task(data)
+        task = load_task(data, folder=folder_of(arch, weights), feed=key.feed)
         try:
             task = task.fed_as(key.feed)
         except MismatchError as error:
@@ -45,10 +47,52 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
 
         before = 100 * accuracy(model, task)
     with stopped_by_signals():
-        reached = imprint_file(weights, output, marks)
+        if _has_own_names(marks, file):
+            reached = imprint_file(weights, output, marks)
+        else:
+            reached = _through_the_network(marks, file, output, arch)
     say(f"{output}: {'; '.join(map(str, reached))}")
     if any(mark.key.host and not is_host(mark.key, file) for mark in marks):
         say(OTHER_HOST)
     if task is not None:
         after = 100 * accuracy(load_weights(build_model(arch, key.arch, task.feed), output), task)
         say(f"test accuracy {after:.2f} %, {before:.2f} % before")
+
+
+def _has_own_names(marks: "list[Mark]", file: "WeightFile") -> bool:
+    """Return whether a file has all layers that are marked under the keys' names, as those of transformers may not."""
+    from modelmark.errors import MismatchError
+    from modelmark.suspects.files import name_of
+    from modelmark.suspects.places import Place
+
+    if not marks[0].key.arch.startswith("hf:"):
+        return True
+    try:
+        for mark in marks:
+            for run in mark.key.carriers.runs:  # type: ignore[attr-defined]
+                name_of(file, Place.named(run.layer, run.width).path)
+    except MismatchError:
+        return False
+    return True
+
+
+def _through_the_network(marks: "list[Mark]", file: "WeightFile", output: Path, arch: str) -> "list[Reach]":
+    """Write a marked copy through the network, which knows the names; what transformers writes has older ones."""
+    from modelmark.cli.loading import build_model, folder_of, load_weights
+    from modelmark.cli.saving import beside, save
+    from modelmark.errors import NotEmbeddedError
+    from modelmark.marks.embedding import reach
+    from modelmark.marks.imprinting import imprint
+
+    key = marks[0].key
+    model = load_weights(build_model(arch, key.arch, key.feed), file)
+    for mark in marks:
+        model = imprint(model, mark)
+    reached = [reach(mark, model) for mark in marks]
+    if not all(entry.done for entry in reached):
+        raise NotEmbeddedError(
+            f"expected every bit with its margin, got {'; '.join(map(str, reached))}",
+            hint="a key of fewer bits, or of more strength",
+        )
+    save(model, output, beside(folder_of(arch, file.path)))
+    return reached

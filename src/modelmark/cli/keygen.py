@@ -13,6 +13,7 @@ from modelmark.evidence.evidence import BAR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from modelmark.feeds.tokenizer import Tokenizer
     from modelmark.marks.keys import Key
 
 
@@ -73,15 +74,16 @@ def run(
     Marks in data are made of records: pairs for twins and choice, single ones for order. No model is needed, and any model
     may be the reference.
 
-    Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, or module:factory of your own.
+    Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, hf:FOLDER of transformers, or
+    module:factory of your own.
     """
-    from modelmark import options
+    from modelmark import models, options
     from modelmark.cli import in_data
-    from modelmark.cli.loading import build_model, load_task, load_weights, require_bar, require_new
+    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights, require_bar, require_new
     from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.schemes import scheme_class
-    from modelmark.schemes.base import Cautious
+    from modelmark.schemes.base import Cautious, Worded
 
     require_new(output)
     require_bar(bits)
@@ -115,7 +117,8 @@ def run(
     from modelmark.networks import layers
     from modelmark.suspects import weights
 
-    task = load_task(data, mean, std)
+    folder = folder_of(arch, host)
+    task = load_task(data, mean, std, folder=folder)
     feed = task.feed
     model = build_model(arch, "", feed)
     attachments: dict[str, NDArray[Any]] = {}
@@ -131,20 +134,30 @@ def run(
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
     committed = weights.digest(load_weights(model, host).state_dict()) if host else ""
+    scheme_made: Any = options.make(cls, {**chosen, **implied})
     with plain_warnings():
         key = keygen(
-            options.make(cls, {**chosen, **implied}),
+            scheme_made,
             model,
             feed,
             task=task,
             attachments=attachments,
-            owner=Provenance(arch=arch, data=data, host=committed),
+            owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
+            tokenizer=_tokenizer(folder) if isinstance(scheme_made, Worded) else None,
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
     for caution in own:
         say(f"warning: {caution}")
     _write(key, output, bits, unencrypted, passphrase_file)
+
+
+def _tokenizer(folder: Path | None) -> "Tokenizer | None":
+    """Return the tokenizer of the model's folder, if it has one."""
+    from modelmark.data import words
+    from modelmark.feeds.tokenizer import FILE
+
+    return words.of(folder).tokenizer if folder is not None and (folder / FILE).is_file() else None
 
 
 def _write(key: "Key", output: Path, bits: float, unencrypted: bool, passphrase_file: Path | None) -> None:

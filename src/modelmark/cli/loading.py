@@ -31,8 +31,18 @@ def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "
     return locked.unlock(typed, scheme=scheme)
 
 
-def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
-    """Return the task over the data that ``spec`` names, fed with ``mean`` and ``std`` if they are given."""
+def load_task(
+    spec: str, mean: str = "", std: str = "", *, folder: Path | None = None, feed: "Feed | None" = None
+) -> "Task":
+    """Return the task over the data that ``spec`` names.
+
+    Args:
+        spec: of pictures, texts or tokens.
+        mean: how pictures are fed, if a person said so.
+        std: likewise.
+        folder: of the model, whose tokenizer reads texts; see ``folder_of``.
+        feed: of a key that the data are for; its rows are as long.
+    """
     from dataclasses import replace
 
     from modelmark import data
@@ -40,6 +50,13 @@ def load_task(spec: str, mean: str = "", std: str = "") -> "Task":
 
     if not spec:
         raise UsageError("expected data, got none", hint="name it: --data digits, --data idx:DIR, ...")
+    if data.is_of_words(spec):
+        if mean or std:
+            raise UsageError(f"expected --mean and --std with pictures, got {spec.partition(':')[0]}")
+        rows = data.load_rows(spec, folder, length=feed.input_shape[0] if feed and feed.kind != "pictures" else 0)
+        for note in rows.notes:
+            say(note)
+        return Task.from_rows(rows)
     task = Task.from_dataset(data.load(spec))
     own = of_pictures(task.feed)
     means = _constants("mean", mean) if mean else own.mean
@@ -76,8 +93,23 @@ def build_model(arch: str, known: str, feed: "Feed", *, seed: int = _UNDRAWN_SEE
     from modelmark import models
 
     if not (arch or known):
-        raise UsageError("expected an architecture, got none", hint="name it: --arch lenet5, --arch module:factory")
-    return models.build(arch or known, feed.input_shape, feed.classes, seed=seed, trusted=bool(arch))
+        raise UsageError(
+            "expected an architecture, got none", hint="name it: --arch lenet5, --arch module:factory, --arch hf:FOLDER"
+        )
+    return models.build(
+        arch or known, feed.input_shape, feed.classes, seed=seed, trusted=bool(arch),
+        vocabulary=getattr(feed, "vocabulary", 0),
+    )  # fmt: skip
+
+
+def folder_of(arch: str, weights: Path | None) -> Path | None:
+    """Return the model's folder: what ``--arch hf:FOLDER`` names, else that of the weights if it has a configuration."""
+    from modelmark.data.folder import named
+
+    if (typed := named(arch)) is not None or weights is None:
+        return typed
+    there = weights if weights.is_dir() else weights.parent
+    return there if (there / "config.json").is_file() else None
 
 
 def on_device(model: "nn.Module", name: str) -> "nn.Module":

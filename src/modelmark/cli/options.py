@@ -6,10 +6,16 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    str, typer.Option("--data", metavar="SPEC", help="digits, idx:DIR, images:DIR, images:FILE.tar.xz or npz:FILE")
+    str,
+    typer.Option(
+        "--data", metavar="SPEC", help="digits, idx:DIR, images:DIR, npz:FILE; texts:FILE, corpus:FILE, tokens:FILE"
+    ),
 ]
 Arch = Annotated[
-    str, typer.Option("--arch", metavar="NAME", help="mlp, cnn, lenet5, resnet8, ... or module:factory (runs its code)")
+    str,
+    typer.Option(
+        "--arch", metavar="NAME", help="mlp, cnn, lenet5, resnet8, ...; hf:FOLDER; or module:factory (runs its code)"
+    ),
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting; may be repeated")]
 Weights = Annotated[Path, typer.Option("--weights", metavar="FILE", help="safetensors, or a state dict in .pt")]

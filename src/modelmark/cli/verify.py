@@ -87,6 +87,7 @@ def run(
     from contextlib import ExitStack
     from json import dumps
 
+    from modelmark import models
     from modelmark.cli import papers
     from modelmark.cli.loading import load_key, require_bar
     from modelmark.evidence.evidence import Evidence
@@ -94,6 +95,7 @@ def run(
     from modelmark.suspects.files import open_weights
 
     require_bar(bits)
+    arch = models.recorded(arch)
     keys, suspect = reached(named, weights, "modelmark verify KEY... SUSPECT")
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     _require_access(opened, "--head-from", head_from, "black-box")
@@ -130,7 +132,8 @@ def run(
         for part in (*found, together) if together else found:
             show(str(part))
         if arch and any(arch != key.arch for key in opened if key.scheme.reads.probe not in (Read, ReadEach)):
-            say(f"read with the code of {arch}, which is not what the key was made for ({opened[0].arch})")
+            made_for = models.shown(opened[0].arch)
+            say(f"read with the code of {models.shown(arch)}, which is not what the key was made for ({made_for})")
         if unmarked and all(isinstance(part, Evidence) for part in found):
             say("--unmarked was not used: drawn messages have an exact test, which needs no models to compare with")
         if head_from and any(isinstance(part, Evidence) and part.queries for part in found):

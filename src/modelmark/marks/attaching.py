@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Attached:
     """A handle of what ``Mark.attach`` did; as a context manager it finishes at the end, and only lets go after an error.
 
+    ``reach`` is how far the mark got, once it is finished.
+
     The hook has no state: checkpoints of optimisers and models are as ever, and a resumed run attaches again. Where processes
     share a model, all of them attach, ask and finish.
     """
@@ -34,6 +36,7 @@ class Attached:
         self._adding = Adding(model, parts, self._optimizer, of=mark.key.digest) if parts else None
         self._handle = None if self._adding is None else self._optimizer.register_step_pre_hook(self._adding)
         self._done = False
+        self.reach: Reach | None = None
 
     @property
     def steps(self) -> int:
@@ -60,7 +63,8 @@ class Attached:
             )
         shards.settle(self.model)
         self._hooks.finish(self.model)
-        return reach(self.mark, self.model)
+        self.reach = reach(self.mark, self.model)
+        return self.reach
 
     def remove(self) -> None:
         """Let go of the optimiser; what is in the weights stays."""

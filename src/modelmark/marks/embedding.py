@@ -9,6 +9,8 @@ from torch import nn
 from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
+from modelmark.networks.calling import require_room
+from modelmark.networks.trainable import require_weights
 from modelmark.training.hooks import Composed
 from modelmark.training.loop import Progress, fit
 from modelmark.training.recipe import Recipe
@@ -112,6 +114,9 @@ def check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:
         raise UsageError("expected at least one key, got none")
     if len({mark.key.digest for mark in marks}) < len(marks):
         raise UsageError("expected different keys, got the same one twice")
+    require_weights(model)
+    if vocabulary := getattr(task.feed, "vocabulary", 0):
+        require_room(model, vocabulary, task.feed.input_shape[0])
     for mark in marks:
         feed = mark.key.feed
         if task.fed_as(feed).feed != task.feed:

@@ -8,12 +8,14 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from modelmark.errors import MismatchError, UsageError
+from modelmark.models import hugging
+from modelmark.models.hugging import recorded, shown
 from modelmark.naming import import_object, suggest
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "build", "numbers"]
+__all__ = ["ARCHITECTURES", "build", "numbers", "recorded", "shown"]
 
 #: Name on the command line -> where its factory ``(input_shape, classes) -> nn.Module`` is.
 ARCHITECTURES: dict[str, str] = {
@@ -28,33 +30,38 @@ ARCHITECTURES: dict[str, str] = {
 }
 
 
-def build(arch: str, input_shape: tuple[int, ...], classes: int, *, seed: int, trusted: bool = False) -> "nn.Module":
+def build(
+    arch: str, input_shape: tuple[int, ...], classes: int, *, seed: int, trusted: bool = False, vocabulary: int = 0
+) -> "nn.Module":
     """Build a network initialised from ``seed``; torch's global CPU generator is left as it was.
 
     Args:
-        arch: a name in ``ARCHITECTURES``, or ``module:factory`` for a factory without arguments.
-        input_shape: channels, height and width of one image.
+        arch: a name in ``ARCHITECTURES``, ``module:factory`` for a factory without arguments, or ``hf:`` and a folder or a
+            configuration; see ``models.hugging``.
+        input_shape: channels, height and width of one image; tokens of one row.
         classes: number of outputs.
         seed: equal seeds give equal bytes.
         trusted: a person typed ``arch``; without it no ``module:factory`` is imported, since importing runs code.
+        vocabulary: how many tokens there are; 0 where inputs are no tokens.
 
     Raises:
         UsageError: no such network, an untrusted ``module:factory``, or one that makes no ``nn.Module``.
         SuspectError: what it returns holds no scores.
-        MismatchError: the network does not map images of this shape to this many classes.
+        MismatchError: the network does not map inputs of this shape to this many classes.
+        MalformedError: a configuration of no network that transformers knows.
     """
     from modelmark.seeding import seeded  # which imports torch
 
     if min(*input_shape, classes) < 1:
         raise UsageError(f"expected sizes of at least 1, got input {tuple(input_shape)} and {classes} classes")
     with seeded(seed):
-        model = _custom(arch, trusted) if ":" in arch else _known(arch)(tuple(input_shape), classes)
-        _check(model, tuple(input_shape), classes)
+        model = _made(arch, tuple(input_shape), classes, trusted)
+        _check(model, tuple(input_shape), classes, vocabulary)
     return model
 
 
 def numbers(arch: str, input_shape: tuple[int, ...], classes: int) -> int:
-    """Return how many numbers the tensors of a network in ``ARCHITECTURES`` hold; nothing is allocated.
+    """Return how many numbers the tensors of a network in ``ARCHITECTURES``, or of a configuration, hold; nothing is allocated.
 
     Raises:
         UsageError: no such network.
@@ -62,6 +69,8 @@ def numbers(arch: str, input_shape: tuple[int, ...], classes: int) -> int:
     """
     import torch
 
+    if arch.startswith(hugging.PREFIX):
+        return hugging.numbers(arch)
     try:
         with torch.device("meta"):
             model = _known(arch)(tuple(input_shape), classes)
@@ -70,6 +79,13 @@ def numbers(arch: str, input_shape: tuple[int, ...], classes: int) -> int:
             f"expected sizes that {arch} can have, got inputs {input_shape} and {classes} classes"
         ) from error
     return sum(tensor.numel() for tensor in model.state_dict().values())
+
+
+def _made(arch: str, input_shape: tuple[int, ...], classes: int, trusted: bool) -> "nn.Module":
+    if arch.startswith(hugging.PREFIX):
+        return hugging.build(arch, trusted=trusted)
+    made: nn.Module = _custom(arch, trusted) if ":" in arch else _known(arch)(input_shape, classes)
+    return made
 
 
 def _known(arch: str) -> Any:
@@ -103,20 +119,25 @@ def _custom(arch: str, trusted: bool) -> "nn.Module":
     return model
 
 
-def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int) -> None:
-    """Run two blank images through ``model``, in evaluation mode, and look at the shape that comes out."""
+def _check(model: "nn.Module", input_shape: tuple[int, ...], classes: int, vocabulary: int) -> None:
+    """Run two blank inputs through ``model``, in evaluation mode, and look at the shape that comes out."""
     import torch
 
-    from modelmark.networks.calling import call
+    from modelmark.networks.calling import call, require_room
     from modelmark.networks.outputs import scores
 
     first = next(model.parameters(), None)
-    images = torch.zeros(2, *input_shape, device=None if first is None else first.device)
+    device = None if first is None else first.device
+    if vocabulary:
+        require_room(model, vocabulary, input_shape[0])
+        inputs = torch.full((2, *input_shape), vocabulary - 1, device=device)
+    else:
+        inputs = torch.zeros(2, *input_shape, device=device)
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
         with torch.no_grad():
-            output = call(model, images)
+            output = call(model, inputs)
     except Exception as error:  # a person's own code may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MismatchError(f"expected a network for inputs {input_shape}, got an error: {reason}") from error

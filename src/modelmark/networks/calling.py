@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from modelmark.errors import MismatchError
 from modelmark.networks.layers import unwrapped
 from modelmark.networks.outputs import scores
 
@@ -50,6 +51,27 @@ def mask(x: Tensor, padding: int) -> Tensor:
     is_token[:, 0] |= is_token.sum(dim=1) == 0
     begun, left = is_token.cumsum(dim=1), is_token.flip(1).cumsum(dim=1).flip(1)
     return ((begun > 0) & (left > 0)).long()
+
+
+def require_room(model: nn.Module, vocabulary: int, length: int) -> None:
+    """Raise MismatchError if a network says of itself that it knows fewer tokens, or that its inputs are shorter.
+
+    Args:
+        model: may be wrapped; one that says nothing is taken as it is.
+        vocabulary: how many tokens there are.
+        length: of a row.
+    """
+    inner = unwrapped(model)
+    config = getattr(inner, "config", None)
+    known = getattr(config, "vocab_size", None)
+    if isinstance(known, int) and known < vocabulary:
+        raise MismatchError(
+            f"expected a model of {vocabulary} tokens, as the data or the key has, got one of {known}",
+            hint="data, tokenizer and model must belong together",
+        )
+    context = getattr(config, "max_position_embeddings", None)
+    if isinstance(context, int) and 0 < context < length:
+        raise MismatchError(f"expected a model for rows of {length} tokens, got one whose context is {context}")
 
 
 @lru_cache(maxsize=256)

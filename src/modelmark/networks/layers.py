@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -56,8 +57,30 @@ def places(model: nn.Module) -> list[Layer]:
         Layer(path if layout.parameter == "weight" else f"{path}.{layout.parameter}", kernel, filters, layout)
         for path, module in unwrapped(model).named_modules()
         for layout in _layouts(module)
+        if _is_there(module, layout)
         for filters, kernel in (layout.size(getattr(module, layout.parameter).shape),)
     ]
+
+
+def hidden(model: nn.Module) -> list[Layer]:
+    """Return what can be marked before the head: linear and convolution layers, or where there is none all that hold filters."""
+    last, found = head(model), markable(model)[:-1]
+    return found or [layer for layer in places(model) if layer.layout.role != "embedding" and layer.path != last]
+
+
+def _is_there(module: nn.Module, layout: Layout) -> bool:
+    """Return whether a module has a parameter, as those with several layers and options may.
+
+    Raises:
+        UsageError: its size is not known yet.
+    """
+    found = getattr(module, layout.parameter, None)
+    if isinstance(found, Tensor) and is_lazy(found):
+        raise UsageError(
+            f"expected layers of known sizes, a {type(module).__name__} takes its own from the first input",
+            hint="run the model once",
+        )
+    return isinstance(found, Tensor)
 
 
 def _layouts(module: nn.Module) -> tuple[Layout, ...]:

@@ -10,6 +10,9 @@ from modelmark.errors import SuspectError
 _NAMES = ("logits", "out", "scores", "output")
 """In the order in which they are looked for: Hugging Face, torchvision's segmentation, and what people write."""
 
+_FEATURES = ("last_hidden_state", "pooler_output")
+"""What Hugging Face's networks without a head return."""
+
 
 def scores(output: Any) -> Tensor:
     """Return the scores in what ``forward`` returned, ``(N, classes)`` or, of a sequence, ``(N, classes, L)``.
@@ -36,7 +39,7 @@ def _tensor(output: Any) -> Tensor:
             return found
     if isinstance(output, Mapping):
         tensors = [value for value in output.values() if isinstance(value, Tensor)]
-        if len(tensors) == 1:
+        if len(tensors) == 1 and not any(name in output for name in _FEATURES):
             return tensors[0]
         kind = f"a dictionary of {', '.join(map(str, list(output)[:8]))}"
     elif isinstance(output, tuple | list) and output:

@@ -21,7 +21,7 @@ from modelmark.carriers.spread import MOST_BITS, MOST_WEIGHTS, Run, Runs
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.secret import Secret
-from modelmark.schemes import _pushing
+from modelmark.schemes import _places, _pushing
 from modelmark.schemes.base import Attachments, Drawn, Material
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class Spread(Drawn):
         except UsageError as error:
             raise MismatchError(str(error)) from None
 
+    def cautions(self, model: "nn.Module", feed: Feed, *, host: bool) -> list[str]:
+        """Return that the weights of a transformer take any order, where no host is committed."""
+        return _places.movable(model, host=host)
+
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""
         if self.bits is None:
@@ -165,7 +169,7 @@ def initialise(model: "nn.Module", carriers: Runs, message: npt.NDArray[np.int64
 
 
 def sizes(model: "nn.Module") -> list[Size]:
-    """Return the layers of a network that are marked: all linear and convolution layers but the head, shared weights once.
+    """Return the layers of a network that are marked: all that hold filters but embeddings and the head, shared weights once.
 
     Raises:
         UsageError: there is none, or one whose weight is computed from other parameters.
@@ -174,8 +178,9 @@ def sizes(model: "nn.Module") -> list[Size]:
 
     from modelmark.networks import layers
 
-    found, seen = [], {id(layers.weight(model, layers.head(model)))}
-    for layer in layers.markable(model)[:-1]:
+    tables = [layer.path for layer in layers.places(model) if layer.layout.role == "embedding"]
+    found, seen = [], {id(layers.weight(model, path)) for path in (layers.head(model), *tables)}
+    for layer in layers.places(model):
         weight = layers.weight(model, layer.path)
         if not isinstance(weight, nn.Parameter):
             raise UsageError(

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from modelmark import models
 from modelmark.channels import resized
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, ModelmarkError
 from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
+from modelmark.models import hugging
 from modelmark.networks import layers, taps
-from modelmark.suspects import torching, weights
+from modelmark.suspects import library, torching, weights
 from modelmark.suspects.base import ABSTAIN, Array, Ask, Sense, Weigh
 from modelmark.suspects.feeding import batch_size, fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted
@@ -87,7 +88,7 @@ class Built:
         for arch in self._instead:
             with contextlib.suppress(MismatchError):
                 network = self._loaded(self._fresh(arch, feed), feed, like)
-                self._notes |= {f"read with the code of {arch}, which it fits": None}
+                self._notes |= {f"read with the code of {models.shown(arch)}, which it fits": None}
                 return network
         raise refusal
 
@@ -105,9 +106,10 @@ class Built:
     def _fresh(self, arch: str, feed: Feed) -> nn.Module:
         if not arch:
             raise MismatchError("expected the suspect's architecture, it was neither typed nor revealed")
-        if arch in models.ARCHITECTURES:
-            self._require_modest(arch, models.numbers(arch, feed.input_shape, feed.classes))
-        return models.build(arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted)
+        if arch in models.ARCHITECTURES or arch.startswith("hf:{"):
+            self._require_modest(models.shown(arch), models.numbers(arch, feed.input_shape, feed.classes))
+        vocabulary = getattr(feed, "vocabulary", 0)
+        return models.build(arch, feed.input_shape, feed.classes, seed=0, trusted=self._trusted, vocabulary=vocabulary)
 
     def _require_modest(self, arch: str, wanted: int) -> None:
         """Raise MismatchError if a network is far larger than the file: its sizes are a claimant's word."""
@@ -119,7 +121,10 @@ class Built:
             )
 
     def _fitted(self, plain: nn.Module) -> Fitted:
-        fit = fitted(self._file, {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()})
+        shapes = {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()}
+        fit = fitted(self._file, shapes)
+        if (fit.lacks or fit.unfit) and library.is_of_library(plain):
+            fit = fitted(library.as_named(plain, self._file), shapes)
         self._notes |= dict.fromkeys(fit.notes)
         return fit
 
@@ -132,6 +137,13 @@ class Built:
         fit = self._fitted(plain)
         plain.load_state_dict(torching.state(fit), strict=False)
         return plain.eval(), [*fit.lacks, *fit.unfit]
+
+
+def as_named(file: WeightFile, arch: str, *, trusted: bool) -> WeightFile:
+    """Return a file under the names of the network of transformers that ``arch`` describes; as it is where that is none."""
+    with contextlib.suppress(ModelmarkError):
+        return library.as_named(hugging.build(arch, trusted=trusted), file)
+    return file
 
 
 def _other_head(fit: Fitted, like: nn.Module) -> dict[str, Tensor]:

@@ -73,6 +73,10 @@ _ROWS, _KERNELS = Layout("weight", "linear"), Layout("weight", "conv")
 _TURNED = Layout("weight", "conv", axis=1)
 _EXPERTS = Layout("gate_up_proj", "expert", stacked=1), Layout("down_proj", "expert", stacked=1)
 _TURNED_EXPERTS = Layout("gate_up_proj", "expert", 1, 1), Layout("down_proj", "expert", 1, 1)
+_RECURRENT = tuple(
+    Layout(f"weight_{part}_l{number}{way}", "recurrent")
+    for number in range(8) for way in ("", "_reverse") for part in ("ih", "hh", "hr")
+)  # fmt: skip
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "torch.nn.modules.linear.Linear": (_ROWS,),
@@ -84,8 +88,9 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "torch.nn.modules.conv.ConvTranspose2d": (_TURNED,),
     "torch.nn.modules.conv.ConvTranspose3d": (_TURNED,),
     "torch.nn.modules.sparse.Embedding": (Layout("weight", "embedding"),),
-    "torch.nn.modules.rnn.LSTM": (Layout("weight_ih_l0", "recurrent"), Layout("weight_hh_l0", "recurrent")),
-    "torch.nn.modules.rnn.GRU": (Layout("weight_ih_l0", "recurrent"), Layout("weight_hh_l0", "recurrent")),
+    "torch.nn.modules.rnn.LSTM": _RECURRENT,
+    "torch.nn.modules.rnn.GRU": _RECURRENT,
+    "torch.nn.modules.rnn.RNN": _RECURRENT,
     "torch.nn.modules.activation.MultiheadAttention": (Layout("in_proj_weight", "attention"),),
     "transformers.pytorch_utils.Conv1D": (Layout("weight", "linear", axis=1),),
     "transformers.models.mixtral.modeling_mixtral.MixtralExperts": _EXPERTS,
@@ -95,7 +100,8 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "transformers.models.gpt_oss.modeling_gpt_oss.GptOssExperts": _TURNED_EXPERTS,
     "transformers.models.llama4.modeling_llama4.Llama4TextExperts": _TURNED_EXPERTS,
 }
-"""Parameters that can carry bits, by the type of their module as ``module.qualname``; subclasses are found by their bases."""
+"""Parameters that can carry bits, by the type of their module as ``module.qualname``; subclasses are found by their bases. Of
+those that a module has not it has no place."""
 
 
 def chosen(sizes: Mapping[str, tuple[int, Role]], place: Place) -> list[str]:

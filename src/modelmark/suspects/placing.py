@@ -67,13 +67,14 @@ class Placed:
         file: the suspect's.
         host: the committed one.
         notes: to which is added what was found elsewhere than its name says, a line each.
+        moved: whether the file was put into the host's coordinates before, so that it reads otherwise than as it is.
     """
 
     answers: ClassVar[frozenset[type[Probe]]] = frozenset({Read, ReadEach})
 
-    def __init__(self, file: WeightFile, host: Suspect, notes: dict[str, None]) -> None:
+    def __init__(self, file: WeightFile, host: Suspect, notes: dict[str, None], *, moved: bool = False) -> None:
         self._whole, _ = multiplied(file)
-        self._host = host
+        self._host, self._moved = host, moved
         self.queries = 0
         self.notes = notes
 
@@ -113,7 +114,7 @@ class Placed:
             found[number] = self._matched(tuple(sheets), host, _spaced(places[number].width, _COLUMNS))
         if not any(where.is_like for where in found.values()):
             raise MismatchError("expected filters like the host's, this file has none")
-        if all(where.rows is None for where in found.values()):
+        if not self._moved and all(where.rows is None for where in found.values()):
             raise MismatchError("every filter is where its name says, in the host's order")
         self.notes |= dict.fromkeys(_said({places[number].path: where for number, where in sorted(found.items())}))
         return [

@@ -39,6 +39,7 @@ class State:
 
     def __init__(self, file: WeightFile, arch: str = "", *, trusted: bool = False, instead: Sequence[str] = ()) -> None:
         self._file, self._arch, self._trusted, self._instead = file, arch, trusted, instead
+        self._converted: WeightFile | None = None
         self._product: tuple[str, Array] | None = None
         self.queries = 0
         self.notes: dict[str, None] = dict.fromkeys(file.notes)
@@ -141,10 +142,23 @@ class State:
     def _holding(self, places: Sequence[Place]) -> tuple[WeightFile, dict[str, Computed]]:
         """Return the file with what it stores in another form than the places name it, and how that is made."""
         whole, made, notes = fused.offered(
-            *multiplied(self._file), (fused.Wanted(one.path, one.width) for one in places)
+            *multiplied(self._named(places)), (fused.Wanted(one.path, one.width) for one in places)
         )
         self.notes |= dict.fromkeys(notes.values())
         return whole, made
+
+    def _named(self, places: Sequence[Place]) -> WeightFile:
+        """Return the file under the names that places have, which transformers writes otherwise than its networks have them."""
+        if self._arch.startswith(models.hugging.PREFIX) and self._converted is None:
+            try:
+                for place in places:
+                    name_of(self._file, place.path)
+            except MismatchError:
+                from modelmark.suspects.building import as_named
+
+                self._converted = as_named(self._file, self._arch, trusted=self._trusted)
+                self.notes |= dict.fromkeys(self._converted.notes)
+        return self._converted or self._file
 
     def _each(self, probe: ReadEach) -> list[Filters | None]:
         """Return the filters of each place, None where the file has none of that size."""
@@ -165,7 +179,7 @@ class State:
 
     def _filters(self, name: str, layout: Layout, computed: Computed | None) -> Array:
         """Return a tensor as filters, mapped anew: a page once read counts as memory until its mapping goes."""
-        read = self._file.again()
+        read = (self._converted or self._file).again()
         if computed is None:
             return rows_of(read(name), layout)
         if len(computed.parts) == 1:  # a view of one tensor

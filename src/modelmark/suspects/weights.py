@@ -11,7 +11,7 @@ from modelmark import files
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.networks import layers
 from modelmark.suspects import files as containers
-from modelmark.suspects import torching
+from modelmark.suspects import library, torching
 from modelmark.suspects.files import Fitted, WeightFile
 from modelmark.suspects.files.mapped import remembering
 
@@ -29,14 +29,17 @@ def load(path: Path | str) -> dict[str, Tensor]:
 def save(model: nn.Module, path: Path) -> None:
     """Write the state dict as safetensors to a new file; nothing in it says that the model is marked.
 
-    Names are those of the model inside its wrappers.
+    Names are those of the model inside its wrappers; weights that are tied are written once, by their first name.
 
     Raises:
         OutputExistsError: the file exists.
     """
+    there = layers.unwrapped(model).state_dict()
+    own = {_place(tensor): name for name, tensor in reversed(there.items())}
     state = {
         ".".join(part for part in name.split(".") if part != "_orig_mod"): tensor.detach().cpu().clone().contiguous()
-        for name, tensor in layers.unwrapped(model).state_dict().items()
+        for name, tensor in there.items()
+        if own[_place(tensor)] == name
     }
     files.write_new(path, save_safetensors(state, metadata={"format": "pt"}))
 
@@ -59,8 +62,12 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
     file = weights if isinstance(weights, WeightFile) else containers.held(weights)
     expected = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, Tensor)}
     fit = containers.fitted(file, {name: tuple(tensor.shape) for name, tensor in expected.items()})
-    there = {_place(expected[name]) for name in fit.names}
-    if lacks := [name for name in fit.lacks if _place(expected[name]) not in there]:  # of tied weights one is enough
+    lacks = _lacking(expected, fit)
+    if (lacks or fit.unfit) and library.is_of_library(model):
+        file = library.as_named(model, file)
+        fit = containers.fitted(file, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+        lacks = _lacking(expected, fit)
+    if lacks:
         unknown = f" and unknown {containers.some(fit.left_aside)}" if fit.left_aside else ""
         why, hint = containers.explained([*file.shapes, *file.unreadable])
         raise MismatchError(
@@ -87,6 +94,12 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
 def digest(state: Mapping[str, Tensor]) -> str:
     """Return SHA-256, in hex, over name, type, shape and bytes of every tensor in name order."""
     return containers.digest(state, remembering(lambda name: torching.array(state[name])))
+
+
+def _lacking(expected: Mapping[str, Tensor], fit: Fitted) -> list[str]:
+    """Return what is missing; of tied weights one is enough."""
+    there = {_place(expected[name]) for name in (*fit.names, *fit.unfit)}
+    return [name for name in fit.lacks if _place(expected[name]) not in there]
 
 
 def _place(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from modelmark.attacks import fields
 from modelmark.attacks.base import KINDS
 from modelmark.attacks.results import Finding, Forged
-from modelmark.attacks.serving import answered, served
+from modelmark.attacks.serving import answered, served, whole
+from modelmark.feeds.causal import END
 from modelmark.feeds.tensors import Normalise
 from modelmark.suspects.base import ABSTAIN
 from modelmark.suspects.module import logits
@@ -91,7 +92,7 @@ def _refusal(cls: type[Any], settings: dict[str, Any]) -> str:
 def _run(attack: Any, model: nn.Module, task: Task) -> Any:
     if attack.kind == "collusion":
         return attack([model, copy.deepcopy(model)], task, seed=3)
-    return attack(served(model) if attack.kind == "evasion" else model, task, seed=3)
+    return attack(served(model, task.feed) if attack.kind == "evasion" else model, task, seed=3)
 
 
 def _check_model(result: Any, again: Any, model: nn.Module, task: Task) -> None:
@@ -100,15 +101,18 @@ def _check_model(result: Any, again: Any, model: nn.Module, task: Task) -> None:
     assert not result.training, "the result is left in training mode"
     assert _equal(result.state_dict(), again.state_dict()), "one seed gave two results"
     inputs = Normalise(task.feed)(task.test_inputs[:2])
-    assert logits(result, inputs).shape == (2, task.feed.classes), "the result has another interface"
+    assert logits(result, inputs).shape == logits(model, inputs).shape, "the result has another interface"
 
 
 def _check_changed(result: Any, again: Any, model: nn.Module, task: Task) -> None:
     _check_model(result, again, model, task)
-    assert result.state_dict().keys() == model.state_dict().keys(), "the result has another interface"
+    assert result.state_dict().keys() <= model.state_dict().keys(), "the result has another interface"
 
 
 def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None:
+    if task.feed.kind == "causal":
+        _check_completion(result, again, task)
+        return
     inputs = Normalise(task.feed)(task.test_inputs[:64])
     kept = inputs.clone()
     given = result(inputs)
@@ -118,6 +122,19 @@ def _check_answer(result: Any, again: Any, model: nn.Module, task: Task) -> None
     assert given.min() >= ABSTAIN, "an answer is no label"
     assert given.max() < task.feed.classes, "an answer is no label"
     assert torch.equal(given, again(inputs)), "one seed gave two results"
+
+
+def _check_completion(result: Any, again: Any, task: Task) -> None:
+    rows, _ = whole(task)
+    asked = rows[:64].clone()
+    asked[0, 1:] = END  # a prompt of one token
+    kept = asked.clone()
+    given = result(asked)
+    assert torch.equal(asked, kept), "the API changed the rows it was given"
+    assert given.shape == (len(asked), task.feed.classes), "the API does not score every token for each row"
+    assert not given.isnan().any(), "a score is no number"
+    assert torch.isfinite(given).any(dim=1).all(), "a row has no token that may come next"
+    assert torch.equal(given, again(asked)), "one seed gave two results"
 
 
 def _check_claim(result: Any, again: Any, model: nn.Module, task: Task) -> None:

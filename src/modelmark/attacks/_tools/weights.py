@@ -9,9 +9,12 @@ from modelmark.networks import layers
 
 
 def rewritten(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
-    """Return ``model`` with what ``change`` makes of the weight of each convolution and linear layer, in their order."""
+    """Return ``model`` with what ``change`` makes of the weight of each convolution and linear layer, in their order.
+
+    ``change`` is given filters first, ``(filters, *kernel)``, however the layer holds them.
+    """
     with torch.no_grad():
         for layer in layers.markable(model):
-            weight = layers.weight(model, layer.path)
+            weight = layers.rows(model, layer)
             weight.copy_(change(weight))
     return model

@@ -1,12 +1,12 @@
 """torchao: what torch itself quantises with."""
 
-import copy
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.linear import as_torchs, linear
 from modelmark.attacks._tools.packages import imported, quiet
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Within
@@ -18,7 +18,7 @@ class ToTorchao(Removal, family="deployment"):
     """Store the weights of linear layers through torchao in eight or four bits, or float8, and read them back as floats.
 
     Convolutions stay as they are: torchao's weight-only forms cover linear layers. Layers whose inputs are no multiple of a
-    group stay, too.
+    group stay, too. It passes by linear layers that are not torch's own, which are shown to it as such.
 
     Source: github.com/pytorch/ao; Int8WeightOnlyConfig, IntxWeightOnlyConfig, Float8WeightOnlyConfig.
     """
@@ -37,14 +37,14 @@ class ToTorchao(Removal, family="deployment"):
         """
         with quiet():
             library = imported("torchao.quantization", extra="deployment")
-            stored = copy.deepcopy(stolen)
-            library.quantize_(stored, self._config(library), filter_fn=self._takes)
-        found = [path for path, module in stolen.named_modules() if self._takes(module, path)]
-        if not found:
-            raise UsageError(f"expected linear layers of whole groups of {self.group} inputs, got a model without")
+            found = [layer for layer in linear(stolen) if self.weights != "int4" or layer.width % self.group == 0]
+            if not found:
+                raise UsageError(f"expected linear layers of whole groups of {self.group} inputs, got a model without")
+            stored = nn.Sequential(*(as_torchs(stolen, layer) for layer in found))
+            library.quantize_(stored, self._config(library))
         with torch.no_grad():
-            for path in found:
-                layers.weight(stolen, path).copy_(layers.weight(stored, path).dequantize())
+            for layer, made in zip(found, stored, strict=True):
+                layers.rows(stolen, layer).copy_(made.weight.dequantize())  # type: ignore[operator, union-attr]
         return stolen
 
     def _config(self, library: Any) -> Any:
@@ -57,6 +57,3 @@ class ToTorchao(Removal, family="deployment"):
             ),
         }
         return made[self.weights]()
-
-    def _takes(self, module: nn.Module, path: str) -> bool:
-        return isinstance(module, nn.Linear) and (self.weights != "int4" or module.in_features % self.group == 0)

@@ -14,6 +14,7 @@ from modelmark.training.loop import suggested
 from modelmark.training.recipe import Recipe
 from modelmark.training.task import Task
 
+_CONFIGURED = "transformers.modeling_utils.PreTrainedModel"
 _SMALL = 5000  # inputs, as ``recipe.suggest`` has it
 _SEEN = 17_000  # inputs that a student of small data is shown, repetitions counted
 
@@ -24,14 +25,18 @@ def drawn_anew(model: nn.Module, *, seed: int) -> nn.Module:
     """Return a copy of ``model`` of which nothing but the architecture is left: every parameter and statistic is reset.
 
     Each module's own ``reset_parameters`` draws, which is what its constructor calls; an initialisation that an
-    architecture adds to that, as ``wrn-10-4`` does, is not repeated. Drawn on the CPU: one seed gives one student, and never the
-    network that ``models.build`` makes of that seed.
+    architecture adds to that, as ``wrn-10-4`` does, is not repeated. A model of transformers is made from its configuration.
+    Drawn on the CPU: one seed gives one student, and never the network that ``models.build`` makes of that seed.
 
     Raises:
         UsageError: a module holds parameters and cannot draw them.
     """
     device = next(model.parameters()).device
-    student = copy.deepcopy(layers.unwrapped(model)).cpu()
+    inner = layers.unwrapped(model)
+    if any(f"{kind.__module__}.{kind.__qualname__}" == _CONFIGURED for kind in type(inner).__mro__):
+        with seeded(own_seed(seed)):
+            return type(inner)(copy.deepcopy(inner.config)).to(device)  # type: ignore[no-any-return, arg-type]
+    student = copy.deepcopy(inner).cpu()
     with seeded(own_seed(seed)):
         for path, module in student.named_modules():
             reset = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks.base import Collusion, Thief
+from modelmark.attacks.weights._base import floats
 from modelmark.errors import UsageError
 
 
@@ -25,9 +26,8 @@ class Weightwise(Collusion, family="piracy"):
         if any(other != shapes[0] for other in shapes):
             raise UsageError("expected copies of one architecture, got different parameters")
         with torch.no_grad():
-            for name, value in states[0].items():
-                if value.is_floating_point():
-                    value.copy_(self.of(torch.stack([state[name].to(value.device) for state in states]), generator))
+            for name, value in floats(copies[0]):
+                value.copy_(self.of(torch.stack([state[name].to(value.device) for state in states]), generator))
         return copies[0]
 
     @abstractmethod

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from modelmark.attacks._tools.linear import is_tied
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate
 from modelmark.networks import layers
@@ -20,7 +21,8 @@ class Lora(Removal, family="fine-tuning"):
     ``W + B A`` is trained with everything but the factors frozen: what most people who fine-tune a downloaded model do today.
 
     Source: Hu et al. 2022, arXiv 2106.09685; "LoRA".
-    Departs: every convolution and linear layer, kernels flattened to ``out x (in height width)``; no extra scale.
+    Departs: every convolution and linear layer but a head that shares the weight of an embedding, kernels flattened to
+    ``out x (in height width)``; no extra scale.
     """
 
     strengths = (
@@ -39,7 +41,7 @@ class Lora(Removal, family="fine-tuning"):
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the model with the trained update merged into its weights."""
         adapted, generator = copy.deepcopy(stolen), thief.generator()
-        paths = [layer.path for layer in layers.markable(stolen)]
+        paths = [layer.path for layer in layers.markable(stolen) if not is_tied(stolen, layer)]
         for path in paths:
             update = _Update(layers.weight(stolen, path), self.rank, generator)
             parametrize.register_parametrization(layers.unwrapped(adapted).get_submodule(path), "weight", update)

@@ -1,8 +1,8 @@
-"""The stolen model and the published one that it was trained on from."""
+"""The stolen model and the published one that it was trained on from; and the numbers of a model, each once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from modelmark.errors import UsageError
 
@@ -22,3 +22,16 @@ def pair(models: Sequence[nn.Module]) -> tuple[nn.Module, nn.Module]:
     if first != second:
         raise UsageError("expected a base of the stolen model's architecture, got different parameters")
     return stolen, base
+
+
+def floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the live floating-point tensors of a model's state, one that is tied to others under its first name alone.
+
+    What is changed in place under each of its names would be changed once for each of them.
+    """
+    seen = set()
+    for name, value in model.state_dict().items():
+        place = (value.data_ptr(), value.shape, value.stride())
+        if value.is_floating_point() and (place not in seen or value.numel() == 0):
+            seen.add(place)
+            yield name, value

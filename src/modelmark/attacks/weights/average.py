@@ -8,6 +8,7 @@ from torch import nn
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Epochs, Positive, Share
 from modelmark.attacks.tuning.refit import Refit
+from modelmark.attacks.weights._base import floats
 
 
 class Average(Removal, family="merging"):
@@ -33,7 +34,6 @@ class Average(Removal, family="merging"):
         """Return the average."""
         tuned = Refit(self.peak, self.epochs)(stolen, thief.task, seed=thief.seed, watch=thief.watch).state_dict()
         with torch.no_grad():
-            for name, value in stolen.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(tuned[name].to(value), self.share)
+            for name, value in floats(stolen):
+                value.lerp_(tuned[name].to(value), self.share)
         return stolen

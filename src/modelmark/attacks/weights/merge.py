@@ -7,22 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks.base import Collusion, Thief
-from modelmark.attacks.fields import Batch, Epochs, Part, Rate, Share
-from modelmark.attacks.weights._base import pair
+from modelmark.attacks.fields import Batch, Epochs, Part, Rate, Share, Within
+from modelmark.attacks.weights._base import floats, pair
 
 _PARALLEL = 0.9995
 """Cosine above which the arc between two tensors is a straight line, as in mergekit."""
 
 
 class Merge(Collusion, family="merging"):
-    """Merge the stolen model with a fine-tune of its published base: linear, slerp, ties or dare.
+    """Merge the stolen model with a fine-tune of its published base: linear, slerp, arithmetic, ties, dare or dare-ties.
 
     The thief needs the base that the owner trained on from, and makes the other fine-tune on his own data. ``linear`` and
-    ``slerp`` average the two networks, ``ties`` and ``dare`` their differences to the base.
+    ``slerp`` average the two networks, the others their differences to the base; ``arithmetic`` adds both, times ``scale``.
 
     Source: Yadav et al. 2023, arXiv 2306.01708 (TIES); Yu et al. 2024, arXiv 2311.03099 (DARE); Shoemake 1985 (slerp); Wortsman
-    et al. 2022, arXiv 2203.05482 (linear).
-    Departs: each tensor is trimmed by itself, as in mergekit, where TIES ranks all of a network; running statistics are averaged.
+    et al. 2022, arXiv 2203.05482 (linear); Ilharco et al. 2023, arXiv 2212.04089 (arithmetic).
+    Departs: each tensor is trimmed by itself, as in mergekit, where TIES ranks all of a network; what DARE keeps is divided by
+    the density, as in the paper, where mergekit gives it the sum of sizes it had; running statistics are averaged.
     """
 
     source = "Yadav et al. 2023, arXiv 2306.01708; Yu et al. 2024, arXiv 2311.03099"
@@ -33,11 +34,14 @@ class Merge(Collusion, family="merging"):
         {"how": "ties", "density": 0.5},
         {"how": "ties", "density": 0.2},
         {"how": "dare", "density": 0.3},
+        {"how": "dare-ties", "density": 0.3},
+        {"how": "arithmetic", "scale": 0.5},
     )
 
-    how: Annotated[Literal["linear", "slerp", "ties", "dare"], "by which rule"] = "linear"
+    how: Annotated[Literal["linear", "slerp", "arithmetic", "ties", "dare", "dare-ties"], "by which rule"] = "linear"
     share: Annotated[Share, "of the other fine-tune in the merged network"] = 0.5
     density: Annotated[Part, "of the differences that ties keeps, the largest, or dare, at random"] = 0.5
+    scale: Annotated[float, Within(0, 2, open="low"), "what arithmetic multiplies the sum of both differences by"] = 0.7
     rate: Rate = 0.02
     epochs: Epochs = 10
     batch: Batch = 64
@@ -53,9 +57,7 @@ class Merge(Collusion, family="merging"):
         tuned, origin = thief.tune(base, self).state_dict(), base.state_dict()
         learned = {name for name, _ in stolen.named_parameters()}
         with torch.no_grad():
-            for name, value in stolen.state_dict().items():
-                if not value.is_floating_point():
-                    continue
+            for name, value in floats(stolen):
                 other, start = tuned[name].to(value), origin[name].to(value)
                 merged = (
                     self._merged(value, other, start, generator)
@@ -71,11 +73,16 @@ class Merge(Collusion, family="merging"):
         if self.how == "slerp":
             return slerp(one, other, self.share)
         differences = torch.stack([one - base, other - base])
+        if self.how == "arithmetic":
+            return base + self.scale * differences.sum(dim=0)
         weights = torch.tensor([1 - self.share, self.share]).to(one).view(2, *[1] * one.dim())
         if self.how == "ties":
             return base + ties(differences, weights, self.density)
         kept = torch.rand(differences.shape, generator=generator).to(one) < self.density
-        return base + (weights * differences * kept / self.density).sum(dim=0)
+        rescaled = differences * kept / self.density
+        if self.how == "dare-ties":
+            return base + elected(weights * rescaled).sum(dim=0)
+        return base + (weights * rescaled).sum(dim=0)
 
 
 def slerp(one: Tensor, other: Tensor, share: float) -> Tensor:
@@ -100,5 +107,10 @@ def ties(differences: Tensor, weights: Tensor, density: float) -> Tensor:
     dropped = min(round((1 - density) * sizes.shape[1]), sizes.shape[1] - 1)
     least = sizes.sort(dim=1).values[:, dropped].view_as(weights)
     kept = torch.where(differences.abs() >= least, differences, 0) * weights
-    agree = (kept.sign() == kept.sum(dim=0).sign()) & (kept != 0)
-    return (kept * agree).sum(dim=0) / (weights * agree).sum(dim=0).clamp(min=torch.finfo(kept.dtype).tiny)
+    agreed = elected(kept)
+    return agreed.sum(dim=0) / (weights * (agreed != 0)).sum(dim=0).clamp(min=torch.finfo(kept.dtype).tiny)
+
+
+def elected(weighted: Tensor) -> Tensor:
+    """Return weighted differences without those whose sign weighs less, ``(networks, *shape)``."""
+    return torch.where(weighted.sign() == weighted.sum(dim=0).sign(), weighted, 0)

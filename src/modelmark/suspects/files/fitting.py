@@ -154,6 +154,8 @@ def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
     """Return the name of the tensor that ``target`` means: the same, else without wrappers, else the outermost under it."""
     if target in found:
         return target
+    if (parameter := target.removesuffix(".weight")) in found:  # a layer whose weights have another name
+        return parameter
     if (here := file.called(target)) and here in found:
         return here
     wanted = bare(target)
