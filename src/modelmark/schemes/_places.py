@@ -3,7 +3,7 @@
 Nothing in a transformer stays where it is: heads, hidden units and the stream change places for nothing, and alignment to the
 committed host undoes that. One thing it cannot undo: LayerNorm takes the mean over the stream away, and that is the mean over
 the filters of all that writes into the stream. Whoever subtracts it from those layers changes no answer and leaves no mark.
-Factors of units, below zero too where a gate stands beside them, move the mean filter of what makes the units, and not the gate's.
+Factors of units, below zero too beside a gate, move the mean filter of what makes the units, and never that of the gate.
 """
 
 from typing import TYPE_CHECKING
