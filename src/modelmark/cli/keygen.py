@@ -46,6 +46,14 @@ def run(
     axes: Annotated[
         str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras (default) or pytorch")
     ] = "",
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="PATH",
+            help="answers: tokenizer.json or its folder, to keep texts; default: the model's",
+        ),
+    ] = None,
     draw: Annotated[
         str, typer.Option("--draw", help="offline, or timestamp: no message before the claim is deposited")
     ] = "offline",
@@ -62,7 +70,15 @@ def run(
     module:factory of your own.
     """
     from modelmark import models, options
-    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights, require_bar, require_new
+    from modelmark.cli.loading import (
+        build_model,
+        folder_of,
+        load_task,
+        load_weights,
+        require_bar,
+        require_new,
+        tokenizer_of,
+    )
     from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.schemes import scheme_class
@@ -116,6 +132,7 @@ def run(
             attachments=attachments,
             owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
+            tokenizer=tokenizer_of(cls, tokenizer, arch, host),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
     for caution in own:
