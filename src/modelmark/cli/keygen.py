@@ -13,7 +13,6 @@ from modelmark.evidence.evidence import BAR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from modelmark.feeds.tokenizer import Tokenizer
     from modelmark.marks.keys import Key
 
 
@@ -59,6 +58,14 @@ def run(
             "--reference", metavar="MODEL", help="with --records: any model, asked now how likely each record is"
         ),
     ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="PATH",
+            help="answers: tokenizer.json or its folder, to keep texts; default: the model's",
+        ),
+    ] = None,
     draw: Annotated[
         str, typer.Option("--draw", help="offline, or timestamp: no message before the claim is deposited")
     ] = "offline",
@@ -79,11 +86,19 @@ def run(
     """
     from modelmark import models, options
     from modelmark.cli import in_data
-    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights, require_bar, require_new
+    from modelmark.cli.loading import (
+        build_model,
+        folder_of,
+        load_task,
+        load_weights,
+        require_bar,
+        require_new,
+        tokenizer_of,
+    )
     from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.schemes import scheme_class
-    from modelmark.schemes.base import Cautious, Worded
+    from modelmark.schemes.base import Cautious
 
     require_new(output)
     require_bar(bits)
@@ -117,8 +132,7 @@ def run(
     from modelmark.networks import layers
     from modelmark.suspects import weights
 
-    folder = folder_of(arch, host)
-    task = load_task(data, mean, std, folder=folder)
+    task = load_task(data, mean, std, folder=folder_of(arch, host))
     feed = task.feed
     model = build_model(arch, "", feed)
     attachments: dict[str, NDArray[Any]] = {}
@@ -134,30 +148,21 @@ def run(
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
     committed = weights.digest(load_weights(model, host).state_dict()) if host else ""
-    scheme_made: Any = options.make(cls, {**chosen, **implied})
     with plain_warnings():
         key = keygen(
-            scheme_made,
+            options.make(cls, {**chosen, **implied}),
             model,
             feed,
             task=task,
             attachments=attachments,
             owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
-            tokenizer=_tokenizer(folder) if isinstance(scheme_made, Worded) else None,
+            tokenizer=tokenizer_of(cls, tokenizer, arch, host),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
     for caution in own:
         say(f"warning: {caution}")
     _write(key, output, bits, unencrypted, passphrase_file)
-
-
-def _tokenizer(folder: Path | None) -> "Tokenizer | None":
-    """Return the tokenizer of the model's folder, if it has one."""
-    from modelmark.data import words
-    from modelmark.feeds.tokenizer import FILE
-
-    return words.of(folder).tokenizer if folder is not None and (folder / FILE).is_file() else None
 
 
 def _write(key: "Key", output: Path, bits: float, unencrypted: bool, passphrase_file: Path | None) -> None:
