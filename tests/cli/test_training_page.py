@@ -199,11 +199,11 @@ def test_the_trainer_with_a_vision_transformer_and_an_optimiser_of_the_readers(t
 def test_the_trainer_with_a_mark_that_needs_the_batch(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers", reason="the page's block is of transformers")
     monkeypatch.chdir(tmp_path)
-    model, mark = scored(256, 256), mark_of(modelmark.DeepSigns(), net(256, 256))
+    model, mark = scored(256, 256), mark_of(modelmark.DeepSigns(bits=24), net(256, 256))
     _, dataset = digits()
     names = run("transformers: a mark that needs the batch", deepsigns=mark, model=model, Trainer=transformers.Trainer)
     trainer = names["Marking"](
-        model, arguments(5e-3, max_steps=500, bf16=True, eval_strategy="steps", eval_steps=250),
+        model, arguments(5e-3, max_steps=600, bf16=True, eval_strategy="steps", eval_steps=300),
         train_dataset=dataset, eval_dataset=TensorDataset(*dataset[:64]), data_collator=named,
     )  # fmt: skip
     trainer.train()
