@@ -43,10 +43,10 @@ def digits():
     return task, TensorDataset(modelmark.Normalise(task.feed)(task.train_inputs), task.train_targets)
 
 
-def net():
+def net(first=320, second=25):
     with seeded(0):
         return nn.Sequential(
-            nn.Flatten(), nn.Linear(64, 320), nn.ReLU(), nn.Linear(320, 25), nn.ReLU(), nn.Linear(25, 10)
+            nn.Flatten(), nn.Linear(64, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, 10)
         )
 
 
@@ -138,15 +138,15 @@ class Scored(nn.Sequential):
         return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
 
 
-def scored():
-    return Scored(*net().children())
+def scored(*sizes):
+    return Scored(*net(*sizes).children())
 
 
-def arguments(**more):
+def arguments(rate=2e-3, **more):
     from transformers import TrainingArguments
 
     return TrainingArguments(
-        "out", learning_rate=2e-3, per_device_train_batch_size=32, use_cpu=True, report_to="none", disable_tqdm=True, **more
+        "out", learning_rate=rate, per_device_train_batch_size=32, use_cpu=True, report_to="none", disable_tqdm=True, **more
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def arguments(**more):
 def test_the_trainer(tmp_path, monkeypatch):
     pytest.importorskip("transformers", reason="the page's block is of transformers")
     monkeypatch.chdir(tmp_path)
-    model, mark, adi = scored(), mark_of(modelmark.Uchida(), net()), mark_of(modelmark.Adi(per_hundred=12), net())
+    model, mark, adi = scored(), mark_of(modelmark.Uchida(), net()), mark_of(modelmark.Adi(per_hundred=25), net())
     _, dataset = digits()
     names = run("transformers: Trainer", mark=mark, model=model, dataset=dataset, collate=adi.collator(named))
     assert names["attached"].steps == 400
@@ -168,14 +168,14 @@ def test_the_trainer_and_everything_it_does_to_gradients_and_a_resume(tmp_path, 
     monkeypatch.chdir(tmp_path)
     _, dataset = digits()
     mark, told = mark_of(STRONG, net()), {"gradient_accumulation_steps": 2, "max_grad_norm": 0.5, "bf16": True}
-    for steps, resume in ((60, None), (120, "out/checkpoint-60")):
+    for steps, resume in ((100, None), (200, "out/checkpoint-100")):
         model = scored()
         trainer = transformers.Trainer(
-            model, arguments(max_steps=steps, save_steps=60, **told), train_dataset=dataset, data_collator=named
+            model, arguments(max_steps=steps, save_steps=100, **told), train_dataset=dataset, data_collator=named
         )
         with mark.attach(trainer.create_optimizer(), model) as attached:
             trainer.train(resume_from_checkpoint=resume)
-        assert attached.steps == 60  # once a step, though a step has two passes
+        assert attached.steps == 100  # once a step, though a step has two passes
     require(mark, model.eval())
 
 
@@ -199,11 +199,11 @@ def test_the_trainer_with_a_vision_transformer_and_an_optimiser_of_the_readers(t
 def test_the_trainer_with_a_mark_that_needs_the_batch(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers", reason="the page's block is of transformers")
     monkeypatch.chdir(tmp_path)
-    model, mark = scored(), mark_of(modelmark.DeepSigns(bits=16), net())
+    model, mark = scored(256, 256), mark_of(modelmark.DeepSigns(bits=24), net(256, 256))
     _, dataset = digits()
     names = run("transformers: a mark that needs the batch", deepsigns=mark, model=model, Trainer=transformers.Trainer)
     trainer = names["Marking"](
-        model, arguments(max_steps=600, bf16=True, eval_strategy="steps", eval_steps=300),
+        model, arguments(5e-3, max_steps=600, bf16=True, eval_strategy="steps", eval_steps=300),
         train_dataset=dataset, eval_dataset=TensorDataset(*dataset[:64]), data_collator=named,
     )  # fmt: skip
     trainer.train()
