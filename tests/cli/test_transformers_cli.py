@@ -14,8 +14,16 @@ from safetensors.torch import load_file
 import hugging
 import language
 from modelmark.audit.result import read
+from modelmark.errors import MalformedError, MismatchError, UsageError
+from modelmark.feeds.causal import CausalFeed
 from modelmark.marks import keyfile
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.models import build, recorded, shown
+from modelmark.models import hugging as hugging_face
 from modelmark.schemes.spread import Spread
+from modelmark.schemes.uchida import Uchida
+from modelmark.suspects.state import State
 from modelmark.testing import check_scheme
 from modelmark.training.recipe import annealed
 
@@ -56,7 +64,7 @@ def test_the_page_is_typed_and_what_it_writes_is_loaded_again(run, models, tmp_p
             assert ran.status == 0, line + ran.err
             written = ran.out + ran.err
             assert "Traceback" not in written
-            if line.split()[1] in ("embed", "attack") and "corpus" in line or "uchida.key --weights" in line:
+            if line.split()[1] == "attack" or "uchida.key --weights" in line:
                 assert "perplexity" in written
         else:
             assert line in written
@@ -267,3 +275,89 @@ def test_an_audit_of_a_folder_measures_two_cells(run, models, tmp_path, kind: st
 def test_a_scheme_keeps_its_promises_on_a_network_of_transformers(models, digits, kind: str) -> None:
     task = digits if kind == "vit" else language.task(600)
     check_scheme(Spread(), hugging.made(kind), task, annealed(2, 0.1, batch=64, clip=1.0))
+
+
+def test_a_mark_goes_into_fused_experts_and_is_read_from_files_that_have_them_apart(models, tmp_path) -> None:
+    from modelmark.cli.saving import save
+    from modelmark.suspects.files import open_weights
+
+    model, task = hugging.made("mixtral"), language.task(600)
+    scheme = Uchida(layer="model.layers.0.mlp.experts.down_proj", bits=24, strength=1.0)
+    key = keygen(scheme, model, task.feed, policy=KeyPolicy(self_check=True))
+    done = embed(model, [key.mark()], task, annealed(2, 0.01, batch=32, clip=1.0), seed=0)
+    save(done.model, tmp_path / "marked")
+    file = open_weights(tmp_path / "marked")
+    assert "model.layers.0.block_sparse_moe.experts.0.w2.weight" in file.shapes
+    arch = recorded(f"hf:{tmp_path / 'marked'}")
+    assert key.mark().evidence(State(file, arch)).matches == 24
+    spread = keygen(Spread(), model, task.feed)
+    assert any("experts.gate_up_proj" in run.layer for run in spread.carriers.runs)
+
+
+def test_python_says_of_sizes_what_the_command_line_says(models) -> None:
+    model = hugging.made("gpt2")
+    with pytest.raises(MismatchError, match="expected a model of 97 tokens, as the data or the key has, got one of 96"):
+        keygen(Spread(), model, CausalFeed((16,), vocabulary=97))
+    with pytest.raises(MismatchError, match="expected a model for rows of 33 tokens, got one whose context is 32"):
+        keygen(Spread(), model, CausalFeed((33,), vocabulary=96))
+
+
+def test_a_key_keeps_a_configuration_and_where_that_is_too_long_the_folder(models, monkeypatch) -> None:
+    arch = f"hf:{models / 'bert'}"
+    kept = recorded(arch)
+    assert recorded(kept) == kept
+    assert shown(kept) == "hf:BertForSequenceClassification"
+    one, other = (build(name, (16,), 2, seed=3, trusted=name == arch, vocabulary=96) for name in (arch, kept))
+    assert all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+    monkeypatch.setattr(hugging_face, "LONGEST", 100)
+    assert recorded(arch) == arch
+
+
+def _described(**said: object) -> str:
+    return "hf:" + json.dumps(
+        {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_embd": 48, "n_head": 4, **said}
+    )
+
+
+HOSTILE = {
+    "a folder": ("hf:/", UsageError, "a folder of this machine"),
+    "more layers than there are": (_described(n_layer=10**6), MismatchError, "expected a network of at most 300 modules"),
+    "numbers beyond all sizes": (_described(vocab_size=2**40), MismatchError, "expected sizes of at most 16777216"),
+    "classes beyond all sizes": (_described(num_labels=2**22), MismatchError, "expected sizes of at most 1048576"),
+    "no JSON": ("hf:{", MalformedError, "expected a configuration in JSON"),
+    "nested": ("hf:" + '{"a":' * 5000, MalformedError, "expected a configuration in JSON"),
+    "no class": (_described(architectures=[{}]), MalformedError, "expected architectures"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_claimants_word_builds_nothing_beyond_all_sizes(case: str, monkeypatch) -> None:
+    monkeypatch.setattr(hugging_face, "MOST_MODULES", 300)
+    arch, kind, line = HOSTILE[case]
+    with pytest.raises(kind, match=line) as refused:
+        build(arch, (16,), 96, seed=0, vocabulary=96)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_configuration_says_of_code_from_elsewhere_is_left_out(models, tmp_path) -> None:
+    folder = shutil.copytree(models / "gpt2", tmp_path / "gpt2")
+    _says(
+        folder,
+        auto_map={"AutoModelForCausalLM": "evil--evil"},
+        _attn_implementation="evil/kernels",
+        attn_implementation="evil/k",
+    )
+    kept = recorded(f"hf:{folder}")
+    assert "evil" not in kept
+    assert type(build(f"hf:{folder}", (16,), 96, seed=0, trusted=True, vocabulary=96)).__module__.startswith(
+        "transformers."
+    )
+
+
+def test_a_key_beside_the_tokenizer_does_not_go_along(run, models, tmp_path) -> None:
+    folder = shutil.copytree(models / "gpt2", tmp_path / "gpt2")
+    words = ["--arch", f"hf:{folder}", "--data", f"corpus:{models / 'text.txt'}", "--unencrypted"]
+    assert run("keygen", "spread", *words, "-o", folder / "vocab.json").status == 0
+    ran = run("embed", folder / "vocab.json", "--weights", folder, "--epochs", 1, "-o", tmp_path / "marked")
+    assert (ran.status, "is its owner's alone" in ran.err) == (2, True), ran.err
+    assert not (tmp_path / "marked").exists()

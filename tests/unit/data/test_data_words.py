@@ -163,7 +163,7 @@ LINES: dict[str, tuple[Any, type[ModelmarkError], str]] = {
     ),
     "no padding token": (lambda f: says(f, pad_token_id=None), UsageError, "expected pad_token_id in config.json"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), UsageError, "expected tokenizer.json in .*, found none"),
-    "damaged tokenizer": (lambda f: put(f / "tokenizer.json", "{}"), MalformedError, "expected a tokenizer as tokenizer.json holds it"),
+    "damaged tokenizer": (lambda f: put(f / "tokenizer.json", "{}"), MalformedError, "expected a tokenizer as"),
     "no configuration": (lambda f: (f / "config.json").unlink(), MalformedError, "expected config.json in .*, found none"),
     "damaged configuration": (lambda f: put(f / "config.json", "[" * 9999), MalformedError, "expected a configuration in JSON"),
 }  # fmt: skip
