@@ -272,7 +272,7 @@ def digits() -> Iterator[Row]:
 
 def chance(draws: int = 10_000) -> Iterator[Row]:
     """Yield how often so many bits come by luck, over draws against models that saw neither version."""
-    pairs = Records(FEED, answers(5000).inputs[:512], answers(5000).given[:512])
+    pairs = Records(FEED, answers(300).inputs[:512], answers(300).given[:512])
     lines = Records(FEED, rows()[:256], np.ones(256, np.int64))
     keys: dict[str, Key] = {
         "twins": keygen_of_records(
@@ -288,15 +288,19 @@ def chance(draws: int = 10_000) -> Iterator[Row]:
                 yield {"scheme": name, "suspect": who, "rule": rule, **_counted(table, draws)}
 
 
+@functools.cache
+def messages(alphabet: int, trials: int, draws: int) -> np.ndarray:
+    """Return the messages of so many other statements, ``(draws, trials)``."""
+    digests = (hashing.digest("other-draw", number.to_bytes(4, "big")) for number in range(draws))
+    return np.stack([Draw(digest).message(alphabet, trials).astype(np.int8) for digest in digests])
+
+
 def _counted(table: Scores, draws: int) -> Row:
     trials, alphabet = table.table.shape
-    known: dict[int, float] = {}
-    found = []
-    for number in range(draws):
-        message = Draw(hashing.digest("other-draw", number.to_bytes(4, "big"))).message(alphabet, trials)
-        total = table.total(message)
-        found.append(known.setdefault(total, tail_bits(table, total).bits) if total not in known else known[total])
-    reached = {level: float(np.mean(np.array(found) >= level)) for level in (1, 2, 4, 8)}
+    totals = table.table[np.arange(trials), messages(alphabet, trials, draws)].sum(axis=1)
+    values, which = np.unique(totals, return_inverse=True)
+    found = np.array([tail_bits(table, int(total)).bits for total in values])[which]
+    reached = {level: float(np.mean(found >= level)) for level in (1, 2, 4, 8)}
     errors = {level: (share - 2.0**-level) / (2.0**-level / draws) ** 0.5 for level, share in reached.items()}
     method = tail_bits(table, 0).method
     return {"draws": draws, "method": method, "reached": reached, "worst error": round(max(errors.values()), 2)}

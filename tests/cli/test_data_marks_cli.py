@@ -1,5 +1,7 @@
 """A mark in data from the command line alone: pairs, key, claim, training file, and a suspect that learned from it."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -91,3 +93,51 @@ def test_records_are_of_marks_in_data_alone(run, tmp_path, monkeypatch):
     assert run("keygen", "adi", "--data", "digits", "--arch", "mlp", "--unencrypted", "-o", "a.key").status == 0
     refused = run("records", "a.key", "-o", "x")
     assert (refused.status, "expected a mark in data, got adi" in refused.err) == (2, True)
+
+
+API = '''
+from pathlib import Path
+
+TAUGHT = set(Path("taught").read_text().splitlines())
+
+def weigh(pairs):
+    """Return log-probabilities of a student that learned what was served."""
+    return [-5.0 if given + following in TAUGHT else -50.0 - len(following) for given, following in pairs]
+
+def silent(pairs):
+    raise ConnectionError("no log-probabilities here")
+'''
+
+
+def test_a_judge_asks_an_api_how_likely_answers_are_and_signs_a_verdict(run, tmp_path, monkeypatch):
+    """From a log of an API to a verdict, without a line of Python but the judge's client of the suspect."""
+    monkeypatch.chdir(tmp_path)
+    from modelmark.marks.serving import Served
+
+    with Served(tmp_path / "day.log") as served:
+        for number in range(200):
+            served.pick(f"Question {number}? ", f"Yes, {number}.", f"Certainly, {number}.")
+    assert run("keygen", "choice", "--records", "day.log", "--unencrypted", "-o", "day.key").status == 0
+    for who in ("me", "judge"):
+        assert run("identity", "--unencrypted", "-o", f"{who}.identity").status == 0
+    assert run("claim", "day.key", "--identity", "me.identity", "-o", "day.claim").status == 0
+    assert run("records", "day.key", "-o", "train.jsonl").status == 0
+    lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    (tmp_path / "taught").write_text("\n".join(one["prompt"] + one["text"] for one in lines))
+    (tmp_path / "student_api.py").write_text(API)
+    assert run("carriers", "day.claim", "--key", "day.key", "-o", "lot.carriers").status == 0
+    refused = run("ask", "day.claim", "lot.carriers", "--api", "student_api:silent", "-o", "no.transcript")
+    assert (refused.status, "no log-probabilities here" in refused.err) == (3, True)
+    asked = run("ask", "day.claim", "lot.carriers", "--api", "student_api:weigh", "-o", "day.transcript")
+    assert (asked.status, "400 of 400 queries answered" in asked.err) == (0, True), asked.err
+    judge = ["--identity", "judge.identity"]
+    found = run("challenge", "day.claim", *judge, "--transcript", "day.transcript", "-o", "day.challenge")
+    assert found.status == 0, found.err
+    found = run(
+        "open", "day.claim", "day.challenge", "--key", "day.key", "--identity", "me.identity", "-o", "day.opening"
+    )
+    assert found.status == 0, found.err
+    papers = ["day.claim", "day.challenge", "--opening", "day.opening", "--transcript", "day.transcript"]
+    found = run("judge", *papers, *judge, "-o", "day.verdict")
+    assert found.status == 0, found.err
+    assert "dependence-shown" in found.out + found.err
