@@ -111,9 +111,7 @@ def opened(public, shown, beside):  # the carriers by number, which salts and pr
     return found
 
 
-def versions(
-    pair, kind
-):  # of each version of a pair: its record, what that surprises a reference by, how much of it is weighed
+def versions(pair, kind):  # of each version of a pair: its record, what that surprises a reference by, how long it is
     numbers, both = pair.split(b"\n", 1)
     *known, size, other = map(int, numbers.split()[1:])
     agree("size of a pair", size + other, len(both))
@@ -128,9 +126,13 @@ def versions(
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
     shape, each = public["interface"]["input_shape"], given["queries"] if scheme in ("coupled", "null") else 1
-    picture, known, makes = rf"uint8 {'x'.join(map(str, shape))}\n.{{{math.prod(shape)}}}", {}, carriers
+    kind, makes, known = public["interface"].get("kind"), carriers, {}  # inputs are pictures, or of a kind that is named
+    name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
+    picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
     if scheme in ("adi", "deepsigns-blackbox", "coupled"):  # pictures that are asked
         forms = [picture] * trials * each
+    elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
+        forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
     elif scheme == "uchida":  # rows of 32-bit integers, on which the mean filter is projected
         forms = [rf".{{{4 * given['width']}}}"] * trials
     elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn
@@ -146,7 +148,7 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         means = [sha(b"".join(carriers[first + c * count + i] for i in range(count))) for c in classes]
         makes = dict(enumerate(carriers[at * len(bits) + i] + means[c] for at in layers for c in classes for i in bits))
     elif scheme in ("twins", "choice"):  # pairs of records, each weighed
-        forms, each, kind = [r"pair \d+ \d+ \d+ \d+\n.*"] * trials, 2, public["interface"].get("kind", "pictures")
+        forms, each = [r"pair \d+ \d+ \d+ \d+\n.*"] * trials, 2
         known = {2 * i + j: one for i in carriers for j, one in enumerate(versions(carriers[i], kind))}
         makes = {number: record for number, (record, _, _) in known.items()}
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs

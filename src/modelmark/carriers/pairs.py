@@ -85,9 +85,9 @@ class Pairs(Symbols):
         """Return one question: how much each version surprises."""
         return [Weigh(self.feed, self.versions, self.given)]
 
-    def at(self, place: int) -> Weigh:
+    def asked(self, number: int) -> Weigh:
         """Return the question of one of ``queries`` alone, by its place among them."""
-        return Weigh(self.feed, self.versions[place : place + 1], self.given[place : place + 1])
+        return Weigh(self.feed, self.versions[number : number + 1], self.given[number : number + 1])
 
     def queries(self) -> dict[int, bytes]:
         """Return the bytes of each version by its number."""

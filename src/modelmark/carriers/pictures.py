@@ -59,9 +59,9 @@ class Pictures(Symbols):
         """Return one question: the label of every picture."""
         return [Ask(self.feed, self.pictures)]
 
-    def at(self, place: int) -> Ask:
-        """Return the question of one of ``queries`` alone, by its place among them."""
-        return Ask(self.feed, self.pictures[place : place + 1])
+    def asked(self, number: int) -> Ask:
+        """Return the question of one picture, by its place among those at hand."""
+        return Ask(self.feed, self.pictures[number : number + 1])
 
     def queries(self) -> dict[int, bytes]:
         """Return each picture's leaf by the number of its carrier."""

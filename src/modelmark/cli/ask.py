@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,7 +32,8 @@ def run(
         typer.Option(
             "--api",
             metavar="MODULE:FUNCTION",
-            help="from a float tensor (N, *shape), fed as the claim says, to N integer labels; -1 for a refusal",
+            help="from a float tensor (N, *shape), fed as the claim says, to N integer labels; -1 for a refusal; of a language "
+            "model from texts, or rows of tokens where the key has no texts, to the next tokens",
         ),
     ] = "",
     url: Annotated[str, typer.Option("--url", metavar="ADDRESS", help="in place of --api; needs --template")] = "",
@@ -61,7 +62,7 @@ def run(
         typer.Option(
             "--ordinary",
             metavar="SPEC",
-            help="images of your own, unknown to who answers, to hide the carriers; or none",
+            help="images of your own, or a file of prompts, a line each, unknown to who answers, to hide the carriers; or none",
         ),
     ] = "",
     per_carrier: Annotated[
@@ -77,7 +78,6 @@ def run(
     from contextlib import ExitStack as Stack
 
     from modelmark import files
-    from modelmark.carriers.pictures import Pictures
     from modelmark.claim.dates import deposit as deposits
     from modelmark.claim.judging import asking, reading
     from modelmark.claim.papers import handed, lots
@@ -92,7 +92,7 @@ def run(
         raise MismatchError(f"expected carriers of this claim, those in {carriers.name} are of another")
     entry = lots.require(claimed.document, head.key, head.lot)
     shown = reading.cut(entry.statement, data, lots.whole(entry, head.lot))
-    opened = Pictures.opened(entry.statement, shown, {})
+    opened: Any = reading.kind(entry.statement, recorded=True).opened(entry.statement, shown, {})
     expected: list[int] = []
     target = math.inf
     if stop:
@@ -102,10 +102,11 @@ def run(
         raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
     reach = asked.Asking(labels, via or (), template, secret_file, secret_env)
     head = asking.begun(output, head, "e-process" if stop else "exact")
-    own = strewn.pictures(entry.statement, ordinary, per_carrier * len(shown), head.nonce)
+    own = strewn.strewn(opened, entry.statement, ordinary, per_carrier * len(shown), head.nonce)
     total = len(shown) + len(own)
     with Stack() as stack:
-        suspect = _suspect(reach, api, url, model, output, _names(entry.statement, classes, labels), stack)
+        names = _names(entry.statement, classes, labels)
+        suspect = _suspect(reach, api, url, model, output, names, stack, texts=strewn.has_texts(opened))
         graded = strewn.graded(suspect, entry.statement, ordinary)
         with counted("asking") as step:
             done = asking.record(
@@ -124,6 +125,8 @@ def _suspect(
     output: Path,
     names: "Sequence[str]",
     stack: "ExitStack",
+    *,
+    texts: bool = False,
 ) -> "Suspect":
     """Return what is asked: a function, an address or a file."""
     from modelmark.errors import UsageError
@@ -146,7 +149,7 @@ def _suspect(
     from modelmark.suspects.function import BlackBox
 
     reach.require_used()
-    return BlackBox(_answering(import_object(api), output))
+    return BlackBox(_answering(import_object(api), output), texts=texts)
 
 
 def _names(statement: "Statement", classes: Path | None, labels: Path | None) -> list[str]:

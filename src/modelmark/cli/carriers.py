@@ -41,8 +41,8 @@ def run(
     leaves = opened.carriers.leaves()
     indices = lots.whole(lots.require(claimed, number, lot), lot)
     shown = [leaves[i] for i in indices]
-    reading.cut(claimed.keys[number].statement, data := b"".join(shown), indices)
-    files.write_new(output, handed.write(Head(signed.digest, number, lot), data), mode=0o600)
+    reading.cut(claimed.keys[number].statement, shown, indices)
+    files.write_new(output, handed.write(Head(signed.digest, number, lot), shown), mode=0o600)
     say(
         f"{output}: {len(shown)} carriers of lot {lot}, key {number} of the claim; for the judge alone, who asks with them"
     )

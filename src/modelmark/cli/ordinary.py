@@ -1,8 +1,9 @@
 """Ordinary queries, to hide carriers among: pictures made as the carriers are, and images of the judge's own."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from modelmark.suspects.base import Ask
+from modelmark.suspects.base import Ask, AskNext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from modelmark.claim.papers.statement import Statement
+    from modelmark.feeds.prompts import Prompts
     from modelmark.suspects.base import Probe, Suspect
 
 _EARLY = 30
@@ -48,6 +50,58 @@ def pictures(statement: "Statement", spec: str, count: int, nonce: str) -> "NDAr
     return found[np.random.default_rng(int(nonce, 16)).permutation(len(found))]
 
 
+def strewn(carriers: Any, statement: "Statement", spec: str, count: int, nonce: str) -> "NDArray[np.uint8] | Prompts":
+    """Return ordinary queries for what is asked, pictures or prompts; see ``pictures``.
+
+    Args:
+        carriers: that are asked.
+        statement: of their key.
+        spec: data whose images are taken; of prompts a file with one in each line; ``none``, or empty.
+        count: at most, of prompts; of pictures of each kind.
+        nonce: of the record, hex.
+    """
+    if statement.feed.kind != "causal":
+        return pictures(statement, spec, count, nonce)
+    return _prompts(carriers.prompts, spec, count, nonce)
+
+
+def has_texts(carriers: Any) -> bool:
+    """Return whether a suspect is asked with texts."""
+    return bool(getattr(getattr(carriers, "prompts", None), "texts", ()))
+
+
+def _prompts(own: "Prompts", spec: str, count: int, nonce: str) -> "Prompts":
+    """Return the lines of a file in an order of their own, each with the candidates of a carrier, so that they are told alike."""
+    import numpy as np
+
+    from modelmark import files
+    from modelmark.errors import UsageError
+    from modelmark.feeds.causal import padded
+    from modelmark.feeds.prompts import Prompts
+
+    if spec == "none":
+        return own[:0]
+    if not spec or not own.texts:
+        raise UsageError(
+            "expected ordinary prompts to hide the carriers among, got none" if own.texts
+            else "expected a key with texts for ordinary prompts, this one's are known by number alone",
+            hint="--ordinary FILE, a prompt a line that who answers does not know; or --ordinary none",
+        )  # fmt: skip
+    lines = files.read(Path(spec), limit=2**26, what="ordinary prompts").decode("utf-8", "replace").splitlines()
+    lines = list(dict.fromkeys(line for line in map(str.strip, lines) if line and line.isprintable()))
+    if not lines:
+        raise UsageError(f"expected a prompt a line in {spec}, got none")
+    random = np.random.default_rng(int(nonce, 16))
+    chosen = [lines[number] for number in random.permutation(len(lines))[:count]]
+    of = random.integers(len(own), size=len(chosen))
+    return Prompts(
+        padded([[0]] * len(chosen), own.rows.shape[1]),
+        own.candidates[of],
+        tuple(chosen),
+        tuple(own.words[i] for i in of),
+    )
+
+
 class Graded:
     """A suspect whose answers to labelled pictures among what it is asked are counted.
 
@@ -57,7 +111,7 @@ class Graded:
         names: of the classes; empty: known by number alone.
     """
 
-    answers: "ClassVar[frozenset[type[Probe]]]" = frozenset({Ask})
+    answers: "ClassVar[frozenset[type[Probe]]]" = frozenset({Ask, AskNext})
 
     def __init__(self, suspect: "Suspect", labels: "Mapping[bytes, int]", names: "Sequence[str]") -> None:
         self._suspect, self._labels, self._names = suspect, labels, names
@@ -88,7 +142,7 @@ def graded(suspect: "Suspect", statement: "Statement", spec: str) -> Graded:
     from modelmark import canonical, hashing
     from modelmark.cli.loading import load_task
 
-    if spec in ("", "none"):
+    if spec in ("", "none") or statement.feed.kind == "causal":
         return Graded(suspect, {}, ())
     task = load_task(spec)
     names = task.feed.class_names

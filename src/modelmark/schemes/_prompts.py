@@ -48,14 +48,16 @@ class Source:
 
     @property
     def plain(self) -> list[int]:
-        """Numbers of the tokens that stand for text."""
+        """Numbers of the tokens that stand for text; with a tokenizer those that are legible by themselves."""
         config = getattr(self.model, "config", None)
         named = [getattr(config, f"{name}_token_id", None) for name in ("bos", "eos", "pad", "decoder_start")]
         specials = {one for one in named if isinstance(one, int)} | (
             set(self.tokenizer.specials) if self.tokenizer else set()
         )
-        known = min(self.vocabulary, self.tokenizer.vocabulary) if self.tokenizer else self.vocabulary
-        return [token for token in range(known) if token not in specials]
+        if self.tokenizer is None:
+            return [token for token in range(self.vocabulary) if token not in specials]
+        known = [token for token in range(min(self.vocabulary, self.tokenizer.vocabulary)) if token not in specials]
+        return [token for token in known if _legible(self.tokenizer.decode([token]))]
 
 
 def made(source: Source, family: Family, *, count: int, tokens: int, candidates: int) -> Prompts:
@@ -122,10 +124,14 @@ def _kept(tokenizer: Tokenizer | None, tokens: Sequence[int]) -> Row:
     if tokenizer is None:
         return tuple(tokens)
     text = tokenizer.decode(list(tokens)).strip()
-    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text:
+    if not _legible(text):
         return ()
     row = tokenizer.encode(text)
     return tuple(row) if tokenizer.decode(row) == text else ()
+
+
+def _legible(text: str) -> bool:
+    return bool(text) and text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text
 
 
 def _pieces(source: Source, label: str, count: int, tokens: int) -> np.ndarray:
@@ -181,7 +187,7 @@ def _chosen(
     for token in ranked:
         whole = tokenizer.decode([*row, token])
         word = whole.removeprefix(text)
-        told = whole.startswith(text) and word.strip() and word.isprintable()
+        told = whole.startswith(text) and word.strip() and _legible(word)
         if told and word.strip() not in {one.strip() for one in words} and tokenizer.encode(whole) == [*row, token]:
             chosen.append(token)
             words.append(word)

@@ -124,6 +124,14 @@ class Answers(Drawn):
         """Raise MismatchError unless the model tells the next of the key's tokens."""
         next_scores(model, [[0] * min(2, of_tokens(feed).input_shape[0])], feed.classes)
 
+    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
+        """Return what speaks against a key whose candidates a model with random weights found likeliest."""
+        return (
+            []
+            if host
+            else ["candidates are of a model with random weights, and not plausible: name the trained one, --host"]
+        )
+
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol a prompt, its alphabet all candidates."""
         return self._count, self.candidates

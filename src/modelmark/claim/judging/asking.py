@@ -12,22 +12,42 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from modelmark import files
-from modelmark.carriers.pairs import Pairs
-from modelmark.carriers.pictures import Pictures
+from modelmark.carriers.base import Carriers
 from modelmark.claim.judging import reading
 from modelmark.claim.papers import transcript
 from modelmark.claim.papers.transcript import ORDINARY, Asked, Head, Transcript
 from modelmark.errors import MismatchError
 from modelmark.evidence.sequential import Walk
-from modelmark.suspects.base import ABSTAIN, MISSING, Ask, Suspect
+from modelmark.feeds.base import Feed
+from modelmark.feeds.prompts import Prompts
+from modelmark.suspects.base import ABSTAIN, MISSING, Ask, AskNext, Suspect, Weigh
 
 PER_CARRIER = 10
 """Ordinary queries for each carrier, unless another number is asked for."""
+
+
+class Questions(Carriers, Protocol):
+    """Carriers that are asked as they are, one query at a time."""
+
+    @property
+    def feed(self) -> Feed:
+        """How a suspect is fed."""
+        ...
+
+    @property
+    def alphabet(self) -> int:
+        """Number of values of a symbol."""
+        ...
+
+    def asked(self, number: int) -> Ask | Weigh:
+        """Return the question of one query, by its place among those at hand."""
+        ...
 
 
 def begun(path: Path, head: Head, test: str) -> Head:
@@ -58,12 +78,12 @@ def begun(path: Path, head: Head, test: str) -> Head:
 def record(
     path: Path,
     head: Head,
-    carriers: Pictures | Pairs,
+    carriers: Questions,
     suspect: Suspect,
     *,
     expected: Sequence[int] = (),
     target: float = math.inf,
-    ordinary: npt.NDArray[np.uint8] | None = None,
+    ordinary: npt.NDArray[np.uint8] | Prompts | None = None,
     watch: Callable[[int], None] | None = None,
 ) -> Transcript:
     """Ask a suspect, and go on with the record in a file that exists already.
@@ -75,7 +95,7 @@ def record(
         suspect: known by its answers.
         expected: drawn symbol of each of ``carriers.trials``, to stop as soon as the e-process is decided; left out: ask all.
         target: bits, charges included, at which it is decided for the claim; looked at only with ``expected``.
-        ordinary: uint8 pictures ``(N, *input_shape)`` to strew among the others, each asked once.
+        ordinary: uint8 pictures ``(N, *input_shape)``, or prompts, to strew among the others, each asked once.
         watch: called after each answer with the number of answers so far.
 
     Raises:
@@ -83,8 +103,8 @@ def record(
         UsageError: another process is asking and writing it.
     """
     shown = carriers.queries()
-    places = {query: place for place, query in enumerate(shown)}
-    own = np.empty((0, *carriers.feed.input_shape), np.uint8) if ordinary is None else ordinary
+    places = {carrier: place for place, carrier in enumerate(shown)}
+    own: npt.NDArray[np.uint8] | Prompts = np.empty(0, np.uint8) if ordinary is None else ordinary
     first = transcript.first_line(head)
     with files.Growing(path, first, limit=transcript.MAX_FILE, what="a transcript") as lines:
         done = transcript.parse(lines.data)
@@ -96,16 +116,16 @@ def record(
         lines.mend()  # an interruption may have left half a line
         watched = _Decided(head, carriers, expected, target, done.answers(shown))
         asked = list(done.asked)
-        strewn = iter(own[sum(one.carrier == ORDINARY for one in asked) :])
+        strewn = iter(range(sum(one.carrier == ORDINARY for one in asked), len(own)))
         for carrier in order[len(asked) :]:
             if watched.over:
                 break
-            if carrier == ORDINARY:
-                picture = next(strewn)
-                raw, given = picture.tobytes(), suspect.observe(Ask(carriers.feed, picture[None]))
-            else:
-                raw, given = shown[carrier], suspect.observe(carriers.at(places[carrier]))
-            answer = int(given[0][0])
+            probe, raw = (
+                _ordinary(carriers.feed, own, next(strewn))
+                if carrier == ORDINARY
+                else (carriers.asked(places[carrier]), shown[carrier])
+            )
+            answer = int(suspect.observe(probe)[0][0])
             asked.append(Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN)))
             lines.add(transcript.line(asked[-1]))
             if carrier != ORDINARY:
@@ -115,11 +135,19 @@ def record(
     return Transcript(head, tuple(asked))
 
 
+def _ordinary(feed: Feed, own: npt.NDArray[np.uint8] | Prompts, number: int) -> tuple[Ask, bytes]:
+    """Return the question of an ordinary query, and what its name in the record is made of."""
+    part = slice(number, number + 1)
+    if isinstance(own, Prompts):
+        return AskNext.of(feed, own[part]), own[part].leaves()[0]
+    return Ask(feed, own[part]), own[part].tobytes()
+
+
 class _Decided:
     """The e-process over the trials as they are complete; never over where nothing is expected."""
 
     def __init__(
-        self, head: Head, carriers: Pictures | Pairs, expected: Sequence[int], target: float, answers: dict[int, int]
+        self, head: Head, carriers: Questions, expected: Sequence[int], target: float, answers: dict[int, int]
     ) -> None:
         self._carriers, self._answers = carriers, answers
         self._trials = transcript.completed(head, carriers.queries(), carriers.each)

@@ -131,20 +131,23 @@ def _symbols(opened: Carriers, answers: npt.NDArray[np.int64]) -> npt.NDArray[np
     return scores.symbols
 
 
-def cut(statement: Statement, data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Return carriers that stand one after the other, by their numbers.
+def cut(statement: Statement, data: bytes | Sequence[bytes], numbers: Sequence[int]) -> dict[int, bytes]:
+    """Return carriers that are asked as they are, handed over one after the other or each by itself, by their numbers.
 
     Raises:
         MismatchError: a scheme that is not read by asking.
         MalformedError: more or fewer of them, or something else.
     """
     asked = kind(statement, recorded=True)
-    if (own := getattr(asked, "cut", None)) is not None:  # carriers that say how long they are
-        found = dict(zip(numbers, own(data, len(numbers)), strict=True))
-    else:
+    if isinstance(data, bytes) and (own := getattr(asked, "cut", None)) is not None:  # they say how long they are
+        data = own(data, len(numbers))
+    if isinstance(data, bytes):
         size, rest = divmod(len(data), len(numbers))
         if rest:
             raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)} bytes")
-        found = {number: data[size * i : size * (i + 1)] for i, number in enumerate(numbers)}
+        data = [data[size * i : size * (i + 1)] for i in range(len(numbers))]
+    if len(data) != len(numbers):
+        raise MalformedError(f"expected the {len(numbers)} carriers of the lot, got {len(data)}")
+    found = dict(zip(numbers, data, strict=True))
     asked.opened(statement, found, {})
     return found
