@@ -22,15 +22,27 @@ def choice() -> str:
         found = [row for row in part("choice") if (row["count"], row.get("epochs")) == (count, epochs)]
         worst = max(row["wrong key"]["bits"] for row in found)
         perplexity = ", ".join(f"{row['perplexity']:.2f}" for row in found)
-        body.append([f"{count}", f"{epochs}", told(found, "reference"), told(found, "none"), f"{worst:.1f}", perplexity])
+        body.append(
+            [f"{count}", f"{epochs}", told(found, "reference"), told(found, "none"), f"{worst:.1f}", perplexity]
+        )
     return markdown(
-        ["prompts", "epochs", "bits (matches), reference the API's own", "no reference", "another key, most bits", "perplexity"], body
+        [
+            "prompts",
+            "epochs",
+            "bits (matches), reference the API's own",
+            "no reference",
+            "another key, most bits",
+            "perplexity",
+        ],
+        body,
     )
 
 
 def enemies() -> str:
     """Return what each enemy leaves."""
-    body = [[row["enemy"], f"{row['bits']:.0f}", f"{row['matches']}", f"{row['perplexity']:.2f}"] for row in part("enemies")]
+    body = [
+        [row["enemy"], f"{row['bits']:.0f}", f"{row['matches']}", f"{row['perplexity']:.2f}"] for row in part("enemies")
+    ]
     return markdown(["the student, and its enemies", "bits", "matches", "perplexity"], body)
 
 
@@ -42,7 +54,16 @@ def twins() -> str:
         plain = f"{row['plain']:.2f}" if "plain" in row else ""
         seen = [f"{row['count']}", f"{row['epochs']}", f"{row['seed']}", f"{row['bits']:.0f}", f"{row['matches']}"]
         body.append([*seen, f"{row['perplexity']:.2f}", plain, tuned])
-    header = ["pairs", "epochs", "seed", "bits", "matches", "perplexity", "of the text as it was", "bits after 1, 2, 4 epochs of other text"]
+    header = [
+        "pairs",
+        "epochs",
+        "seed",
+        "bits",
+        "matches",
+        "perplexity",
+        "of the text as it was",
+        "bits after 1, 2, 4 epochs of other text",
+    ]
     return markdown(header, body)
 
 
@@ -53,7 +74,15 @@ def digits() -> str:
         accuracy = f"{100 * row['accuracy']:.2f} / {100 * row['plain']:.2f}"
         seen = [f"{row['count']}", f"{row['epochs']}", f"{row['seed']}"]
         body.append([*seen, told([row], "reference"), told([row], "none"), f"{row['unmarked']['bits']:.1f}", accuracy])
-    header = ["pairs", "epochs", "seed", "bits (matches), with a reference", "without", "trained on one version of all", "accuracy %, twins / one version"]
+    header = [
+        "pairs",
+        "epochs",
+        "seed",
+        "bits (matches), with a reference",
+        "without",
+        "trained on one version of all",
+        "accuracy %, twins / one version",
+    ]
     return markdown(header, body)
 
 
@@ -65,7 +94,15 @@ def order() -> str:
         none = f"{row['none']:.0f}" if "none" in row else ""
         seen = [f"{row['count']}", f"{row['epochs']}", row["rate"], f"{row['reference']:.0f}", none]
         body.append([*seen, tuned, f"{row['perplexity']:.2f}"])
-    header = ["records", "epochs", "rate", "bits, with a reference", "without", "after 500, 1,500 rows of other text", "perplexity"]
+    header = [
+        "records",
+        "epochs",
+        "rate",
+        "bits, with a reference",
+        "without",
+        "after 500, 1,500 rows of other text",
+        "perplexity",
+    ]
     return markdown(header, body)
 
 

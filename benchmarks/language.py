@@ -45,6 +45,12 @@ MARKS: dict[str, dict[str, Any]] = {
 }
 """Schemes with their settings; one that is not there, or does not apply, is a row that says so."""
 ATTACKED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("permute-heads", {}),
+    ("permute-units", {}),
+    ("permute-stream", {}),
+    ("rotate-stream", {}),
+    ("scale-stream", {}),
+    ("turn-heads", {}),
     ("paraphrase", {}),
     ("system-prompt", {}),
     ("filter-perplexity", {}),
