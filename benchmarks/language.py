@@ -44,6 +44,10 @@ MARKS: dict[str, dict[str, Any]] = {
     "answers": {},
 }
 """Schemes with their settings; one that is not there, or does not apply, is a row that says so."""
+SIZES = {"gpt2": (1000, 400, 150), "llama": (1000, 400, 150), "bert": (1200, 400, 500)}
+"""Rows of an owner, of a thief, and of the test."""
+EPOCHS = {"vit": 20, "bert": 4, "gpt2": 4, "llama": 4}
+"""Of base and host together."""
 ATTACKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("permute-heads", {}),
     ("permute-units", {}),
@@ -94,8 +98,8 @@ class Bench:
     def __init__(self, net: str, seed: int, rows: Rows, cache: Path) -> None:
         self.net, self.seed, self.rows, self.cache = net, seed, rows, cache
         self.cell = {"net": net, "seed": seed}
-        self.owner, self.thief = _tiny.NETS[net][1]()
-        self.epochs = _tiny.NETS[net][2]
+        self.owner, self.thief = _tiny.NETS[net][1](*SIZES.get(net, ()))
+        self.epochs = EPOCHS[net]
 
     @cached_property
     def base(self) -> nn.Module:
