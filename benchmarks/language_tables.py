@@ -85,9 +85,9 @@ def _settings(row: Row) -> str:
 def _line(title: str, net: str, found: list[Row], schemes: list[str]) -> list[str]:
     if all("refused" in row for row in found):
         return [title, found[0]["refused"].partition(": ")[2], *["" for _ in schemes]]
-    together = {row["seed"]: row for row in _of(net, "together")}
+    together = {(row["seed"], *row["schemes"]): row for row in _of(net, "together")}
     right = [row for row in found if "refused" not in row]
-    befores = [_before(row, together[row["seed"]]) for row in right]
+    befores = [_before(row, together[row["seed"], *row["schemes"]]) for row in right]
     lost = each(_lost(net, row, before) for row, before in zip(right, befores, strict=True))
     return [title, lost, *(each(_bits(row, scheme) for row in right) for scheme in schemes)]
 
@@ -112,7 +112,8 @@ def outcome(attack: str) -> str:
     found = [row for net in NETS for row in _of(net, "attacked") if row["attack"] == attack and row.get("marks")]
     removed, kept = [], []
     for row in found:
-        together = next(r for r in _of(row["net"], "together") if r["seed"] == row["seed"])
+        alike = [r for r in _of(row["net"], "together") if (r["seed"], r["schemes"]) == (row["seed"], row["schemes"])]
+        together = alike[0]
         for scheme, read in row["marks"].items():
             if together["marks"][scheme]["verdict"] == "established":
                 place = removed if read.get("verdict") != "established" else kept

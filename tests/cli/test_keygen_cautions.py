@@ -8,8 +8,8 @@ import pytest
 from modelmark import data
 from modelmark.models import ARCHITECTURES
 from modelmark.schemes import names_for
-from modelmark.schemes.base import Cautious
 from modelmark.schemes.adi import Adi
+from modelmark.schemes.base import Cautious
 from modelmark.suspects import weights
 
 NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
