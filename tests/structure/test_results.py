@@ -27,6 +27,7 @@ def tables(monkeypatch):
         "scheme_tables",
         "spread_tables",
         "study_tables",
+        "symmetry_tables",
         "detection",
         "_study",
         "_rows",
@@ -35,6 +36,7 @@ def tables(monkeypatch):
 
 
 PAGES = (
+    "alignment.md",
     "results.md",
     "results-schemes.md",
     "attacks.md",
