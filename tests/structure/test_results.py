@@ -28,6 +28,7 @@ def tables(monkeypatch):
         "scheme_tables",
         "spread_tables",
         "study_tables",
+        "symmetry_tables",
         "detection",
         "_study",
         "_rows",
@@ -36,6 +37,7 @@ def tables(monkeypatch):
 
 
 PAGES = (
+    "alignment.md",
     "results.md",
     "results-schemes.md",
     "attacks.md",
