@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from modelmark.errors import MalformedError, MismatchError, UsageError
 from modelmark.feeds.causal import CausalFeed
 from modelmark.marks import keyfile
 from modelmark.marks.embedding import embed
-from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.marks.imprinting import imprint
+from modelmark.marks.keys import KeyPolicy, Provenance, keygen
 from modelmark.models import build, recorded, shown
 from modelmark.models import hugging as hugging_face
 from modelmark.schemes.spread import Spread
@@ -29,6 +31,7 @@ from modelmark.training.recipe import annealed
 
 pytest.importorskip("transformers", reason="networks of transformers")
 pytestmark = pytest.mark.slow
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "claim"))
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 CONSOLE = re.compile(r"```console\n(.*?)^```", re.M | re.S)
 
@@ -268,6 +271,24 @@ def test_a_mark_goes_into_fused_experts_and_is_read_from_files_that_have_them_ap
     assert key.mark().evidence(State(file, arch)).matches == 24
     spread = keygen(Spread(), model, task.feed)
     assert any("experts.gate_up_proj" in run.layer for run in spread.carriers.runs)
+
+
+def test_a_judge_builds_the_network_by_the_word_of_the_opening(models, digits, tmp_path) -> None:
+    """A folder's name would mean nothing on his machine; the files' names are not the network's."""
+    import claim_cases as cases
+
+    from modelmark.cli.saving import save
+    from modelmark.suspects.files import open_weights
+
+    model = hugging.made("vit")
+    arch = recorded(f"hf:{models / 'vit'}")
+    key = keygen(Spread(), model, digits.feed, task=digits, owner=Provenance(arch=arch))
+    for name, network in (("marked", imprint(model, key.mark())), ("plain", model)):
+        save(network, tmp_path / name)
+        found = cases.tried(key, State(open_weights(tmp_path / name))).verdict.document
+        assert found.decision == {"marked": "dependence-shown", "plain": "no-evidence"}[name]
+        (word,) = [check.detail for check in found.checks if check.name == "answers"]
+        assert 'answered as hf:{"architectures":["ViTForImageClassification"]' in word
 
 
 def test_python_says_of_sizes_what_the_command_line_says(models) -> None:

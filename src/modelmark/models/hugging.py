@@ -105,6 +105,12 @@ def renamed(model: Any, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return {name: tensor for name, tensor in made.state_dict().items() if name not in told["missing_keys"]}
 
 
+def write(model: Any, folder: Path) -> None:
+    """Write a network of transformers to a new folder, as ``save_pretrained`` lays it out; nothing is told of its progress."""
+    _library()
+    model.save_pretrained(folder)
+
+
 def numbers(arch: str) -> int:
     """Return how many numbers the tensors of the network hold; nothing is allocated."""
     said = _read(arch)
