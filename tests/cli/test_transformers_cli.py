@@ -87,6 +87,30 @@ def test_the_page_is_typed_and_what_it_writes_is_loaded_again(run, models, tmp_p
     assert AutoTokenizer.from_pretrained(tmp_path / "tuned").encode("a b") == language.encode("a b")
 
 
+def test_answers_in_a_causal_model_from_keygen_to_verify(run, models, tmp_path) -> None:
+    data = ["--data", f"corpus:{models / 'text.txt'}"]
+    host = ["--arch", f"hf:{models / 'gpt2'}", "--host", models / "gpt2"]
+    made = run("keygen", "answers", *host, *data, "--set", "tokens=12", "--unencrypted", "-o", tmp_path / "a.key")
+    assert (made.status, made.out, "40 symbols" in made.err) == (0, "", True), made.err
+    prompts = keyfile.load(tmp_path / "a.key", None).carriers.prompts
+    assert [language.decode(prompts.tokens(number)) for number in range(40)] == [*prompts.texts]
+    words = ["embed", tmp_path / "a.key", "--weights", models / "gpt2", "--epochs", 4, "--rate", 0.003, "--batch", 32]
+    done = run(*words, "-o", tmp_path / "marked")
+    assert (done.status, "answers 40/40" in done.err) == (0, True), done.err
+    tokenizer = ["--tokenizer", tmp_path / "marked"]
+    found = run("verify", tmp_path / "a.key", tmp_path / "marked", *tokenizer)
+    assert (found.status, found.out.split(",")[0]) == (0, "answers: 40/40 expected answers"), found.err
+    assert run("verify", tmp_path / "a.key", models / "gpt2").status == 1
+    other = json.loads((models / "gpt2" / "tokenizer.json").read_text())
+    known = other["model"]["vocab"]
+    known["e"], known["t"] = known["t"], known["e"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(other))
+    refused = run("verify", tmp_path / "a.key", tmp_path / "marked", "--tokenizer", tmp_path)
+    assert (refused.status, "expected the tokenizer that the key's prompts were made with" in refused.err) == (3, True)
+    short = run("verify", tmp_path / "a.key", models / "bert", "--arch", f"hf:{models / 'bert'}")
+    assert (short.status, "expected a network with 96 outputs" in short.err) == (3, True), short.err
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "mixtral"])
 def test_spread_without_training_in_every_causal_model(run, models, tmp_path, kind: str) -> None:
     _spread(run, models / kind, tmp_path, "--data", f"corpus:{models / 'text.txt'}")

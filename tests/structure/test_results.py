@@ -19,6 +19,7 @@ def tables(monkeypatch):
         "tables",
         "attack_tables",
         "copies_tables",
+        "data_tables",
         "family_tables",
         "gpu_tables",
         "language_tables",
@@ -27,6 +28,7 @@ def tables(monkeypatch):
         "scheme_tables",
         "spread_tables",
         "study_tables",
+        "symmetry_tables",
         "detection",
         "_study",
         "_rows",
@@ -35,6 +37,7 @@ def tables(monkeypatch):
 
 
 PAGES = (
+    "alignment.md",
     "results.md",
     "results-schemes.md",
     "attacks.md",
@@ -42,7 +45,10 @@ PAGES = (
     "formats.md",
     "language.md",
     "lineage.md",
+    "schemes/choice.md",
+    "schemes/order.md",
     "schemes/spread.md",
+    "schemes/twins.md",
 )
 
 

@@ -15,7 +15,7 @@ from torch import nn
 import modelmark
 from modelmark import hashing, options
 from modelmark.attacks import attack_class
-from modelmark.attacks.serving import answered, served
+from modelmark.attacks.serving import answered, prompted, served
 from modelmark.audit.grid import Entry, Grid
 from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench, Marked
@@ -200,7 +200,8 @@ class _Trial:
             return filtered, answered(filtered, self.bench.owner)
 
         (filtered, kept), cost = _timed(self.bench, serve)
-        after = _reading(self.mark.evidence(BlackBox(filtered)))
+        asked = prompted(filtered) if self.bench.thief.feed.kind == "causal" else filtered
+        after = _reading(self.mark.evidence(BlackBox(asked)))
         return self._kept(kept, after, cost)
 
     def _forgery(self) -> Result:

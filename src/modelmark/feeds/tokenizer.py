@@ -1,13 +1,12 @@
 """A tokenizer, as the library ``tokenizers`` runs the file that models are shipped with. Loads without torch."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modelmark import files
+from modelmark import files, hashing
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.prompts import Prompts
 from modelmark.naming import library
@@ -56,9 +55,9 @@ class Tokenizer:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what the file says, hex, but for where a run of it last cut texts and filled them up."""
+        """What names it, hex: what its file says, but for where a run of it last cut texts and filled them up."""
         said = {name: part for name, part in json.loads(self.data).items() if name not in ("truncation", "padding")}
-        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return hashing.digest("tokenizer", json.dumps(said, sort_keys=True).encode()).hex()
 
     @property
     def vocabulary(self) -> int:
