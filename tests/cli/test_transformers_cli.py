@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -358,6 +359,26 @@ def test_a_claimants_word_builds_nothing_beyond_all_sizes(case: str, monkeypatch
     with pytest.raises(kind, match=line) as refused:
         build(arch, (16,), 96, seed=0, vocabulary=96)
     assert "\n" not in str(refused.value)
+
+
+def test_nothing_is_fetched(models, tmp_path, monkeypatch) -> None:
+    """Building, reading and writing a folder open no connection, whatever the library would do with a name of its hub."""
+    from modelmark.cli.saving import save
+    from modelmark.suspects import weights
+    from modelmark.suspects.files import open_weights
+
+    asked: list[object] = []
+
+    def refuse(*words: object, **_: object) -> None:
+        asked.append(words)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    model = build(f"hf:{models / 'vit'}", (1, 8, 8), 10, seed=0, trusted=True)
+    weights.apply(model, open_weights(models / "vit"), what="weights")
+    save(model, tmp_path / "again")
+    assert not asked
 
 
 def test_what_a_configuration_says_of_code_from_elsewhere_is_left_out(models, tmp_path) -> None:

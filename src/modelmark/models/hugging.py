@@ -6,7 +6,6 @@ library's defaults. That builds the network again wherever transformers is insta
 
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -178,8 +177,7 @@ def _name(said: Mapping[str, Any]) -> str:
 
 
 def _library() -> Any:
-    """Return transformers, which neither asks the hub for anything nor tells of its progress."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when it is imported first
+    """Return transformers, which does not tell of its progress."""
     try:
         with _quiet():
             import transformers
