@@ -60,10 +60,10 @@ def _digits() -> tuple[Task, Task]:
     return parts["owner"], parts["thief"]
 
 
-NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Task, Task]], int]] = {
-    "gpt2": (gpt2, texts.language, 4),
-    "llama": (llama, texts.language, 4),
-    "bert": (bert, texts.sources, 4),
+NETS: dict[str, tuple[Callable[[], nn.Module], Callable[..., tuple[Task, Task]], int]] = {
+    "gpt2": (gpt2, texts.language, 5),
+    "llama": (llama, texts.language, 5),
+    "bert": (bert, texts.sources, 5),
     "vit": (vit, _digits, 20),
 }
 """How one is made, the tasks of its owner and of a thief, and epochs from scratch."""

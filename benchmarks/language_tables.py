@@ -48,9 +48,7 @@ def costs() -> str:
                 if row["seed"] != host["seed"]:
                     continue
                 if "accuracy" not in row:
-                    body.append(
-                        ["", f"`{row['scheme']}`", "", "", "", f"{row['verdict']}: {row['reason'].partition(': ')[2]}"]
-                    )
+                    body.append(["", f"`{row['scheme']}`", "", "", "", _why(row)])
                     continue
                 use = f"{row['perplexity']:.1f}" if net in CAUSAL else f"{100 * row['accuracy']:.1f} %"
                 lost = [_lost(net, row, host), _lost(net, row, host["control"])]
@@ -73,6 +71,12 @@ def survival(net: str) -> str:
     return markdown(["attack", "lost", *(f"`{scheme}`" for scheme in schemes)], body)
 
 
+def _why(row: Row) -> str:
+    """Return why a mark is not in a network: its embedding fell short, or it is not made for such a one."""
+    kind, _, reason = row["reason"].partition(": ")
+    return f"{'missed' if kind == 'NotEmbeddedError' else row['verdict']}: {reason}"
+
+
 def _settings(row: Row) -> str:
     hidden = ("epochs", "batch", "recovery", "rows")
     return ", ".join(f"{name}={value}" for name, value in row["settings"].items() if name not in hidden)
@@ -81,9 +85,9 @@ def _settings(row: Row) -> str:
 def _line(title: str, net: str, found: list[Row], schemes: list[str]) -> list[str]:
     if all("refused" in row for row in found):
         return [title, found[0]["refused"].partition(": ")[2], *["" for _ in schemes]]
-    together = {row["seed"]: row for row in _of(net, "together")}
+    together = {(row["seed"], *row["schemes"]): row for row in _of(net, "together")}
     right = [row for row in found if "refused" not in row]
-    befores = [_before(row, together[row["seed"]]) for row in right]
+    befores = [_before(row, together[row["seed"], *row["schemes"]]) for row in right]
     lost = each(_lost(net, row, before) for row, before in zip(right, befores, strict=True))
     return [title, lost, *(each(_bits(row, scheme) for row in right) for scheme in schemes)]
 
@@ -108,7 +112,8 @@ def outcome(attack: str) -> str:
     found = [row for net in NETS for row in _of(net, "attacked") if row["attack"] == attack and row.get("marks")]
     removed, kept = [], []
     for row in found:
-        together = next(r for r in _of(row["net"], "together") if r["seed"] == row["seed"])
+        alike = [r for r in _of(row["net"], "together") if (r["seed"], r["schemes"]) == (row["seed"], row["schemes"])]
+        together = alike[0]
         for scheme, read in row["marks"].items():
             if together["marks"][scheme]["verdict"] == "established":
                 place = removed if read.get("verdict") != "established" else kept
@@ -118,7 +123,32 @@ def outcome(attack: str) -> str:
     return f"on [transformers](language.md): {'; '.join(told)}" if told else ""
 
 
+def pretrained() -> str:
+    """Return the table of docs/language.md."""
+    found = rows("pretrained")
+    lines = dict.fromkeys((row.get("attack", ""), repr(row.get("settings"))) for row in found if "scheme" in row)
+    schemes = dict.fromkeys(row["scheme"] for row in found if "scheme" in row)
+    body = []
+    for attack, settings in lines:
+        same = [row for row in found if (row.get("attack", ""), repr(row.get("settings"))) == (attack, settings)]
+        own = {row["scheme"]: row for row in same if "scheme" in row}
+        title = f"`{attack}` {_told(next(iter(own.values())))}".strip() if attack else "marked"
+        body.append([title, *(_kept(own[scheme]) if scheme in own else "" for scheme in schemes)])
+    header = ["Silero VAD", *(f"`{scheme}`: answers as published, net bits" for scheme in schemes)]
+    return markdown(header, body) if body else "Not measured yet."
+
+
+def _told(row: Row) -> str:
+    return ", ".join(f"{name}={value}" for name, value in row["settings"].items())
+
+
+def _kept(row: Row) -> str:
+    gone = "" if row["verdict"] == "established" else ", gone"
+    return f"{100 * row['agrees']:.1f} %, {row.get('net_bits', 0):.0f}{gone}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "pretrained": pretrained,
     "language-costs": costs,
     **{f"language-{net}": partial(survival, net) for net in NETS},
 }

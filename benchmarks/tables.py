@@ -1,8 +1,8 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
 Run: ``python benchmarks/tables.py`` with the pages, docs/{alignment,results,results-schemes,attacks,copies,formats,lineage}.md and
-docs/schemes/spread.md. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what
-``modelmark schemes`` lists is written; a test checks that nothing would change.
+docs/schemes/{choice,order,spread,twins}.md. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by
+table NAME, and what ``modelmark schemes`` lists is written; a test checks that nothing would change.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attack_tables
 import copies_tables
+import data_tables
 import family_tables
 import gpu_tables
 import language_tables
@@ -197,6 +198,7 @@ def filled(page: str) -> str:
         gpu_tables,
         language_tables,
         copies_tables,
+        data_tables,
         spread_tables,
         lineage_tables,
         matrix_tables,

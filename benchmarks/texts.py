@@ -111,14 +111,14 @@ def tokenizer():  # type: ignore[no-untyped-def]
     return made
 
 
-def language(owner: int = 1000, thief: int = 400, test: int = 150) -> tuple[Task, Task]:
+def language(owner: int = 2000, thief: int = 600, test: int = 200) -> tuple[Task, Task]:
     """Return the causal tasks of an owner and of a thief: other rows, the same test rows."""
     found, _ = _shuffled()
     tested, own, other = found[:test], found[test : test + owner], found[test + owner : test + owner + thief]
     return tuple(Task.from_tokens(part, tested, VOCABULARY) for part in (own, other))  # type: ignore[return-value]
 
 
-def sources(owner: int = 1200, thief: int = 400, test: int = 500) -> tuple[Task, Task]:
+def sources(owner: int = 2000, thief: int = 600, test: int = 500) -> tuple[Task, Task]:
     """Return the tasks of an owner and of a thief: tell of a row which source it is from."""
     found, labels = _shuffled()
     found = found[:, :LENGTH].contiguous()

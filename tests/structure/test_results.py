@@ -19,6 +19,7 @@ def tables(monkeypatch):
         "tables",
         "attack_tables",
         "copies_tables",
+        "data_tables",
         "family_tables",
         "gpu_tables",
         "language_tables",
@@ -44,7 +45,10 @@ PAGES = (
     "formats.md",
     "language.md",
     "lineage.md",
+    "schemes/choice.md",
+    "schemes/order.md",
     "schemes/spread.md",
+    "schemes/twins.md",
 )
 
 

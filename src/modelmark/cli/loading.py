@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from modelmark.feeds.base import Feed
+    from modelmark.feeds.tokenizer import Tokenizer
     from modelmark.marks.keys import Key
+    from modelmark.schemes.base import Scheme
     from modelmark.suspects.files import WeightFile
     from modelmark.training.task import Task
 
@@ -164,3 +166,28 @@ def require_new(*paths: Path) -> None:
         raise UsageError(f"expected different files, got {', '.join(path.name for path in paths)}")
     for path in paths:
         files.require_absent(path)
+
+
+def tokenizer_of(scheme: "type[Scheme]", typed: Path | None, arch: str, weights: Path | None) -> "Tokenizer | None":
+    """Return the tokenizer with which a scheme keeps texts: the one that was typed, else the one in the model's folder.
+
+    Args:
+        scheme: of the key; most keep none.
+        typed: a file or a folder.
+        arch: as it was typed.
+        weights: of the host.
+
+    Raises:
+        UsageError: one was typed, and the scheme keeps no texts.
+    """
+    from modelmark.data import words
+    from modelmark.feeds.tokenizer import FILE, Tokenizer
+
+    if not hasattr(scheme, "collect_texts"):
+        if typed:
+            raise UsageError(f"expected --tokenizer with a scheme that asks by text, got {scheme.name}")
+        return None
+    if typed:
+        return Tokenizer.load(typed)
+    folder = folder_of(arch, weights)
+    return words.of(folder).tokenizer if folder and (folder / FILE).is_file() else None

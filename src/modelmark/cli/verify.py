@@ -72,6 +72,14 @@ def run(
     ] = None,
     secret_file: asked.SecretFile = None,
     secret_env: asked.SecretEnv = "",
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="PATH",
+            help="answers: the suspect's tokenizer.json, or its folder: must be the key's",
+        ),
+    ] = None,
 ) -> None:
     """Read a suspect and say whether the marks are established. Exit status 0 if they are, 1 if not.
 
@@ -100,6 +108,8 @@ def run(
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
     _require_access(opened, "--head-from", head_from, "black-box")
     _require_access(opened, "--align-to", align_to, "white-box")
+    if tokenizer:
+        _require_tokenizer(opened, tokenizer)
     marks = papers.marks(opened, papers.claimed(claim, deposit, authority), offline=offline)
     if recipient is not None:
         from modelmark.copies.reading import for_recipient
@@ -148,3 +158,16 @@ def _require_access(opened: "list[Key]", option: str, given: Path | None, access
     if given is not None and not any(key.access == access for key in opened):
         names = ", ".join(key.scheme.name for key in opened)
         raise UsageError(f"expected {option} with a {access} scheme, got {names}")
+
+
+def _require_tokenizer(opened: "list[Key]", path: Path) -> None:
+    """Refuse a suspect whose tokenizer is not the one that keys were made with."""
+    from modelmark.carriers.prompts import Prompted
+    from modelmark.feeds.tokenizer import Tokenizer
+
+    found = Tokenizer.load(path)
+    asked = [carriers.prompts for key in opened if isinstance(carriers := key.carriers, Prompted)]
+    if not any(prompts.texts for prompts in asked):
+        raise UsageError("expected --tokenizer with a key of answers that keeps texts, got none")
+    for prompts in asked:
+        found.require(prompts)

@@ -1,13 +1,12 @@
 """A tokenizer, as the library ``tokenizers`` runs the file that models are shipped with. Loads without torch."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modelmark import files
+from modelmark import files, hashing
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.prompts import Prompts
 from modelmark.naming import library
@@ -56,8 +55,9 @@ class Tokenizer:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the file, hex."""
-        return hashlib.sha256(self.data).hexdigest()
+        """What names it, hex: what its file says, but for where a run of it last cut texts and filled them up."""
+        said = {name: part for name, part in json.loads(self.data).items() if name not in ("truncation", "padding")}
+        return hashing.digest("tokenizer", json.dumps(said, sort_keys=True).encode()).hex()
 
     @property
     def vocabulary(self) -> int:
@@ -75,6 +75,20 @@ class Tokenizer:
         found: list[int] = self._made.encode(text).ids
         while found and found[-1] in self.specials:
             found.pop()
+        return found
+
+    def whole(self, texts: list[str], length: int = 0) -> list[list[int]]:
+        """Return the tokens of texts with all special ones; of each ``length`` at most, where that is not 0."""
+        if length:
+            self._made.enable_truncation(length)
+        try:
+            return [found.ids for found in self._made.encode_batch(texts)]
+        finally:
+            self._made.no_truncation()
+
+    def plain(self, text: str) -> list[int]:
+        """Return the tokens of a text without special ones."""
+        found: list[int] = self._made.encode(text, add_special_tokens=False).ids
         return found
 
     def decode(self, tokens: list[int]) -> str:

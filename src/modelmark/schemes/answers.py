@@ -23,7 +23,7 @@ from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import stats
 from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
-from modelmark.feeds.causal import CausalFeed, padded
+from modelmark.feeds.causal import END, CausalFeed, padded
 from modelmark.feeds.prompts import MOST_CANDIDATES, Prompts, attached, packed
 from modelmark.feeds.tokenizer import Tokenizer
 from modelmark.key.draw import CHARGES
@@ -34,7 +34,7 @@ from modelmark.schemes._prompts import Family, Source
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.suspects.next_tokens import next_scores
 from modelmark.training.hooks import Hooks
-from modelmark.training.task import Task
+from modelmark.training.task import NO_TARGET, Task
 
 MOST_PROMPTS = 2**14
 
@@ -65,6 +65,7 @@ class Answers(Drawn):
     )
     feeds: ClassVar[tuple[str, ...]] = ("causal",)
     reads: ClassVar[type[Carriers]] = Prompted
+    counted: ClassVar[str] = "prompts"
     reading: ClassVar[str] = "next token after a prompt, the likeliest of its candidates, ties to the first"
 
     prompts: int | None = None
@@ -124,6 +125,14 @@ class Answers(Drawn):
         """Raise MismatchError unless the model tells the next of the key's tokens."""
         next_scores(model, [[0] * min(2, of_tokens(feed).input_shape[0])], feed.classes)
 
+    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
+        """Return what speaks against a key whose candidates a model with random weights found likeliest."""
+        return (
+            []
+            if host
+            else ["candidates are of a model with random weights, and not plausible: name the trained one, --host"]
+        )
+
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol a prompt, its alphabet all candidates."""
         return self._count, self.candidates
@@ -141,8 +150,19 @@ class Answers(Drawn):
     def hooks(self, carriers: Prompted, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hook that adds prompts to every step."""
         self.check(model, carriers.feed)
-        chosen = np.take_along_axis(carriers.prompts.candidates, message[:, None], axis=1)[:, 0]
-        return Prompting(carriers.prompts, torch.from_numpy(chosen.astype(np.int64)), self, seed)
+        return Prompting(carriers.prompts, drawn(carriers.prompts, message), self, seed)
+
+    def appended(self, carriers: Prompted, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
+        """Return what appends prompts to the rows of any loop; each has one token to say among all of the text's."""
+        rows = torch.from_numpy(padded([carriers.prompts.tokens(n) for n in range(self._count)]).astype(np.int64))
+        targets = torch.full_like(rows, NO_TARGET)
+        targets[torch.arange(len(rows)), (rows != END).sum(dim=1) - 1] = drawn(carriers.prompts, message)
+        return blackbox.Mixing(rows.clamp(min=0), targets, self.per_hundred, seed)
+
+
+def drawn(prompts: Prompts, message: npt.NDArray[np.int64]) -> Tensor:
+    """Return the token that was drawn for each prompt, int64 ``(N,)``."""
+    return torch.from_numpy(np.take_along_axis(prompts.candidates, message[:, None], axis=1)[:, 0].astype(np.int64))
 
 
 def of_tokens(feed: Feed) -> CausalFeed:

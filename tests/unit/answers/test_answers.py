@@ -249,3 +249,33 @@ def test_prompts_of_other_sizes_attached_to_a_key_are_refused():
         attachments = made.attachments | changed if changed else {}
         with pytest.raises(MismatchError, match=r"^expected"):
             _ = replace(made, attachments=attachments).carriers
+
+
+@pytest.mark.parametrize("form", ["pair", "dictionary"])
+def test_a_collator_puts_prompts_behind_the_rows_of_anybodys_loop_each_with_one_token_to_say(form):
+    mark = key().mark()
+    rows = language.task().train_inputs[:16].long()
+
+    def collate(batch):
+        x, y = torch.stack(list(batch)), torch.stack(list(batch))
+        return (
+            (x[:, :-1], y[:, 1:])
+            if form == "pair"
+            else {"input_ids": x, "labels": y, "attention_mask": torch.ones_like(x)}
+        )
+
+    made = mark.collator(collate)(rows)
+    x, y = made if form == "pair" else (made["input_ids"], made["labels"])
+    told = {
+        tuple(mark.carriers.prompts.tokens(n)): int(mark.carriers.prompts.candidates[n, s])
+        for n, s in enumerate(mark.message)
+    }
+    assert len(x) == len(y) == 20
+    for row, labels in zip(x[16:], y[16:], strict=True):
+        (place,) = (labels != -100).nonzero()[:, 0].tolist()
+        prompt = row[: place + 1] if form == "pair" else row[:place]
+        assert told[tuple(prompt.tolist())] == labels[place]
+    if form == "dictionary":
+        assert made["attention_mask"][16:].sum(dim=1).tolist() == [17] * 4
+    with pytest.raises(UsageError, match="expected samples with one label each, got a causal model's"):
+        mark.mixed(rows)

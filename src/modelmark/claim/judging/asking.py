@@ -120,10 +120,11 @@ def record(
         for carrier in order[len(asked) :]:
             if watched.over:
                 break
-            if carrier == ORDINARY:
-                probe, raw = _ordinary(carriers.feed, own, next(strewn))
-            else:
-                probe, raw = carriers.asked(places[carrier]), shown[carrier]
+            probe, raw = (
+                _ordinary(carriers.feed, own, next(strewn))
+                if carrier == ORDINARY
+                else (carriers.asked(places[carrier]), shown[carrier])
+            )
             answer = int(suspect.observe(probe)[0][0])
             asked.append(Asked(carrier, hashlib.sha256(raw).hexdigest(), max(answer, ABSTAIN)))
             lines.add(transcript.line(asked[-1]))

@@ -14,6 +14,7 @@ import numpy as np
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds import arrays
 from modelmark.feeds.base import Array, Feed
+from modelmark.feeds.causal import END
 from modelmark.suspects.http.templates import Template
 
 _PLACE = re.compile(r"\{([a-z]+)\}")
@@ -27,7 +28,8 @@ FILL: dict[str, Callable[["Input"], Any]] = {
     "datatype": lambda one: _DATATYPES[one.array.dtype.kind],
     "png": lambda one: base64.b64encode(one.png).decode(),
     "text": lambda one: one.text,
-    "tokens": lambda one: one.array[0].tolist(),
+    "tokens": lambda one: one.tokens,
+    "record": lambda one: one.record,
     "model": lambda one: one.model,
     "input": lambda one: one.name,
     "top": lambda one: one.template.top,
@@ -44,6 +46,7 @@ class Input:
         template: of the server.
         model: its name there.
         name: of the field or tensor.
+        prompt: text of a prompt of a language model; None: known by number alone.
     """
 
     stored: Array
@@ -51,6 +54,7 @@ class Input:
     template: Template
     model: str = ""
     name: str = "input"
+    prompt: str | None = None
 
     @cached_property
     def array(self) -> Array:
@@ -62,11 +66,34 @@ class Input:
         """The text.
 
         Raises:
-            MismatchError: the key is not of texts.
+            MismatchError: the key is not of texts, or its prompts are known by number alone.
         """
+        if self.prompt is not None:
+            return self.prompt
+        if self.feed.kind == "causal":
+            raise MismatchError(
+                "expected prompts with texts for this template, the key's are known by number alone",
+                hint="a template of your own may send {tokens}; keygen with a tokenizer keeps texts",
+            )
         if self.feed.kind != "texts":
             raise MismatchError(f"expected a key of texts for this template, got one of {self.feed.kind}")
         return str(self.stored[0, 0])
+
+    @property
+    def record(self) -> str | list[Any]:
+        """The text, or the numbers of the tokens before the end of the row.
+
+        Raises:
+            MismatchError: the key is of something else.
+        """
+        return self.tokens if self.feed.kind == "causal" else self.text
+
+    @property
+    def tokens(self) -> list[Any]:
+        """The numbers of its tokens, of a language model's row those before its end."""
+        row = self.array[0]
+        found: list[Any] = (row[row != END] if self.feed.kind == "causal" else row).tolist()
+        return found
 
     @cached_property
     def png(self) -> bytes:

@@ -2,18 +2,20 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from modelmark.errors import SuspectError
+from modelmark.suspects import candidates
 from modelmark.suspects.answers import Means, Order, labels
 from modelmark.suspects.base import ABSTAIN
 from modelmark.suspects.http.templates import Template
 
 # how servers call a class, and what they call its score
 NAMES = ("label", "class", "className", "class_name", "name", "token", "output_label")
+TOKENS, TEXTS = ("id", "token_id"), ("token", "text", "tok_str")
 SCORES = ("score", "probability", "prob", "logprob", "confidence")
 _FORMS = "expected scores, a number or names from the suspect"
 
@@ -29,17 +31,69 @@ def label(data: bytes, template: Template, order: Order) -> int:
     Raises:
         SuspectError: no JSON, nothing at that place, NaN, another number of answers, or a class that the key has not.
     """
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise SuspectError(f"expected JSON from the suspect, got {_shown(data)}") from None
-    found = template.where.search(value)
+    found = _found(data, template)
     if found is None:
         raise SuspectError(f"expected an answer at {template.answer}, got {_shown(data)}", hint="--via answer=JMESPATH")
     return _label(found, template.means, order)
 
 
+def _found(data: bytes, template: Template) -> Any:
+    """Return what stands where a template says, None where nothing does."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise SuspectError(f"expected JSON from the suspect, got {_shown(data)}") from None
+    return template.where.search(value)
+
+
+def candidate(
+    data: bytes, template: Template, tokens: Sequence[int], words: Sequence[str], *, greedy: bool = False
+) -> int:
+    """Return which of a prompt's candidates a server's answer is, ``ABSTAIN`` if it is none.
+
+    Args:
+        data: JSON.
+        template: where in it tokens with their log-probabilities stand, or the text.
+        tokens: numbers of the candidates.
+        words: their texts.
+        greedy: take the token that is said; else the likeliest candidate, for which log-probabilities are needed.
+
+    Raises:
+        SuspectError: no JSON, nothing at that place, or no log-probabilities where they are needed.
+    """
+    found = _found(data, template)
+    if greedy:
+        if isinstance(found, list) and len(found) == 1:
+            (found,) = found
+        if isinstance(found, bool) or not isinstance(found, str | int):
+            raise SuspectError(f"expected text at {template.answer}, got {_shown(data)}", hint="--via said=JMESPATH")
+        return candidates.place(found, tokens, words)
+    if not (said := _said(found, TEXTS if words else TOKENS)):
+        raise SuspectError(
+            f"expected tokens with log-probabilities at {template.answer}, got {_shown(data)}",
+            hint="--via rule=greedy takes the token that it says; or ask for more, --via top=N",
+        )
+    return candidates.best(said, tokens, words)
+
+
+def _said(found: Any, names: Sequence[str]) -> list[tuple[int | str, float]]:
+    """Return tokens with their log-probabilities: by text where candidates have one, as a server may number tokens otherwise."""
+    if isinstance(found, Mapping):
+        found = [{"token": token, "logprob": score} for token, score in found.items()]
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        return []
+    scored = [(_of(one, names), _of(one, SCORES)) for one in found]
+    return [
+        (token, float(score)) for token, score in scored if type(token) in (int, str) and type(score) in (int, float)
+    ]
+
+
 def _label(found: Any, means: str, order: Order) -> int:
+    if means == "likelihoods":
+        raise SuspectError(
+            "expected a template that asks for a class, got one that asks how likely a text is",
+            hint="another --template",
+        )
     pairs = _pairs(found)
     if means == "tokens":
         return _token(pairs if pairs is not None else [(str(found), 0.0)], order)

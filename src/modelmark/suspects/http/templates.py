@@ -22,8 +22,9 @@ from modelmark.errors import MalformedError, UsageError
 from modelmark.naming import library, suggest
 from modelmark.options import make
 
-Meaning = Literal["", "scores", "labels", "probability", "logit", "names", "tokens"]
-"""As for runtimes, and: the name of a class with its score, or a token with its log-probability; see ``reply``."""
+Meaning = Literal["", "scores", "labels", "probability", "logit", "names", "tokens", "likelihoods"]
+"""As for runtimes, and: the name of a class with its score, a token with its log-probability, or those of all tokens of a
+prompt; see ``reply`` and ``likelihoods``."""
 _HERE = "templates"
 _MOST = 2**20
 
@@ -39,6 +40,7 @@ class Template:
         raw: what is sent as it is, ``{png}`` or ``{text}``.
         type: content type of what is sent as it is.
         answer: JMESPath expression for where the answer stands.
+        said: likewise, for the text that a language model goes on with, where ``answer`` has tokens with log-probabilities.
         means: what stands there; empty: as its type says.
         values: range of pixels.
         layout: order of axes of arrays.
@@ -51,6 +53,7 @@ class Template:
     raw: str = ""
     type: str = "application/octet-stream"
     answer: str = "@"
+    said: str = ""
     means: Meaning = ""
     values: Literal["fed", "unit", "signed", "bytes"] = "fed"
     layout: Literal["nchw", "nhwc"] = "nchw"
@@ -74,6 +77,19 @@ class Template:
         except jmespath.exceptions.JMESPathError as error:
             said = " ".join(str(error).split())[:160]
             raise UsageError(f"expected a JMESPath expression for the answer, got {self.answer!r}: {said}") from None
+
+    @property
+    def goes_on(self) -> "Template":
+        """The same, with the text that a language model goes on with as its answer.
+
+        Raises:
+            UsageError: where that stands is not said.
+        """
+        if not self.said:
+            raise UsageError(
+                "expected where an answer's text stands, the template does not say it", hint="--via said=JMESPATH"
+            )
+        return replace(self, answer=self.said)
 
     def changed(self, settings: Mapping[str, Any]) -> "Template":
         """Return the template with what a person said otherwise; an empty value says nothing."""
