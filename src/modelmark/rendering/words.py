@@ -7,39 +7,8 @@ import numpy.typing as npt
 
 from modelmark.key.secret import Secret
 
-_ONSETS = tuple(
-    [
-        "b",
-        "c",
-        "d",
-        "f",
-        "g",
-        "h",
-        "j",
-        "k",
-        "l",
-        "m",
-        "n",
-        "p",
-        "r",
-        "s",
-        "t",
-        "v",
-        "w",
-        "z",
-        "br",
-        "ch",
-        "cl",
-        "dr",
-        "fl",
-        "gr",
-        "pl",
-        "sh",
-        "st",
-        "th",
-        "tr",
-    ]
-)
+_SINGLE = ("b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z")
+_ONSETS = (*_SINGLE, "br", "ch", "cl", "dr", "fl", "gr", "pl", "sh", "st", "th", "tr")
 _VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "ee", "ou"]
 _CODAS = ["", "", "", "n", "r", "s", "t", "l", "m", "nd", "st"]
 WORDS = 12
