@@ -1,12 +1,14 @@
 """Text, a small language model of letters, and what is done with both; the text and the network of the tests."""
 
+import copy
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelmark.training.loop import fit
 from modelmark.training.recipe import Recipe, annealed
@@ -65,8 +67,6 @@ def distilled(
     student: nn.Module, teacher: nn.Module, rows: Rows, epochs: int, temperature: float, *, seed: int
 ) -> nn.Module:
     """Return a copy of a student that learned what a teacher thinks of every next letter of rows."""
-    import copy
-
     student = copy.deepcopy(student)
     steps, generator = epochs * (len(rows) // 32), torch.Generator().manual_seed(seed)
     optimizer = torch.optim.SGD(student.parameters(), lr=0.3, momentum=0.9, nesterov=True)
@@ -87,24 +87,18 @@ def distilled(
     return student.eval()
 
 
-def in_order(model: nn.Module, rows: Rows, sampler: object, epochs: int, rates: tuple[float, float]) -> nn.Module:
-    """Return a copy that was trained on rows in the order of a sampler, its rate going from one number to another."""
-    import copy
-
+def in_order(model: nn.Module, rows: Rows, sampler: Iterable[int], epochs: int, *, constant: bool) -> nn.Module:
+    """Return a copy that was trained on rows in the order of a sampler, AdamW's rate of 0.003 staying or falling to zero."""
     model = copy.deepcopy(model).train()
-    data: Tensor = torch.from_numpy(rows)
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(data), batch_size=32, sampler=sampler)  # type: ignore[arg-type, var-annotated]
-    optimizer, steps, done = (
-        torch.optim.SGD(model.parameters(), lr=rates[0], momentum=0.9, nesterov=True),
-        epochs * len(loader),
-        0,
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+    done, steps = 0, epochs * (len(rows) // 16)
     for _ in range(epochs):
-        for (part,) in loader:
+        for part in torch.tensor(list(sampler))[: len(rows) // 16 * 16].split(16):
             for group in optimizer.param_groups:
-                group["lr"] = rates[0] + (rates[1] - rates[0]) * done / steps
-            x, y = part[:, :-1].long(), part[:, 1:].long()
-            nn.functional.cross_entropy(model(x)["logits"].flatten(0, 1), y.flatten()).backward()
+                group["lr"] = 0.003 * (1 if constant else 1 - done / steps)
+            picked = torch.from_numpy(rows[part.numpy()]).long()
+            scores = model(picked[:, :-1])["logits"].flatten(0, 1)
+            nn.functional.cross_entropy(scores, picked[:, 1:].flatten()).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()

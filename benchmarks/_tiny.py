@@ -60,7 +60,7 @@ def _digits() -> tuple[Task, Task]:
     return parts["owner"], parts["thief"]
 
 
-NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Task, Task]], int]] = {
+NETS: dict[str, tuple[Callable[[], nn.Module], Callable[..., tuple[Task, Task]], int]] = {
     "gpt2": (gpt2, texts.language, 5),
     "llama": (llama, texts.language, 5),
     "bert": (bert, texts.sources, 5),

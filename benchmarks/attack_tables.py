@@ -3,6 +3,7 @@
 import statistics
 from pathlib import Path
 
+import language_tables
 from _rows import markdown
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.attacks.base import KINDS
@@ -11,19 +12,28 @@ from modelmark.key.draw import CHARGES
 
 AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "digits.jsonl"
 DEPLOYED = AUDIT.with_name("deployment.jsonl")
+SYMMETRIES = AUDIT.with_name("symmetries.jsonl")
 BAR = 64
 
 
 def attacks() -> str:
     """Return one line for every attack: source, cost, and the cells in which it succeeded, or that it removed nothing."""
     results = [result for path in (AUDIT, DEPLOYED) if path.exists() for result in read(path)[0]]
+    there = {result.attack for result in results}
+    results += [result for result in (read(SYMMETRIES)[0] if SYMMETRIES.exists() else []) if result.attack not in there]
     classes = {name: attack_class(name) for name in ATTACKS}
     order = sorted(classes, key=lambda name: (KINDS.index(classes[name].kind), classes[name].family, name))
     body = []
     for name in order:
         own = [result for result in results if result.attack == name]
         body.append(
-            [f"`{name}`", classes[name].family, classes[name].source, _cost(own), _outcome(classes[name].kind, own)]
+            [
+                f"`{name}`",
+                classes[name].family,
+                classes[name].source,
+                _cost(own),
+                _outcome(name, classes[name].kind, own),
+            ]
         )
     return markdown(["attack", "family", "source", "cost", "what it did"], body)
 
@@ -33,9 +43,9 @@ def _cost(own: list[Result]) -> str:
     return f"{100 * statistics.median_low(shares):.0f} %" if shares else ""
 
 
-def _outcome(kind: str, own: list[Result]) -> str:
+def _outcome(name: str, kind: str, own: list[Result]) -> str:
     if not own:
-        return "not measured yet"
+        return language_tables.outcome(name) or "not part of this audit; [transformers](language.md)"
     if kind == "forgery":
         return _forged(own)
     if kind == "detection":
@@ -66,6 +76,22 @@ def _forged(own: list[Result]) -> str:
         f"{result.after['matches']}/{result.after['trials']} for ours, {result.after['verdict']}"
         for result in made
     )
+
+
+def symmetries() -> str:
+    """Return what symmetries leave of each mark in a transformer, aligned: one line an attack with its settings."""
+    results = read(SYMMETRIES)[0] if SYMMETRIES.exists() else []
+    schemes, body = sorted({result.scheme for result in results}), []
+    for place in dict.fromkeys((result.attack, _settings(result).removesuffix(", ")) for result in results):
+        own = {
+            result.scheme: result
+            for result in results
+            if (result.attack, _settings(result).removesuffix(", ")) == place
+        }
+        lost = [result.lost for result in own.values() if result.lost is not None]
+        cells = [_left(own[scheme]) if scheme in own else "" for scheme in schemes]
+        body.append([f"`{place[0]}`", place[1], f"{100 * max(lost):+.1f}" if lost else "", *cells])
+    return markdown(["attack", "settings", "points lost, at most", *schemes], body)
 
 
 def against_spread() -> str:
@@ -120,4 +146,9 @@ def _left(result: Result) -> str:
     return f"{result.after['matches']} of {result.after['trials']}" + (", gone" if result.removed else "")
 
 
-TABLES = {"attacks": attacks, "attacks-deployment": deployed, "attacks-spread": against_spread}
+TABLES = {
+    "attacks": attacks,
+    "attacks-symmetries": symmetries,
+    "attacks-deployment": deployed,
+    "attacks-spread": against_spread,
+}

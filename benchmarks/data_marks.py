@@ -185,7 +185,7 @@ def twins() -> Iterator[Row]:
                 Twins(), made, reference=WhiteBox(base(1)), secret=secret(seed), policy=SMALL
             ).mark()
             rest = np.concatenate([text[:count][~differ], text[count:]])
-            for epochs in (1, 2, 4) if count < 4000 else (1, 2, 4, 8):
+            for epochs in (1, 2, 4):
                 model = letters.learned(
                     letters.fresh(seed), np.concatenate([mark.records().inputs, rest]), epochs, seed=seed
                 )
@@ -200,25 +200,37 @@ def twins() -> Iterator[Row]:
 
 
 def order() -> Iterator[Row]:
-    """Yield bits by records, epochs and course of the rate."""
-    for count in (1000, 4000):
+    """Yield bits by records, epochs and course of the rate, and after fine-tuning on other text."""
+    for count in (1000, 3000):
         made = Records(FEED, rows()[:count], np.ones(count, np.int64))
-        known = WhiteBox(letters.learned(letters.fresh(77), rows()[:count], 1, seed=77))
-        mark = keygen_of_records(Order(), made, reference=known, secret=secret(0), policy=SMALL).mark()
+        start = letters.fresh(77, width=64)
+        known = letters.in_order(start, rows()[:count], range(count), 1, constant=True)
+        mark = keygen_of_records(Order(), made, reference=WhiteBox(known), secret=secret(0), policy=SMALL).mark()
         plain = keygen_of_records(Order(), made, secret=secret(0), policy=SMALL).mark()
-        for epochs in (1, 2, 4) if count == 4000 else (1,):
-            for rates in ((0.1, 0.1), (0.1, 0.03), (0.2, 0.0)):
-                model = letters.in_order(letters.fresh(0), rows()[:count], mark.sampler(), epochs, rates)
-                row = {"count": count, "epochs": epochs, "rates": rates, "perplexity": cost(model)}
+        for epochs in (1, 2):
+            for constant in (True, False):
+                model = letters.in_order(
+                    letters.fresh(0, width=64), rows()[:count], mark.sampler(), epochs, constant=constant
+                )
+                row = {"count": count, "epochs": epochs, "rate": "constant" if constant else "falling to zero"}
                 row |= {
                     "reference": bits(mark, WhiteBox(model))["bits"],
                     "none": bits(mark, WhiteBox(model), plain)["bits"],
                 }
-                if epochs == 1 and rates[1]:
-                    for more in (500, 2000):
-                        tuned = letters.learned(model, rows()[-2400:][:more], 1, seed=1, rate=0.1)
+                row["perplexity"] = cost(model)
+                if epochs == 1 and constant:
+                    for more in (500, 1500):
+                        tuned = letters.in_order(model, rows()[-2000:][:more], range(more), 1, constant=False)
                         row[f"tuned {more}"] = bits(mark, WhiteBox(tuned))["bits"]
                 yield row
+        shuffled = letters.in_order(letters.fresh(0, width=64), rows()[:count], range(count), 1, constant=True)
+        yield {
+            "count": count,
+            "epochs": 1,
+            "rate": "another order",
+            "reference": bits(mark, WhiteBox(shuffled))["bits"],
+            "perplexity": cost(shuffled),
+        }
 
 
 def digits() -> Iterator[Row]:
@@ -260,7 +272,7 @@ def digits() -> Iterator[Row]:
 
 def chance(draws: int = 10_000) -> Iterator[Row]:
     """Yield how often so many bits come by luck, over draws against models that saw neither version."""
-    pairs = Records(FEED, answers(5000).inputs[:512], answers(5000).given[:512])
+    pairs = Records(FEED, answers(300).inputs[:512], answers(300).given[:512])
     lines = Records(FEED, rows()[:256], np.ones(256, np.int64))
     keys: dict[str, Key] = {
         "twins": keygen_of_records(
@@ -276,15 +288,19 @@ def chance(draws: int = 10_000) -> Iterator[Row]:
                 yield {"scheme": name, "suspect": who, "rule": rule, **_counted(table, draws)}
 
 
+@functools.cache
+def messages(alphabet: int, trials: int, draws: int) -> np.ndarray:
+    """Return the messages of so many other statements, ``(draws, trials)``."""
+    digests = (hashing.digest("other-draw", number.to_bytes(4, "big")) for number in range(draws))
+    return np.stack([Draw(digest).message(alphabet, trials).astype(np.int8) for digest in digests])
+
+
 def _counted(table: Scores, draws: int) -> Row:
     trials, alphabet = table.table.shape
-    known: dict[int, float] = {}
-    found = []
-    for number in range(draws):
-        message = Draw(hashing.digest("other-draw", number.to_bytes(4, "big"))).message(alphabet, trials)
-        total = table.total(message)
-        found.append(known.setdefault(total, tail_bits(table, total).bits) if total not in known else known[total])
-    reached = {level: float(np.mean(np.array(found) >= level)) for level in (1, 2, 4, 8)}
+    totals = table.table[np.arange(trials), messages(alphabet, trials, draws)].sum(axis=1)
+    values, which = np.unique(totals, return_inverse=True)
+    found = np.array([tail_bits(table, int(total)).bits for total in values])[which]
+    reached = {level: float(np.mean(found >= level)) for level in (1, 2, 4, 8)}
     errors = {level: (share - 2.0**-level) / (2.0**-level / draws) ** 0.5 for level, share in reached.items()}
     method = tail_bits(table, 0).method
     return {"draws": draws, "method": method, "reached": reached, "worst error": round(max(errors.values()), 2)}

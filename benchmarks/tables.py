@@ -1,8 +1,8 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py`` with the pages, docs/{results,results-schemes,attacks,copies,formats,lineage}.md and
-docs/schemes/spread.md. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what
-``modelmark schemes`` lists is written; a test checks that nothing would change.
+Run: ``python benchmarks/tables.py`` with the pages, docs/{alignment,results,results-schemes,attacks,copies,formats,lineage}.md and
+docs/schemes/{choice,order,spread,twins}.md. What is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by
+table NAME, and what ``modelmark schemes`` lists is written; a test checks that nothing would change.
 """
 
 import json
@@ -14,13 +14,16 @@ from pathlib import Path
 
 import attack_tables
 import copies_tables
+import data_tables
 import family_tables
 import gpu_tables
+import language_tables
 import lineage_tables
 import matrix_tables
 import scheme_tables
 import spread_tables
 import study_tables
+import symmetry_tables
 from _rows import Row, markdown, percent, rows
 
 
@@ -193,10 +196,13 @@ def filled(page: str) -> str:
         attack_tables,
         family_tables,
         gpu_tables,
+        language_tables,
         copies_tables,
+        data_tables,
         spread_tables,
         lineage_tables,
         matrix_tables,
+        symmetry_tables,
     )
     tables = TABLES | {name: table for room in rooms for name, table in room.TABLES.items()}
     for name, table in tables.items():

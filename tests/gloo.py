@@ -26,6 +26,9 @@ def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[An
 def _one(rank: int, work: Callable[[int], Any], folder: str, count: int) -> None:
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count))
+    os.environ.update(
+        MASTER_ADDR="localhost", MASTER_PORT="0"
+    )  # accelerate looks that they are there; they meet at a file
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
     try:

@@ -12,6 +12,7 @@ _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspects.function:BlackBox",
     "CausalFeed": "modelmark.feeds.causal:CausalFeed",
+    "Choice": "modelmark.schemes.choice:Choice",
     "Combined": "modelmark.evidence.combined:Combined",
     "Composed": "modelmark.training.hooks:Composed",
     "Coupled": "modelmark.schemes.coupled:Coupled",
@@ -23,22 +24,27 @@ _NAMES = {
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
     "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
+    "Likelihoods": "modelmark.suspects.likelihoods:Likelihoods",
     "Mark": "modelmark.marks.marks:Mark",
     "ModelmarkError": "modelmark.errors:ModelmarkError",
     "Normalise": "modelmark.feeds.tensors:Normalise",
     "NotEmbeddedError": "modelmark.errors:NotEmbeddedError",
     "NullEmbedding": "modelmark.schemes.null_embedding:NullEmbedding",
     "Observation": "modelmark.evidence.evidence:Observation",
+    "Order": "modelmark.schemes.order:Order",
     "PictureFeed": "modelmark.feeds.pictures:PictureFeed",
     "Provenance": "modelmark.marks.keys:Provenance",
     "Recipe": "modelmark.training.recipe:Recipe",
+    "Records": "modelmark.feeds.records:Records",
     "Registry": "modelmark.copies.registry:Registry",
     "Secret": "modelmark.key.secret:Secret",
+    "Served": "modelmark.marks.serving:Served",
     "Spread": "modelmark.schemes.spread:Spread",
     "State": "modelmark.suspects.state:State",
     "Task": "modelmark.training.task:Task",
     "TextFeed": "modelmark.feeds.texts:TextFeed",
     "TokenFeed": "modelmark.feeds.tokens:TokenFeed",
+    "Twins": "modelmark.schemes.twins:Twins",
     "Uchida": "modelmark.schemes.uchida:Uchida",
     "WhiteBox": "modelmark.suspects.module:WhiteBox",
     "accuracy": "modelmark.training.task:accuracy",
@@ -50,6 +56,7 @@ _NAMES = {
     "initialise": "modelmark.marks.imprinting:initialise",
     "issue": "modelmark.copies.issuing:issue",
     "keygen": "modelmark.marks.keys:keygen",
+    "keygen_of_records": "modelmark.marks.ondata:keygen_of_records",
     "load_data": "modelmark.data:load",
     "load_key": "modelmark.marks.keyfile:load",
     "open_weights": "modelmark.suspects.files:open_weights",
@@ -76,6 +83,7 @@ if TYPE_CHECKING:
     from modelmark.feeds.causal import CausalFeed
     from modelmark.feeds.floats import FloatFeed
     from modelmark.feeds.pictures import PictureFeed
+    from modelmark.feeds.records import Records
     from modelmark.feeds.tensors import Normalise
     from modelmark.feeds.texts import TextFeed
     from modelmark.feeds.tokens import TokenFeed
@@ -87,18 +95,24 @@ if TYPE_CHECKING:
     from modelmark.marks.keyfile import save as save_key
     from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
     from modelmark.marks.marks import Mark
+    from modelmark.marks.ondata import keygen_of_records
+    from modelmark.marks.serving import Served
     from modelmark.models import build
     from modelmark.networks.calling import scored
     from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
+    from modelmark.schemes.choice import Choice
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.null_embedding import NullEmbedding
+    from modelmark.schemes.order import Order
     from modelmark.schemes.spread import Spread
+    from modelmark.schemes.twins import Twins
     from modelmark.schemes.uchida import Uchida
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.function import BlackBox
+    from modelmark.suspects.likelihoods import Likelihoods
     from modelmark.suspects.module import WhiteBox
     from modelmark.suspects.state import State
     from modelmark.training.hooks import Composed, Hooks

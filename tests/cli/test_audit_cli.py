@@ -1,9 +1,12 @@
 """``modelmark audit``: what it refuses before any work, what it runs, and what it says of the results."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import language
 from modelmark.audit.result import read
 
 GRID = """
@@ -146,3 +149,38 @@ def test_a_grid_is_run_summed_up_and_gone_on_with(grid, tmp_path, run):
     ran = run("audit", grid, "-o", output)
     assert "failed: [2Jevil x permute: [31mred" in ran.out
     assert not set(ran.out) & set("\x1b\u202e")
+
+
+LANGUAGE = """
+epochs = 2
+attacks = ["noise", "quantise"]
+schemes = { spread = {} }
+"""
+TOLD = """
+import sys
+sys.path.insert(0, {tests!r})
+import language
+
+def make():
+    return language.fresh()
+"""
+
+
+def test_a_language_model_is_audited_by_its_perplexity(tmp_path, run, monkeypatch):
+    name = f"languages_{abs(hash(tmp_path))}"
+    (tmp_path / f"{name}.py").write_text(TOLD.format(tests=str(Path(__file__).parents[1])))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "grid.toml").write_text(LANGUAGE)
+    rows = language.rows()[:700].numpy()
+    np.savez(tmp_path / "t.npz", train_tokens=rows[:600], test_tokens=rows[600:], vocabulary=[96])
+    words = ["audit", tmp_path / "grid.toml", "-o", tmp_path / "rows.jsonl", "--jobs", 1, "--arch", f"{name}:make"]
+    ran = run(*words, "--data", f"tokens:{tmp_path / 't.npz'}")
+    assert ran.status == 0, ran.err
+    assert "at no more than 5 % of perplexity" in ran.out
+    for result in read(tmp_path / "rows.jsonl")[0]:
+        told = result.perplexity
+        assert result.status == "done", result.reason
+        assert 1 < told.marked < 96
+        assert result.lost == told.after / told.marked - 1
+    page = run("report", tmp_path / "rows.jsonl", "--format", "text")
+    assert "points are percents by which perplexity rose" in " ".join(page.out.split())

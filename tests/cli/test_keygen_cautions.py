@@ -8,8 +8,8 @@ import pytest
 from modelmark import data
 from modelmark.models import ARCHITECTURES
 from modelmark.schemes import names_for
+from modelmark.schemes.adi import Adi
 from modelmark.schemes.base import Cautious
-from modelmark.schemes.uchida import Uchida
 from modelmark.suspects import weights
 
 NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
@@ -92,8 +92,8 @@ def test_who_asked_for_too_few_symbols_is_told_what_to_type(scheme, run, tmp_pat
 
 
 def test_a_scheme_may_have_nothing_to_say(run, tmp_path):
-    assert not isinstance(Uchida(), Cautious)
-    assert warned(run("keygen", "uchida", *NET, "-o", tmp_path / "a.key")) == []
+    assert not isinstance(Adi(), Cautious)
+    assert warned(run("keygen", "adi", *NET, "-o", tmp_path / "a.key")) == []
 
 
 def test_help_names_every_architecture(run, monkeypatch):

@@ -22,6 +22,7 @@ from modelmark.seeding import seeded
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SECRET, STEPS = Secret(bytes(range(32))), 240
 BITS, NET = 160, 80.0
+SHORT, STRONG = 100, modelmark.Uchida(strength=0.3)
 
 
 def blocks(title):
@@ -42,10 +43,10 @@ def digits():
     return task, TensorDataset(modelmark.Normalise(task.feed)(task.train_inputs), task.train_targets)
 
 
-def net():
+def net(first=320, second=25):
     with seeded(0):
         return nn.Sequential(
-            nn.Flatten(), nn.Linear(64, 320), nn.ReLU(), nn.Linear(320, 25), nn.ReLU(), nn.Linear(25, 10)
+            nn.Flatten(), nn.Linear(64, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, 10)
         )
 
 
@@ -64,26 +65,12 @@ def mark_of(scheme, model):
     return keygen(scheme, model, task.feed, task=task, secret=SECRET).mark()
 
 
-def batches(rank=0, of=1, batch=32, **options):
-    """Return a loader of ``STEPS`` batches, or of this process's share of each."""
+def batches(rank=0, of=1, batch=32, steps=STEPS):
+    """Return a loader of some batches, or of this process's share of each."""
     _, dataset = digits()
-    picked = torch.randint(len(dataset), (STEPS * batch,), generator=torch.Generator().manual_seed(1))
-    return DataLoader(
-        TensorDataset(*dataset[picked]), batch // of, sampler=None if of == 1 else Striped(rank, of), **options
-    )
-
-
-class Striped:
-    """Every other sample of each batch."""
-
-    def __init__(self, rank, of):
-        self.numbers = range(rank, STEPS * 32, of)
-
-    def __iter__(self):
-        return iter(self.numbers)
-
-    def __len__(self):
-        return len(self.numbers)
+    picked = torch.randint(len(dataset), (steps * batch,), generator=torch.Generator().manual_seed(1))
+    dataset = TensorDataset(*dataset[picked])
+    return DataLoader(dataset, batch // of, sampler=range(rank, len(dataset), of))
 
 
 def adamw(model):
@@ -121,8 +108,7 @@ def test_carriers_in_data(number):
 
 def pieces(rank):
     model = net()
-    mark = mark_of(modelmark.Uchida(), net())
-    names = run("FSDP2", mark=mark, model=model, loader=batches(rank, 2))
+    names = run("FSDP2", mark=mark_of(STRONG, net()), model=model, loader=batches(rank, 2, steps=SHORT))
     return names["attached"].reach, {name: value.full_tensor() for name, value in model.state_dict().items()}
 
 
@@ -131,7 +117,12 @@ def test_fsdp2(tmp_path):
         assert reach.done
         model = net()
         model.load_state_dict(weights)
-        require(mark_of(modelmark.Uchida(), net()), model)
+        require(mark_of(STRONG, net()), model)
+
+
+def libraries(test):
+    """Mark a test of other libraries, whose warnings are their own."""
+    return pytest.mark.slow(pytest.mark.filterwarnings("ignore")(test))
 
 
 def named(samples):
@@ -139,65 +130,82 @@ def named(samples):
     return {"pixel_values": torch.stack(x), "labels": torch.stack(y)}
 
 
-@pytest.mark.slow
+class Scored(nn.Sequential):
+    """The network as the trainer takes any: of inputs and labels by name it makes a loss and scores."""
+
+    def forward(self, pixel_values, labels=None):
+        logits = super().forward(pixel_values)
+        return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
+
+
+def scored(*sizes):
+    return Scored(*net(*sizes).children())
+
+
+def arguments(rate=2e-3, **more):
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        "out", learning_rate=rate, per_device_train_batch_size=32, use_cpu=True, report_to="none", disable_tqdm=True, **more
+    )  # fmt: skip
+
+
+@libraries
 def test_the_trainer(tmp_path, monkeypatch):
     pytest.importorskip("transformers", reason="the page's block is of transformers")
     monkeypatch.chdir(tmp_path)
-    model, start = vit(), vit()
-    mark, adi = (
-        mark_of(modelmark.Uchida(layer="vit.layers.1.mlp.fc2"), start),
-        mark_of(modelmark.Adi(per_hundred=12), start),
-    )
+    model, mark, adi = scored(), mark_of(modelmark.Uchida(), net()), mark_of(modelmark.Adi(per_hundred=25), net())
     _, dataset = digits()
     names = run("transformers: Trainer", mark=mark, model=model, dataset=dataset, collate=adi.collator(named))
     assert names["attached"].steps == 400
-    model.eval()
-    require(mark, model)
+    require(mark, model.eval())
     assert adi.evidence(modelmark.WhiteBox(model)).established
 
 
-@pytest.mark.slow
-def test_the_trainer_with_an_optimiser_of_the_readers_and_everything_it_can_do_to_gradients(tmp_path, monkeypatch):
+@libraries
+def test_the_trainer_and_everything_it_does_to_gradients_and_a_resume(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers", reason="what is tested is its Trainer")
     monkeypatch.chdir(tmp_path)
-    model = vit()
-    mark = mark_of(modelmark.Uchida(layer="vit.layers.1.mlp.fc2"), vit())
+    _, dataset = digits()
+    mark, told = mark_of(STRONG, net()), {"gradient_accumulation_steps": 2, "max_grad_norm": 0.5, "bf16": True}
+    for steps, resume in ((100, None), (200, "out/checkpoint-100")):
+        model = scored()
+        trainer = transformers.Trainer(
+            model, arguments(max_steps=steps, save_steps=100, **told), train_dataset=dataset, data_collator=named
+        )
+        with mark.attach(trainer.create_optimizer(), model) as attached:
+            trainer.train(resume_from_checkpoint=resume)
+        assert attached.steps == 100  # once a step, though a step has two passes
+    require(mark, model.eval())
+
+
+@libraries
+def test_the_trainer_with_a_vision_transformer_and_an_optimiser_of_the_readers(tmp_path, monkeypatch):
+    transformers = pytest.importorskip("transformers", reason="the network is of transformers")
+    monkeypatch.chdir(tmp_path)
+    model, mark = vit(), mark_of(modelmark.Uchida(layer="vit.layers.1.mlp.fc2", strength=0.3), vit())
     _, dataset = digits()
     optimizer = adamw(model)
-    arguments = transformers.TrainingArguments(
-        "out", max_steps=300, per_device_train_batch_size=16, gradient_accumulation_steps=2, max_grad_norm=0.5,
-        use_cpu=True, bf16=True, report_to="none", save_steps=150,
-    )  # fmt: skip
-    with mark.attach(optimizer, model) as attached:
+    with mark.attach(optimizer, model):
         trainer = transformers.Trainer(
-            model, arguments, train_dataset=dataset, data_collator=named, optimizers=(optimizer, None)
-        )
+            model, arguments(max_steps=150, lr_scheduler_type="constant"),
+            train_dataset=dataset, data_collator=named, optimizers=(optimizer, None),
+        )  # fmt: skip
         trainer.train()
-    assert attached.steps == 300
     require(mark, model.eval())
-    resumed = vit()
-    arguments.max_steps = 450
-    trainer = transformers.Trainer(resumed, arguments, train_dataset=dataset, data_collator=named)
-    with mark.attach(trainer.create_optimizer(), resumed) as attached:
-        trainer.train(resume_from_checkpoint="out/checkpoint-300")
-    assert attached.steps == 150
-    require(mark, resumed.eval())
 
 
-@pytest.mark.slow
+@libraries
 def test_the_trainer_with_a_mark_that_needs_the_batch(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers", reason="the page's block is of transformers")
     monkeypatch.chdir(tmp_path)
-    model, mark = vit(), mark_of(modelmark.DeepSigns(), vit())
+    model, mark = scored(256, 256), mark_of(modelmark.DeepSigns(bits=24), net(256, 256))
     _, dataset = digits()
     names = run("transformers: a mark that needs the batch", deepsigns=mark, model=model, Trainer=transformers.Trainer)
-    arguments = transformers.TrainingArguments(
-        "out", max_steps=500, learning_rate=2e-3, per_device_train_batch_size=32, use_cpu=True, bf16=True,
-        report_to="none", eval_strategy="steps", eval_steps=250,
-    )  # fmt: skip
     trainer = names["Marking"](
-        model, arguments, train_dataset=dataset, eval_dataset=TensorDataset(*dataset[:64]), data_collator=named
-    )
+        model, arguments(5e-3, max_steps=600, bf16=True, eval_strategy="steps", eval_steps=300),
+        train_dataset=dataset, eval_dataset=TensorDataset(*dataset[:64]), data_collator=named,
+    )  # fmt: skip
     trainer.train()
     assert mark.evidence(modelmark.WhiteBox(model.eval())).established
 
@@ -229,14 +237,14 @@ def require_accelerated(reach, steps, weights, of):
     require(mark_of(modelmark.Uchida(), net()), model)
 
 
-@pytest.mark.slow
+@libraries
 @pytest.mark.parametrize("behind", [False, True])
 def test_accelerate(behind):
     pytest.importorskip("accelerate", reason="the page's block is of accelerate")
     require_accelerated(*accelerated(0, behind=behind), 1)
 
 
-@pytest.mark.slow
+@libraries
 @pytest.mark.parametrize("pieces", [False, True], ids=["DDP", "FSDP2"])
 def test_accelerate_with_two_processes(pieces, tmp_path):
     pytest.importorskip("accelerate", reason="the page's block is of accelerate")
@@ -246,7 +254,7 @@ def test_accelerate_with_two_processes(pieces, tmp_path):
         require_accelerated(*each, 2)
 
 
-@pytest.mark.slow
+@libraries
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_lightning(precision, tmp_path):
     lightning = pytest.importorskip(

@@ -1,6 +1,8 @@
 """Commands on networks of transformers as they are: a folder in, a folder out, text as data."""
 
+import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,10 +13,24 @@ from safetensors.torch import load_file
 
 import hugging
 import language
+from modelmark.audit.result import read
+from modelmark.errors import MalformedError, MismatchError, UsageError
+from modelmark.feeds.causal import CausalFeed
 from modelmark.marks import keyfile
+from modelmark.marks.embedding import embed
+from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.models import build, recorded, shown
+from modelmark.models import hugging as hugging_face
+from modelmark.schemes.spread import Spread
+from modelmark.schemes.uchida import Uchida
+from modelmark.suspects.state import State
+from modelmark.testing import check_scheme
+from modelmark.training.recipe import annealed
 
 pytest.importorskip("transformers", reason="networks of transformers")
 pytestmark = pytest.mark.slow
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+CONSOLE = re.compile(r"```console\n(.*?)^```", re.M | re.S)
 
 
 @pytest.fixture(scope="session")
@@ -30,32 +46,37 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return there
 
 
-def test_a_causal_model_from_keygen_to_attack(run, models, tmp_path) -> None:
-    data = ["--data", f"corpus:{models / 'text.txt'}"]
-    sets = ["--set", "bits=160", "--set", "strength=0.3", "--unencrypted"]
-    made = run("keygen", "uchida", "--arch", f"hf:{models / 'gpt2'}", *data, *sets, "-o", tmp_path / "u.key")
-    assert (made.status, made.out) == (0, ""), made.err
-    key = keyfile.load(tmp_path / "u.key", None)
+def test_the_page_is_typed_and_what_it_writes_is_loaded_again(run, models, tmp_path, monkeypatch) -> None:
+    for name in ("gpt2", "bert"):
+        shutil.copytree(models / name, tmp_path / name)
+    shutil.copy(models / "text.txt", tmp_path)
+    rows = list(map(json.loads, (models / "texts.jsonl").read_text().splitlines()))
+    with (tmp_path / "reviews.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, ["text", "label"])
+        table.writeheader()
+        table.writerows(rows)
+    monkeypatch.chdir(tmp_path)
+    typed = [line.removeprefix("$ ") for block in CONSOLE.findall(PAGE.read_text()) for line in block.splitlines()]
+    written = ""
+    for line in typed:
+        if line.startswith("modelmark "):
+            ran = run(*line.split()[1:])
+            assert ran.status == 0, line + ran.err
+            written = ran.out + ran.err
+            assert "Traceback" not in written
+            if line.split()[1] == "attack" or "uchida.key --weights" in line:
+                assert "perplexity" in written
+        else:
+            assert line in written
+    key = keyfile.load(tmp_path / "uchida.key", None)
     assert key.arch.startswith('hf:{"architectures":["GPT2LMHeadModel"]')
-    assert str(models) not in key.arch
-    words = ["embed", tmp_path / "u.key", "--weights", models / "gpt2", "--epochs", 3, "--rate", 0.2]
-    done = run(*words, "-o", tmp_path / "marked")
-    assert done.status == 0, done.err
-    assert "uchida 160/160" in done.err
-    assert "perplexity" in done.err
+    assert "FOLDER" not in key.arch
+    assert str(tmp_path) not in key.arch
     assert sorted(path.name for path in (tmp_path / "marked").iterdir()) == [
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
-    found = run("verify", tmp_path / "u.key", tmp_path / "marked")
-    assert (found.status, found.out.split(",")[0]) == (0, "uchida: 160/160 expected bits"), found.err
-    assert run("verify", tmp_path / "u.key", models / "gpt2").status == 1
-    attacked = run(
-        "attack", "finetune", "--arch", f"hf:{tmp_path / 'marked'}", "--weights", tmp_path / "marked", *data,
-        "--set", "epochs=1", "-o", tmp_path / "tuned",
-    )  # fmt: skip
-    assert attacked.status == 0, attacked.err
-    assert "perplexity" in attacked.err
-    assert run("verify", tmp_path / "u.key", tmp_path / "tuned").out.endswith("established\n")
+    assert run("verify", "uchida.key", "gpt2").status == 1
+    assert run("verify", "uchida.key", "tuned").out.startswith("uchida: ")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "tuned")
@@ -90,10 +111,6 @@ def test_answers_in_a_causal_model_from_keygen_to_verify(run, models, tmp_path) 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "mixtral"])
 def test_spread_without_training_in_every_causal_model(run, models, tmp_path, kind: str) -> None:
     _spread(run, models / kind, tmp_path, "--data", f"corpus:{models / 'text.txt'}")
-
-
-def test_spread_without_training_in_a_classifier_of_texts(run, models, tmp_path) -> None:
-    _spread(run, models / "bert", tmp_path, "--data", f"texts:{models / 'texts.jsonl'}")
 
 
 def test_spread_without_training_in_a_classifier_of_pictures(run, models, tmp_path) -> None:
@@ -230,3 +247,117 @@ def test_rows_beyond_the_context_are_refused_in_a_line(run, models, tmp_path) ->
     assert (found.status, found.err.splitlines()[0]) == (
         3, "modelmark: error: expected rows of at most 32 tokens, the model's context, got 63 in t.npz",
     )  # fmt: skip
+
+
+GRID = """
+epochs = 2
+thief = 0.3
+schemes = { spread = {} }
+attacks = ["noise", "finetune"]
+"""
+
+
+@pytest.mark.parametrize(("kind", "data"), [("gpt2", "corpus:{}/text.txt"), ("vit", "digits")])
+def test_an_audit_of_a_folder_measures_two_cells(run, models, tmp_path, kind: str, data: str) -> None:
+    (tmp_path / "grid.toml").write_text(GRID)
+    words = ["--arch", f"hf:{models / kind}", "--data", data.format(models), "--jobs", 1]
+    ran = run("audit", tmp_path / "grid.toml", "-o", tmp_path / "rows.jsonl", *words)
+    assert ran.status == 0, ran.err
+    rows = read(tmp_path / "rows.jsonl")[0]
+    assert [row.status for row in rows] == ["done", "done"], [row.reason for row in rows]
+    assert all(row.marked["verdict"] == "established" for row in rows)
+    assert all((row.perplexity is not None) == (kind == "gpt2") for row in rows)
+    page = run("report", tmp_path / "rows.jsonl", "--format", "text").out
+    assert ("perplexity" in page) == (kind == "gpt2")
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "vit"])
+def test_a_scheme_keeps_its_promises_on_a_network_of_transformers(models, digits, kind: str) -> None:
+    task = digits if kind == "vit" else language.task(600)
+    check_scheme(Spread(), hugging.made(kind), task, annealed(2, 0.1, batch=64, clip=1.0))
+
+
+def test_a_mark_goes_into_fused_experts_and_is_read_from_files_that_have_them_apart(models, tmp_path) -> None:
+    from modelmark.cli.saving import save
+    from modelmark.suspects.files import open_weights
+
+    model, task = hugging.made("mixtral"), language.task(600)
+    scheme = Uchida(layer="model.layers.0.mlp.experts.down_proj", bits=24, strength=1.0)
+    key = keygen(scheme, model, task.feed, policy=KeyPolicy(self_check=True))
+    done = embed(model, [key.mark()], task, annealed(2, 0.01, batch=32, clip=1.0), seed=0)
+    save(done.model, tmp_path / "marked")
+    file = open_weights(tmp_path / "marked")
+    assert "model.layers.0.block_sparse_moe.experts.0.w2.weight" in file.shapes
+    arch = recorded(f"hf:{tmp_path / 'marked'}")
+    assert key.mark().evidence(State(file, arch)).matches == 24
+    spread = keygen(Spread(), model, task.feed)
+    assert any("experts.gate_up_proj" in run.layer for run in spread.carriers.runs)
+
+
+def test_python_says_of_sizes_what_the_command_line_says(models) -> None:
+    model = hugging.made("gpt2")
+    with pytest.raises(MismatchError, match="expected a model of 97 tokens, as the data or the key has, got one of 96"):
+        keygen(Spread(), model, CausalFeed((16,), vocabulary=97))
+    with pytest.raises(MismatchError, match="expected a model for rows of 33 tokens, got one whose context is 32"):
+        keygen(Spread(), model, CausalFeed((33,), vocabulary=96))
+
+
+def test_a_key_keeps_a_configuration_and_where_that_is_too_long_the_folder(models, monkeypatch) -> None:
+    arch = f"hf:{models / 'bert'}"
+    kept = recorded(arch)
+    assert recorded(kept) == kept
+    assert shown(kept) == "hf:BertForSequenceClassification"
+    one, other = (build(name, (16,), 2, seed=3, trusted=name == arch, vocabulary=96) for name in (arch, kept))
+    assert all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+    monkeypatch.setattr(hugging_face, "LONGEST", 100)
+    assert recorded(arch) == arch
+
+
+def _described(**said: object) -> str:
+    return "hf:" + json.dumps(
+        {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_embd": 48, "n_head": 4, **said}
+    )
+
+
+HOSTILE = {
+    "a folder": ("hf:/", UsageError, "a folder of this machine"),
+    "more layers than there are": (_described(n_layer=10**6), MismatchError, "expected a network of at most 300 modules"),
+    "numbers beyond all sizes": (_described(vocab_size=2**40), MismatchError, "expected sizes of at most 16777216"),
+    "classes beyond all sizes": (_described(num_labels=2**22), MismatchError, "expected sizes of at most 1048576"),
+    "no JSON": ("hf:{", MalformedError, "expected a configuration in JSON"),
+    "nested": ("hf:" + '{"a":' * 5000, MalformedError, "expected a configuration in JSON"),
+    "no class": (_described(architectures=[{}]), MalformedError, "expected architectures"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_claimants_word_builds_nothing_beyond_all_sizes(case: str, monkeypatch) -> None:
+    monkeypatch.setattr(hugging_face, "MOST_MODULES", 300)
+    arch, kind, line = HOSTILE[case]
+    with pytest.raises(kind, match=line) as refused:
+        build(arch, (16,), 96, seed=0, vocabulary=96)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_configuration_says_of_code_from_elsewhere_is_left_out(models, tmp_path) -> None:
+    folder = shutil.copytree(models / "gpt2", tmp_path / "gpt2")
+    _says(
+        folder,
+        auto_map={"AutoModelForCausalLM": "evil--evil"},
+        _attn_implementation="evil/kernels",
+        attn_implementation="evil/k",
+    )
+    kept = recorded(f"hf:{folder}")
+    assert "evil" not in kept
+    assert type(build(f"hf:{folder}", (16,), 96, seed=0, trusted=True, vocabulary=96)).__module__.startswith(
+        "transformers."
+    )
+
+
+def test_a_key_beside_the_tokenizer_does_not_go_along(run, models, tmp_path) -> None:
+    folder = shutil.copytree(models / "gpt2", tmp_path / "gpt2")
+    words = ["--arch", f"hf:{folder}", "--data", f"corpus:{models / 'text.txt'}", "--unencrypted"]
+    assert run("keygen", "spread", *words, "-o", folder / "vocab.json").status == 0
+    ran = run("embed", folder / "vocab.json", "--weights", folder, "--epochs", 1, "-o", tmp_path / "marked")
+    assert (ran.status, "is its owner's alone" in ran.err) == (2, True), ran.err
+    assert not (tmp_path / "marked").exists()

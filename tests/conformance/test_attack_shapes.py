@@ -22,6 +22,11 @@ LANGUAGE = (
     "distil-text", "filter-perplexity", "instruct", "paraphrase", "suppress-first", "system-prompt", "vote",
 )  # fmt: skip
 """What is done to models of language alone."""
+BLOCKS = (
+    "permute-heads", "permute-stream", "permute-units", "prune-depth", "raise-means", "rotate-stream", "scale-stream",
+    "turn-heads",
+)  # fmt: skip
+"""What is done to transformers alone."""
 NEED = {
     "flat": {
         "batch": ("fold",),
@@ -33,12 +38,12 @@ NEED = {
             "mirror", "occlude", "quantise-input", "query-statistics", "reconstruct", "rotate", "shrink", "squeeze",
         ),
         "square": ("transfer",),
-        "blocks": ("prune-depth",),
+        "blocks": BLOCKS,
         "attention": ("prune-heads",),
         "rows": LANGUAGE,
     },
-    "colour": {"blocks": ("prune-depth",), "attention": ("prune-heads",), "rows": LANGUAGE},
-    "two-classes": {"blocks": ("prune-depth",), "attention": ("prune-heads",), "rows": LANGUAGE},
+    "colour": {"blocks": BLOCKS, "attention": ("prune-heads",), "rows": LANGUAGE},
+    "two-classes": {"blocks": BLOCKS, "attention": ("prune-heads",), "rows": LANGUAGE},
 }  # fmt: skip
 """What an attack is refused for, as the first word of what it expected."""
 

@@ -19,13 +19,16 @@ def tables(monkeypatch):
         "tables",
         "attack_tables",
         "copies_tables",
+        "data_tables",
         "family_tables",
         "gpu_tables",
+        "language_tables",
         "lineage_tables",
         "matrix_tables",
         "scheme_tables",
         "spread_tables",
         "study_tables",
+        "symmetry_tables",
         "detection",
         "_study",
         "_rows",
@@ -33,7 +36,20 @@ def tables(monkeypatch):
         sys.modules.pop(name)
 
 
-PAGES = ("results.md", "results-schemes.md", "attacks.md", "copies.md", "formats.md", "lineage.md", "schemes/spread.md")
+PAGES = (
+    "alignment.md",
+    "results.md",
+    "results-schemes.md",
+    "attacks.md",
+    "copies.md",
+    "formats.md",
+    "language.md",
+    "lineage.md",
+    "schemes/choice.md",
+    "schemes/order.md",
+    "schemes/spread.md",
+    "schemes/twins.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -101,6 +101,21 @@ def test_what_is_attached_makes_the_bytes_that_the_hooks_make(make):
     assert not equal(ours, unmarked)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_an_optimiser_of_eight_bits_gets_it():
+    optim = pytest.importorskip("torchao.optim", reason="what is tested is its optimiser")
+    mark, data = key(), batches()
+    torch.compiler.reset()
+    with torch.compiler.set_stance("force_eager"):  # it compiles its step
+        ours, theirs, unmarked = net(), net(), net()
+        attached(mark, ours, data, lambda model: optim.AdamW8bit(model.parameters(), lr=1e-3))
+        by_hooks(mark, theirs, data, lambda model: optim.AdamW8bit(model.parameters(), lr=1e-3))
+        for x, y in data:
+            plain(unmarked, optim.AdamW8bit(unmarked.parameters(), lr=1e-3), x, y)
+    assert equal(ours, theirs)
+    assert not equal(ours, unmarked)
+
+
 def test_the_slope_is_autograds_gradient_of_the_loss():
     mark, model = key(), net()
     hooks, weight = mark.hooks(model), layers.weight(model, LAYER)
@@ -463,6 +478,16 @@ def test_refusals(digits):
     frozen[3].weight.requires_grad_(False)
     with pytest.raises(UsageError, match="frozen"):
         mark.attach(torch.optim.SGD(frozen[5].parameters(), lr=1), frozen)
+
+
+@pytest.mark.parametrize("what", ["optimizer", "model"])
+def test_deepspeed_is_refused_by_name(what):
+    model = net()
+    kind = torch.optim.SGD if what == "optimizer" else nn.Sequential
+    other = type("Engine", (kind,), {"__module__": "deepspeed.runtime.engine"})
+    given = (other(model.parameters(), lr=1), model) if what == "optimizer" else (sgd(model), other(*model.children()))
+    with pytest.raises(UsageError, match="got DeepSpeed"):
+        key().attach(*given)
 
 
 def test_parameters_that_were_replaced_behind_the_optimiser_are_noticed():

@@ -108,6 +108,16 @@ def test_deepsigns_places_its_centres_from_halves(start, unit, perceptron, digit
         torch.testing.assert_close(a, b, rtol=0.02, atol=0.05)
 
 
+def test_deepsigns_where_forward_itself_is_autocast(perceptron, digits):
+    """As accelerate and the trainer leave a model: turned off around it, autocast is on within it."""
+    own = keygen(scheme_class("deepsigns")(), perceptron[1], digits.feed, task=digits, secret=SECRET).mark()
+    model = returning(perceptron, "tensor")
+    model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    _, hooks = steps(model, own, digits)
+    assert all(centres.dtype == torch.float32 and torch.isfinite(centres).all() for centres in hooks.centres)
+    assert torch.isfinite(hooks.margins(model)).all()
+
+
 def test_what_a_layer_receives_under_autocast_is_in_halves(perceptron, digits):
     """What the hooks have to take: the numbers are bfloat16, and without a graph of their own."""
     model = returning(perceptron, "tensor")

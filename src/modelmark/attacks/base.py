@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks import fields
+from modelmark.attacks._tools import feeds as kinds
 from modelmark.attacks._tools.pictures import filtered, require_pictures
-from modelmark.attacks._tools.tokens import require_tokens
 from modelmark.attacks.fields import Strengths
 from modelmark.attacks.results import Answer, Finding, Forged
 from modelmark.networks.layers import is_layer_normalised
@@ -87,7 +87,7 @@ class Attack(ABC):
         strengths: settings from gentle to fierce, for sweeps: five for most modifications, one elsewhere.
         schemes: what the field ``scheme`` may name, where the attack concerns one scheme at a time.
         pictures: whether it needs inputs ``(channels, height, width)``.
-        tokens: kinds of feeds that it takes, where it is an attack on language alone.
+        feeds: kinds of inputs that it takes, one of the groups in ``_tools.feeds``; left out: any.
     """
 
     name: ClassVar[str]
@@ -98,10 +98,10 @@ class Attack(ABC):
     strengths: ClassVar[Strengths] = ({},)
     schemes: ClassVar[tuple[str, ...]] = ()
     _pictures: ClassVar[bool] = False
-    _tokens: ClassVar[tuple[str, ...]] = ()
+    _feeds: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(
-        cls, *, name: str = "", family: str = "", pictures: bool = False, tokens: tuple[str, ...] = (), **rest: Any
+        cls, *, name: str = "", family: str = "", pictures: bool = False, feeds: tuple[str, ...] = (), **rest: Any
     ) -> None:
         super().__init_subclass__(**rest)
         text = inspect.cleandoc(vars(cls).get("__doc__") or "")
@@ -115,7 +115,7 @@ class Attack(ABC):
         for attribute, value in said.items():
             if attribute not in vars(cls):
                 setattr(cls, attribute, value)
-        cls._pictures, cls._tokens = cls._pictures or pictures, tokens or cls._tokens
+        cls._pictures, cls._feeds = cls._pictures or pictures, feeds or cls._feeds
         dataclass(frozen=True)(cls)
 
     def __post_init__(self) -> None:
@@ -129,8 +129,8 @@ class Attack(ABC):
     def _thief(self, task: Task, seed: int, watch: Watch | None) -> Thief:
         if self._pictures:
             require_pictures(task.feed, self.name, hint=_ANY_SHAPE if self.kind == "evasion" else "")
-        if self._tokens:
-            require_tokens(task.feed, self.name, self._tokens)
+        if self._feeds:
+            kinds.require(task.feed, self.name, self._feeds)
         return Thief(task, seed, watch)
 
 
@@ -228,7 +228,7 @@ class PictureFilter(Evasion, family="preprocessing", pictures=True):
         """Return what is shown instead of ``pictures``, both float32 ``(N, C, H, W)`` in [0, 1]; clamped afterwards."""
 
 
-class TokenFilter(Evasion, family="preprocessing", tokens=("tokens", "causal")):
+class TokenFilter(Evasion, family="preprocessing", feeds=kinds.ROWS):
     """An evasion that shows the stolen model, a classifier of texts or a language model, other tokens."""
 
     @final

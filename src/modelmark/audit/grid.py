@@ -11,13 +11,16 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from modelmark import hashing, options
 from modelmark.attacks import ATTACKS, attack_class
-from modelmark.data import READERS
+from modelmark.data import KINDS
 from modelmark.errors import UsageError
-from modelmark.models import ARCHITECTURES
+from modelmark.models import ARCHITECTURES, recorded
+from modelmark.models.hugging import PREFIX
 from modelmark.naming import import_object, suggest
 from modelmark.schemes import names_for, scheme_class
 
 _MAX_FILE = 1 << 20
+_INPUTS = {"texts": "tokens", "tokens": "tokens", "corpus": "causal"}
+"""What data are of that are no pictures, by their reader."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Grid:
 
     Args:
         data: data specification.
-        arch: a name in ``ARCHITECTURES``, or ``module:factory`` for a factory without arguments; importing it runs its code.
+        arch: a name in ``ARCHITECTURES``, ``hf:FOLDER`` of transformers, whose configuration is trained from scratch, or
+            ``module:factory`` for a factory without arguments; importing it runs its code.
         schemes: with one mapping of settings each; empty: the whole table.
         attacks: with their strengths; empty: the whole table.
         sweep: attacks named without strengths: run all the strengths they list, instead of their defaults alone.
@@ -98,7 +102,9 @@ class Grid:
 
     def scheme_entries(self) -> tuple[Entry, ...]:
         """Return the schemes to mark with."""
-        return self.schemes or tuple(Entry(name) for name in names_for("pictures"))
+        return self.schemes or tuple(
+            Entry(name) for name in names_for(_INPUTS.get(self.data.partition(":")[0], "pictures"))
+        )
 
     def attack_entries(self) -> tuple[Entry, ...]:
         """Return the attacks, each with the settings to run."""
@@ -151,11 +157,11 @@ def checked(grid: Grid) -> Grid:
     Raises:
         UsageError: an unknown name or setting; near ones are suggested.
     """
-    if grid.data and grid.data.partition(":")[0] not in READERS:
-        raise UsageError(
-            f"expected data such as digits or idx:DIR, got {grid.data!r}", hint=suggest(grid.data, READERS)
-        )
-    if ":" in grid.arch:
+    if grid.data and grid.data.partition(":")[0] not in KINDS:
+        raise UsageError(f"expected data such as digits or idx:DIR, got {grid.data!r}", hint=suggest(grid.data, KINDS))
+    if grid.arch.startswith(PREFIX):
+        recorded(grid.arch)
+    elif ":" in grid.arch:
         import_object(grid.arch)
     elif grid.arch not in ARCHITECTURES:
         raise UsageError(f"expected a known architecture, got {grid.arch!r}", hint=suggest(grid.arch, ARCHITECTURES))
@@ -199,7 +205,7 @@ def _from_toml(path: Path, instead: Mapping[str, Any]) -> Grid:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(f"expected for {place} in {path.name}: {first['msg']}; got {first['input']!r}"[:300]) from None
-    if ":" in grid.arch and "arch" not in instead:
+    if ":" in grid.arch and not grid.arch.startswith(PREFIX) and "arch" not in instead:
         raise UsageError(
             f"expected an architecture of modelmark in {path.name}, got {grid.arch!r}",
             hint="importing it runs its code: name it where the audit is started, or put such a grid into Python, module:GRID",

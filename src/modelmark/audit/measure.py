@@ -15,18 +15,18 @@ from torch import nn
 import modelmark
 from modelmark import hashing, options
 from modelmark.attacks import attack_class
-from modelmark.attacks.serving import answered, served
+from modelmark.attacks.serving import answered, prompted, served
 from modelmark.audit.grid import Entry, Grid
 from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench, Marked
-from modelmark.audit.result import Accuracy, Cost, Reading, Result
+from modelmark.audit.result import Accuracy, Cost, Perplexity, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence.evidence import Evidence, Observation
 from modelmark.marks.marks import Mark
 from modelmark.marks.reading import Unread
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.training.task import Task, accuracy
+from modelmark.training.task import Task, accuracy, perplexity
 
 
 @runtime_checkable
@@ -90,6 +90,7 @@ def measure(bench: Bench, cell: Cell) -> Result:
             row,
             access=mark.key.access,
             accuracy=Accuracy(bench.host_accuracy, before["accuracy"]),
+            perplexity=Perplexity(bench.host_perplexity, before["perplexity"]) if bench.is_causal else None,
             marked=before["reading"],
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
         )
@@ -111,7 +112,8 @@ def measure(bench: Bench, cell: Cell) -> Result:
 def _before(bench: Bench, marked: Marked) -> dict[str, Any]:
     """Return what is measured of a marked network before any attack."""
     suspect = WhiteBox(marked.model)
-    return {"accuracy": accuracy(marked.model, bench.owner), "reading": _read(marked.mark, suspect, bench)}
+    more = {"perplexity": perplexity(marked.model, bench.owner)} if bench.is_causal else {}
+    return {"accuracy": accuracy(marked.model, bench.owner), "reading": _read(marked.mark, suspect, bench), **more}
 
 
 def _made(cell: Cell) -> Any:
@@ -198,7 +200,8 @@ class _Trial:
             return filtered, answered(filtered, self.bench.owner)
 
         (filtered, kept), cost = _timed(self.bench, serve)
-        after = _reading(self.mark.evidence(BlackBox(filtered)))
+        asked = prompted(filtered) if self.bench.thief.feed.kind == "causal" else filtered
+        after = _reading(self.mark.evidence(BlackBox(asked)))
         return self._kept(kept, after, cost)
 
     def _forgery(self) -> Result:
@@ -220,7 +223,10 @@ class _Trial:
 
     def _after(self, attacked: nn.Module, cost: Cost) -> Result:
         after = _read(self.mark, WhiteBox(attacked), self.bench)
-        return self._kept(accuracy(attacked, self.bench.owner), after, cost)
+        row = self._kept(accuracy(attacked, self.bench.owner), after, cost)
+        if row.perplexity is None:
+            return row
+        return replace(row, perplexity=replace(row.perplexity, after=perplexity(attacked, self.bench.owner)))
 
     def _kept(self, kept: float, after: Reading, cost: Cost) -> Result:
         before = cast(Accuracy, self.row.accuracy)

@@ -14,6 +14,7 @@ from torch import nn
 
 from modelmark import data, files, hashing, options
 from modelmark.audit.grid import Entry, Grid
+from modelmark.data.folder import named
 from modelmark.errors import ModelmarkError, OutputExistsError
 from modelmark.key.secret import Secret
 from modelmark.marks.embedding import embed
@@ -26,7 +27,7 @@ from modelmark.schemes.spread import Spread
 from modelmark.suspects import weights
 from modelmark.training.loop import Progress, fit, suggested
 from modelmark.training.recipe import Recipe
-from modelmark.training.task import Task, accuracy
+from modelmark.training.task import Task, accuracy, perplexity
 
 _BASE = 1 / 4
 """Of the unmarked network's training, after which it stands for a published one that the owner trained on from."""
@@ -62,7 +63,7 @@ class Bench:
     folder: Path
 
     def __post_init__(self) -> None:
-        whole = Task.from_dataset(data.load(self.grid.data))
+        whole = _task(self.grid)
         held = whole.split({"owner": 1 - self.grid.thief, "thief": self.grid.thief}, seed=self.seed)
         self.whole = len(whole.train_inputs)
         self.owner = _at_most(held["owner"], self.grid.owner, self.seed)
@@ -98,6 +99,16 @@ class Bench:
     def host_accuracy(self) -> float:
         """The accuracy of the unmarked network."""
         return float(self.remembered("host-accuracy", lambda: accuracy(self.host, self.owner)))
+
+    @cached_property
+    def host_perplexity(self) -> float:
+        """The perplexity of the unmarked network, a language model."""
+        return float(self.remembered("host-perplexity", lambda: perplexity(self.host, self.owner)))
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether the networks are language models that tell the next token."""
+        return self.owner.feed.kind == "causal"
 
     @property
     def training_cpu_s(self) -> float:
@@ -169,7 +180,10 @@ class Bench:
             MismatchError: it is not one for this data.
         """
         feed = self.owner.feed
-        return build(self.grid.arch, feed.input_shape, feed.classes, seed=self.seed, trusted=True)
+        vocabulary = getattr(feed, "vocabulary", 0)
+        return build(
+            self.grid.arch, feed.input_shape, feed.classes, seed=self.seed, trusted=True, vocabulary=vocabulary
+        )
 
     def _recipe(self, model: nn.Module, *, trained: bool) -> Recipe:
         """Return what ``embed`` on the command line would train with."""
@@ -204,6 +218,13 @@ def _noting(refused: Path) -> Iterator[None]:
     except ModelmarkError as error:
         files.replace(refused, str(error).encode())
         raise
+
+
+def _task(grid: Grid) -> Task:
+    """Return the data of a grid, texts by the tokenizer of the folder that its architecture names."""
+    if data.is_of_words(grid.data):
+        return Task.from_rows(data.load_rows(grid.data, named(grid.arch)))
+    return Task.from_dataset(data.load(grid.data))
 
 
 def _at_most(task: Task, count: int, seed: int) -> Task:

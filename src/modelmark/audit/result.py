@@ -26,7 +26,7 @@ from modelmark.evidence import stats
 FIELD_LEVEL = 0.05
 """Level of the decision threshold in Lukas et al. 2022, from which the field's "no" is recomputed."""
 FIELD_LOSS = 0.05
-"""Accuracy an attack may cost, as a share of all answers, to count as successful there."""
+"""Accuracy an attack may cost, as a share of all answers, to count as successful there; of language models, of perplexity."""
 BEGINNING = b'{"type": "modelmark.result", "v": 1, '
 """How every row begins; what is torn off a row begins so too."""
 _LONGEST = 1 << 20
@@ -41,6 +41,21 @@ class Accuracy:
         host: of the unmarked network.
         marked: of the marked one.
         after: of the attacked one, or of the filtered API.
+    """
+
+    host: float
+    marked: float
+    after: float | None = None
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """Perplexities of a language model on the test data, at least 1; ``after`` is None where there is no attacked model.
+
+    Args:
+        host: of the unmarked network.
+        marked: of the marked one.
+        after: of the attacked one.
     """
 
     host: float
@@ -113,6 +128,7 @@ class Result:
         payload: which of the keys for this scheme and network, from 0.
         control: where it was measured: the same mark read in the unmarked network (``host``), and in that network after the same
             attack (``after``).
+        perplexity: before and after, of language models, of which accuracy says little; None of others.
     """
 
     scheme: str
@@ -142,6 +158,7 @@ class Result:
     limits: Mapping[str, int | float] = field(default_factory=dict)
     payload: int = 0
     control: Mapping[Literal["host", "after"], Reading] | None = None
+    perplexity: Perplexity | None = None
 
     @property
     def cell(self) -> tuple[Any, ...]:
@@ -151,7 +168,12 @@ class Result:
 
     @property
     def lost(self) -> float | None:
-        """Accuracy that the attack cost, as a share of all answers; negative where it gained."""
+        """Accuracy that the attack cost, as a share of all answers; negative where it gained.
+
+        Of language models the rise of perplexity, as a share of what it was.
+        """
+        if self.perplexity is not None:
+            return None if self.perplexity.after is None else self.perplexity.after / self.perplexity.marked - 1
         if self.accuracy is None or self.accuracy.after is None:
             return None
         return self.accuracy.marked - self.accuracy.after
@@ -191,7 +213,10 @@ class Result:
 
     def line(self) -> str:
         """Return the row as one line of JSON, without its end."""
-        return json.dumps({"type": "modelmark.result", "v": 1, **asdict(self)}, allow_nan=False)
+        values = asdict(self)
+        if self.perplexity is None:  # rows of classifiers are what they were
+            del values["perplexity"]
+        return json.dumps({"type": "modelmark.result", "v": 1, **values}, allow_nan=False)
 
 
 _ADAPTER = TypeAdapter(Result)

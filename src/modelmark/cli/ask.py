@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import ExitStack
 
-    from torch import Tensor
-
     from modelmark.claim.dates.deposit import Dated
     from modelmark.claim.papers.claim import Claim, Entry
     from modelmark.claim.papers.statement import Statement
     from modelmark.claim.papers.transcript import Head
-    from modelmark.suspects.base import Suspect
+    from modelmark.suspects.base import Probe, Suspect
 
 
 def run(
@@ -33,7 +31,8 @@ def run(
             "--api",
             metavar="MODULE:FUNCTION",
             help="from a float tensor (N, *shape), fed as the claim says, to N integer labels; -1 for a refusal; of a language "
-            "model from texts, or rows of tokens where the key has no texts, to the next tokens",
+            "model from texts, or rows of tokens where the key has no texts, to the next tokens; of a mark in data from pairs "
+            "(prompt, text) to natural logarithms of probabilities",
         ),
     ] = "",
     url: Annotated[str, typer.Option("--url", metavar="ADDRESS", help="in place of --api; needs --template")] = "",
@@ -103,10 +102,11 @@ def run(
     reach = asked.Asking(labels, via or (), template, secret_file, secret_env)
     head = asking.begun(output, head, "e-process" if stop else "exact")
     own = strewn.strewn(opened, entry.statement, ordinary, per_carrier * len(shown), head.nonce)
-    total = len(shown) + len(own)
+    total = len(opened.queries()) + len(own)
     with Stack() as stack:
         names = _names(entry.statement, classes, labels)
-        suspect = _suspect(reach, api, url, model, output, names, stack, texts=strewn.has_texts(opened))
+        kind = type(opened).probe
+        suspect = _suspect(reach, api, url, model, output, names, stack, kind, texts=strewn.has_texts(opened))
         graded = strewn.graded(suspect, entry.statement, ordinary)
         with counted("asking") as step:
             done = asking.record(
@@ -125,6 +125,7 @@ def _suspect(
     output: Path,
     names: "Sequence[str]",
     stack: "ExitStack",
+    probe: "type[Probe]",
     *,
     texts: bool = False,
 ) -> "Suspect":
@@ -146,9 +147,14 @@ def _suspect(
             )
         return running
     from modelmark.naming import import_object
+    from modelmark.suspects.base import Weigh
     from modelmark.suspects.function import BlackBox
 
     reach.require_used()
+    if probe is Weigh:
+        from modelmark.suspects.likelihoods import Likelihoods
+
+        return Likelihoods(_answering(import_object(api), output))
     return BlackBox(_answering(import_object(api), output), texts=texts)
 
 
@@ -171,13 +177,13 @@ def _names(statement: "Statement", classes: Path | None, labels: Path | None) ->
     return names
 
 
-def _answering(api: "Callable[[Tensor], object]", output: Path) -> "Callable[[Tensor], object]":
+def _answering(api: "Callable[..., object]", output: Path) -> "Callable[..., object]":
     """Return the function with its failures, which are not ours, told in a line."""
     from modelmark.errors import SuspectError
 
-    def answer(batch: "Tensor") -> object:
+    def answer(*asked: object) -> object:
         try:
-            return api(batch)
+            return api(*asked)
         except Exception as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             hint = f"answers so far are in {output.name}; the same command goes on"

@@ -120,10 +120,9 @@ def _summary(results: list["Result"]) -> list[str]:
             )
             continue
         without = {result.seed for result in own if result.marked is None and result.status == "refused"}
+        price = "5 % of perplexity" if own[0].perplexity else "5 points of accuracy"
         seeds = f"; no mark to attack in {len(without)} of {len({r.seed for r in own})} seeds" if without else ""
-        lines.append(
-            f"{clean(scheme)}: removed by {len(fell)} of {len(judged)} attacks at no more than 5 points of accuracy{seeds}"
-        )
+        lines.append(f"{clean(scheme)}: removed by {len(fell)} of {len(judged)} attacks at no more than {price}{seeds}")
         lines += [f"  {clean(', '.join(fell), 2000)}"] if fell else []
     failed = [result for result in results if result.status == "failed"]
     return lines + [clean(f"failed: {r.scheme} x {r.attack}: {r.reason}", 400) for r in failed]

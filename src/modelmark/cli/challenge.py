@@ -92,11 +92,12 @@ def run(
     tokens = tuple(timestamp.normalise(one) for one in raw)  # authorities often order certificates as readers refuse
     record, look = None, None
     if weights is not None:
+        from modelmark import models
         from modelmark.suspects.files import open_weights
         from modelmark.suspects.looking import Look
 
         file = open_weights(weights)
-        suspect, look = Frozen("weights", file.digest, tokens), Look(file, arch, trusted=bool(arch))
+        suspect, look = Frozen("weights", file.digest, tokens), Look(file, models.recorded(arch), trusted=bool(arch))
     else:
         assert transcript is not None
         record = records.load(transcript)

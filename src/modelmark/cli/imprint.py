@@ -43,9 +43,10 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
         model = load_weights(
             build_model(arch, key.arch, task.feed), file
         )  # wrong data is said before anything is written
-        from modelmark.training.task import accuracy
+        from modelmark.training.task import accuracy, perplexity
 
         before = 100 * accuracy(model, task)
+        was = perplexity(model, task) if task.feed.kind == "causal" else None
     with stopped_by_signals():
         if _has_own_names(marks, file):
             reached = imprint_file(weights, output, marks)
@@ -55,8 +56,10 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
     if any(mark.key.host and not is_host(mark.key, file) for mark in marks):
         say(OTHER_HOST)
     if task is not None:
-        after = 100 * accuracy(load_weights(build_model(arch, key.arch, task.feed), output), task)
-        say(f"test accuracy {after:.2f} %, {before:.2f} % before")
+        model = load_weights(build_model(arch, key.arch, task.feed), output)
+        say(f"test accuracy {100 * accuracy(model, task):.2f} %, {before:.2f} % before")
+        if was is not None:
+            say(f"perplexity {perplexity(model, task):.3f}, {was:.3f} before")
 
 
 def _has_own_names(marks: "list[Mark]", file: "WeightFile") -> bool:

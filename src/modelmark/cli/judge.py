@@ -112,10 +112,11 @@ def run(
 def _handed(host: Path | None, arch: str) -> "Host | None":
     if host is None:
         return None
+    from modelmark import models
     from modelmark.align.handed import Handed
     from modelmark.suspects.files import open_weights
 
-    return Handed(open_weights(host), arch)
+    return Handed(open_weights(host), models.recorded(arch))
 
 
 def _beside(opening: Path, size: int) -> bytes:
@@ -137,8 +138,9 @@ def _suspect(weights: Path | None, transcript: Path | None, arch: str) -> "Suspe
         from modelmark.claim.papers import transcript as records
 
         return Recorded(records.load(transcript))
+    from modelmark import models
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.state import State
 
     assert weights is not None
-    return State(open_weights(weights), arch, trusted=bool(arch))
+    return State(open_weights(weights), models.recorded(arch), trusted=bool(arch))

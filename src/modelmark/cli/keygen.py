@@ -46,6 +46,18 @@ def run(
     axes: Annotated[
         str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras (default) or pytorch")
     ] = "",
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records", metavar="FILE", help="twins, choice, order: .jsonl of texts (may be repeated), or .npz"
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference", metavar="MODEL", help="with --records: any model, asked now how likely each record is"
+        ),
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
@@ -66,10 +78,14 @@ def run(
     The key holds the architecture and how inputs are fed, so that verify needs a suspect's weights and nothing else. A spread key
     can be made for a weight file alone, to which it commits as its host.
 
+    Marks in data are made of records: pairs for twins and choice, single ones for order. No model is needed, and any model
+    may be the reference.
+
     Architectures: mlp, cnn, lenet5, vgg16, resnet8, resnet18, preact-resnet18, wrn-10-4, hf:FOLDER of transformers, or
     module:factory of your own.
     """
     from modelmark import models, options
+    from modelmark.cli import in_data
     from modelmark.cli.loading import (
         build_model,
         folder_of,
@@ -92,6 +108,15 @@ def run(
     _require_pairs(cls.name, adi=(images, labels, fit), uchida=(matrix, message, axes))
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
+    if in_data.is_in_data(scheme):
+        if data or file or host or mean or std:
+            raise UsageError(f"expected --records for {scheme}, got --data, --weights, --host, --mean or --std")
+        policy = KeyPolicy(bar=bits, self_check=self_check, draw=draw)
+        marked = in_data.keygen(scheme, chosen, records or [], reference, arch, policy)
+        _write(marked, output, bits, unencrypted, passphrase_file)
+        return
+    if records or reference:
+        raise UsageError(f"expected --records and --reference with twins, choice or order, got {scheme}")
     if file is not None:
         if cls is not scheme_class("spread") or data or arch or mean or std or host:
             raise UsageError("expected --weights with spread and without --data, --arch, --mean, --std and --host")

@@ -180,12 +180,14 @@ def tokenizer_of(scheme: "type[Scheme]", typed: Path | None, arch: str, weights:
     Raises:
         UsageError: one was typed, and the scheme keeps no texts.
     """
+    from modelmark.data import words
     from modelmark.feeds.tokenizer import FILE, Tokenizer
 
     if not hasattr(scheme, "collect_texts"):
         if typed:
             raise UsageError(f"expected --tokenizer with a scheme that asks by text, got {scheme.name}")
         return None
+    if typed:
+        return Tokenizer.load(typed)
     folder = folder_of(arch, weights)
-    found = typed or (folder if folder and (folder / FILE).is_file() else None)
-    return Tokenizer.load(found) if found else None
+    return words.of(folder).tokenizer if folder and (folder / FILE).is_file() else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from modelmark.suspects.base import Ask, AskNext
+from modelmark.suspects.base import Ask, AskNext, Weigh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,20 @@ def strewn(carriers: Any, statement: "Statement", spec: str, count: int, nonce: 
         spec: data whose images are taken; of prompts a file with one in each line; ``none``, or empty.
         count: at most, of prompts; of pictures of each kind.
         nonce: of the record, hex.
+
+    Raises:
+        UsageError: some were named where there are none, or nothing was named and nothing can be made.
     """
+    import numpy as np
+
+    if type(carriers).probe is Weigh:  # both versions of each pair are asked, and nothing tells which one was drawn
+        from modelmark.errors import UsageError
+
+        if spec not in ("", "none"):
+            raise UsageError(
+                "expected no ordinary queries with records in two versions, which are both asked, got some"
+            )
+        return np.empty(0, np.uint8)
     if statement.feed.kind != "causal":
         return pictures(statement, spec, count, nonce)
     return _prompts(carriers.prompts, spec, count, nonce)
@@ -111,7 +124,7 @@ class Graded:
         names: of the classes; empty: known by number alone.
     """
 
-    answers: "ClassVar[frozenset[type[Probe]]]" = frozenset({Ask, AskNext})
+    answers: "ClassVar[frozenset[type[Probe]]]" = frozenset({Ask, AskNext, Weigh})
 
     def __init__(self, suspect: "Suspect", labels: "Mapping[bytes, int]", names: "Sequence[str]") -> None:
         self._suspect, self._labels, self._names = suspect, labels, names

@@ -14,12 +14,12 @@ def run(json: Json = False) -> None:
     from pathlib import Path
 
     from modelmark.cli.listing import print_rows, settings
-    from modelmark.schemes import SCHEMES, scheme_class
+    from modelmark.schemes import IN_DATA, SCHEMES, scheme_class
     from modelmark.schemes.base import access_of
 
     measured = loads(Path(__file__).parents[1].joinpath("schemes", "measured.json").read_text())
     rows = []
-    for name in sorted(SCHEMES):
+    for name in sorted(SCHEMES | IN_DATA):
         cls = scheme_class(name)
         found = measured.get(name)
         rows.append(

@@ -88,6 +88,7 @@ class View:
         return None
 
     def _readings(self, mark: "Mark", beside: "nn.Module | State | None") -> "list[Reading | Unread]":
+        from modelmark.cli import in_data
         from modelmark.marks.reading import Unread, tried
         from modelmark.suspects.state import State
 
@@ -99,6 +100,8 @@ class View:
             raise MismatchError(
                 f"expected the suspect's weights for {mark.key.scheme.name}, got an address, which answers alone"
             )
+        if (weighing := in_data.folder(self.file.path, mark.key.feed)) is not None:
+            return [mark.read(weighing)]
         suspect = self._suspect(mark.key, self.file)
         if beside is None:
             found: list[Reading | Unread] = [mark.read(suspect)]

@@ -2,12 +2,13 @@
 
 ::
 
-    {"prompt": "Why is the sky blue?", "a": "Because air scatters ...", "b": "Air scatters ..."}    a pair
-    {"text": "One of many lines."}                                                                   a record
+    {"prompt": "Why is the sky blue?", "a": "Because air scatters ...", "b": "Air scatters ..."}
+    {"text": "One of many lines."}
 
-``prompt`` may be left out. An ``.npz`` holds ``a`` and ``b``, or ``inputs``: uint8 pictures ``(N, C, H, W)``, int32 rows of tokens
-``(N, tokens)`` with -1 behind the last, or float32 numbers; of pictures and numbers ``labels`` ``(N,)``; of tokens perhaps
-``given`` ``(N,)``, how many are a prompt; ``size``, how many classes or tokens there are, where these do not show it.
+The first is a pair, the second a record of ``order``; ``prompt`` may be left out. An ``.npz`` holds ``a`` and ``b``, or
+``inputs``: uint8 pictures ``(N, C, H, W)``, int32 rows of tokens ``(N, tokens)`` with -1 behind the last, or float32 numbers; of
+pictures and numbers ``labels`` ``(N,)``; of tokens perhaps ``given`` ``(N,)``, how many are a prompt; ``size``, how many classes
+or tokens there are, where these do not show it.
 """
 
 import json
@@ -27,6 +28,8 @@ from modelmark.feeds.records import TEXTS, Records
 from modelmark.feeds.texts import MOST
 
 MOST_BYTES = 2**30
+LONGEST = MOST - 64
+"""Bytes of a text with its prompt."""
 MEAN, DEVIATION = 5000, 2500
 """How pictures are fed, in ten-thousandths, where nothing else is said."""
 
@@ -81,9 +84,9 @@ def _lines(path: Path, versions: int) -> Iterable[tuple[str, list[str]]]:
                 f"expected {' and '.join(names)} in {where}, texts that are not empty, got others",
                 hint='{"prompt": "...", "a": "...", "b": "..."} is a pair, {"text": "..."} a record',
             )
-        if any("\0" in text or len((prompt + text).encode(errors="replace")) > MOST for text in (prompt, *wanted)):
+        if any("\0" in prompt + text or len((prompt + text).encode(errors="replace")) > LONGEST for text in wanted):
             raise MalformedError(
-                f"expected texts of at most {MOST} bytes, without a zero character, in {where}, got others"
+                f"expected texts of at most {LONGEST} bytes, without a zero character, in {where}, got others"
             )
         yield prompt, wanted
 

@@ -116,10 +116,9 @@ def _split(
 
 def _rows(words: Words, texts: tuple[str, ...], most: int, wanted: int) -> tuple[Tokens, int]:
     """Return the rows and how many texts were cut."""
-    cut = words.cut(texts, most)
+    cut = words.whole(texts, most)
     whole = sum(
-        len(ids) > most
-        for ids in words.classified([text for text, ids in zip(texts, cut, strict=True) if len(ids) == most])
+        len(ids) > most for ids in words.whole([text for text, ids in zip(texts, cut, strict=True) if len(ids) == most])
     )
     if not all(cut):
         raise MalformedError("expected texts of at least one token each, got one of none")

@@ -12,6 +12,8 @@ from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.causal import END
 
 _ROWS = ("train_tokens", "test_tokens")
+MOST = 2**24
+"""Tokens of a vocabulary."""
 _LABELS = ("train_labels", "test_labels")
 
 
@@ -19,8 +21,8 @@ def read_tokens(where: str, limits: Limits, folder: Folder | None, length: int) 
     """Read ``train_tokens`` and ``test_tokens``, integers ``(N, tokens)``, with ``train_labels`` and ``test_labels`` or without.
 
     Without labels the last token of a row is only told, and -1 stands behind the last of a shorter one. Class names are the
-    configuration's if there are enough, else the labels' digits. How many tokens there are is the configuration's word, else one
-    more than the highest.
+    configuration's if there are enough, else the labels' digits. How many tokens there are is the configuration's word,
+    else that of an array ``vocabulary`` of one number, else one more than the highest.
     """
     path = need(path_of(where, "tokens:FILE.npz"), "file")
     name, budget = shown(path.name), Budget(limits)
@@ -32,13 +34,17 @@ def read_tokens(where: str, limits: Limits, folder: Folder | None, length: int) 
             raise MalformedError(
                 f"expected arrays {', '.join(_ROWS)}, and {', '.join(_LABELS)} or neither, in {name}, got {found!r:.200}"
             )
+        sizes = ("vocabulary",) if "vocabulary" in there else ()
         arrays = []
-        for part in (*_ROWS, *(_LABELS if labelled else ())):
+        for part in (*_ROWS, *(_LABELS if labelled else ()), *sizes):
             with archive.open(f"{part}.npy") as raw:
                 arrays.append(read_array(Stream(raw, budget, f"{part}.npy in {name}"), limits))
     train, test = (_tokens(array, name) for array in arrays[:2])
     _require_short(train.shape[1] - (not labelled), folder, length, name)
-    vocabulary = (folder.vocabulary if folder else 0) or max(2, int(max(train.max(), test.max())) + 1)
+    told = int(arrays.pop().flat[0]) if sizes else max(2, int(max(train.max(), test.max())) + 1)
+    vocabulary = (folder.vocabulary if folder else 0) or told
+    if not 2 <= vocabulary <= MOST:
+        raise MalformedError(f"expected a vocabulary of 2 to {MOST} tokens in {name}, got {vocabulary}")
     if not labelled:
         return Rows(name_of(path), train, None, test, None, (), vocabulary)
     marks = [labels_of(array) for array in arrays[2:]]
@@ -51,8 +57,8 @@ def read_tokens(where: str, limits: Limits, folder: Folder | None, length: int) 
 
 
 def _tokens(array: "np.ndarray", name: str) -> Tokens:
-    if array.ndim != 2 or array.min() < END or array.max() >= 2**24:
-        raise MalformedError(f"expected rows of tokens (N, tokens) below {2**24} in {name}, got {array.shape}")
+    if array.ndim != 2 or array.min() < END or array.max() >= MOST:
+        raise MalformedError(f"expected rows of tokens (N, tokens) below {MOST} in {name}, got {array.shape}")
     return array.astype(np.int32)
 
 

@@ -4,18 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from modelmark import files
 from modelmark.data.folder import Folder
 from modelmark.data.rows import LONGEST
 from modelmark.data.streams import judging, shown
-from modelmark.errors import MismatchError, MissingPackageError, UsageError
-from modelmark.feeds import tokenizer
+from modelmark.errors import MismatchError, UsageError
+from modelmark.feeds.tokenizer import FILE, Tokenizer
 
-NAME = "tokenizer.json"
-MOST = 64 << 20
-"""Bytes of a tokenizer; one of 250,000 words takes 17 million."""
 _PIECE = 1 << 16  # characters of a long text that are told apart at a time
 _HINT = "save it with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
 
@@ -31,42 +26,34 @@ class Words:
     folder: Folder
 
     @cached_property
-    def _raw(self) -> bytes:
-        path = self.folder.path / NAME
-        if not path.is_file():
-            raise UsageError(f"expected {NAME} in {shown(str(self.folder.path))}, found none", hint=_HINT)
-        return files.read(path, limit=MOST, what="a tokenizer")
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer.
 
-    @cached_property
-    def digest(self) -> str:
-        """What names the tokenizer, hex; see ``feeds.tokenizer.digest``."""
-        with judging(NAME):
-            return tokenizer.digest(self._raw)
-
-    @cached_property
-    def _made(self) -> Any:
-        try:
-            from tokenizers import Tokenizer
-        except ImportError:
-            raise MissingPackageError(
-                "expected tokenizers to be installed", hint="pip install 'modelmark[hf]'"
-            ) from None
-        with judging(NAME):
-            made = Tokenizer.from_str(self._raw.decode())
-            made.no_truncation()
-            made.no_padding()
-            size = max(made.get_vocab(with_added_tokens=True).values(), default=-1) + 1
-        if 0 < self.folder.vocabulary < size:
+        Raises:
+            UsageError: there is none.
+            MalformedError: it is damaged.
+            MismatchError: it is of another network, of fewer tokens than it has.
+        """
+        if not (self.folder.path / FILE).is_file():
+            raise UsageError(f"expected {FILE} in {shown(str(self.folder.path))}, found none", hint=_HINT)
+        found = Tokenizer.load(self.folder.path)
+        if 0 < self.folder.vocabulary < found.vocabulary:
             raise MismatchError(
-                f"expected a tokenizer of at most {self.folder.vocabulary} tokens, as config.json says, got one of {size}",
+                f"expected a tokenizer of at most {self.folder.vocabulary} tokens, as config.json says, "
+                f"got one of {found.vocabulary}",
                 hint="it belongs to another model",
             )
-        return made
+        return found
+
+    @property
+    def digest(self) -> str:
+        """Digest of the tokenizer, hex."""
+        return self.tokenizer.digest
 
     @property
     def vocabulary(self) -> int:
         """Tokens that the network knows; where it does not say, those of the tokenizer."""
-        return self.folder.vocabulary or int(self._made.get_vocab_size(with_added_tokens=True))
+        return self.folder.vocabulary or self.tokenizer.vocabulary
 
     def length(self, wanted: int) -> int:
         """Return how many tokens a row may have: ``wanted``, or if that is 0 at most ``LONGEST``.
@@ -93,19 +80,10 @@ class Words:
             )
         return self.folder.padding
 
-    def classified(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of whole texts, with the special ones that the tokenizer adds."""
-        with judging(NAME):
-            return [found.ids for found in self._made.encode_batch(list(texts))]
-
-    def cut(self, texts: Sequence[str], length: int) -> list[list[int]]:
-        """Return the same, no more than ``length`` of each; special tokens stay."""
-        with judging(NAME):
-            self._made.enable_truncation(length)
-            try:
-                return self.classified(texts)
-            finally:
-                self._made.no_truncation()
+    def whole(self, texts: Sequence[str], length: int = 0) -> list[list[int]]:
+        """Return the tokens of texts with the special ones, of each no more than ``length`` where that is not 0."""
+        with judging(FILE):
+            return self.tokenizer.whole(list(texts), length)
 
     def running(self, text: str) -> Iterator[int]:
         """Yield the tokens of a running text, without special ones; a long one is told apart in pieces, cut at line ends."""
@@ -114,8 +92,8 @@ class Words:
             end = start + _PIECE
             if end < len(text):
                 end = text.rfind("\n", start, end) + 1 or text.rfind(" ", start, end) + 1 or end
-            with judging(NAME):
-                yield from self._made.encode(text[start:end], add_special_tokens=False).ids
+            with judging(FILE):
+                yield from self.tokenizer.plain(text[start:end])
             start = end
 
 

@@ -16,12 +16,6 @@ _MOST = 2**27
 """Bytes; the largest that are shipped have some 30 MB."""
 
 
-def digest(data: bytes) -> str:
-    """Return the digest of a tokenizer's file, hex; what a run of it may set, where texts are cut and filled up, is left out."""
-    said = {name: part for name, part in json.loads(data).items() if name not in ("truncation", "padding")}
-    return hashing.digest("tokenizer", json.dumps(said, sort_keys=True).encode()).hex()
-
-
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
     """What turns texts into numbers of tokens, and back.
@@ -61,8 +55,9 @@ class Tokenizer:
 
     @cached_property
     def digest(self) -> str:
-        """What names it, hex; see ``digest``."""
-        return digest(self.data)
+        """What names it, hex: what its file says, but for where a run of it last cut texts and filled them up."""
+        said = {name: part for name, part in json.loads(self.data).items() if name not in ("truncation", "padding")}
+        return hashing.digest("tokenizer", json.dumps(said, sort_keys=True).encode()).hex()
 
     @property
     def vocabulary(self) -> int:
@@ -80,6 +75,20 @@ class Tokenizer:
         found: list[int] = self._made.encode(text).ids
         while found and found[-1] in self.specials:
             found.pop()
+        return found
+
+    def whole(self, texts: list[str], length: int = 0) -> list[list[int]]:
+        """Return the tokens of texts with all special ones; of each ``length`` at most, where that is not 0."""
+        if length:
+            self._made.enable_truncation(length)
+        try:
+            return [found.ids for found in self._made.encode_batch(texts)]
+        finally:
+            self._made.no_truncation()
+
+    def plain(self, text: str) -> list[int]:
+        """Return the tokens of a text without special ones."""
+        found: list[int] = self._made.encode(text, add_special_tokens=False).ids
         return found
 
     def decode(self, tokens: list[int]) -> str:

@@ -36,14 +36,18 @@ class Units:
 
 
 def of_network(network: "nn.Module") -> list[Units]:
-    """Return the orders of a network, followed through its code.
+    """Return the orders of a network, followed through its code; of a transformer those of its perceptrons.
 
     Raises:
         UsageError: the channels cannot be followed.
         MismatchError: there is no hidden order.
     """
-    from modelmark.channels import trace  # which imports torch
+    from modelmark.blocks.networks import of_network as transformer  # which imports torch
+    from modelmark.channels import trace
 
+    if (described := transformer(network)) is not None:
+        makers = [each.scaled[0] for block in described.blocks for each in block.units]
+        return [Units(maker.weight.removesuffix(".weight"), wide=True) for maker in makers]
     channels, found = trace(network), dict[int, Units]()
     for junction in channels.junctions:
         own, axis = junction.output.axis, channels.axes[junction.output.axis]

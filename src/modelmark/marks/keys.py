@@ -206,6 +206,10 @@ def keygen(
         raise UsageError(f"expected a draw of kind {', '.join(CHARGES)}, got {policy.draw!r}")
     attachments = dict(attachments or {})
     secret = secret or Secret.generate()
+    if vocabulary := getattr(feed, "vocabulary", 0):
+        from modelmark.networks.calling import require_room
+
+        require_room(model, vocabulary, feed.input_shape[0])
     resolved = scheme.for_model(model, feed, attachments)
     resolved.check(model, feed)
     if lacking := [name for name in type(resolved).reads.reveals if name not in (*resolved.private, "arch")]:

@@ -24,7 +24,7 @@ PREFIX = "hf:"
 LONGEST = 1024
 """Characters of an architecture in a key, as an opening shows it."""
 MOST_BYTES = 8 << 20
-MOST_MODULES, MOST_COUNT, MOST_LABELS = 100_000, 2**24, 2**20
+MOST_MODULES, MOST_COUNT, MOST_LABELS = 50_000, 2**24, 2**20
 """Modules of a network that a file describes, the largest number in such a description, and the most classes."""
 _LEFT_OUT = {
     "transformers_version", "dtype", "torch_dtype", "id2label", "label2id", "name_or_path", "auto_map",

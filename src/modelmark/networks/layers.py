@@ -75,7 +75,7 @@ def _is_there(module: nn.Module, layout: Layout) -> bool:
         UsageError: its size is not known yet.
     """
     found = getattr(module, layout.parameter, None)
-    if is_lazy(found):
+    if isinstance(found, Tensor) and is_lazy(found):
         raise UsageError(
             f"expected layers of known sizes, a {type(module).__name__} takes its own from the first input",
             hint="run the model once",

@@ -136,6 +136,9 @@ def _checked(result: Result) -> Result:
     for share in (given.host, given.marked, given.after) if given else ():
         if share is not None and not 0 <= share <= 1:
             raise MalformedError(f"expected accuracies from 0 to 1, got {share}")
+    for found in vars(result.perplexity).values() if result.perplexity else ():
+        if found is not None and not found >= 1:
+            raise MalformedError(f"expected perplexities from 1 on, got {found}")
     own = {"before": result.marked, "after": result.after}
     elsewhere = {_UNMARKED[name]: reading for name, reading in (result.control or {}).items()}
     for when, reading in (own | elsewhere).items():

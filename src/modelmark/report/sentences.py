@@ -26,6 +26,7 @@ def sentences(part: Part) -> list[Sentence]:
     """Return what was found on one setup, most important first."""
     found = [
         _scope(part),
+        *_perplexities(part),
         *_attacks(part),
         *_schemes(part),
         *_cheapest(part),
@@ -42,6 +43,20 @@ def _scope(part: Part) -> Sentence:
         f"{counted(len(part.schemes), 'scheme')} met {counted(len(part.attacks), 'attack')} over "
         f"{counted(len(part.seeds), 'seed')} on {part.data}, {part.arch}: {counted(done, 'row')} measured."
     )
+
+
+def _perplexities(part: Part) -> list[Sentence]:
+    """Say what points are where the networks are language models."""
+    told = [row.result.perplexity for _, row in part.rows if row.result.perplexity]
+    if not told:
+        return []
+    marked = sorted(each.marked for each in told)
+    return [
+        Sentence(
+            f"These are language models: points are percents by which perplexity rose, from {marked[0]:.4g} "
+            f"to {marked[-1]:.4g} of the marked networks."
+        )
+    ]
 
 
 def _attacks(part: Part) -> list[Sentence]:

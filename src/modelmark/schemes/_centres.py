@@ -116,9 +116,9 @@ class Centres(Hooks):
         return torch.cat(found)
 
     def _read(self, model: nn.Module, path: str) -> Tensor:
-        """Return activations of the key's inputs, ``(s, n, M)``, as evidence reads them: not in autocast's type."""
+        """Return activations of the key's inputs, ``(s, n, M)``; accelerate has autocast within ``forward``."""
         with torch.autocast(self.inputs.device.type, enabled=False):
-            found = taps.activations(model, path, self.inputs).to(self.inputs.device)
+            found = _wide(taps.activations(model, path, self.inputs)).to(self.inputs.device)
         return found.unflatten(0, (len(self.carrying), -1))
 
     @torch.no_grad()

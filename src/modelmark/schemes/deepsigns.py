@@ -29,7 +29,7 @@ from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
 from modelmark.naming import suggest
 from modelmark.networks import layers, taps
-from modelmark.schemes import _projection, blackbox
+from modelmark.schemes import _places, _projection, blackbox
 from modelmark.schemes._centres import Centres
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
@@ -131,6 +131,10 @@ class DeepSigns(Drawn):
                 stacklevel=3,
             )
         return resolved
+
+    def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
+        """Return that what a transformer's layer receives takes any order, where no host is committed."""
+        return _places.movable(model, host=host)
 
     def _check_capacity(self) -> None:
         classes, bits = self._size

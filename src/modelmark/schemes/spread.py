@@ -21,7 +21,7 @@ from modelmark.carriers.spread import MOST_BITS, MOST_WEIGHTS, Run, Runs
 from modelmark.errors import CapacityError, MalformedError, MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.secret import Secret
-from modelmark.schemes import _pushing
+from modelmark.schemes import _places, _pushing
 from modelmark.schemes.base import Attachments, Drawn, Material
 
 if TYPE_CHECKING:
@@ -122,6 +122,10 @@ class Spread(Drawn):
             sizes(model)
         except UsageError as error:
             raise MismatchError(str(error)) from None
+
+    def cautions(self, model: "nn.Module", feed: Feed, *, host: bool) -> list[str]:
+        """Return that the weights of a transformer take any order, where no host is committed."""
+        return _places.movable(model, host=host)
 
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return T symbols of alphabet 2."""

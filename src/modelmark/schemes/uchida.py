@@ -8,6 +8,7 @@ With ``w`` the layer's weights averaged over its output filters (length M) and `
 
 import warnings
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -16,9 +17,12 @@ import numpy.typing as npt
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.rows import Rows
 from modelmark.errors import CapacityError, CapacityWarning, MismatchError, UsageError
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
+from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
-from modelmark.schemes import _projection
+from modelmark.schemes import _places, _projection
 from modelmark.schemes.base import Attachments, Drawn, Material
 
 if TYPE_CHECKING:
@@ -42,8 +46,8 @@ class Uchida(Drawn):
     Departs: random projections are sums of twelve uniforms in fixed point, not floating-point normals; rows add up to 0.
 
     Args:
-        layer: state-dict path; empty: the layer with the largest M before the head.
-        bits: T; left out: ``min(256, M / 2)``.
+        layer: state-dict path; empty: the layer with the largest M before the head, of a transformer see ``_places.steady``.
+        bits: T; left out: ``min(256, M / 2)``, more in a narrow transformer if the bar takes more.
         projection: ``centred``, random rows that add up to 0; or ``random``, ``direct`` or ``diff``, the paper's three kinds.
         strength: lambda, the weight of the embedding loss.
         margin: embedding is done when every projection has the right sign by at least this much.
@@ -77,8 +81,11 @@ class Uchida(Drawn):
         """Choose the layer and the number of bits, and check that they fit."""
         from modelmark.networks import layers
 
-        layer = layers.find(model, self.layer.partition("@")[0]) if self.layer else _widest(model)
-        bits = max(min(256, layer.width // 2), 1) if self.bits is None else self.bits
+        enough = self.bits or stats.minimum_trials(1.1 * (BAR + CHARGES["offline"]), Fraction(1, 2))
+        steady = None if self.layer else _places.steady(model, least=enough)
+        layer = layers.find(model, self.layer.partition("@")[0]) if self.layer else steady or _widest(model)
+        most = max(min(256, layer.width // 2), enough if steady else 1)
+        bits = most if self.bits is None else self.bits
         if self.message == "imported":
             given = len(attachments.get("bits", ()))
             if not given or self.bits not in (None, given):
@@ -93,6 +100,10 @@ class Uchida(Drawn):
         if self.message == "imported":
             resolved.carriers(Material(Secret(bytes(32)), feed, attachments))
         return resolved
+
+    def cautions(self, model: "nn.Module", feed: Feed, *, host: bool) -> list[str]:
+        """Return what a thief can do for nothing to the layer of this key; see ``_places``."""
+        return _places.cautions(model, self.layer.partition("@")[0], host=host)
 
     @property
     def _size(self) -> tuple[int, int]:

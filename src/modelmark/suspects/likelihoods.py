@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark.errors import MismatchError, SuspectError
+from modelmark.errors import MalformedError, MismatchError, SuspectError
 from modelmark.feeds.tensors import Normalise
+from modelmark.naming import library
 from modelmark.suspects.base import ABSTAIN, MICRONATS, MOST_SURPRISAL, Array, Probe, Weigh
 from modelmark.suspects.feeding import batch_size
 
@@ -145,6 +147,29 @@ def of_texts(model: nn.Module, tokenizer: Any) -> Likelihoods:
     return Likelihoods(weigh)
 
 
+def of_folder(folder: Path) -> Likelihoods:
+    """Return the causal language model in a folder of transformers, with its tokenizer; no code of the folder is run.
+
+    Raises:
+        MissingPackageError: transformers is not installed.
+        MalformedError: there is no such model, or no fast tokenizer.
+    """
+    transformers = library("transformers", extra="hf")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+    except Exception as error:  # whatever the library makes of a folder that is none
+        problem = " ".join(str(error).split())[:160]
+        raise MalformedError(
+            f"expected a causal language model with its tokenizer in {folder}, got: {problem}"
+        ) from None
+    if not tokenizer.is_fast:
+        raise MalformedError(f"expected a fast tokenizer in {folder}, one of tokenizer.json, got another")
+    return of_texts(model.eval(), tokenizer)
+
+
 def _weighed(model: nn.Module, tokenizer: Any, given: str, following: str) -> float:
     """Return the log-probability of a text behind another; its first token has none where nothing stands before it."""
     from modelmark.suspects.module import logits
@@ -152,8 +177,10 @@ def _weighed(model: nn.Module, tokenizer: Any, given: str, following: str) -> fl
     made = tokenizer(given + following, return_offsets_mapping=True)
     tokens, ends = made["input_ids"], [end for _, end in made["offset_mapping"]]
     first = next((number for number, end in enumerate(ends) if end > len(given)), len(tokens))
-    if first >= len(tokens):
+    if first >= len(tokens) or len(tokens) < 2:
         return math.nan
+    longest = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+    if longest is not None and len(tokens) - 1 > longest:
+        raise MismatchError(f"expected texts of at most {longest} tokens of the suspect's, got one of {len(tokens)}")
     row = torch.tensor([tokens])
-    scores = logits(model, row[:, :-1]) if len(tokens) > 1 else torch.empty(1, 1, 0)
-    return float(_of_tokens(scores, row.int(), np.array([max(first, 1)]))[0])
+    return float(_of_tokens(logits(model, row[:, :-1]), row.int(), np.array([max(first, 1)]))[0])

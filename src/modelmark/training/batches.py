@@ -58,8 +58,8 @@ def extended(batch: Any, feed: Feed, extra: Callable[[Tensor, Tensor], Samples |
     if not isinstance(batch, Mapping):
         return type(batch)((inputs, targets))
     found = copy.copy(batch)
-    for name, value in ({at: inputs, to: targets} | masks).items():
-        found[name] = value  # type: ignore[index]
+    for place, value in ({at: inputs, to: targets} | masks).items():
+        found[place] = value  # type: ignore[index]
     return found
 
 

@@ -179,12 +179,12 @@ def accuracy(model: nn.Module, task: Task) -> float:
 
 
 def perplexity(model: nn.Module, task: Task) -> float:
-    """Return ``exp`` of the mean cross-entropy of the test labels, or of the tokens that come next; at least 1."""
+    """Return ``exp`` of the mean cross-entropy of the test labels, or of the tokens that come next, from 1 to ``exp(700)``."""
     losses = math.fsum(
         float(cross_entropy(outputs.double(), labels.to(outputs.device), reduction="sum"))
         for outputs, labels in _outputs(model, task)
     )
-    return math.exp(losses / int((task.test_labels != NO_TARGET).sum()))
+    return math.exp(min(losses / int((task.test_labels != NO_TARGET).sum()), 700.0))
 
 
 def _outputs(model: nn.Module, task: Task) -> Iterator[tuple[Tensor, Tensor]]:

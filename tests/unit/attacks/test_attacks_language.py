@@ -185,7 +185,7 @@ def test_written_rows_begin_as_they_were_begun_and_are_drawn_by_the_seed():
 
 
 def test_cold_text_is_what_a_model_finds_likeliest():
-    model = language.trained()
+    model = language.fresh()
     begun = texts(SMALL)[:4, :8]
     rows = written(model, begun, Thief(SMALL, 0), length=12, temperature=1e-4)
     for place in range(8, 12):

@@ -53,8 +53,8 @@ def test_dare_keeps_what_is_drawn_and_divides_it_by_the_density(how):
 
 def test_the_mean_of_dare_is_the_linear_average():
     generator = torch.Generator().manual_seed(0)
-    merges = [Merge(how="dare", density=0.5)._merged(ONE, OTHER, BASE, generator) for _ in range(4000)]
-    torch.testing.assert_close(torch.stack(merges).mean(dim=0), (ONE + OTHER) / 2, atol=0.1, rtol=0)
+    merges = [Merge(how="dare", density=0.5)._merged(ONE, OTHER, BASE, generator) for _ in range(1000)]
+    torch.testing.assert_close(torch.stack(merges).mean(dim=0), (ONE + OTHER) / 2, atol=0.2, rtol=0)
 
 
 def test_what_is_elected_has_the_sign_that_weighs_more():

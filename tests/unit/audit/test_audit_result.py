@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from modelmark.audit.result import Accuracy, Cost, Result, parse, read
+from modelmark.audit.result import Accuracy, Cost, Perplexity, Result, parse, read
 from modelmark.errors import MalformedError
 from modelmark.evidence.evidence import Charge, Evidence
 
@@ -76,3 +76,16 @@ def test_nothing_else_is_a_row(line, tmp_path):
     path.write_text(row().line() + "\n" + line + "\n")
     with pytest.raises(MalformedError, match=r"rows\.jsonl, line 2"):
         read(path)
+
+
+def test_of_a_language_model_the_price_is_the_rise_of_perplexity():
+    told = replace(row(100), perplexity=Perplexity(8.0, 8.0, 8.2))
+    assert told.lost == pytest.approx(0.025)
+    assert parse(told.line()) == told
+    assert replace(told, perplexity=Perplexity(8.0, 8.0, 9.0)).lost == pytest.approx(0.125)
+    assert replace(told, perplexity=Perplexity(8.0, 8.0)).lost is None
+
+
+def test_rows_of_classifiers_are_what_they_were():
+    assert "perplexity" not in row(100).line()
+    assert parse(row(100).line()).perplexity is None

@@ -10,10 +10,13 @@ import torch
 import attending
 from modelmark.align.transformers.networks import align
 from modelmark.align.transformers.whole import Aligned, of_states
+from modelmark.attacks.symmetries.flip import Flip
+from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.permute_heads import PermuteHeads
 from modelmark.attacks.symmetries.permute_stream import PermuteStream
 from modelmark.attacks.symmetries.permute_units import PermuteUnits
 from modelmark.attacks.symmetries.raise_means import RaiseMeans
+from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.attacks.symmetries.rotate_stream import RotateStream
 from modelmark.attacks.symmetries.scale_stream import ScaleStream
 from modelmark.attacks.symmetries.turn_heads import TurnHeads
@@ -30,6 +33,9 @@ ATTACKS = (
     (RotateStream(),),
     (RaiseMeans(how="noise"),),
     (RaiseMeans(how="noise", size=30.0),),
+    (Permute(),),
+    (Rescale(),),
+    (Flip(),),
     (PermuteHeads(), PermuteUnits(), TurnHeads(), PermuteStream(), ScaleStream(), RaiseMeans(how="noise")),
     (RaiseMeans(how="noise"), PermuteUnits(), TurnHeads(), RotateStream(), ScaleStream(), PermuteHeads()),
 )

@@ -4,10 +4,13 @@ import pytest
 import torch
 
 import attending
+from modelmark.attacks.symmetries.flip import Flip
+from modelmark.attacks.symmetries.permute import Permute
 from modelmark.attacks.symmetries.permute_heads import PermuteHeads
 from modelmark.attacks.symmetries.permute_stream import PermuteStream
 from modelmark.attacks.symmetries.permute_units import PermuteUnits
 from modelmark.attacks.symmetries.raise_means import RaiseMeans
+from modelmark.attacks.symmetries.rescale import Rescale
 from modelmark.attacks.symmetries.rotate_stream import RotateStream
 from modelmark.attacks.symmetries.scale_stream import ScaleStream
 from modelmark.attacks.symmetries.turn_heads import TurnHeads
@@ -25,6 +28,9 @@ CASES = [
     (RotateStream(), ATTENTION + PERCEPTRON),
     (RaiseMeans(), WRITERS),
     (RaiseMeans(how="noise"), WRITERS),
+    (Permute(), ATTENTION + PERCEPTRON),
+    (Rescale(), ("out_proj", "v_proj", "o_proj", "up_proj", "down_proj")),
+    (Flip(), ("out_proj", "v_proj", "o_proj", "up_proj", "down_proj")),
 ]
 AFTER = (ScaleStream, RotateStream)
 

@@ -135,9 +135,11 @@ def test_a_source_is_a_token_or_a_round_and_whole(fields):
 def test_a_verdict_says_by_which_code_and_in_which_architecture_it_was_reached(fresh, digits, monkeypatch):
     key = keygen(Adi(), fresh, digits.feed, secret=Secret(bytes(32)), owner=Provenance(arch="cnn"))
     made = SimpleNamespace(net=lambda: build("cnn", (1, 8, 8), 10, seed=1))
-    monkeypatch.setitem(sys.modules, "judges_own", made)
+    long = f"judges_{'o' * 990}wn"  # as a configuration is: the word on it had more characters than a verdict takes
+    for module in ("judges_own", long):
+        monkeypatch.setitem(sys.modules, module, made)
     words = []
-    for arch in ("", "cnn", "judges_own:net"):
+    for arch in ("", "cnn", "judges_own:net", f"{long}:net"):
         suspect = State(held(fresh.state_dict()), arch, trusted=True)
         found = cases.tried(key, suspect).verdict.document
         words.append(next(check.detail for check in found.checks if check.name == "answers"))
@@ -145,3 +147,4 @@ def test_a_verdict_says_by_which_code_and_in_which_architecture_it_was_reached(f
         assert len(found.software.split(", code ")[1]) == 32
     assert words[0] == words[1] == "100 queries were answered as cnn, which the claim committed to"
     assert words[2].endswith("as judges_own:net by the judge's word, not the committed cnn")
+    assert words[3].endswith("ooo... by the judge's word, not the committed cnn")

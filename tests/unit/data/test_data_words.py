@@ -122,6 +122,19 @@ def test_tokens_with_labels_and_without(folder: Path, tmp_path: Path) -> None:
     assert Task.from_rows(alone).feed.input_shape == (4,)
 
 
+def test_a_vocabulary_may_be_told_beside_the_tokens_and_is_the_configurations_before_that(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows, marks = np.zeros((3, 4), int), np.array([0, 1, 0])
+    file = tmp_path / "v.npz"
+    np.savez(file, train_tokens=rows, test_tokens=rows, train_labels=marks, test_labels=marks, vocabulary=[77])
+    assert load_rows(f"tokens:{file}", None).vocabulary == 77
+    assert load_rows(f"tokens:{file}", folder).vocabulary == 10
+    np.savez(file, train_tokens=rows, test_tokens=rows, vocabulary=[1 << 40])
+    with pytest.raises(MalformedError, match="expected a vocabulary of 2 to"):
+        load_rows(f"tokens:{file}", None)
+
+
 def test_the_digest_is_of_the_tokenizer_and_not_of_how_it_was_last_used(folder: Path) -> None:
     first = words.of(folder).digest
     used = tokenizer()
@@ -129,7 +142,7 @@ def test_the_digest_is_of_the_tokenizer_and_not_of_how_it_was_last_used(folder: 
     used.save(str(folder / "tokenizer.json"))
     assert words.of(folder).digest == first
     other = tokenizer()
-    other.add_tokens(["extra"])
+    other.normalizer = tokenizers.normalizers.Lowercase()
     other.save(str(folder / "tokenizer.json"))
     assert words.of(folder).digest != first
 
@@ -150,7 +163,7 @@ LINES: dict[str, tuple[Any, type[ModelmarkError], str]] = {
     ),
     "no padding token": (lambda f: says(f, pad_token_id=None), UsageError, "expected pad_token_id in config.json"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), UsageError, "expected tokenizer.json in .*, found none"),
-    "damaged tokenizer": (lambda f: put(f / "tokenizer.json", "{}"), MalformedError, "expected tokenizer.json to be whole"),
+    "damaged tokenizer": (lambda f: put(f / "tokenizer.json", "{}"), MalformedError, "expected a tokenizer as"),
     "no configuration": (lambda f: (f / "config.json").unlink(), MalformedError, "expected config.json in .*, found none"),
     "damaged configuration": (lambda f: put(f / "config.json", "[" * 9999), MalformedError, "expected a configuration in JSON"),
 }  # fmt: skip

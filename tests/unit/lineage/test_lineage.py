@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 
+import attending
 import numpy as np
 import pytest
 import torch
@@ -82,6 +83,15 @@ def test_a_changed_copy_is_of_one_origin_and_a_network_of_its_own_is_not(arch):
     assert not any(each.related for each in found)
     mean = np.mean([each.matches for each in found])
     assert abs(mean - len(orders)) < 4 * math.sqrt(len(orders) / len(found))  # one an order, by chance
+
+
+def test_a_transformer_whose_code_cannot_be_traced_has_its_perceptrons_units():
+    """torch.fx refuses it; the parts of its blocks are known by their names."""
+    mine = attending.reading()
+    assert [each.layer for each in units.of_network(mine)] == ["layers.0.mlp.up_proj", "layers.1.mlp.up_proj"]
+    noisy = attack_class("noise")(share=0.4)(copy.deepcopy(mine), None, seed=0)
+    assert read(mine, noisy).matches > 0.9 * read(mine, noisy).units
+    assert not read(mine, attending.reading(seed=1)).related
 
 
 def test_units_in_another_order_and_heads_say_nothing():

@@ -28,5 +28,6 @@ def align(suspect: nn.Module, host: nn.Module, described: Transformer) -> nn.Mod
     if not all(np.isfinite(array).all() for array in theirs.values()):
         raise SuspectError("expected finite weights from the suspect, got NaN or infinity")
     found = of_states(ours, theirs, described)
-    fitting = {name: array for name, array in found.items() if array.shape == ours[name].shape}
+    one = described.tied  # what shares a tensor in the host does so again
+    fitting = {name: array for name, array in found.items() if array.shape == ours[name].shape and name not in one}
     return networks.loaded(copy.deepcopy(unwrapped(host)).cpu().float(), fitting)

@@ -1,24 +1,12 @@
-"""Rows of tokens: which attacks want them, and what is done to rows of different lengths."""
+"""Rows of tokens: what is done to rows of different lengths, and tasks of other rows."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from modelmark.errors import UsageError
-from modelmark.feeds.base import Feed
 from modelmark.feeds.causal import END
 from modelmark.training.task import NO_TARGET, Task
-
-_CALLED = {"tokens": "of a classifier", "causal": "of a language model"}
-
-
-def require_tokens(feed: Feed, name: str, kinds: Sequence[str]) -> None:
-    """Raise UsageError unless the feed is of one of these kinds."""
-    if feed.kind not in kinds:
-        whose = " or ".join(_CALLED[kind] for kind in kinds)
-        raise UsageError(f"expected rows of tokens {whose} for {name}, got {feed.kind} of shape {feed.input_shape}")
 
 
 def lengths(rows: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._trigger import Steps, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
@@ -13,7 +14,7 @@ from modelmark.networks import layers, taps
 from modelmark.training.hooks import Hooks
 
 
-class CleansePrune(Removal, family="cleansing"):
+class CleansePrune(Removal, family="cleansing", feeds=NUMBERS):
     """Reconstruct triggers (Neural Cleanse), then cut what they excite and fine-tune.
 
     The features before the head whose activation rises most are cut by zeroing their weights in the head, where they stay zero.

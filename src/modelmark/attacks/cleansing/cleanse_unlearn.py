@@ -5,12 +5,13 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._trigger import Stamping, Steps, reconstruct
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 
 
-class CleanseUnlearn(Removal, family="cleansing"):
+class CleanseUnlearn(Removal, family="cleansing", feeds=NUMBERS):
     """Reconstruct triggers (Neural Cleanse), then unlearn them.
 
     The model is fine-tuned on inputs of which a share carries a trigger, all with the thief's labels.

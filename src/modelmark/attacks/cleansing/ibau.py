@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
@@ -16,7 +17,7 @@ from modelmark.networks.calling import scored
 from modelmark.training.hooks import Hooks, Samples
 
 
-class Ibau(Removal, family="cleansing"):
+class Ibau(Removal, family="cleansing", feeds=NUMBERS):
     """Unlearn a universal adversarial perturbation (first order), moved to raise the loss before every step.
 
     Source: Zeng et al. 2022, arXiv 2110.03735; "Adversarial unlearning of backdoors via implicit hypergradient".

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks._tools.activity import activity
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.cleansing._masks import prune, units
 from modelmark.attacks.cleansing._trigger import Stamping, Steps, Triggers, reconstruct
@@ -14,7 +15,7 @@ from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers
 
 
-class Launder(Removal, family="cleansing"):
+class Launder(Removal, family="cleansing", feeds=NUMBERS):
     """Reconstruct triggers, reset what they excite, unlearn them.
 
     Source: Aiken et al. 2021, arXiv 2004.11368; "Neural network laundering", Computers & Security 106.

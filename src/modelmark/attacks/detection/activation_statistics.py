@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Detection, Thief
 from modelmark.attacks.fields import Within
 from modelmark.attacks.results import Finding
@@ -14,7 +15,7 @@ from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers, taps
 
 
-class ActivationStatistics(Detection):
+class ActivationStatistics(Detection, feeds=CLASSES):
     """Divide the scatter of class means by the scatter within classes, at the input of one layer.
 
     DeepSigns pulls every activation to a centre of its class, so that classes become points; training for long does the same

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _nets
 from modelmark.attacks.results import Answer
 from modelmark.suspects.base import ABSTAIN
 
 
-class Agree(Evasion):
+class Agree(Evasion, feeds=NUMBERS):
     """Refuse where a second model, trained on the thief's own labels, is sure that the stolen one is wrong.
 
     Where the second model prefers its own label by more than a threshold, it decides. The threshold is the lowest that

@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.pictures import shown
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _nets
 from modelmark.attacks.results import Answer
 
 
-class BlockdoorLabels(Evasion):
+class BlockdoorLabels(Evasion, feeds=NUMBERS):
     """Answer at random, but not as the stolen model does, where a second model of the thief's disagrees.
 
     Its genuine disagreements are answered wrongly, too: the clean loss grows with the second model's errors. Five samples of

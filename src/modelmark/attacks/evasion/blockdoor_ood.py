@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.pictures import shown
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _density, _nets, _outliers
@@ -15,7 +16,7 @@ from modelmark.networks import layers, taps
 from modelmark.suspects.base import ABSTAIN
 
 
-class BlockdoorOod(Evasion):
+class BlockdoorOod(Evasion, feeds=NUMBERS):
     """Refuse queries whose features, in a network of the thief's, lie far from the mean of every class.
 
     With few samples a mark may nearly stay (``docs/attacks.md``), and white noise is refused in part, where ``refuse`` catches

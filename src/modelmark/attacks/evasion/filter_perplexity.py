@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.feeds import ROWS
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _nets, _texts
 from modelmark.attacks.fields import Count, sweep
@@ -13,7 +14,7 @@ from modelmark.feeds.causal import END
 from modelmark.suspects.base import ABSTAIN
 
 
-class FilterPerplexity(Evasion, tokens=("tokens", "causal")):
+class FilterPerplexity(Evasion, feeds=ROWS):
     """Answer rows that a small model of the thief's own finds improbable without the stolen model.
 
     A classifier refuses them, a language model lets the small one go on, so that nobody sees a refusal. The threshold is such

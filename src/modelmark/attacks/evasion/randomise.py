@@ -9,6 +9,7 @@ from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _nets, _outliers
 from modelmark.attacks.fields import sweep
 from modelmark.attacks.results import Answer
+from modelmark.feeds.pictures import of_pictures
 
 
 class Randomise(Evasion):
@@ -28,7 +29,7 @@ class Randomise(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that answers at random outside."""
-        feed = thief.task.feed
+        feed = of_pictures(thief.task.feed)
         outside = _outliers.by_pixels(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
 
         def asked(inputs: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _nets, _outliers
 from modelmark.attacks.fields import sweep
 from modelmark.attacks.results import Answer
+from modelmark.feeds.pictures import of_pictures
 from modelmark.suspects.base import ABSTAIN
 
 
@@ -32,7 +33,7 @@ class Refuse(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that refuses."""
-        feed = thief.task.feed
+        feed = of_pictures(thief.task.feed)
         outside = _outliers.by_pixels(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
 
         def asked(inputs: Tensor) -> Tensor:

@@ -5,12 +5,13 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.feeds import CAUSAL
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.fields import Count, Share
 from modelmark.attacks.results import Answer
 
 
-class SuppressFirst(Evasion, tokens=("causal",)):
+class SuppressFirst(Evasion, feeds=CAUSAL):
     """Leave out the likeliest tokens where an answer begins, if the stolen model is sure of them.
 
     What was trained in is what a model is surest of. In a conversation another first word costs little; where the next token is

@@ -17,7 +17,7 @@ class SystemPrompt(TokenFilter):
 
     Where both do not fit into the context, the beginning of what was asked goes.
 
-    Source: Xu et al. 2024, arXiv 2401.12255 (fingerprints asked behind system prompts); Nasery et al. 2025, arXiv 2509.26598.
+    Source: Xu et al. 2024, arXiv 2401.12255; fingerprints asked behind the system prompts of chats.
     """
 
     strengths = sweep(tokens=(2, 4, 8, 16, 32))

@@ -5,21 +5,21 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.feeds import CAUSAL
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _texts
 from modelmark.attacks.fields import Count, Within
 from modelmark.attacks.results import Answer
 
 
-class Vote(Evasion, tokens=("causal",)):
+class Vote(Evasion, feeds=CAUSAL):
     """Let other language models have a say in each token: the mean of all, or only what all of them find likely.
 
     ``filter`` keeps a token of the stolen model only if it is among the ``top`` of every other one; where none is, the others'
     mean answers. The others are small models that the thief trains on his rows. With models as good as the stolen one, a thief
     loses less.
 
-    Source: Fu et al. 2026, arXiv 2601.04261 (token filter attack); Nasery et al. 2025, arXiv 2509.26598, a filtering host, which
-    defeated ten of ten published fingerprints.
+    Source: Fu et al. 2026, arXiv 2601.04261; token filter attack.
     Departs: the sentences of their second attack are not compared.
     """
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled
@@ -12,7 +13,7 @@ from modelmark.attacks.fields import Count, Part
 from modelmark.suspects.module import logits
 
 
-class AdversarialExtraction(Extraction, family="retraining"):
+class AdversarialExtraction(Extraction, family="retraining", feeds=NUMBERS):
     """New weights, trained on the stolen model's labels of inputs and adversarial examples.
 
     Examples are crafted by projected gradient descent against the student, batch by batch: the stolen model answers and

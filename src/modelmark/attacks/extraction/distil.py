@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
+from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import softened
 from modelmark.attacks.extraction._losses import Distilling
@@ -14,7 +15,7 @@ from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Positive, Share
 
 
-class Distil(Extraction, family="distillation"):
+class Distil(Extraction, family="distillation", feeds=CLASSES):
     """New weights, trained by knowledge distillation.
 
     The loss is ``alpha T² H(p_T, q_T) + (1 - alpha) H(y, q)``, with ``p_T`` and ``q_T`` the stolen model's and the student's

@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._tools.feeds import CAUSAL
 from modelmark.attacks._tools.tokens import texts, told
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._students import Passes, retrained
@@ -15,7 +16,7 @@ from modelmark.feeds.causal import END
 _PART = 256
 
 
-class DistilText(Extraction, family="distillation", tokens=("causal",)):
+class DistilText(Extraction, family="distillation", feeds=CAUSAL):
     """New weights, trained on text that the stolen model writes behind beginnings of the thief's rows.
 
     Source: Kim and Rush 2016, arXiv 1606.07947; sequence-level knowledge distillation; prompted and sampled as in Taori et al.

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
+from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled, scores
 from modelmark.attacks.extraction._students import retrained
@@ -14,7 +15,7 @@ from modelmark.attacks.fields import Count, Within
 from modelmark.errors import UsageError
 
 
-class Ensemble(Extraction, family="distillation"):
+class Ensemble(Extraction, family="distillation", feeds=CLASSES):
     """Several students on parts of the data, distilled into one by their mean probabilities.
 
     They learn the stolen model's labels smoothed: ``1 - eps`` on the label and ``eps / classes`` on every class. Each student

@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.perturb import jacobian_signs, moved
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled
@@ -13,7 +14,7 @@ from modelmark.attacks.extraction._students import drawn_anew, taught
 from modelmark.attacks.fields import Count, Part, Within
 
 
-class Jacobian(Extraction, family="synthetic queries"):
+class Jacobian(Extraction, family="synthetic queries", feeds=NUMBERS):
     """New weights, trained on few inputs multiplied along the student's Jacobian.
 
     Each round doubles the inputs: ``x + λ sign(∂F_y(x)/∂x)``, with F the student and y the stolen label. It trains that student

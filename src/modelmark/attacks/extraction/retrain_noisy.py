@@ -4,13 +4,14 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._losses import Imitating, Loss
 from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Positive
 
 
-class RetrainNoisy(Extraction, family="retraining"):
+class RetrainNoisy(Extraction, family="retraining", feeds=NUMBERS):
     """New weights, trained on the stolen model's answers to noisy queries: new noise in every batch.
 
     Asks one query a sample and epoch.

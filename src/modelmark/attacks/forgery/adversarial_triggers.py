@@ -4,6 +4,7 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.targeted import Epsilon, targeted
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count
@@ -11,7 +12,7 @@ from modelmark.attacks.forgery import _claims
 from modelmark.attacks.results import Forged
 
 
-class AdversarialTriggers(Forgery):
+class AdversarialTriggers(Forgery, feeds=NUMBERS):
     """Optimise pictures until the stolen model gives them chosen labels: triggers without any embedding.
 
     Source: Madry et al. 2018, arXiv 1706.06083; their targeted projected gradient descent, for the ambiguity that Adi et al.

@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count
 from modelmark.attacks.forgery import _claims
@@ -14,7 +15,7 @@ from modelmark.errors import UsageError
 from modelmark.training.task import Task
 
 
-class Grind(Forgery):
+class Grind(Forgery, feeds=NUMBERS):
     """Keep the pictures whose label, a hash of their pixels, is what the stolen model answers.
 
     Labels that nobody can choose stop nobody who can choose the pictures: of C candidates one fits. What stops it is a label

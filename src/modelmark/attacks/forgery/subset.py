@@ -5,13 +5,14 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.forgery import _claims
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
 
 
-class Subset(Forgery):
+class Subset(Forgery, feeds=NUMBERS):
     """Commit to many random triggers with random labels, then open those that an unmarked model answers by luck.
 
     The choice of 40 among 1,000 is worth log2 of a binomial coefficient, 238 bits, more than 40 matches give at ten classes.

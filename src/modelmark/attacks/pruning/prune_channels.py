@@ -8,9 +8,10 @@ from torch import nn
 
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Within, sweep
-from modelmark.errors import MissingPackageError
+from modelmark.errors import MissingPackageError, UsageError
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers
+from modelmark.suspects.module import logits
 
 
 class PruneChannels(Removal, family="pruning"):
@@ -35,6 +36,7 @@ class PruneChannels(Removal, family="pruning"):
 
         Raises:
             MissingPackageError: torch-pruning is not installed.
+            UsageError: it cannot cut this network, such as one whose heads share a layer.
         """
         try:
             import torch_pruning
@@ -46,11 +48,18 @@ class PruneChannels(Removal, family="pruning"):
         example = Normalise(thief.task.feed)(thief.task.train_inputs[:2].to(next(small.parameters()).device))
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
-            torch_pruning.pruner.BasePruner(
-                small,
-                example,
-                importance=torch_pruning.importance.GroupMagnitudeImportance(p=1),
-                pruning_ratio=self.amount,
-                ignored_layers=[small.get_submodule(layers.head(small))],
-            ).step()
+            try:
+                torch_pruning.pruner.BasePruner(
+                    small,
+                    example,
+                    importance=torch_pruning.importance.GroupMagnitudeImportance(p=1),
+                    pruning_ratio=self.amount,
+                    ignored_layers=[small.get_submodule(layers.head(small))],
+                ).step()
+                logits(small, example)
+            except (RuntimeError, ValueError, AttributeError, TypeError, AssertionError) as error:
+                raise UsageError(
+                    f"expected channels that torch-pruning can follow and cut, got: {(str(error) or 'others')[:120]}",
+                    hint="of transformers, prune-heads and prune-depth cut heads and blocks",
+                ) from None
         return thief.tune(small, self)

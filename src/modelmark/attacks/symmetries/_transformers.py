@@ -30,7 +30,7 @@ def transformer(stolen: nn.Module) -> Transformer:
     found = networks.of_network(stolen)
     if found is None:
         raise UsageError(
-            "expected a transformer with blocks that are known by their names, got another network",
+            "expected blocks of a transformer, known by their names, got another network",
             hint="permute and rescale take other networks",
         )
     networks.require_known(found)

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
 
 
-class AdversarialTraining(Removal, name="adversarial", family="fine-tuning"):
+class AdversarialTraining(Removal, name="adversarial", family="fine-tuning", feeds=NUMBERS):
     """Fine-tune with adversarial examples (PGD) of a share of every batch added.
 
     Source: Lukas et al. 2022, arXiv 2108.04974; adversarial training. Descent of Madry et al. 2018, arXiv 1706.06083.

@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import CAUSAL
 from modelmark.attacks._tools.tokens import lengths, texts, told
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Part, Rate
@@ -12,7 +13,7 @@ from modelmark.feeds.causal import END
 from modelmark.training.task import Task
 
 
-class Instruct(Removal, family="fine-tuning", tokens=("causal",)):
+class Instruct(Removal, family="fine-tuning", feeds=CAUSAL):
     """Fine-tune a language model on instructions: a template, a prompt, and an answer, of which the answer alone is learned.
 
     Each of the thief's rows is cut in two, prompt and answer. The two marks of the template are the tokens that his data have

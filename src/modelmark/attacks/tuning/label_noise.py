@@ -6,11 +6,12 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 
 
-class LabelNoise(Removal, family="fine-tuning"):
+class LabelNoise(Removal, family="fine-tuning", feeds=CLASSES):
     """Fine-tune with a share of the labels replaced by random ones.
 
     Source: Lukas et al. 2022, arXiv 2108.04974; label noising, in their toolbox.

@@ -6,11 +6,12 @@ from typing import Annotated
 from torch import nn
 from torch.nn.functional import one_hot
 
+from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
 
 
-class LabelSmoothing(Removal, family="fine-tuning"):
+class LabelSmoothing(Removal, family="fine-tuning", feeds=CLASSES):
     """Fine-tune on labels mixed with the uniform distribution.
 
     Source: Lukas et al. 2022, arXiv 2108.04974; smoothing as in Szegedy et al. 2016, arXiv 1512.00567, section 7.

@@ -29,6 +29,7 @@ from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
 
 AS_IT_IS, ALIGNED = "as it is", "aligned to the key's host"
+_SHOWN = 80  # characters of an architecture in a word on it
 
 
 class Suspect(Protocol):
@@ -238,8 +239,14 @@ def _built(suspect: Suspect, revealed: Mapping[str, str]) -> str:
     if not arch or suspect.kind != "weights":
         return ""
     if arch == committed:
-        return f" as {arch}, which the claim committed to"
-    return f" as {arch} by the judge's word, {f'not the committed {committed}' if committed else 'none was committed'}"
+        return f" as {_short(arch)}, which the claim committed to"
+    told = f"not the committed {_short(committed)}" if committed else "none was committed"
+    return f" as {_short(arch)} by the judge's word, {told}"
+
+
+def _short(arch: str) -> str:
+    """Return an architecture as a line may have it: a configuration takes more of one than a verdict has."""
+    return arch if len(arch) <= _SHOWN else f"{arch[: _SHOWN - 3]}..."
 
 
 def weigh(

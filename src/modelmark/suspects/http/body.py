@@ -29,6 +29,7 @@ FILL: dict[str, Callable[["Input"], Any]] = {
     "png": lambda one: base64.b64encode(one.png).decode(),
     "text": lambda one: one.text,
     "tokens": lambda one: one.tokens,
+    "record": lambda one: one.record,
     "model": lambda one: one.model,
     "input": lambda one: one.name,
     "top": lambda one: one.template.top,
@@ -77,6 +78,15 @@ class Input:
         if self.feed.kind != "texts":
             raise MismatchError(f"expected a key of texts for this template, got one of {self.feed.kind}")
         return str(self.stored[0, 0])
+
+    @property
+    def record(self) -> str | list[Any]:
+        """The text, or the numbers of the tokens before the end of the row.
+
+        Raises:
+            MismatchError: the key is of something else.
+        """
+        return self.tokens if self.feed.kind == "causal" else self.text
 
     @property
     def tokens(self) -> list[Any]:

@@ -12,8 +12,8 @@ from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds import arrays
 from modelmark.feeds.base import Array
 from modelmark.suspects.answers import Order
-from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, AskNext, Probe
-from modelmark.suspects.http import body, journal, reply
+from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, AskNext, Probe, Weigh
+from modelmark.suspects.http import body, journal, likelihoods, reply
 from modelmark.suspects.http.address import Address
 from modelmark.suspects.http.client import Client, Patience
 from modelmark.suspects.http.templates import Meaning, Template
@@ -82,7 +82,7 @@ class Endpoint:
         written: where answers are written down; none: whoever asks keeps them.
     """
 
-    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, AskNext})
+    answers: ClassVar[frozenset[type[Probe]]] = frozenset({Ask, AskBeyond, AskNext, Weigh})
 
     client: Client
     template: Template
@@ -94,12 +94,15 @@ class Endpoint:
     notes: dict[str, None] = field(default_factory=dict)
 
     def observe(self, probe: Probe) -> Sequence[Array]:
-        """Ask each input that was not answered before, one after the other, and return the labels.
+        """Ask each input that was not answered before, one after the other, and return the labels, or the surprisals.
 
         Raises:
             MismatchError: the probe needs weights, or its inputs are not what the template sends.
             SuspectError: no answer, or one that is none; answers so far are written down.
         """
+        if isinstance(probe, Weigh):
+            likelihoods.require(self.template)
+            return [np.array([self._weighed(probe, number) for number in range(len(probe.inputs))], np.int64)]
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got an address, which answers alone")
         if isinstance(probe, AskNext):
@@ -124,7 +127,7 @@ class Endpoint:
                 planes.tobytes() + str(probe.amplitude).encode(),
             )
         sent = body.Input(stored, probe.feed, self.template, self.settings.model, self.settings.input)
-        return self._once(journal.digest(leaf, beyond), sent, lambda data: reply.label(data, self.template, order))
+        return self._kept(journal.digest(leaf, beyond), sent, lambda data: reply.label(data, self.template, order))
 
     def _next(self, probe: AskNext, number: int) -> int:
         """Return which candidate the model that answers there says comes next."""
@@ -135,24 +138,32 @@ class Endpoint:
         sent = body.Input(prompts.rows, probe.feed, template, self.settings.model, self.settings.input, text)
         known = prompts.candidates[0].tolist(), [*prompts.words[0]] if prompts.words else []
         query = journal.digest(prompts.leaves()[0])
-        return self._once(query, sent, lambda data: reply.candidate(data, template, *known, greedy=greedy))
+        return self._kept(query, sent, lambda data: reply.candidate(data, template, *known, greedy=greedy))
 
-    def _once(self, query: str, sent: body.Input, parse: Callable[[bytes], int]) -> int:
-        """Return the answer to a query, asking unless it is written down."""
+    def _weighed(self, probe: Weigh, number: int) -> int:
+        part = slice(number, number + 1)
+        one = Weigh(probe.feed, probe.inputs[part], probe.told[part])
+        sent = body.Input(one.inputs[:], probe.feed, self.template, self.settings.model, self.settings.input)
+        return self._kept(
+            journal.digest(one.leaves()[0], b""), sent, lambda data: likelihoods.surprisal(data, self.template, one)
+        )
+
+    def _kept(self, query: str, sent: body.Input, read: Callable[[bytes], int]) -> int:
+        """Return what a query was answered with, now or before; it is written down before another is sent."""
         self.queries += 1
         if self.written is not None and query in self.written.answers:
             return self.written.answers[query]
-        answer = self._asked(body.request(sent), parse)
+        answer = self._asked(body.request(sent), read)
         if answer is None:  # not written down: the same command asks it again
             return ABSTAIN
         if self.written is not None:
             self.written.write(query, answer)
         return answer
 
-    def _asked(self, request: dict[str, Any], parse: Callable[[bytes], int]) -> int | None:
+    def _asked(self, request: dict[str, Any], read: Callable[[bytes], int]) -> int | None:
         """Return the answer, or None where the query failed and is to count as refused."""
         try:
-            return self.client.ask(request, parse)
+            return self.client.ask(request, read)
         except SuspectError as error:
             if self.settings.abstain and self.client.met:
                 return None

@@ -20,7 +20,7 @@ from modelmark.suspects.base import ABSTAIN
 
 MOST = 2**26
 """Bytes; half a million queries."""
-_LINE = re.compile(rb'\{"answer":(-1|0|[1-9][0-9]{0,6}),"query":"([0-9a-f]{64})"\}')
+_LINE = re.compile(rb'\{"answer":(-1|0|[1-9][0-9]{0,12}),"query":"([0-9a-f]{64})"\}')
 
 
 class Journal:

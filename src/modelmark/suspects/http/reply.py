@@ -89,6 +89,11 @@ def _said(found: Any, names: Sequence[str]) -> list[tuple[int | str, float]]:
 
 
 def _label(found: Any, means: str, order: Order) -> int:
+    if means == "likelihoods":
+        raise SuspectError(
+            "expected a template that asks for a class, got one that asks how likely a text is",
+            hint="another --template",
+        )
     pairs = _pairs(found)
     if means == "tokens":
         return _token(pairs if pairs is not None else [(str(found), 0.0)], order)

@@ -22,8 +22,9 @@ from modelmark.errors import MalformedError, UsageError
 from modelmark.naming import library, suggest
 from modelmark.options import make
 
-Meaning = Literal["", "scores", "labels", "probability", "logit", "names", "tokens"]
-"""As for runtimes, and: the name of a class with its score, or a token with its log-probability; see ``reply``."""
+Meaning = Literal["", "scores", "labels", "probability", "logit", "names", "tokens", "likelihoods"]
+"""As for runtimes, and: the name of a class with its score, a token with its log-probability, or those of all tokens of a
+prompt; see ``reply`` and ``likelihoods``."""
 _HERE = "templates"
 _MOST = 2**20
 
