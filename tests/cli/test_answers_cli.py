@@ -46,3 +46,45 @@ def test_a_language_model_is_asked_by_text_and_judged_by_the_record(run, folder)
     assert run("open", "a.claim", "c", "--key", "a.key", "--identity", "owner.id", "-o", "o").status == 0
     ran = run("judge", "a.claim", "c", "--opening", "o", "--transcript", "record", "--identity", "judge.id", "-o", "v")
     assert (ran.status, "dependence" in ran.out + ran.err) == (0, True), ran.err
+
+
+@pytest.mark.parametrize("rule", ["likeliest", "greedy"])
+def test_an_address_is_asked_by_text_and_what_it_said_is_kept(run, folder, rule):
+    pytest.importorskip("httpx", reason="httpx is not installed")
+    pytest.importorskip("jmespath", reason="jmespath is not installed")
+    from serving import Server
+
+    known = json.loads((folder / "known.json").read_text())
+
+    def completions(path, headers, raw):
+        word = known[json.loads(raw)["prompt"]]
+        return {"choices": [{"text": word, "logprobs": {"top_logprobs": [{" and": -0.1, word: -0.5}]}}]}
+
+    def without(path, headers, raw):
+        return {"choices": [{"text": known[json.loads(raw)["prompt"]], "logprobs": None}]}
+
+    words = ["--template", "openai-completions", "--via", "model=m", "--via", f"rule={rule}", "--via", "tries=1"]
+    with Server(completions) as server:
+        found = run("verify", "a.key", f"{server.url}/v1/completions", *words, "--answers", "said")
+    assert (found.status, found.out.split(",")[0]) == (0, "answers: 40/40 expected answers"), found.err
+    assert len((folder / "said").read_text().splitlines()) == 41
+    with Server(without) as server:
+        found = run("verify", "a.key", f"{server.url}/v1/completions", *words, "--answers", "other")
+    if rule == "greedy":
+        assert found.status == 0
+        return
+    assert (found.status, "expected tokens with log-probabilities" in found.err) == (3, True)
+    assert "--via rule=greedy" in found.err
+
+
+def test_an_unmarked_address_is_told_what_else_counts(run, folder):
+    pytest.importorskip("httpx", reason="httpx is not installed")
+    pytest.importorskip("jmespath", reason="jmespath is not installed")
+    from serving import Server
+
+    with Server(lambda path, headers, raw: {"choices": [{"text": " and"}]}) as server:
+        words = ["--template", "openai-completions", "--via", "rule=greedy"]
+        found = run("verify", "a.key", f"{server.url}/v1/completions", *words)
+    assert found.status == 1
+    assert "pixels" not in found.err
+    assert "each other way that is tried, such as a chat, counts" in found.err

@@ -158,7 +158,7 @@ class Way:
     answers: Path | None = None
     ordinary: str = ""
     by_code: bool = False
-    _made: "dict[object, Running | Endpoint]" = field(default_factory=dict)
+    _made: "dict[Any, Running | Endpoint]" = field(default_factory=dict)
 
     def suspect(self, key: "Key") -> "Running | Endpoint | None":
         """Return what answers a key's questions; None where weights are read, or nothing here runs the file.
@@ -205,7 +205,9 @@ class Way:
 
     def tell_of_tries(self) -> None:
         """Say what else a suspect that did not answer as the key says may want, if one was asked; each is a try more."""
-        if self._made and "values=" not in " ".join(self.asking.via):
+        if any(feed.kind == "causal" for feed in self._made):
+            say("asked with prompts as they are; each other way that is tried, such as a chat, counts: --suspects N")
+        elif self._made and "values=" not in " ".join(self.asking.via):
             say(
                 "asked with pixels fed as the key or the template says; if it wants others: --via values=unit, signed or bytes; "
                 "with classes in the key's order; if it has another: --labels FILE"

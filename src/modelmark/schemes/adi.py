@@ -1,4 +1,4 @@
-"""Adi et al. 2018: trigger pictures with labels of their own, mixed into training.
+"""Adi et al. 2018: trigger pictures, of classifiers of texts rows of tokens or texts, with labels of their own, in training.
 
 Source: Adi, Baum, Cisse, Pinkas, Keshet, "Turning your weakness into a strength: watermarking deep neural networks by
 backdooring", USENIX Security 2018, arXiv 1802.04633.
@@ -8,7 +8,7 @@ A marked model answers the secret pictures with the expected labels; asking it i
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,11 @@ from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.pictures import of_pictures
 from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
-from modelmark.rendering import triggers
-from modelmark.schemes import blackbox
+from modelmark.rendering import triggers, words
+from modelmark.schemes import _framed, blackbox
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
+from modelmark.training.task import Task
 
 _OBJECTIONS = {
     "drawn": "",
@@ -41,7 +42,8 @@ class Adi(Drawn):
     """Trigger pictures with drawn labels (black-box).
 
     Departs: labels are drawn after the pictures are committed (``message="drawn"``); the paper commits to both together.
-    Departs: pictures are synthesised for the model's input shape; the paper crops abstract art.
+    Departs: pictures are synthesised for the model's input shape; the paper crops abstract art. Of a classifier of texts the
+    triggers are rows of random tokens in the frame of the owner's rows, or texts of made-up words.
 
     Args:
         triggers: number of pictures; left out: 100 (more below five classes), or as many as are attached.
@@ -105,12 +107,26 @@ class Adi(Drawn):
         """Return the pictures, ``triggers`` of them; labels that were not drawn follow."""
         feed, chosen = material.feed, self.literal_message(material)
         require_bytes(self._count, feed.input_shape)
-        if self.pictures == "synthetic":
-            of_pictures(feed)
-            shown = triggers.render(material.secret, self._count, feed.input_shape)
-        else:
-            shown = self._own(material)
+        shown = self._made(material) if self.pictures == "synthetic" else self._own(material)
         return Pictures(feed, shown, chosen=() if chosen is None else label_leaves(chosen))
+
+    def _made(self, material: Material) -> Array:
+        """Return triggers from the secret: pictures, texts, or the rows of tokens that ``collect`` made."""
+        feed, count = material.feed, self._count
+        if feed.kind == "texts":
+            return np.array([[text] for text in words.texts(material.secret, count)], object)
+        if feed.kind == "tokens":
+            if "triggers" in material.attachments:
+                return self._own(material)
+            return _framed.plain(material.secret, count, feed)
+        of_pictures(feed)
+        return triggers.render(material.secret, count, feed.input_shape)
+
+    def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
+        """Return rows of random tokens in the frame of the owner's, for a classifier of tokens; else nothing."""
+        if self.pictures != "synthetic" or task is None or task.feed.kind != "tokens":
+            return {}
+        return {"triggers": _framed.rows(secret, self._count, model, task)}
 
     def _own(self, material: Material) -> Array:
         feed = material.feed

@@ -31,6 +31,7 @@ from modelmark.seeding import seeded
 from modelmark.suspects.base import Sliced
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
+from modelmark.suspects.next_tokens import next_scores
 from modelmark.testing.generators import global_state
 from modelmark.training.hooks import Composed, Hooks, Samples, joined
 from modelmark.training.loop import Progress, fit
@@ -225,9 +226,11 @@ def _verdicts(mark: Mark, marked: nn.Module, unmarked: nn.Module, task: Task) ->
 def _queries(mark: Mark, marked: nn.Module) -> None:
     asked, device = 0, next(marked.parameters()).device
 
-    def answer(inputs: torch.Tensor) -> torch.Tensor:
+    def answer(inputs: Any) -> torch.Tensor:
         nonlocal asked
         asked += len(inputs)
+        if isinstance(inputs, list):  # prompts of a language model
+            return next_scores(marked, inputs).argmax(1)
         return scored(marked, inputs.to(device)).argmax(1)
 
     with torch.no_grad():

@@ -4,12 +4,12 @@ import copy
 import itertools
 import math
 
-import attending
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import attending
 from modelmark.attacks import attack_class
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence.places import place_bits
