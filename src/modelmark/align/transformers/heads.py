@@ -191,7 +191,7 @@ def _fitted(ours: tuple[Reals, Reals], theirs: tuple[Reals, Reals]) -> Reals:
 
 def _solved(square: Reals, right: Reals) -> Reals:
     """Return ``right @ square^-1``; the least squares where it has none."""
-    found: Reals = np.linalg.lstsq(square.T, right.T, rcond=1e-10)[0].T
+    found: Reals = np.linalg.lstsq(square.T, right.T, rcond=1e-10)[0].T.astype(np.float64)
     return found
 
 

@@ -57,4 +57,5 @@ def _flipped(state: Changed, described: Transformer, generator: np.random.Genera
 
 
 def _signs(generator: np.random.Generator, *shape: int) -> Reals:
-    return generator.integers(0, 2, shape) * 2.0 - 1.0
+    found: Reals = generator.integers(0, 2, shape) * 2.0 - 1.0
+    return found
