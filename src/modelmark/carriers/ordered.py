@@ -6,7 +6,8 @@ scheme's scores; no permutation is summed over.
 
 A record's grade is the rank, among all, of how little it surprises, in ``GRADES`` steps; of what is left when the reference's
 surprise is taken off, where numbers of one were committed. Its score is the product of grade and slot, both from their middle:
-Spearman's rank correlation of likelihood and place. 16 slots lose ``1 / 16**2`` of it.
+Spearman's rank correlation of likelihood and place. 16 slots lose ``1 / 16**2`` of it. A rate of training that falls to zero
+leaves the middle of an epoch likelier than both ends: by a second rule the score is grade times minus the square of the slot.
 """
 
 import re
@@ -23,9 +24,10 @@ from modelmark.carriers.weighed import Numbers
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Array, Feed
-from modelmark.suspects.base import MOST_SURPRISAL, Probe, Weigh
+from modelmark.suspects.base import MOST_SURPRISAL, Probe, Suspect, Weigh
 
 GRADES = 8
+MIDDLE = "the middle of an epoch likelier than its ends, as a rate that falls to zero leaves it"
 SLOTS = (2, 64)
 """That an order may have, fewest and most."""
 _HEAD = re.compile(rb"record (0|[1-9]\d{0,12}) ([1-9]\d{0,9})\n")
@@ -46,6 +48,8 @@ class Ordered(Symbols):
 
     probe: ClassVar[type[Probe]] = Weigh
     grades: ClassVar[bool] = True  # and no symbols, which alone a verdict holds
+    most_rules: ClassVar[int] = 2
+    told: ClassVar[tuple[str, ...]] = ("", MIDDLE)
 
     feed: Feed
     inputs: Array
@@ -80,15 +84,32 @@ class Ordered(Symbols):
         """Return the surprisals."""
         return np.asarray(observed[0], np.int64)
 
+    def every(self, observed: Sequence[Array]) -> list[Numbers]:
+        """Return the surprisals, and the table of the second rule, ``(records, slots)``."""
+        plain = self.answers(observed)
+        return [plain, self._table(plain, -(self._slots**2))]
+
+    def against(self, host: Suspect) -> "Ordered":
+        """Return the carriers as they are: they are read by answers alone."""
+        return self
+
     def scores(self, answers: Numbers) -> Scores:
-        """Return for each record a score a slot: the more, the likelier it is and the later the slot."""
-        known, slots = answers >= 0, 2 * np.arange(self.alphabet) - (self.alphabet - 1)
+        """Return for each record a score a slot: the more, the likelier it is and the later the slot; of a table that table."""
+        return Scores(self._table(answers, self._slots) if answers.ndim == 1 else answers)
+
+    @property
+    def _slots(self) -> Numbers:
+        return 2 * np.arange(self.alphabet) - (self.alphabet - 1)
+
+    def _table(self, answers: Numbers, slots: Numbers) -> Numbers:
+        """Return the grade of each record, from their middle, times what each slot counts; no score is below zero."""
+        known = answers >= 0
         each = weighed.weighed(self.feed, self.inputs, self.given)
         likely = -residuals((answers / each)[known], (self.reference / each)[known])
         places = np.zeros(len(answers), np.int64)
         places[known] = 2 * grades(likely, GRADES) - (GRADES - 1)
         table = places[:, None] * slots
-        return Scores(table - table.min(axis=1, keepdims=True))
+        return np.asarray(table - table.min(axis=1, keepdims=True))
 
     @classmethod
     def check(cls, public: Public) -> None:

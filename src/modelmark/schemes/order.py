@@ -34,7 +34,7 @@ class Order(InData):
     name: ClassVar[str] = "order"
     summary: ClassVar[str] = "records that are trained on in a drawn order, the last of which are found likelier"
     reads: ClassVar[type[Carriers]] = Ordered
-    reading: ClassVar[str] = "rank of likelihood times slot, both from their middle"
+    reading: ClassVar[str] = "rank of likelihood times slot, both from their middle; or times minus its square"
     _way: ClassVar[str] = "train in the order of mark.sampler(), or of what modelmark records writes"
 
     count: int | None = None
