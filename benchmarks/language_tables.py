@@ -54,7 +54,10 @@ def costs() -> str:
                     body.append(["", f"`{row['scheme']}`", "", "", "", _why(row)])
                     continue
                 use = f"{row['perplexity']:.1f}" if net in CAUSAL else f"{100 * row['accuracy']:.1f} %"
-                lost = [_lost(net, row, host), _lost(net, row, host["control"])]
+                beside = (
+                    "" if row["scheme"] == "spread" else _lost(net, row, host["control"])
+                )  # no training, nothing beside
+                lost = [_lost(net, row, host), beside]
                 body.append(["", f"`{row['scheme']}`", use, *lost, f"{row['net_bits']:.0f} net bits, {row['verdict']}"])
     header = ["network", "mark", "accuracy or perplexity", "lost", "lost to training on without a mark", "evidence"]
     return markdown(header, body) if body else "Not measured yet."
@@ -68,10 +71,12 @@ def survival(net: str) -> str:
     schemes = list(dict.fromkeys(scheme for row in together for scheme in row["marks"]))
     body = [_line("all marks, no attack", net, together, schemes)]
     attacked = _of(net, "attacked")
-    for name in dict.fromkeys((row["attack"], repr(row["settings"])) for row in attacked):
+    for name in dict.fromkeys((row["attack"], repr(row["settings"])) for row in attacked if "refused" not in row):
         found = [row for row in attacked if (row["attack"], repr(row["settings"])) == name]
         body.append(_line(f"`{name[0]}` {_settings(found[0])}".strip(), net, found, schemes))
-    return markdown(["attack", "lost", *(f"`{scheme}`" for scheme in schemes)], body)
+    refused = dict.fromkeys(f"`{row['attack']}`" for row in attacked if "refused" in row)
+    told = f"\n\nNot for such a network: {', '.join(refused)}." if refused else ""
+    return markdown(["attack", "lost", *(f"`{scheme}`" for scheme in schemes)], body) + told
 
 
 def _why(row: Row) -> str:
@@ -86,8 +91,6 @@ def _settings(row: Row) -> str:
 
 
 def _line(title: str, net: str, found: list[Row], schemes: list[str]) -> list[str]:
-    if all("refused" in row for row in found):
-        return [title, found[0]["refused"].partition(": ")[2], *["" for _ in schemes]]
     together = {(row["seed"], *row["schemes"]): row for row in _of(net, "together")}
     right = [row for row in found if "refused" not in row]
     befores = [_before(row, together[row["seed"], *row["schemes"]]) for row in right]
