@@ -114,18 +114,26 @@ def _bits(row: Row, scheme: str) -> str:
 
 
 def outcome(attack: str) -> str:
-    """Return for docs/attacks.md what an attack on transformers removed there; empty where it was not measured."""
-    found = [row for net in NETS for row in _of(net, "attacked") if row["attack"] == attack and row.get("marks")]
-    removed, kept = [], []
-    for row in found:
-        alike = [r for r in _of(row["net"], "together") if (r["seed"], r["schemes"]) == (row["seed"], row["schemes"])]
-        together = alike[0]
-        for scheme, read in row["marks"].items():
-            if together["marks"][scheme]["verdict"] == "established":
-                place = removed if read.get("verdict") != "established" else kept
-                place.append(f"{scheme} in {row['net']} ({_lost(row['net'], row, _before(row, together))})")
-    told = [f"removed {', '.join(removed)}"] if removed else []
-    told += [f"left {', '.join(kept)}"] if kept else []
+    """Return for docs/attacks.md what an attack on transformers removed there, by its gentlest setting; empty if not measured."""
+    removed: dict[str, str] = {}
+    kept: dict[str, None] = {}
+    for net in NETS:
+        for row in _of(net, "attacked"):
+            if row["attack"] != attack or not row.get("marks"):
+                continue
+            alike = [r for r in _of(net, "together") if (r["seed"], r["schemes"]) == (row["seed"], row["schemes"])]
+            for scheme, read in row["marks"].items():
+                if alike[0]["marks"][scheme]["verdict"] != "established":
+                    continue
+                place = f"{scheme} in {net}"
+                if read.get("verdict") == "established":
+                    kept[place] = None
+                else:
+                    cost = [_settings(row), _lost(net, row, _before(row, alike[0]))]
+                    removed.setdefault(place, f"{place} ({', '.join(filter(None, cost))})")
+    left = [place for place in kept if place not in removed]
+    told = [f"removed {', '.join(removed.values())}"] if removed else []
+    told += [f"left {', '.join(left)}"] if left else []
     return f"on [transformers](language.md): {'; '.join(told)}" if told else ""
 
 
