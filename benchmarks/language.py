@@ -82,7 +82,7 @@ ATTACKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("int8", {}),
     ("to-torchao", {"weights": "int4"}),
     ("to-bnb", {"weights": "nf4"}),
-    ("distil", {"epochs": 8}),
+    ("distil", {"epochs": 60}),
 )
 
 

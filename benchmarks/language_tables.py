@@ -54,7 +54,10 @@ def costs() -> str:
                     body.append(["", f"`{row['scheme']}`", "", "", "", _why(row)])
                     continue
                 use = f"{row['perplexity']:.1f}" if net in CAUSAL else f"{100 * row['accuracy']:.1f} %"
-                lost = [_lost(net, row, host), _lost(net, row, host["control"])]
+                beside = (
+                    "" if row["scheme"] == "spread" else _lost(net, row, host["control"])
+                )  # no training, nothing beside
+                lost = [_lost(net, row, host), beside]
                 body.append(["", f"`{row['scheme']}`", use, *lost, f"{row['net_bits']:.0f} net bits, {row['verdict']}"])
     header = ["network", "mark", "accuracy or perplexity", "lost", "lost to training on without a mark", "evidence"]
     return markdown(header, body) if body else "Not measured yet."
@@ -68,10 +71,12 @@ def survival(net: str) -> str:
     schemes = list(dict.fromkeys(scheme for row in together for scheme in row["marks"]))
     body = [_line("all marks, no attack", net, together, schemes)]
     attacked = _of(net, "attacked")
-    for name in dict.fromkeys((row["attack"], repr(row["settings"])) for row in attacked):
+    for name in dict.fromkeys((row["attack"], repr(row["settings"])) for row in attacked if "refused" not in row):
         found = [row for row in attacked if (row["attack"], repr(row["settings"])) == name]
         body.append(_line(f"`{name[0]}` {_settings(found[0])}".strip(), net, found, schemes))
-    return markdown(["attack", "lost", *(f"`{scheme}`" for scheme in schemes)], body)
+    refused = dict.fromkeys(f"`{row['attack']}`" for row in attacked if "refused" in row)
+    told = f"\n\nNot for such a network: {', '.join(refused)}." if refused else ""
+    return markdown(["attack", "lost", *(f"`{scheme}`" for scheme in schemes)], body) + told
 
 
 def _why(row: Row) -> str:
@@ -86,8 +91,6 @@ def _settings(row: Row) -> str:
 
 
 def _line(title: str, net: str, found: list[Row], schemes: list[str]) -> list[str]:
-    if all("refused" in row for row in found):
-        return [title, found[0]["refused"].partition(": ")[2], *["" for _ in schemes]]
     together = {(row["seed"], *row["schemes"]): row for row in _of(net, "together")}
     right = [row for row in found if "refused" not in row]
     befores = [_before(row, together[row["seed"], *row["schemes"]]) for row in right]
@@ -111,18 +114,26 @@ def _bits(row: Row, scheme: str) -> str:
 
 
 def outcome(attack: str) -> str:
-    """Return for docs/attacks.md what an attack on transformers removed there; empty where it was not measured."""
-    found = [row for net in NETS for row in _of(net, "attacked") if row["attack"] == attack and row.get("marks")]
-    removed, kept = [], []
-    for row in found:
-        alike = [r for r in _of(row["net"], "together") if (r["seed"], r["schemes"]) == (row["seed"], row["schemes"])]
-        together = alike[0]
-        for scheme, read in row["marks"].items():
-            if together["marks"][scheme]["verdict"] == "established":
-                place = removed if read.get("verdict") != "established" else kept
-                place.append(f"{scheme} in {row['net']} ({_lost(row['net'], row, _before(row, together))})")
-    told = [f"removed {', '.join(removed)}"] if removed else []
-    told += [f"left {', '.join(kept)}"] if kept else []
+    """Return for docs/attacks.md what an attack on transformers removed there, by its gentlest setting; empty if not measured."""
+    removed: dict[str, str] = {}
+    kept: dict[str, None] = {}
+    for net in NETS:
+        for row in _of(net, "attacked"):
+            if row["attack"] != attack or not row.get("marks"):
+                continue
+            alike = [r for r in _of(net, "together") if (r["seed"], r["schemes"]) == (row["seed"], row["schemes"])]
+            for scheme, read in row["marks"].items():
+                if alike[0]["marks"][scheme]["verdict"] != "established":
+                    continue
+                place = f"{scheme} in {net}"
+                if read.get("verdict") == "established":
+                    kept[place] = None
+                else:
+                    cost = [_settings(row), _lost(net, row, _before(row, alike[0]))]
+                    removed.setdefault(place, f"{place} ({', '.join(filter(None, cost))})")
+    left = [place for place in kept if place not in removed]
+    told = [f"removed {', '.join(removed.values())}"] if removed else []
+    told += [f"left {', '.join(left)}"] if left else []
     return f"on [transformers](language.md): {'; '.join(told)}" if told else ""
 
 
