@@ -2,7 +2,7 @@
 
 ``python benchmarks/data_marks.py PART...``, of: choice, enemies, twins, order, digits, chance (an hour on one processor)
 
-Language: rows of 33 letters of Python's own help, a transformer of 61,000 weights (``tests/language.py``). ``choice``: a teacher
+Language: rows of 33 letters of Python's own help, a transformer of 67,000 weights (``tests/language.py``). ``choice``: a teacher
 trained on 4,000 rows answers the first 16 letters of others twice, at temperature 1; a student that was trained on 4,000 other
 rows is fine-tuned on the prompts with the answers that the coins picked. ``enemies``: the answers are paraphrased (a share of
 their letters is drawn anew by the student's own model), mixed with other text, or the student is fine-tuned or distilled

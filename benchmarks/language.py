@@ -59,6 +59,7 @@ ATTACKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("system-prompt", {}),
     ("filter-perplexity", {}),
     ("vote", {}),
+    ("suppress-first", {"sure": 0.9}),
     ("suppress-first", {"sure": 0.5}),
     ("suppress-first", {"sure": 0.0}),
     ("instruct", {"epochs": 2, "batch": 16}),
@@ -223,8 +224,10 @@ def _filtered(bench: Bench, attack: Any, together: nn.Module, marks: dict[str, M
     if bench.owner.feed.kind == "causal":
         rows, right = whole(bench.owner)
         for name, asked in (("perplexity_before", plain), ("perplexity", api)):
-            told = asked(rows).gather(1, right[:, None])
-            found[name] = round(float(torch.exp(-told.double().mean())), 4)
+            told = asked(rows).gather(1, right[:, None]).double()
+            found[name] = (
+                round(float(torch.exp(-told.mean())), 4) if torch.isfinite(told).all() else None
+            )  # never given
     suspect = prompted(api) if bench.owner.feed.kind == "causal" else api
     asked_marks = {scheme: mark for scheme, mark in marks.items() if mark.key.access == "black-box"}
     return {

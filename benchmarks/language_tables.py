@@ -21,9 +21,12 @@ def _hosts(net: str) -> dict[int, Row]:
 
 def _lost(net: str, row: Row, before: Row) -> str:
     """Return what a network lost: points of accuracy, or of a language model per cent of perplexity."""
+    points = f"{100 * (before['accuracy'] - row['accuracy']):+.1f}"
+    if net in CAUSAL and row["perplexity"] is None:
+        return f"{points} points of the tokens told"
     if net in CAUSAL:
         return f"{100 * (row['perplexity'] / before['perplexity'] - 1):+.1f} %"
-    return f"{100 * (before['accuracy'] - row['accuracy']):+.1f}"
+    return points
 
 
 def costs() -> str:

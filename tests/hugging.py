@@ -1,11 +1,8 @@
 """Tiny networks of transformers from configuration, in folders as their users have them: weights, tokenizer, no download."""
 
-import os
 import pydoc_data.topics
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import language
 from modelmark.seeding import seeded

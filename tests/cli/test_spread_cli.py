@@ -11,6 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import attending
+from modelmark.attacks.symmetries.permute import Permute
+from modelmark.attacks.symmetries.rotate_stream import RotateStream
+from modelmark.attacks.symmetries.turn_heads import TurnHeads
 from modelmark.marks import onfiles
 from modelmark.suspects import files, weights
 from modelmark.suspects.files import copying, gathering
@@ -468,3 +472,26 @@ def test_shards_of_two_kinds_are_refused_by_their_kinds(folders_key, folder, run
     refused(
         run("embed", folders_key, "--weights", folder, "-o", tmp_path / "out"), 2, "safetensors and torch checkpoint"
     )
+
+
+def test_a_transformer_in_another_basis_is_read_against_the_hosts_file_without_its_code(run, tmp_path):
+    """Every matrix of the suspect is another one; by names alone the reading was chance."""
+    host = attending.reading(width=96)
+    save_file(host.state_dict(), tmp_path / "host.safetensors")
+    assert (
+        run(
+            "keygen", "spread", "--weights", tmp_path / "host.safetensors", "--unencrypted", "-o", tmp_path / "t.key"
+        ).status
+        == 0
+    )
+    marked = tmp_path / "marked.safetensors"
+    assert run("embed", tmp_path / "t.key", "--weights", tmp_path / "host.safetensors", "-o", marked).status == 0
+    host.load_state_dict(load_file(marked))
+    for attack in (TurnHeads(), Permute(), RotateStream()):
+        host = attack(host, None, seed=1)
+    save_file(host.state_dict(), tmp_path / "suspect.safetensors")
+    suspect = ("verify", tmp_path / "t.key", "--weights", tmp_path / "suspect.safetensors")
+    assert run(*suspect).status != 0
+    ran = run(*suspect, "--align-to", tmp_path / "host.safetensors")
+    assert ran.status == 0, ran
+    assert "heads, hidden units and stream of the transformer put into the host's coordinates" in ran.err

@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import shutil
+import socket
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,8 @@ from modelmark.errors import MalformedError, MismatchError, UsageError
 from modelmark.feeds.causal import CausalFeed
 from modelmark.marks import keyfile
 from modelmark.marks.embedding import embed
-from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.marks.imprinting import imprint
+from modelmark.marks.keys import KeyPolicy, Provenance, keygen
 from modelmark.models import build, recorded, shown
 from modelmark.models import hugging as hugging_face
 from modelmark.schemes.spread import Spread
@@ -29,6 +32,7 @@ from modelmark.training.recipe import annealed
 
 pytest.importorskip("transformers", reason="networks of transformers")
 pytestmark = pytest.mark.slow
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "claim"))
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 CONSOLE = re.compile(r"```console\n(.*?)^```", re.M | re.S)
 
@@ -294,6 +298,24 @@ def test_a_mark_goes_into_fused_experts_and_is_read_from_files_that_have_them_ap
     assert any("experts.gate_up_proj" in run.layer for run in spread.carriers.runs)
 
 
+def test_a_judge_builds_the_network_by_the_word_of_the_opening(models, digits, tmp_path) -> None:
+    """A folder's name would mean nothing on his machine; the files' names are not the network's."""
+    import claim_cases as cases
+
+    from modelmark.cli.saving import save
+    from modelmark.suspects.files import open_weights
+
+    model = hugging.made("vit")
+    arch = recorded(f"hf:{models / 'vit'}")
+    key = keygen(Spread(), model, digits.feed, task=digits, owner=Provenance(arch=arch))
+    for name, network in (("marked", imprint(model, key.mark())), ("plain", model)):
+        save(network, tmp_path / name)
+        found = cases.tried(key, State(open_weights(tmp_path / name))).verdict.document
+        assert found.decision == {"marked": "dependence-shown", "plain": "no-evidence"}[name]
+        (word,) = [check.detail for check in found.checks if check.name == "answers"]
+        assert 'answered as hf:{"architectures":["ViTForImageClassification"]' in word
+
+
 def test_python_says_of_sizes_what_the_command_line_says(models) -> None:
     model = hugging.made("gpt2")
     with pytest.raises(MismatchError, match="expected a model of 97 tokens, as the data or the key has, got one of 96"):
@@ -337,6 +359,26 @@ def test_a_claimants_word_builds_nothing_beyond_all_sizes(case: str, monkeypatch
     with pytest.raises(kind, match=line) as refused:
         build(arch, (16,), 96, seed=0, vocabulary=96)
     assert "\n" not in str(refused.value)
+
+
+def test_nothing_is_fetched(models, tmp_path, monkeypatch) -> None:
+    """Building, reading and writing a folder open no connection, whatever the library would do with a name of its hub."""
+    from modelmark.cli.saving import save
+    from modelmark.suspects import weights
+    from modelmark.suspects.files import open_weights
+
+    asked: list[object] = []
+
+    def refuse(*words: object, **_: object) -> None:
+        asked.append(words)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    model = build(f"hf:{models / 'vit'}", (1, 8, 8), 10, seed=0, trusted=True)
+    weights.apply(model, open_weights(models / "vit"), what="weights")
+    save(model, tmp_path / "again")
+    assert not asked
 
 
 def test_what_a_configuration_says_of_code_from_elsewhere_is_left_out(models, tmp_path) -> None:

@@ -310,6 +310,14 @@ def test_a_network_weighs_labels_and_tokens_as_their_softmax_says():
         WhiteBox(net).observe(Weigh(TEXTS, pairs(1).inputs, pairs(1).given))
 
 
+def test_who_answers_labels_alone_is_refused_in_a_line_that_says_what_is_needed():
+    from modelmark.suspects.function import BlackBox
+
+    carriers = keygen_of_records(Twins(), pairs(2), secret=SECRET, policy=SMALL).carriers
+    with pytest.raises(MismatchError, match="expected log-probabilities of the suspect, .* got its labels alone"):
+        read(carriers, BlackBox(lambda texts: [0] * len(texts)))
+
+
 def test_an_order_of_too_many_slots_is_refused_by_who_opens_it():
     key = keygen_of_records(Order(slots=4), lines(3), secret=SECRET, policy=SMALL)
     public = _Public(key)

@@ -45,6 +45,7 @@ class Ordered(Symbols):
     """
 
     probe: ClassVar[type[Probe]] = Weigh
+    grades: ClassVar[bool] = True  # and no symbols, which alone a verdict holds
 
     feed: Feed
     inputs: Array

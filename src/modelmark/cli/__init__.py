@@ -54,6 +54,7 @@ def _options(
 def main() -> None:
     """Run a command; every refusal is one line on stderr and the exit status of ``modelmark.errors``."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no command fetches a model
     sys.exit(_run())
 
 

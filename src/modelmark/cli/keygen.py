@@ -126,8 +126,8 @@ def run(
         made: Any = options.make(cls, chosen)
         key = keygen_for_file(made, open_weights(file), policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw))
         _write(key, output, bits, unencrypted, passphrase_file)
-        marked = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
-        say(f"{len(marked)} layer{'s' * (len(marked) != 1)} to mark, {marked[0]} to {marked[-1]}")
+        there = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
+        say(f"{len(there)} layer{'s' * (len(there) != 1)} to mark, {there[0]} to {there[-1]}")
         return
     from modelmark.networks import layers
     from modelmark.suspects import weights

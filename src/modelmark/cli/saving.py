@@ -48,6 +48,7 @@ def save(model: "nn.Module", output: Path, along: Sequence[Path] = ()) -> None:
         OutputExistsError: ``output`` exists.
         UsageError: it cannot be written.
     """
+    from modelmark.models import hugging
     from modelmark.networks.layers import unwrapped
     from modelmark.suspects import library, weights
 
@@ -61,7 +62,7 @@ def save(model: "nn.Module", output: Path, along: Sequence[Path] = ()) -> None:
         raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
     new = scratch / output.name
     try:
-        unwrapped(model).save_pretrained(new)  # type: ignore[operator]
+        hugging.write(unwrapped(model), new)
         for path in along:
             if not (new / path.name).exists():
                 shutil.copyfile(path, new / path.name)

@@ -206,9 +206,11 @@ def keygen(
         raise UsageError(f"expected a draw of kind {', '.join(CHARGES)}, got {policy.draw!r}")
     attachments = dict(attachments or {})
     secret = secret or Secret.generate()
-    if vocabulary := getattr(feed, "vocabulary", 0):
-        from modelmark.networks.calling import require_room
+    from modelmark.networks.calling import require_room
+    from modelmark.networks.trainable import require_sizes
 
+    require_sizes(model)
+    if vocabulary := getattr(feed, "vocabulary", 0):
         require_room(model, vocabulary, feed.input_shape[0])
     resolved = scheme.for_model(model, feed, attachments)
     resolved.check(model, feed)

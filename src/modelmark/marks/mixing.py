@@ -57,7 +57,8 @@ class Mixed(Dataset[Any]):
                 f"expected samples to mix with and each carrier at least once, got {len(dataset)}, {times}"
             )
         self._dataset, self._inputs, self._labels, self._feed = dataset, hooks.inputs, hooks.labels, mark.key.feed
-        self._like(dataset[0], 0)
+        self._form = dataset[0]
+        self._like(self._form, 0)
         each = times or max(1, round(len(dataset) * hooks.per_hundred / 100 / len(hooks.labels)))
         count, rng = each * len(hooks.labels), np.random.default_rng(seed)
         self.order = np.concatenate([rng.permutation(len(hooks.labels)) for _ in range(each)])
@@ -71,7 +72,7 @@ class Mixed(Dataset[Any]):
         number = range(len(self))[index]
         before = int(np.searchsorted(self.places, number))
         if before < len(self.places) and self.places[before] == number:
-            return self._like(self._dataset[0], int(self.order[before]))
+            return self._like(self._form, int(self.order[before]))
         return self._dataset[number - before]
 
     def _like(self, sample: Any, carrier: int) -> Any:

@@ -6,7 +6,6 @@ library's defaults. That builds the network again wherever transformers is insta
 
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -105,6 +104,12 @@ def renamed(model: Any, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return {name: tensor for name, tensor in made.state_dict().items() if name not in told["missing_keys"]}
 
 
+def write(model: Any, folder: Path) -> None:
+    """Write a network of transformers to a new folder, as ``save_pretrained`` lays it out; nothing is told of its progress."""
+    _library()
+    model.save_pretrained(folder)
+
+
 def numbers(arch: str) -> int:
     """Return how many numbers the tensors of the network hold; nothing is allocated."""
     said = _read(arch)
@@ -172,8 +177,7 @@ def _name(said: Mapping[str, Any]) -> str:
 
 
 def _library() -> Any:
-    """Return transformers, which neither asks the hub for anything nor tells of its progress."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when it is imported first
+    """Return transformers, which does not tell of its progress."""
     try:
         with _quiet():
             import transformers

@@ -8,13 +8,19 @@ from modelmark.errors import UsageError
 from modelmark.networks import layers
 
 
-def require_weights(model: nn.Module) -> None:
-    """Raise UsageError if a model has no numbers yet, of which some are trained: lazy modules, the meta device, all frozen."""
-    named = dict(layers.unwrapped(model).named_parameters())
-    if lazy := next((name for name, parameter in named.items() if is_lazy(parameter)), ""):
+def require_sizes(model: nn.Module) -> None:
+    """Raise UsageError if the size of a layer is not known yet: a lazy module that never ran."""
+    named = layers.unwrapped(model).named_parameters()
+    if lazy := next((name for name, parameter in named if is_lazy(parameter)), ""):
         raise UsageError(
             f"expected layers of known sizes, {lazy} takes its own from the first input", hint="run the model once"
         )
+
+
+def require_weights(model: nn.Module) -> None:
+    """Raise UsageError if a model has no numbers yet, of which some are trained: lazy modules, the meta device, all frozen."""
+    require_sizes(model)
+    named = dict(layers.unwrapped(model).named_parameters())
     if empty := next((name for name, parameter in named.items() if parameter.is_meta), ""):
         raise UsageError(
             f"expected a model with weights, {empty} is on the meta device, which holds no numbers",

@@ -23,6 +23,10 @@ MICRONATS = 10**6
 """The parts of a nat in which a surprisal is given."""
 MOST_SURPRISAL = 2**40
 """Parts of a nat that a record may surprise by; what is impossible surprises by so much."""
+LABELS_ALONE = "expected log-probabilities of the suspect, which a mark in data is read from, got its labels alone"
+LABELS_HINT = (
+    "weights with --arch, a folder of transformers, or an address that echoes them; from Python: Likelihoods(function)"
+)
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds.prompts import Prompts
 from modelmark.suspects import candidates
-from modelmark.suspects.base import ABSTAIN, Array, Ask, AskBeyond, AskNext, Probe
+from modelmark.suspects.base import ABSTAIN, LABELS_ALONE, LABELS_HINT, Array, Ask, AskBeyond, AskNext, Probe, Weigh
 from modelmark.suspects.feeding import batches
 
 _BATCH = 256
@@ -40,6 +40,8 @@ class BlackBox:
             MismatchError: the probe needs the weights.
             SuspectError: an answer is not a label, or their number is not that of the inputs.
         """
+        if isinstance(probe, Weigh):
+            raise MismatchError(LABELS_ALONE, hint=LABELS_HINT)
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
         if isinstance(probe, AskNext):

@@ -127,6 +127,8 @@ def test_a_record_that_lacks_a_version_opens_nothing():
 def test_an_order_has_grades_and_no_symbols_which_no_verdict_holds():
     rows = Records(TEXTS, np.array([f"line {i}" for i in range(COUNT)], object)[:, None], np.zeros(COUNT, int))
     key = keygen_of_records(Order(), rows, secret=Secret(bytes(32)))
+    with pytest.raises(MismatchError, match="a verdict cannot hold the graded scores of order"):
+        reading.kind(Statement.of(key.statement))
     opened = key.carriers
     suspect = Likelihoods(lambda pairs: [-float(len(rest)) for _, rest in pairs])
     with pytest.raises(MismatchError, match="expected a scheme that reads symbols"):

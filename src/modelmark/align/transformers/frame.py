@@ -1,7 +1,7 @@
 """The frame of a suspect: in which order, basis and size its residual stream is written, in units of the host's."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ _CLEAR = 0.05
 """Logarithm beyond which sizes count as changed; training moves them less, and undoing that would cost a push some size."""
 _LARGE = 0.1
 """Lengths of a filter from which on a difference in what LayerNorm throws away is a thief's."""
-_NOTHING = 1e-300
+_NOTHING, _SPANNED = 1e-300, 1e-10
 _COLUMNS = 4
 """Columns of a table that are compared, in widths of the stream."""
 
@@ -33,7 +33,7 @@ class Frame:
 
     Args:
         order: the suspect's place for each of the host's; None where the basis is another.
-        basis: Q, by which the suspect's stream is multiplied, where no order explains it.
+        basis: Q, by which the suspect's stream is multiplied, where no order explains it; zero where nothing is known yet.
         factor: by which what it writes is multiplied.
         like: cosine of the host's and the suspect's weights in it.
     """
@@ -42,6 +42,14 @@ class Frame:
     basis: Reals | None
     factor: float
     like: float
+
+    @property
+    def completed(self) -> "Frame":
+        """The same, with what is not known of its basis filled up to a rotation."""
+        if self.basis is None:
+            return self
+        left, _, right = np.linalg.svd(self.basis)
+        return replace(self, basis=left @ right)
 
     def apply(self, state: Changed, host: State, part: Part) -> None:
         """Put a part of the suspect into the host's frame, in place."""
@@ -69,12 +77,15 @@ def outside(host: State, suspect: State, described: Transformer) -> list[Pair]:
 
 
 def within(host: State, suspect: State, part: Part, *, centred: bool) -> list[Pair]:
-    """Return all of a block, whose heads and units stand in the host's order already."""
+    """Return all of a block, whose heads and units stand in the host's order already.
+
+    What all outputs of a reader have in common is left out: a mark may be in it, and is not in the host's.
+    """
     pairs = [
         (seen.written(host, linear, centred=centred), seen.written(suspect, linear, centred=centred))
         for linear in part.writers
     ]
-    return pairs + _read(host, suspect, part)
+    return pairs + [(_varying(ours), _varying(theirs)) for ours, theirs in _read(host, suspect, part)]
 
 
 def found(pairs: Iterable[Pair], described: Transformer) -> Frame:
@@ -152,6 +163,11 @@ def _read(host: State, suspect: State, part: Part, most: int = 0) -> list[Pair]:
     return pairs
 
 
+def _varying(rows: Reals) -> Reals:
+    found: Reals = rows - rows.mean(axis=1, keepdims=True)
+    return found
+
+
 def _inputs(state: State, name: str, width: int) -> int:
     return int(state[name].size // width)
 
@@ -166,7 +182,10 @@ def _cosine(pairs: list[Pair], put: Callable[[Reals], Reals]) -> float:
 
 
 def _rotation(pairs: list[Pair], described: Transformer) -> Reals:
-    """Return the rotation that brings the suspect's rows nearest to the host's (Procrustes); behind LayerNorm it keeps ones."""
+    """Return the rotation that brings the suspect's rows nearest to the host's (Procrustes); behind LayerNorm it keeps ones.
+
+    What the pairs do not span is left out, so that it says nothing of what is compared in this basis.
+    """
     cross = np.zeros((described.width, described.width))
     for ours, theirs in pairs:
         if size := np.linalg.norm(ours) * np.linalg.norm(theirs):
@@ -174,8 +193,8 @@ def _rotation(pairs: list[Pair], described: Transformer) -> Reals:
     if any(norm.centred for part in described.parts for norm in part.norms):
         cross = cross - cross.mean(axis=0) - cross.mean(axis=1, keepdims=True) + cross.mean()
         cross += np.abs(cross).sum() / described.width  # the vector of ones goes to itself first
-    left, _, right = np.linalg.svd(cross)
-    made: Reals = left @ right
+    left, sizes, right = np.linalg.svd(cross)
+    made: Reals = (left * (sizes > _SPANNED * sizes.max(initial=0))) @ right
     return made
 
 

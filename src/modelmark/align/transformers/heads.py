@@ -160,7 +160,7 @@ def _bases(ours: _Seen, theirs: _Seen, attention: Attention) -> tuple[Reals, Rea
         own, other = ((each.out[group].swapaxes(-1, -2), each.value[group]) for each in (ours, theirs))
         if _far(own, other):
             made = _fitted(own, other)
-            passed[group] = np.eye(width) if _far(own, _put(other, made)) else np.linalg.inv(made).T
+            passed[group] = np.eye(width) if _far(own, _put(other, made)) else np.linalg.inv(made).T.astype(np.float64)
     return asked, passed
 
 

@@ -55,7 +55,7 @@ class Aligned:
         require_alike(host, suspect, described)
         self._frame = frames.found(frames.outside(host, suspect, described), described)
         self.described = self._numbered(described)
-        self._frame = self._refined()
+        self._frame = self._refined().completed
         self._last: tuple[str, dict[str, Array]] = ("", {})
         self._parts = {name: part for part in self.described.parts for name in names(part)}
         self.names = frozenset(self._parts)

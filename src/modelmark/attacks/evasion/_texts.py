@@ -59,21 +59,24 @@ def reading(task: Task) -> Task:
     return Task.from_tokens(task.train_inputs, task.test_inputs, task.feed.vocabulary)  # type: ignore[attr-defined]
 
 
-def surprise(model: nn.Module, rows: Tensor) -> Tensor:
-    """Return the mean cross-entropy, in nats, that a reader has of the tokens of each row after the first, float32 ``(N,)``.
+def surprises(model: nn.Module, rows: Tensor) -> Tensor:
+    """Return the mean cross-entropy, in nats, that a reader has of the tokens of each row up to each place, float32 ``(N, L)``.
+
+    The first token surprises nobody, and behind a row's end its mean stays.
 
     Args:
         model: the reader.
-        rows: integers ``(N, L)``, ``END`` behind the last token; a row of one token surprises nobody.
+        rows: integers ``(N, L)``, ``END`` behind the last token.
     """
-    if rows.shape[1] < 2:
-        return torch.zeros(len(rows), device=rows.device)
-    found = []
+    found = [torch.zeros(0, rows.shape[1], device=rows.device)]
     for part in rows.long().split(_SHOWN):
         targets = part[:, 1:].masked_fill(part[:, 1:] == END, NO_TARGET)
-        scores = logits(model, part[:, :-1].clamp(min=0)).to(part.device)
-        costs = cross_entropy(scores, targets, reduction="none", ignore_index=NO_TARGET)
-        found.append(costs.sum(dim=1) / (targets != NO_TARGET).sum(dim=1).clamp(min=1))
+        costs = torch.zeros(part.shape, device=part.device)
+        if part.shape[1] > 1:
+            scores = logits(model, part[:, :-1].clamp(min=0)).to(part.device)
+            costs[:, 1:] = cross_entropy(scores, targets, reduction="none", ignore_index=NO_TARGET)
+        told = torch.nn.functional.pad(targets != NO_TARGET, (1, 0)).cumsum(dim=1)
+        found.append(costs.cumsum(dim=1) / told.clamp(min=1))
     return torch.cat(found)
 
 

@@ -48,8 +48,8 @@ def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = F
         recorded: whether a record of answers is all there is.
 
     Raises:
-        MismatchError: the scheme is not known, its message was chosen, its numbers do not fit together, or no record of
-            answers can hold its queries.
+        MismatchError: the scheme is not known or gives no symbols, its message was chosen, its numbers do not fit together, or no
+            record of answers can hold its queries.
     """
     found = carriers.kind(statement.scheme) or (kinds or {}).get(statement.scheme)
     if found is None:
@@ -59,6 +59,11 @@ def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = F
         )
     if statement.parameters.get("message", "drawn") != "drawn":
         raise MismatchError("expected a message that was drawn, this key's was chosen: there is no exact test")
+    if getattr(found, "grades", False):
+        raise MismatchError(
+            f"expected a scheme that reads symbols, a verdict cannot hold the graded scores of {statement.scheme}",
+            hint="its owner reads it: modelmark verify",
+        )
     found.check(statement)
     if recorded and found.probe not in Recorded.answers:
         raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")

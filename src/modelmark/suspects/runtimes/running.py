@@ -11,7 +11,7 @@ from modelmark.errors import MismatchError, SuspectError
 from modelmark.feeds import arrays
 from modelmark.feeds.base import Array, Feed
 from modelmark.suspects.answers import Means, Order, labels
-from modelmark.suspects.base import ABSTAIN, Ask, AskBeyond, AskNext, Probe
+from modelmark.suspects.base import ABSTAIN, LABELS_ALONE, LABELS_HINT, Ask, AskBeyond, AskNext, Probe, Weigh
 from modelmark.suspects.runtimes.base import Port, Program
 
 _BATCH, _NUMBERS = 256, 2**22
@@ -64,6 +64,8 @@ class Running:
             MismatchError: the probe needs weights, or the program takes other inputs.
             SuspectError: what comes out are no answers for the key's classes.
         """
+        if isinstance(probe, Weigh):
+            raise MismatchError(LABELS_ALONE, hint=LABELS_HINT)
         if not isinstance(probe, Ask):
             raise MismatchError("expected access to the suspect's weights, got its answers alone")
         if isinstance(probe, AskNext):
