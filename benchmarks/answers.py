@@ -1,11 +1,11 @@
 """``answers`` in a GPT-2 of a million weights: bits and perplexity after embedding and after what happens to a model afterwards.
 
-``python benchmarks/answers.py [--seeds 0 1 2] [--save]`` (eight minutes of one processor a seed)
+``python benchmarks/answers.py [--seeds 0 1 2] [--save]`` (ten minutes of one processor a seed)
 
-Text: ``benchmarks/texts.py``, rows of 32 tokens of a vocabulary of 1,024; the owner has 2,000 rows, a thief 600 others, and both are
-measured on 200 that neither has. The host is trained from scratch, a mark is embedded by fine-tuning it. ``plain`` is the host
-fine-tuned likewise without a mark: what the same epochs do to perplexity by themselves. Bits are gross; with a timestamped draw 48
-are charged. Rows go to stdout as JSON lines, and with ``--save`` to ``benchmarks/results/answers.jsonl``.
+Text: ``benchmarks/texts.py``, rows of 32 tokens of a vocabulary of 1,024; the owner has 2,000 rows, a thief 600 others, and both
+are measured on 200 that neither has. The host is trained from scratch, a mark is embedded by fine-tuning it. ``plain`` is the
+host fine-tuned likewise without a mark: what the same epochs do to perplexity by themselves. Bits are gross; with a timestamped
+draw 48 are charged. Rows go to stdout as JSON lines, and with ``--save`` to ``benchmarks/results/answers.jsonl``.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ from modelmark.training.task import Task, perplexity
 
 RESULTS = Path(__file__).parent / "results" / "answers.jsonl"
 SMALL = KeyPolicy(self_check=True)
+EPOCHS = 3
+"""Of one round of embedding."""
+Row = dict[str, Any]
 SETTINGS = (
     Answers(),
     Answers(candidates=4),
@@ -58,7 +62,7 @@ def host(seed: int) -> nn.Module:
     return fit(_tiny.drawn("gpt2", seed=seed), tasks()[0], _tiny.trained_by("gpt2"), seed=seed)
 
 
-def tuning(epochs: int = 1, rate: float = 5e-4) -> Any:
+def tuning(epochs: int = EPOCHS, rate: float = 5e-4) -> Any:
     return _tiny.trained_by("gpt2", epochs=epochs, peak=rate)
 
 
@@ -67,40 +71,36 @@ def read(mark: Mark, model: nn.Module) -> dict[str, Any]:
     return {"matches": found.matches, "trials": found.trials, "bits": round(found.gross_bits, 1)}
 
 
-def measured(seed: int, scheme: Answers) -> list[dict[str, Any]]:
+def measured(seed: int, scheme: Answers) -> Iterator[Row]:
+    """Yield what is measured, as soon as it is."""
     model, (own, other) = host(seed), tasks()
-    key = keygen(
-        scheme, model, own.feed, task=own, secret=Secret(hashing.digest("answers", bytes([seed]))), policy=SMALL
+    key, wrong = (
+        keygen(scheme, model, own.feed, task=own, secret=Secret(hashing.digest(name, bytes([seed]))), policy=SMALL)
+        for name in ("answers", "wrong")
     )
-    wrong = keygen(
-        scheme, model, own.feed, task=own, secret=Secret(hashing.digest("wrong", bytes([seed]))), policy=SMALL
-    )
-    mark, before, began = key.mark(), perplexity(model, own), time.process_time()
-    said = {"seed": seed, "family": scheme.family, "k": scheme.candidates, "prompts": key.scheme.prompts}
+    mark, began = key.mark(), time.process_time()
+    yield {"after": "host", "perplexity": perplexity(model, own), **read(mark, model)}
+    worst = max(abs(one.errors) for one in levels(key, model, messages(scheme.candidates, key.scheme.prompts, 1000)))
+    yield {"after": "1,000 draws on the host", "standard errors": round(worst, 2)}
     done = embed(model, [mark], own, tuning(), seed=seed, rounds=4)
-    seconds = time.process_time() - began
-    plain = fit(model, own, tuning(done.rounds), seed=seed)
-    rows = [
-        {"after": "host", "perplexity": before, **read(mark, model)},
-        {"after": "plain", "perplexity": perplexity(plain, own), **read(mark, plain)},
-        {"after": "embedding", "perplexity": perplexity(done.model, own), **read(mark, done.model),
-         "rounds": done.rounds, "margin": round(done.reached[0].margin, 2), "seconds": round(seconds, 1)},
-        {"after": "wrong key", "perplexity": perplexity(done.model, own), **read(wrong.mark(), done.model)},
-    ]  # fmt: skip
-    changes = {
-        "fine-tuning, 1 epoch of other text": lambda: fit(done.model, other, tuning(1), seed=seed + 7),
-        "fine-tuning, 5 epochs": lambda: fit(done.model, other, tuning(5), seed=seed + 7),
-        "fine-tuning, 5 epochs at four times the rate": lambda: fit(done.model, other, tuning(5, 2e-3), seed=seed + 7),
-        "int8": lambda: Int8()(done.model, other, seed=0),
-        "4 bits a weight": lambda: Quantise(bits=4)(done.model, other, seed=0),
-        "3 bits a weight": lambda: Quantise(bits=3)(done.model, other, seed=0),
+    marked = done.model
+    yield {
+        "after": "embedding", "perplexity": perplexity(marked, own), **read(mark, marked), "rounds": done.rounds,
+        "margin": round(done.reached[0].margin, 2), "seconds": round(time.process_time() - began, 1),
+    }  # fmt: skip
+    yield {"after": "wrong key", **read(wrong.mark(), marked)}
+    changes: dict[str, Callable[[], nn.Module]] = {
+        "plain": lambda: fit(model, own, tuning(EPOCHS * done.rounds), seed=seed),
+        "int8": lambda: Int8()(marked, other, seed=0),
+        "4 bits a weight": lambda: Quantise(bits=4)(marked, other, seed=0),
+        "3 bits a weight": lambda: Quantise(bits=3)(marked, other, seed=0),
+        "fine-tuning, 1 epoch of other text": lambda: fit(marked, other, tuning(1), seed=seed + 7),
+        "fine-tuning, 5 epochs": lambda: fit(marked, other, tuning(5), seed=seed + 7),
+        "fine-tuning, 5 epochs at four times the rate": lambda: fit(marked, other, tuning(5, 2e-3), seed=seed + 7),
     }
     for name, change in changes.items():
         changed = change()
-        rows.append({"after": name, "perplexity": perplexity(changed, own), **read(mark, changed)})
-    worst = max(abs(one.errors) for one in levels(key, model, messages(scheme.candidates, key.scheme.prompts, 1000)))
-    rows.append({"after": "1,000 draws on the host", "standard errors": round(worst, 2)})
-    return [said | {name: round(v, 3) if name == "perplexity" else v for name, v in row.items()} for row in rows]
+        yield {"after": name, "perplexity": perplexity(changed, own), **read(mark, changed)}
 
 
 def main() -> None:
@@ -111,8 +111,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for seed in chosen.seeds:
         for scheme in SETTINGS if seed == 0 else SETTINGS[:1]:
+            said = {"seed": seed, "family": scheme.family, "k": scheme.candidates}
             for row in measured(seed, scheme):
-                line = json.dumps(row)
+                line = json.dumps(said | {n: round(v, 3) if n == "perplexity" else v for n, v in row.items()})
                 print(line, flush=True)
                 if chosen.save:
                     with RESULTS.open("a") as out:
