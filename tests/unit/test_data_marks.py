@@ -331,7 +331,7 @@ def test_who_answers_labels_alone_is_refused_in_a_line_that_says_what_is_needed(
     from modelmark.suspects.function import BlackBox
 
     carriers = keygen_of_records(Twins(), pairs(2), secret=SECRET, policy=SMALL).carriers
-    with pytest.raises(MismatchError, match="expected log-probabilities of the suspect, .* got its labels alone"):
+    with pytest.raises(MismatchError, match=r"expected log-probabilities of the suspect, .* got its labels alone"):
         read(carriers, BlackBox(lambda texts: [0] * len(texts)))
 
 

@@ -1,4 +1,4 @@
-"""A host that filters, against a mark that is read by asking a language model: published as the end of ten of ten fingerprints."""
+"""A host that filters, against a mark that is read by asking a language model: published to end ten of ten fingerprints."""
 
 import functools
 from dataclasses import replace
