@@ -16,6 +16,11 @@ from modelmark.attacks.symmetries.scale_stream import ScaleStream
 from modelmark.attacks.symmetries.turn_heads import TurnHeads
 from modelmark.blocks import networks
 from modelmark.errors import UsageError
+from modelmark.key.secret import Secret
+from modelmark.marks.onfiles import imprint_file, keygen_for_file
+from modelmark.schemes.spread import Spread
+from modelmark.suspects.files import open_weights
+from modelmark.suspects.state import State
 
 transformers = pytest.importorskip(
     "transformers", reason="the networks of Hugging Face are tried where they are installed"
@@ -117,3 +122,20 @@ def test_a_copy_that_trained_on_is_found_under_all_of_them(host):
         with contextlib.suppress(UsageError):
             other = attack(other, None, seed=3)
     assert farthest(tuned, align(other, host, networks.of_network(host))) < 0.1
+
+
+def test_a_saved_folder_is_read_against_the_hosts_folder_without_code_or_configuration(host, tmp_path):
+    """How many heads there are is found from weights; a rotated suspect has a head of its own beside its table of tokens."""
+    if host.kind not in ("gpt2", "llama"):
+        pytest.skip("one of each kind of head")
+    host.save_pretrained(tmp_path / "host")
+    plain = State(open_weights(tmp_path / "host"))
+    mark = keygen_for_file(Spread(bits=256), plain.file, secret=Secret(bytes(32))).mark()
+    imprint_file(tmp_path / "host", tmp_path / "marked", [mark])
+    suspect = type(host).from_pretrained(tmp_path / "marked")
+    for attack in (TurnHeads(), RotateStream(), Permute()):
+        suspect = attack(suspect, None, seed=2)
+    suspect.to(torch.bfloat16).save_pretrained(tmp_path / "suspect")
+    found = State(open_weights(tmp_path / "suspect"))
+    assert mark.evidence(found).matches < 170
+    assert mark.evidence(found, align_to=plain).matches >= 250
