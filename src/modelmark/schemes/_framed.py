@@ -37,7 +37,7 @@ def rows(secret: Secret, count: int, model: nn.Module, task: Task) -> npt.NDArra
     config = getattr(unwrapped(model), "config", None)
     named = {getattr(config, f"{name}_token_id", None) for name in _NAMED} | {padding}
     special = {token for token in named if isinstance(token, int)}
-    filled = given == padding if padding is not None else np.zeros(given.shape, bool)
+    filled: npt.NDArray[np.bool_] = np.equal(given, -1 if padding is None else padding)
     fixed = filled.copy()
     for at in (
         filled.argmin(axis=1),
