@@ -18,9 +18,9 @@ from modelmark.training.task import Task
 REFUSED = (
     "adversarial", "adversarial-extraction", "adversarial-triggers", "agree", "blockdoor-adversarial",
     "blockdoor-labels", "blockdoor-ood", "cleanse-prune", "cleanse-unlearn", "cross-architecture", "dummy",
-    "false-claim", "fit-key", "flip", "fold", "gaussian-filter", "grind", "ibau", "input-noise", "jacobian",
-    "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "occlude", "overwrite", "permute",
-    "prune-channels", "quantise-input", "query-statistics", "randomise", "reconstruct", "refuse", "rescale",
+    "false-claim", "fit-key", "fold", "gaussian-filter", "grind", "ibau", "input-noise", "jacobian",
+    "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "occlude", "overwrite",
+    "prune-channels", "quantise-input", "query-statistics", "randomise", "reconstruct", "refuse",
     "retrain-noisy", "rotate", "shrink", "spoil", "squeeze", "subset", "transfer",
 )  # fmt: skip
 """What wants pictures, numbers that change a little, or layers whose channels can be followed."""
