@@ -260,9 +260,9 @@ class Mark:
         return own or next((reading.objection for reading in readings if reading.objection), "")
 
     def _worth(self, table: Scores, tables: Sequence[tuple[Scores, object]]) -> float:
-        """Return by what tables of one suspect are compared: their sums, or their bits where some count and others grade."""
+        """Return by what tables of one suspect are compared: their sums, or bits where one sum is not worth what another is."""
         total = table.total(self.message)
-        return total if len({one.is_counting for one, _ in tables}) == 1 else tail_bits(table, total).bits
+        return total if len({one.is_counting or one.most for one, _ in tables}) == 1 else tail_bits(table, total).bits
 
     def _rate(self, suspect: Suspect) -> float:
         """Return the share of its highest score that a suspect reaches."""
