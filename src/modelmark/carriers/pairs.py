@@ -136,8 +136,7 @@ class Pairs(Symbols):
         return table
 
     def _known(self, answers: Numbers) -> npt.NDArray[np.bool_]:
-        known: npt.NDArray[np.bool_] = (answers >= 0).reshape(-1, VERSIONS).all(axis=1)
-        return known
+        return np.asarray((answers >= 0).reshape(-1, VERSIONS).all(axis=1), np.bool_)
 
     @property
     def _lengths(self) -> Numbers:

@@ -79,16 +79,17 @@ def _lines(path: Path, versions: int) -> Iterable[tuple[str, list[str]]]:
             continue
         wanted = [found.get(name) if isinstance(found, dict) else None for name in names]
         prompt = found.get("prompt", "") if isinstance(found, dict) else None
-        if not all(isinstance(text, str) and text for text in wanted) or not isinstance(prompt, str):
+        texts = [text for text in wanted if isinstance(text, str) and text]
+        if len(texts) < len(names) or not isinstance(prompt, str):
             raise MalformedError(
                 f"expected {' and '.join(names)} in {where}, texts that are not empty, got others",
                 hint='{"prompt": "...", "a": "...", "b": "..."} is a pair, {"text": "..."} a record',
             )
-        if any("\0" in prompt + text or len((prompt + text).encode(errors="replace")) > LONGEST for text in wanted):
+        if any("\0" in prompt + text or len((prompt + text).encode(errors="replace")) > LONGEST for text in texts):
             raise MalformedError(
                 f"expected texts of at most {LONGEST} bytes, without a zero character, in {where}, got others"
             )
-        yield prompt, wanted
+        yield prompt, texts
 
 
 def _arrays(path: Path, versions: int) -> Records:
@@ -150,5 +151,6 @@ def dump(records: Records) -> tuple[str, bytes]:
 
     stream = io.BytesIO()
     name = "given" if records.feed.kind == "causal" else "labels"
-    np.savez(stream, inputs=records.inputs, **{name: records.given})
+    arrays: dict[str, Any] = {"inputs": records.inputs, name: records.given}
+    np.savez(stream, **arrays)
     return ".npz", stream.getvalue()

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from modelmark.suspects.base import ABSTAIN, Suspect, Weigh
 
 if TYPE_CHECKING:
     from modelmark.marks.marks import Mark
+    from modelmark.schemes.base import Scheme
 
 
 def keygen_of_records(
@@ -55,9 +56,14 @@ def keygen_of_records(
         attachments["reference"] = _weighed_by(reference, records)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return Key(
-        resolved, secret or Secret.generate(), records.feed, attachments, created=now, self_check=policy.self_check,
+        cast("Scheme", resolved),
+        secret or Secret.generate(),
+        records.feed,
+        attachments,
+        created=now,
+        self_check=policy.self_check,
         draw_kind=policy.draw,
-    )  # type: ignore[arg-type] # fmt: skip
+    )
 
 
 def packed(feed: Feed, inputs: Array) -> Array:

@@ -15,6 +15,7 @@ from modelmark.suspects.base import MOST_SURPRISAL
 if TYPE_CHECKING:
     from torch import nn
 
+    from modelmark.feeds.records import Records
     from modelmark.training.hooks import Hooks
 
 MOST_RECORDS = 2**19
@@ -25,6 +26,7 @@ MOST_BYTES = 2**30
 class InData(Drawn):
     """A mark that is in the data: a model learns it from the records that the draw picks, in any loop."""
 
+    name: ClassVar[str]
     margin: ClassVar[float] = 0.0  # type: ignore[misc]
 
     def check(self, model: "nn.Module", feed: Feed) -> None:
@@ -36,8 +38,12 @@ class InData(Drawn):
         """Refuse: there is nothing to do in a loop."""
         raise UsageError(
             f"expected a mark that training embeds, a mark of {self.name} is in the data",
-            hint=self._way,  # type: ignore[attr-defined]
+            hint=self._way,
         )
+
+    def records(self, carriers: Any, message: npt.NDArray[np.int64]) -> "Records":
+        """Return what is to be trained on."""
+        raise NotImplementedError
 
     _way: ClassVar[str] = "train on what modelmark records writes, or on mark.records()"
 

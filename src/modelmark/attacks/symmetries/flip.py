@@ -57,5 +57,4 @@ def _flipped(state: Changed, described: Transformer, generator: np.random.Genera
 
 
 def _signs(generator: np.random.Generator, *shape: int) -> Reals:
-    found: Reals = generator.integers(0, 2, shape) * 2.0 - 1.0
-    return found
+    return np.asarray(generator.integers(0, 2, shape) * 2.0 - 1.0, np.float64)

@@ -46,7 +46,7 @@ def surprisal(data: bytes, template: Template, one: Weigh) -> int:
         given = found["token_logprobs"]
         each = _of_text(given, found.get("text_offset"), one) if one.feed.kind == "texts" else _of_tokens(given, one)
     elif isinstance(found, list) and one.feed.kind == "causal":
-        each = _of_tokens([_own(at, token) for at, token in zip(found, one.inputs[0], strict=False)], one)
+        each = _of_tokens([_own(at, token) for at, token in zip(found, one.inputs[:][0], strict=False)], one)
     else:
         raise SuspectError("expected log-probabilities of the prompt's tokens from the suspect, got none", hint=_NONE)
     if not each or not all(isinstance(number, int | float) and not isinstance(number, bool) for number in each):
@@ -59,7 +59,7 @@ def surprisal(data: bytes, template: Template, one: Weigh) -> int:
 
 def _of_tokens(given: list[Any], one: Weigh) -> list[Any]:
     """Return the numbers of the tokens that are weighed; the server may have said one more of its own."""
-    count = int((one.inputs[0] >= 0).sum())
+    count = int((one.inputs[:][0] >= 0).sum())
     if not count <= len(given) <= count + 1:
         raise SuspectError(f"expected log-probabilities of {count} tokens from the suspect, got {len(given)}")
     return given[int(one.told[0]) : count]
@@ -67,7 +67,7 @@ def _of_tokens(given: list[Any], one: Weigh) -> list[Any]:
 
 def _of_text(given: list[Any], offsets: Any, one: Weigh) -> list[Any]:
     """Return the numbers of the tokens that end behind what is given and begin within the text."""
-    text, told = str(one.inputs[0, 0]), int(one.told[0])
+    text, told = str(one.inputs[:][0, 0]), int(one.told[0])
     whole = isinstance(offsets, list) and len(offsets) == len(given)
     if not whole or not all(isinstance(at, int) and not isinstance(at, bool) for at in offsets):
         raise SuspectError("expected the place in the text of each token (text_offset) from the suspect, got others")
