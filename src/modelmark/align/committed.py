@@ -69,7 +69,7 @@ def placed(suspect: Suspect, host: State) -> Placed:
     """
     if not isinstance(suspect, State):
         raise MismatchError("expected a weight file to look for the host's filters in, got another suspect")
-    from modelmark.align.transformers.files import aligned as in_coordinates  # loads scipy's optimisers
+    from modelmark.align.transformers.files import aligned as in_coordinates
 
     file = in_coordinates(suspect.file, host.file)
     if file is None:

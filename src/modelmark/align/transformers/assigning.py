@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from modelmark.blocks.views import Reals
 
@@ -22,6 +21,10 @@ def assigned(likeness: Reals) -> npt.NDArray[np.int64]:
     rows = np.flatnonzero(~mutual)
     columns = np.setdiff1d(np.arange(likeness.shape[1]), best[mutual])
     if len(rows):
+        from scipy.optimize import (
+            linear_sum_assignment,  # half a second, which a suspect that was not moved does not take
+        )
+
         first, second = linear_sum_assignment(likeness[np.ix_(rows, columns)], maximize=True)
         found[rows[first]] = columns[second]
     return found
