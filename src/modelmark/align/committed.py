@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from modelmark.align.bymeans import ByMeans
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Suspect
@@ -11,7 +12,6 @@ from modelmark.suspects.state import State
 if TYPE_CHECKING:
     from torch import nn
 
-    from modelmark.suspects.module import WhiteBox
 
 OTHER_HOST = "expected the unmarked host that the key committed to before the draw, got other weights"
 _WHY = "a marked model knows the message, and what is aligned to it would match; see keygen --host"
@@ -42,24 +42,7 @@ def _digest(host: "nn.Module") -> str:
     return weights.digest(host.state_dict())
 
 
-def aligned(suspect: Suspect, host: "nn.Module", *, committed: str, scheme: str, feed: Feed) -> "WhiteBox":
-    """Return the suspect in the coordinates of the committed host.
-
-    Args:
-        suspect: with its weights at hand.
-        host: unmarked.
-        committed: as for ``require``.
-        scheme: as for ``require``.
-        feed: how both are fed.
-
-    Raises:
-        MismatchError: another host, no host, or a suspect known by its answers alone.
-    """
-    require(host, committed=committed, scheme=scheme)
-    return put(suspect, host, feed)
-
-
-def placed(suspect: Suspect, host: State) -> Placed:
+def placed(suspect: Suspect, host: State) -> Suspect:
     """Return a suspect whose filters stand in the places of a host whose network nobody builds; see ``Placed``.
 
     A transformer, known by the names and sizes of its weights, is put into the host's coordinates first.
@@ -75,10 +58,15 @@ def placed(suspect: Suspect, host: State) -> Placed:
     if file is None:
         return Placed(suspect.file, host, suspect.notes)
     suspect.notes |= {"heads, hidden units and stream of the transformer put into the host's coordinates": None}
-    return Placed(file, host, suspect.notes, moved=True)
+
+    def kept() -> Suspect:
+        own = in_coordinates(suspect.file, host.file, restored=False)
+        return Placed(own or file, host, suspect.notes, moved=True)
+
+    return ByMeans(Placed(file, host, suspect.notes, moved=True), kept)
 
 
-def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> "WhiteBox":
+def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> Suspect:
     """Return the suspect in the coordinates of a host that was compared with what was committed.
 
     Raises:
@@ -94,7 +82,10 @@ def put(suspect: Suspect, host: "nn.Module", feed: Feed) -> "WhiteBox":
         raise MismatchError("expected a suspect whose weights are at hand to align, got its answers alone")
     network = suspect.network(feed, host)
     if (described := of_network(host)) is not None:
-        return WhiteBox(align_transformer(network, host, described))
+        return ByMeans(
+            WhiteBox(align_transformer(network, host, described)),
+            lambda: WhiteBox(align_transformer(network, host, described, restored=False)),
+        )
     try:
         return WhiteBox(align(network, host, feed))
     except UsageError as error:  # of these two networks; the suspect as it is can be read all the same

@@ -22,7 +22,7 @@ from modelmark.carriers.base import Public, Symbols, require_each, whole_trials
 from modelmark.carriers.grading import grades, residuals
 from modelmark.carriers.weighed import Numbers
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.evidence.scores import Scores
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.feeds.base import Array, Feed
 from modelmark.suspects.base import MOST_SURPRISAL, Probe, Suspect, Weigh
 
@@ -31,6 +31,19 @@ MIDDLE = "the middle of an epoch likelier than its ends, as a rate that falls to
 SLOTS = (2, 64)
 """That an order may have, fewest and most."""
 _HEAD = re.compile(rb"record (0|[1-9]\d{0,12}) ([1-9]\d{0,9})\n")
+
+
+def most_bits(count: int, slots: int) -> float:
+    """Return the bits of a suspect that finds each record likelier than all that came in slots before."""
+    at = np.arange(count, dtype=np.int64)
+    scores = Scores(_products(2 * (at * GRADES // count) - (GRADES - 1), 2 * np.arange(slots) - (slots - 1)))
+    return tail_bits(scores, scores.total(at * slots // count)).bits
+
+
+def _products(places: Numbers, slots: Numbers) -> Numbers:
+    """Return the grade of each record, from their middle, times what each slot counts; no score is below zero."""
+    table = places[:, None] * slots
+    return np.asarray(table - table.min(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +121,7 @@ class Ordered(Symbols):
         likely = -residuals((answers / each)[known], (self.reference / each)[known])
         places = np.zeros(len(answers), np.int64)
         places[known] = 2 * grades(likely, GRADES) - (GRADES - 1)
-        table = places[:, None] * slots
-        return np.asarray(table - table.min(axis=1, keepdims=True))
+        return _products(places, slots)
 
     @classmethod
     def check(cls, public: Public) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelmark.cli.terminal import say
 from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ def keygen(
         raise UsageError(
             f"expected records for {scheme}, got none", hint="--records FILE: texts as .jsonl, arrays as .npz"
         )
-    found = records.load(files, 1 if scheme == "order" else VERSIONS)
+    repeated: list[str] | None = [] if scheme == "choice" else None  # a prompt that is asked again has its coin already
+    found = records.load(files, 1 if scheme == "order" else VERSIONS, repeated=repeated)
+    if repeated:
+        say(
+            f"{len(repeated)} pairs are left out, their prompt came before or both answers are the same: first {repeated[0]}"
+        )
     known = None
     if reference is not None:
         known = folder(reference, found.feed) or _state(reference, arch)
@@ -64,7 +70,8 @@ def folder(path: Path, feed: "Feed") -> "Likelihoods | None":
     """Return the language model in a folder, with its tokenizer, as who weighs texts; None of a key of anything else.
 
     Raises:
-        MalformedError: there is no such model.
+        UsageError: there is no folder of a model.
+        MalformedError: what is there is none.
     """
     from modelmark.feeds.records import TEXTS
 
@@ -72,7 +79,13 @@ def folder(path: Path, feed: "Feed") -> "Likelihoods | None":
         return None
     from modelmark.suspects.likelihoods import of_folder
 
-    return of_folder(path)
+    there = path if path.is_dir() else path.parent  # a folder is opened by the name of what it holds
+    if not (there / "config.json").is_file():
+        raise UsageError(
+            f"expected a folder of transformers with its tokenizer for a key of texts, got {path.name} alone",
+            hint="name the folder that save_pretrained wrote, or ask an address: --template openai-echo",
+        )
+    return of_folder(there)
 
 
 def _state(path: Path, arch: str) -> "State":

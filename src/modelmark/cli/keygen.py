@@ -197,6 +197,7 @@ def _describe(key: "Key", bar: float) -> str:
 
     from modelmark.evidence.evidence import Charge, Evidence, shown
     from modelmark.key.draw import CHARGES
+    from modelmark.schemes.base import Grading
 
     trials, alphabet = key.scheme.size(key.feed)
     title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
@@ -204,6 +205,9 @@ def _describe(key: "Key", bar: float) -> str:
         return f"{title}; no exact test: {key.scheme.objection()}"
     if key.self_check:
         return f"{title}, for self-checks only"
+    if isinstance(key.scheme, Grading):
+        net = key.scheme.most_bits(key.feed) - CHARGES[key.draw_kind]
+        return f"{title}, graded: at most {shown(max(net, 0.0))} net bits, where likelihood follows the order without a fault"
     charge = Charge(f"{key.draw_kind} draw", CHARGES[key.draw_kind])
     full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
     return f"{title}: at most {shown(full.net_bits)} net bits, established from {_fewest(key, bar)} matches on"
@@ -222,7 +226,9 @@ def _fewest(key: "Key", bar: float) -> int | None:
 
 def _slack(key: "Key", bar: float) -> list[str]:
     """Return that no symbol may be lost, where that is so; any scheme, any size."""
-    if key.self_check or key.scheme.objection():
+    from modelmark.schemes.base import Grading
+
+    if key.self_check or key.scheme.objection() or isinstance(key.scheme, Grading):
         return []
     trials, _ = key.scheme.size(key.feed)
     if _fewest(key, bar) != trials:

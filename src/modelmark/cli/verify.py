@@ -122,7 +122,7 @@ def run(
     with ExitStack() as stack:
         way = asked.Way(asking, suspect, stack, answers, ordinary, by_code=bool(arch or head_from))
         file = None if isinstance(suspect, str) else open_weights(suspect, base)
-        view = View(file, arch, align_to, head_from, others, way.suspect)
+        view = View(file, arch, align_to, head_from, others, way.suspect, base=base)
         readings = view.readings(marks)
     found = [
         mark.weigh(read, bar=bits, suspects=suspects, references=view.references(mark))

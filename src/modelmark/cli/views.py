@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from modelmark.suspects.runtimes.running import Running
     from modelmark.suspects.state import State
 
+_BASE = "the base that was named carries the mark by itself, whatever the adapter is"
 _HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
 
 
@@ -32,6 +33,7 @@ class View:
         align_to: weights of the committed host, for white-box marks.
         head_from: weights whose head is put onto the suspect, for black-box marks.
         unmarked: files of models to compare with.
+        base: that a person named for an adapter.
         asked: returns what answers in the file's place for a key; None where the file is read.
         said: notes on the file that were shown already.
     """
@@ -43,6 +45,7 @@ class View:
     unmarked: "Sequence[WeightFile]"
     asked: "Callable[[Key], Running | Endpoint | None] | None" = None
     said: set[str] = field(default_factory=set)
+    base: Path | None = None
 
     def readings(self, marks: "Sequence[Mark]") -> "list[list[Reading | Unread]]":
         """Return for each mark all readings that were asked for.
@@ -89,7 +92,7 @@ class View:
 
     def _readings(self, mark: "Mark", beside: "nn.Module | State | None") -> "list[Reading | Unread]":
         from modelmark.cli import in_data
-        from modelmark.marks.reading import Unread, tried
+        from modelmark.marks.reading import Reading, Unread, tried
         from modelmark.suspects.state import State
 
         if (asked := self.asked and self.asked(mark.key)) is not None:
@@ -115,7 +118,17 @@ class View:
         way = "aligned" if mark.key.access == "white-box" else "read through the other head"
         lacking = [f"not {way}: {one.reason}" for one in found[1:] if isinstance(one, Unread)]
         self._say([*suspect.notes, *lacking])
+        if self.base is not None and self._by_base_alone(mark, self.base):
+            return [replace(one, objection=_BASE) if isinstance(one, Reading) else one for one in found]
         return found
+
+    def _by_base_alone(self, mark: "Mark", base: Path) -> bool:
+        """Return whether the base that was named carries a mark without the adapter; whoever names it may have marked it."""
+        from modelmark.marks.reading import tried
+        from modelmark.suspects.files import open_weights
+
+        alone = tried(lambda: mark.read(self._suspect(mark.key, open_weights(base))))
+        return mark.weigh([alone]).established
 
     def _say(self, notes: Iterable[str]) -> None:
         for note in notes:

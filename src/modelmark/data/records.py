@@ -30,21 +30,23 @@ from modelmark.feeds.texts import MOST
 MOST_BYTES = 2**30
 LONGEST = MOST - 64
 """Bytes of a text with its prompt."""
+_LOG = "modelmark.choices"
+"""Of the first line of a log of choices, which is no record."""
 MEAN, DEVIATION = 5000, 2500
 """How pictures are fed, in ten-thousandths, where nothing else is said."""
 
 
-def load(paths: Sequence[Path], versions: int) -> Records:
+def load(paths: Sequence[Path], versions: int, *, repeated: list[str] | None = None) -> Records:
     """Return the records of one or several files, version after version of each.
-
-    A prompt, or a text without one, that came before is left out with its versions: one coin for each.
 
     Args:
         paths: of texts, or one ``.npz``.
         versions: 2 for pairs, else 1.
+        repeated: grows by the lines that are left out, as a prompt came before or both versions are the same: one coin for
+            each; None: such a line is refused.
 
     Raises:
-        MalformedError: a file is no such file, or a line is none.
+        MalformedError: a file is no such file, a line is none, or one that came before.
         UsageError: several files of which one is an ``.npz``.
     """
     if any(path.suffix == ".npz" for path in paths):
@@ -55,9 +57,13 @@ def load(paths: Sequence[Path], versions: int) -> Records:
     said: list[str] = []
     given: list[int] = []
     for path in paths:
-        for prompt, texts in _lines(path, versions):
+        for where, prompt, texts in _lines(path, versions):
             once = (prompt,) if prompt and versions > 1 else (prompt, *texts)
             if once in seen or len(set(texts)) < versions:
+                if repeated is None:
+                    what = "the same twice" if once not in seen else "one that came before"
+                    raise MalformedError(f"expected records that all differ, got {what} in {where}")
+                repeated.append(where)
                 continue
             seen.add(once)
             said += [prompt + text for text in texts]
@@ -65,8 +71,8 @@ def load(paths: Sequence[Path], versions: int) -> Records:
     return Records(TEXTS, np.array(said, object).reshape(-1, 1), np.array(given, np.int64))
 
 
-def _lines(path: Path, versions: int) -> Iterable[tuple[str, list[str]]]:
-    """Yield prompts and texts, the versions of each."""
+def _lines(path: Path, versions: int) -> Iterable[tuple[str, str, list[str]]]:
+    """Yield where each record stands, its prompt and its texts, the versions of each."""
     names = ("a", "b") if versions > 1 else ("text",)
     data = files.read(path, limit=MOST_BYTES, what="a file of records")
     for number, line in enumerate(data.splitlines(), 1):
@@ -75,7 +81,7 @@ def _lines(path: Path, versions: int) -> Iterable[tuple[str, list[str]]]:
             found = json.loads(line)
         except (ValueError, RecursionError):
             raise MalformedError(f"expected a JSON object in {where}, got something else") from None
-        if isinstance(found, dict) and "type" in found:  # the first line of a log of choices
+        if number == 1 and isinstance(found, dict) and found.get("type") == _LOG:
             continue
         wanted = [found.get(name) if isinstance(found, dict) else None for name in names]
         prompt = found.get("prompt", "") if isinstance(found, dict) else None
@@ -89,7 +95,7 @@ def _lines(path: Path, versions: int) -> Iterable[tuple[str, list[str]]]:
             raise MalformedError(
                 f"expected texts of at most {LONGEST} bytes, without a zero character, in {where}, got others"
             )
-        yield prompt, texts
+        yield where, prompt, texts
 
 
 def _arrays(path: Path, versions: int) -> Records:

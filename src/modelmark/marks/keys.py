@@ -24,7 +24,7 @@ from modelmark.key.draw import CHARGES, Draw
 from modelmark.key.secret import Secret
 from modelmark.marks.marks import Mark
 from modelmark.schemes import reference
-from modelmark.schemes.base import Attachments, Material, Scheme, Worded, access_of, public_parameters
+from modelmark.schemes.base import Attachments, Grading, Material, Scheme, Worded, access_of, public_parameters
 from modelmark.suspects.base import Access
 
 if TYPE_CHECKING:
@@ -268,6 +268,13 @@ def require_reach(scheme: Scheme, feed: Feed, policy: KeyPolicy) -> None:
     """Raise CapacityError unless full evidence of a resolved scheme reaches the bar after the charge for its draw."""
     trials, alphabet = scheme.size(feed)
     needed = policy.bar + CHARGES[policy.draw]
+    if isinstance(scheme, Grading):
+        if (most := scheme.most_bits(feed)) < needed:
+            raise CapacityError(
+                f"expected at least {needed:g} bits of a suspect that shows the whole mark, got {most:.1f} from {trials} records",
+                hint="use more records, or --self-check for a key that is never evidence",
+            )
+        return
     smallest = stats.minimum_trials(needed, Fraction(1, alphabet))
     if trials < smallest:
         raise CapacityError(

@@ -79,8 +79,12 @@ def packed(feed: Feed, inputs: Array) -> Array:
 
 def _weighed_by(reference: Suspect, records: Records) -> npt.NDArray[np.int64]:
     found = np.asarray(reference.observe(Weigh(records.feed, records.inputs, records.given))[0], np.int64)
-    if none := int((found == ABSTAIN).sum()):
-        raise MismatchError(f"expected a reference that weighs every record, {none} of {len(found)} are none it can")
+    none = np.flatnonzero(found == ABSTAIN)
+    if len(none):
+        raise MismatchError(
+            f"expected a reference that weighs every record, {len(none)} of {len(found)} are none it can, first number {none[0]}",
+            hint="too short to be weighed, or longer than its context",
+        )
     return found
 
 

@@ -84,6 +84,17 @@ def attached(feed: Feed, attachments: Mapping[str, Array], versions: int) -> tup
     return inputs, given.astype(np.int64), reference.astype(np.int64)
 
 
+def counted(wanted: int | None, there: int, what: str) -> int:
+    """Return how many records a key has: what was asked for, or all; they are the first.
+
+    Raises:
+        CapacityError: more are asked for than there are.
+    """
+    if wanted is not None and wanted > there:
+        raise CapacityError(f"expected at most the {there} {what} that are there, got {wanted}")
+    return wanted or there
+
+
 def _require_different(feed: Feed, inputs: Array, given: Array) -> None:
     """Raise UsageError where two records are the same: a suspect would answer for both, and two coins would be one."""
     first: dict[bytes, int] = {}

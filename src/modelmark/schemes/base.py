@@ -152,6 +152,15 @@ class Worded(Protocol):
 
 
 @runtime_checkable
+class Grading(Protocol):
+    """A scheme whose trials are graded, so that no number of matches says what a whole mark is worth."""
+
+    def most_bits(self, feed: Feed) -> float:
+        """Return the gross bits of a suspect that shows all of a mark."""
+        ...
+
+
+@runtime_checkable
 class Cautious(Protocol):
     """A scheme that warns of keys that can be made and will be hard to embed."""
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from modelmark.carriers import ordered
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.ordered import SLOTS, Ordered
 from modelmark.feeds.base import Feed
 from modelmark.feeds.records import Records
-from modelmark.schemes._in_data import InData, attached
+from modelmark.schemes._in_data import InData, attached, counted
 from modelmark.schemes.base import Attachments, Material
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Order(InData):
     def for_model(self, model: "nn.Module | None", feed: Feed, attachments: Attachments) -> "Order":
         """Fill in the number of records and check what is attached."""
         inputs, _, _ = attached(feed, attachments, 1)
-        return replace(self, count=len(inputs))
+        return replace(self, count=counted(self.count, len(inputs), "records"))
 
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return a slot a record."""
@@ -57,9 +58,14 @@ class Order(InData):
             raise ValueError("expected a resolved scheme, got one whose number of records is left open")
         return self.count, self.slots
 
+    def most_bits(self, feed: Feed) -> float:
+        """Return the bits of a suspect that finds each record likelier than all that came in slots before."""
+        return ordered.most_bits(*self.size(feed))
+
     def carriers(self, material: Material) -> Ordered:
         """Return the records."""
-        inputs, given, reference = attached(material.feed, material.attachments, 1)
+        parts = attached(material.feed, material.attachments, 1)
+        inputs, given, reference = (part[: self.size(material.feed)[0]] for part in parts)
         return Ordered(material.feed, inputs, given, reference, self.slots)
 
     def records(self, carriers: Ordered, message: npt.NDArray[np.int64]) -> Records:

@@ -14,7 +14,7 @@ from modelmark.carriers.base import Carriers
 from modelmark.carriers.pairs import VERSIONS, Pairs
 from modelmark.feeds.base import Feed
 from modelmark.feeds.records import Records
-from modelmark.schemes._in_data import InData, attached
+from modelmark.schemes._in_data import InData, attached, counted
 from modelmark.schemes.base import Attachments, Material
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Twins(InData):
     def for_model(self, model: "nn.Module | None", feed: Feed, attachments: Attachments) -> "Twins":
         """Fill in the number of pairs and check what is attached."""
         inputs, _, _ = attached(feed, attachments, VERSIONS)
-        return replace(self, pairs=len(inputs) // VERSIONS)
+        return replace(self, pairs=counted(self.pairs, len(inputs) // VERSIONS, "pairs"))
 
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return a coin a pair."""
@@ -55,7 +55,8 @@ class Twins(InData):
 
     def carriers(self, material: Material) -> Pairs:
         """Return the pairs."""
-        inputs, given, reference = attached(material.feed, material.attachments, VERSIONS)
+        parts = attached(material.feed, material.attachments, VERSIONS)
+        inputs, given, reference = (part[: VERSIONS * self.size(material.feed)[0]] for part in parts)
         return Pairs(material.feed, inputs, given, reference, graded=self.graded)
 
     def records(self, carriers: Pairs, message: npt.NDArray[np.int64]) -> Records:

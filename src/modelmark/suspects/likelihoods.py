@@ -152,19 +152,24 @@ def of_folder(folder: Path) -> Likelihoods:
 
     Raises:
         MissingPackageError: transformers is not installed.
-        MalformedError: there is no such model, or no fast tokenizer.
+        MalformedError: there is no such model, weights of it are missing, or it has no fast tokenizer.
     """
     transformers = library("transformers", extra="hf")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        model, loaded = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever the library makes of a folder that is none
         problem = " ".join(str(error).split())[:160]
         raise MalformedError(
             f"expected a causal language model with its tokenizer in {folder}, got: {problem}"
         ) from None
+    if missing := sorted(loaded["missing_keys"]):  # the library fills them with random numbers
+        raise MalformedError(
+            f"expected all weights of a causal language model in {folder}, {len(missing)} are missing: {missing[0]}",
+            hint="a model without its head scores no tokens",
+        )
     if not tokenizer.is_fast:
         raise MalformedError(f"expected a fast tokenizer in {folder}, one of tokenizer.json, got another")
     return of_texts(model.eval(), tokenizer)
@@ -181,6 +186,6 @@ def _weighed(model: nn.Module, tokenizer: Any, given: str, following: str) -> fl
         return math.nan
     longest = getattr(getattr(model, "config", None), "max_position_embeddings", None)
     if longest is not None and len(tokens) - 1 > longest:
-        raise MismatchError(f"expected texts of at most {longest} tokens of the suspect's, got one of {len(tokens)}")
+        return math.nan  # it abstains; a suspect of a short context is read by the records that it can take
     row = torch.tensor([tokens])
     return float(_of_tokens(logits(model, row[:, :-1]), row.int(), np.array([max(first, 1)]))[0])

@@ -22,12 +22,13 @@ _SAME = 0.9
 _CLEAR = 0.05
 
 
-def aligned(suspect: WeightFile, host: WeightFile) -> WeightFile | None:
+def aligned(suspect: WeightFile, host: WeightFile, *, restored: bool = True) -> WeightFile | None:
     """Return a suspect's file as it reads in the host's coordinates; None where all stands there, or it cannot be told.
 
     Args:
         suspect: open.
         host: the committed one, open.
+        restored: see ``whole.Aligned``.
     """
     parts = described(host.shapes)
     if parts is None:
@@ -35,7 +36,7 @@ def aligned(suspect: WeightFile, host: WeightFile) -> WeightFile | None:
     whole, _ = multiplied(suspect)
     ours, theirs = _Weights(host, lambda name: name), _Weights(whole, _names(parts, whole))
     try:
-        found = Aligned(ours, theirs, parts)
+        found = Aligned(ours, theirs, parts, restored=restored)
     except MismatchError:
         return None
     if not is_moved(ours, theirs, parts):

@@ -45,13 +45,15 @@ class Aligned:
         host: the committed one; read only.
         suspect: of the same names; read only.
         described: the host's parts.
+        restored: whether what LayerNorm throws away is put back where it is out of proportion. The mean over the filters that
+            write the stream is thrown away, and may be where a mark is.
 
     Raises:
         MismatchError: the suspect lacks a part, or has a stream or heads of another size.
     """
 
-    def __init__(self, host: State, suspect: State, described: Transformer) -> None:
-        self._host, self._suspect = host, suspect
+    def __init__(self, host: State, suspect: State, described: Transformer, *, restored: bool = True) -> None:
+        self._host, self._suspect, self._restored = host, suspect, restored
         require_alike(host, suspect, described)
         self._frame = frames.found(frames.outside(host, suspect, described), described)
         self.described = self._numbered(described)
@@ -73,7 +75,8 @@ class Aligned:
         if self._frame.basis is None:
             frames.level(state, self._host, part)
         centred = self.described.centred and (part is not self.described.outside or bool(part.norms))
-        frames.restore_means(state, self._host, part, centred=centred)
+        if self._restored:
+            frames.restore_means(state, self._host, part, centred=centred)
         return state
 
     def tensor(self, name: str) -> Array:
@@ -173,9 +176,9 @@ def require_alike(host: State, suspect: State, described: Transformer) -> None:
             raise MismatchError(f"expected {name} of {tuple(ours)}, got {tuple(theirs)}")
 
 
-def of_states(host: State, suspect: State, described: Transformer) -> Mapping[str, Array]:
-    """Return all of a suspect's weights in the host's coordinates."""
-    aligned = Aligned(host, suspect, described)
+def of_states(host: State, suspect: State, described: Transformer, *, restored: bool = True) -> Mapping[str, Array]:
+    """Return all of a suspect's weights in the host's coordinates; see ``Aligned``."""
+    aligned = Aligned(host, suspect, described, restored=restored)
     found: dict[str, Array] = {}
     for part in aligned.described.parts:
         found |= aligned.part(part)
