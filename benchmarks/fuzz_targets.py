@@ -18,6 +18,7 @@ import numpy as np
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from modelmark import canonical
+from modelmark.carriers.prompts import Prompted
 from modelmark.carriers.spread import Run
 from modelmark.claim.dates import answers, der, timestamp
 from modelmark.claim.dates.authority import Authority
@@ -31,9 +32,16 @@ from modelmark.claim.papers.dispute import Challenge, Frozen, Opening
 from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.statement import PublicInterface, Statement
 from modelmark.errors import MalformedError, RefusedError, UsageError
+from modelmark.feeds.causal import CausalFeed
+from modelmark.feeds.prompts import Prompts
+from modelmark.feeds.records import TEXTS, Records
 from modelmark.key import commitment
 from modelmark.key.secret import Secret
-from modelmark.suspects.base import Ask, ReadEach
+from modelmark.marks.keys import KeyPolicy
+from modelmark.marks.ondata import keygen_of_records
+from modelmark.schemes.choice import Choice
+from modelmark.schemes.twins import Twins
+from modelmark.suspects.base import Ask, ReadEach, Weigh
 
 HERE = Path(__file__).resolve().parent
 KNOWN = json.loads((HERE.parent / "tests" / "vectors" / "claims.json").read_text(encoding="utf-8"))
@@ -90,7 +98,7 @@ class Zeros:
 
     def observe(self, probe: Any) -> list[Any]:
         """Return zeros of the shape that the probe wants."""
-        if isinstance(probe, Ask):
+        if isinstance(probe, Ask | Weigh):
             return [np.zeros(len(probe.inputs), np.int64)]
         if isinstance(probe, ReadEach):
             return [[Ones(filters, place.width) for place, filters in zip(probe.places, probe.filters, strict=True)]]
@@ -122,7 +130,29 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
             leaves,
         )
         for scheme, (trials, alphabet, parameters, leaves) in made.items()
+    } | _of_words()  # fmt: skip
+
+
+def _of_words() -> dict[str, tuple[Statement, list[bytes]]]:
+    """Return the same of the schemes that ask language models."""
+    texts = [f"pair {i} version {j}" for i in range(90) for j in "ab"]
+    records_ = Records(TEXTS, np.array(texts, object).reshape(-1, 1), np.zeros(len(texts), np.int64))
+    found = {}
+    for scheme in (Twins(), Choice()):
+        key = keygen_of_records(scheme, records_, secret=SECRET, policy=KeyPolicy(bar=1))
+        found[scheme.name] = Statement.of(key.statement), list(key.carriers.leaves())
+    feed, count = CausalFeed((4,), vocabulary=9), 24
+    prompts = Prompts(np.arange(4 * count, dtype=np.int32).reshape(count, 4) % 9, np.array([[1, 2]] * count, np.int32))
+    leaves = Prompted(feed, prompts).leaves()
+    said = {
+        "scheme": "answers", "parameters": {"candidates": 2}, "concealed": {}, "carriers": count, "trials": count, "alphabet": 2,
+        "root": commitment.commit(SECRET, leaves).hex(), "interface": feed.public(), "reading": "as ever",
     }  # fmt: skip
+    return found | {"answers": (Statement.of(key.statement | said), leaves)}
+
+
+def _hidden(statement: Statement) -> dict[str, str]:
+    return {"layer": "fc"} if statement.concealed else {}
 
 
 def _disputes() -> dict[str, tuple[Papers, Any]]:
@@ -144,7 +174,7 @@ def _disputes() -> dict[str, tuple[Papers, Any]]:
             asked = Challenge(JUDGE.signers, AT[2], AT[9], "", claim.digest, "", frozen, "cd" * 32, 0, 0, 0, "exact", 1)
             challenged = envelope.sign(asked, JUDGE)
             made, beside = opening.make(
-                claim, challenged, OWNER, SECRET, leaves, issued=AT[3], concealed={"layer": "fc"}
+                claim, challenged, OWNER, SECRET, leaves, issued=AT[3], concealed=_hidden(statement)
             )
             found[f"{scheme} {name}"] = Papers(claim, None, challenged, made, beside), suspect
     return found
@@ -160,12 +190,17 @@ def _document(kind: str, given: bytes) -> None:
     envelope.verify(signed)
 
 
+def _version(value: Any, cls: type[Any]) -> int:
+    known = {f"urn:modelmark:{cls.kind}:v{number}": number for number in records.versions(cls)}
+    return known.get(str(value["predicateType"]), 1)
+
+
 def _remade(payload: bytes, cls: type[Any]) -> Any:
     """Return a document with the fields that a payload has, its subjects made to fit: what a party can sign."""
     value = canonical.decode(payload, what="a statement")
     try:
         fields = {name: item for name, item in value["predicate"].items() if name not in ("type", "v")}
-        return envelope.sign(records.load(cls, fields), OWNER)
+        return envelope.sign(records.load(cls, fields, _version(value, cls)), OWNER)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise MalformedError(f"expected a statement, got something else: {error}"[:200]) from None
 
@@ -187,7 +222,9 @@ def _judged(name: str, part: str, given: bytes) -> None:
         claim = _over(claim, leaves) if leaves else _remade(given, Claim)
         asked = envelope.sign(dataclasses.replace(asked.document, claim=claim.digest), JUDGE)
         if leaves:
-            made, beside = opening.make(claim, asked, OWNER, SECRET, leaves, issued=AT[3], concealed={"layer": "fc"})
+            hidden = _hidden(claim.document.keys[0].statement)
+            made, beside = opening.make(claim, asked, OWNER, SECRET, leaves, issued=AT[3], concealed=hidden)
+            )
         else:
             made = envelope.sign(dataclasses.replace(made.document, claim=claim.digest, challenge=asked.digest), OWNER)
     judged = judge(Papers(claim, None, asked, made, beside), suspect, JUDGE, Trust(), now=AT[4])

@@ -12,11 +12,11 @@ def symmetries() -> str:
     body = []
     for attack in dict.fromkeys(row["attack"] for row in found):
         own = {(row["network"], row["scheme"]): row for row in found if row["attack"] == attack}
-        body.append([", ".join(f"`{each}`" for each in attack.split(", ")), *(_cell(own.get(each)) for each in columns)])
+        body.append(
+            [", ".join(f"`{each}`" for each in attack.split(", ")), *(_cell(own.get(each)) for each in columns)]
+        )
     trials = {(row["network"], row["scheme"]): row["trials"] for row in found if row.get("trials")}
-    return markdown(
-        ["symmetry", *(f"{name}: `{scheme}`, of {trials[name, scheme]}" for name, scheme in columns)], body
-    )
+    return markdown(["symmetry", *(f"{name}: `{scheme}`, of {trials[name, scheme]}" for name, scheme in columns)], body)
 
 
 def _cell(row: Row | None) -> str:
@@ -33,9 +33,7 @@ def null() -> str:
     for row in found:
         shares = [f"{row['reaches'][level]:.2g}" for level in levels]
         body.append([f"{row['network']}, {row['unmarked']}", f"`{row['scheme']}`", str(row["readings"]), *shares])
-    return markdown(
-        ["network without the mark", "scheme", "readings", *(f"{level} bits" for level in levels)], body
-    )
+    return markdown(["network without the mark", "scheme", "readings", *(f"{level} bits" for level in levels)], body)
 
 
 TABLES: dict[str, Callable[[], str]] = {"symmetries": symmetries, "symmetries-null": null}

@@ -106,9 +106,9 @@ OTHERS = re.findall(r"^\| `(keygen [\w-]+)` \| `(--lots \d)` \|", PAGE.read_text
 
 
 def test_the_table_of_other_schemes_has_them_all():
-    from modelmark.carriers import KINDS
+    from modelmark.schemes import names_for
 
-    assert {words.split()[1] for words, _ in OTHERS} == KINDS.keys() - {"adi"}
+    assert {words.split()[1] for words, _ in OTHERS} == set(names_for("pictures")) - {"adi"}
 
 
 @pytest.mark.slow

@@ -27,14 +27,30 @@ def test_pairs_of_texts_come_with_their_prompts_and_each_prompt_once(tmp_path):
         {"a": "x", "b": "x"},
     )
     second = lines(tmp_path, {"type": "modelmark.choices", "v": 1}, {"a": "ä", "b": "b", "prompt": "r"}, name="b.jsonl")
-    found = records.load([first, second], 2)
+    left_out: list[str] = []
+    found = records.load([first, second], 2, repeated=left_out)
+    assert left_out == ["line 2 of a.jsonl", "line 3 of a.jsonl"]
+    with pytest.raises(MalformedError, match=r"got one that came before in line 2 of a\.jsonl"):
+        records.load([first, second], 2)
     assert found.feed == TEXTS
     assert found.inputs[:, 0].tolist() == ["q: yes", "q: sure", "rä", "rb"]
     assert found.given.tolist() == [3, 3, 1, 1]
 
 
-def test_single_texts_come_once(tmp_path):
-    found = records.load([lines(tmp_path, {"text": "one"}, {"prompt": "p", "text": "two"}, {"text": "one"})], 1)
+def test_single_texts_that_repeat_are_refused(tmp_path):
+    """They were left out in silence, and a key had fewer symbols than the file lines."""
+    with pytest.raises(MalformedError, match="expected records that all differ, got one that came before in line 2"):
+        records.load([lines(tmp_path, {"text": "one"}, {"text": "one"})], 1)
+
+
+def test_a_column_called_type_is_no_head_of_a_log(tmp_path):
+    """Every line with one was left out in silence."""
+    found = records.load([lines(tmp_path, {"type": "faq", "text": "one"}, {"type": "faq", "text": "two"})], 1)
+    assert len(found) == 2
+
+
+def test_single_texts_are_read_and_written(tmp_path):
+    found = records.load([lines(tmp_path, {"text": "one"}, {"prompt": "p", "text": "two"})], 1)
     assert (found.inputs[:, 0].tolist(), found.given.tolist()) == (["one", "ptwo"], [0, 1])
     ending, data = records.dump(found)
     assert ending == ".jsonl"

@@ -1,10 +1,13 @@
 """Texts weighed by the language model in a folder of transformers, with the tokenizer of its own."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.errors import MalformedError
 from modelmark.feeds.records import TEXTS
 from modelmark.suspects.base import ABSTAIN, Weigh
 from modelmark.suspects.likelihoods import of_folder
@@ -51,9 +54,20 @@ def test_a_text_of_one_token_and_no_prompt_has_no_likelihood(folder):
     assert weighed(folder, ("", "Why"), ("", "Why is"))[0] == ABSTAIN
 
 
-def test_a_text_beyond_the_context_is_refused_in_a_line(folder):
-    with pytest.raises(MismatchError, match="expected texts of at most 8 tokens of the suspect's, got one of 12"):
-        weighed(folder, ("Why ", "is it " * 5 + "so"))
+def test_a_text_beyond_the_context_abstains_and_others_are_weighed(folder):
+    """A thief of a short context could not be read at all."""
+    long, short = weighed(folder, ("Why ", "is it " * 5 + "so"), ("Why ", "is it"))
+    assert long == ABSTAIN < short
+
+
+def test_weights_that_are_missing_are_no_random_numbers(folder, tmp_path):
+    """The library fills a head that a folder lacks with random numbers, and says so to the terminal alone."""
+    shutil.copytree(folder, tmp_path / "headless")
+    path = tmp_path / "headless" / "model.safetensors"
+    kept = {name: tensor for name, tensor in load_file(path).items() if "ln_f" not in name}
+    save_file(kept, path, metadata={"format": "pt"})
+    with pytest.raises(MalformedError, match=r"expected all weights of a causal language model in .*, 2 are missing"):
+        of_folder(tmp_path / "headless")
 
 
 def test_a_folder_without_a_model_is_refused_in_a_line(tmp_path):
