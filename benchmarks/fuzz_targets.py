@@ -224,7 +224,6 @@ def _judged(name: str, part: str, given: bytes) -> None:
         if leaves:
             hidden = _hidden(claim.document.keys[0].statement)
             made, beside = opening.make(claim, asked, OWNER, SECRET, leaves, issued=AT[3], concealed=hidden)
-            )
         else:
             made = envelope.sign(dataclasses.replace(made.document, claim=claim.digest, challenge=asked.digest), OWNER)
     judged = judge(Papers(claim, None, asked, made, beside), suspect, JUDGE, Trust(), now=AT[4])
