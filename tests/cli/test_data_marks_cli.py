@@ -1,6 +1,7 @@
 """A mark in data from the command line alone: pairs, key, claim, training file, and a suspect that learned from it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -141,3 +142,27 @@ def test_a_judge_asks_an_api_how_likely_answers_are_and_signs_a_verdict(run, tmp
     found = run("judge", *papers, *judge, "-o", "day.verdict")
     assert found.status == 0, found.err
     assert "dependence-shown" in found.out + found.err
+
+
+def test_an_order_promises_what_its_reading_can_give(run, tmp_path, monkeypatch):
+    """It was promised 2,320 bits of 600 records, of which the clearest order shows some 540."""
+    monkeypatch.chdir(tmp_path)
+    texts = [{"text": f"this is record {number}, one of many"} for number in range(300)]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(one) + "\n" for one in texts))
+    words = ["keygen", "order", "--records", "texts.jsonl", "--unencrypted"]
+    made = run(*words, "-o", "a.key")
+    assert made.status == 0, made
+    net = re.search(r"graded: at most ([\d.]+) net bits", made.err)
+    assert net, made.err
+    assert 64 < float(net[1]) < 300
+    few = run(*words, "--set", "count=60", "-o", "b.key")
+    assert few.status == 2
+    assert "expected at least 144 bits of a suspect that shows the whole mark, got" in few.err
+
+
+def test_settings_take_as_many_records_as_they_say(run, pairs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["keygen", "twins", "--records", pairs, "--unencrypted"]
+    ran = run(*words, "--set", "pairs=150", "-o", "a.key")
+    assert (ran.status, "150 symbols" in ran.err) == (0, True), ran
+    assert "expected at most the" in run(*words, "--set", "pairs=9000", "-o", "b.key").err

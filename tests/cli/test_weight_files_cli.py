@@ -125,3 +125,15 @@ def test_an_adapter_is_read_over_its_base(run, story, state, tmp_path):
     assert "merged: LoRA in" in ran.err + ran.out
     shown = run("inspect", tmp_path / "adapter", "--base", host)
     assert "safetensors with an adapter" in shown.out
+
+
+def test_a_base_that_carries_the_mark_by_itself_makes_no_evidence_of_an_adapter(run, story, state, tmp_path):
+    """Whoever names the base may have marked it: over it any adapter was established."""
+    save_file(state, tmp_path / "marked.safetensors")
+    nothing = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+    adapter(nothing, nothing, tmp_path / "nothing")
+    path = tmp_path / "nothing" / "adapter_model.safetensors"
+    save_file({key: tensor for key, tensor in load_file(path).items() if "lora" in key}, path)
+    ran = run("verify", story / "uchida.key", tmp_path / "nothing", "--base", tmp_path / "marked.safetensors")
+    assert ran.status == 1, ran
+    assert "no exact test: the base that was named carries the mark by itself" in ran.out

@@ -88,6 +88,12 @@ def test_the_mean_over_the_filters_of_what_writes_the_stream_is_what_layernorm_t
     assert is_chance(before.aligned(RaiseMeans()))
 
 
+def test_alignment_keeps_the_mean_filter_where_a_mark_may_be(before):
+    """What LayerNorm throws away was made the host's where it was out of proportion, as marks in a mean filter are."""
+    found = before.aligned(PermuteUnits())
+    assert found.matches == found.trials
+
+
 def test_the_layer_chosen_now_keeps_its_mark_through_orders_of_units_and_heads(now):
     assert now.layer in ("blocks.0.linear1", "layers.0.mlp.gate_proj")
     for attacks in ((), (PermuteUnits(),), (PermuteHeads(),), (TurnHeads(),)):
