@@ -1,13 +1,10 @@
 """What a command writes of a network: its weights, or of transformers a folder as ``save_pretrained`` lays it out."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelmark import files
 from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,24 +48,13 @@ def save(model: "nn.Module", output: Path, along: Sequence[Path] = ()) -> None:
     from modelmark.models import hugging
     from modelmark.networks.layers import unwrapped
     from modelmark.suspects import library, weights
+    from modelmark.suspects.files.copying import unnamed
 
     if not library.is_of_library(model):
         weights.save(model, output)
         return
-    files.require_absent(output)
-    try:
-        scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
-    except OSError as error:
-        raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
-    new = scratch / output.name
-    try:
+    with unnamed(output) as new:
         hugging.write(unwrapped(model), new)
         for path in along:
             if not (new / path.name).exists():
                 shutil.copyfile(path, new / path.name)
-        files.require_absent(output)
-        os.rename(new, output)
-    except OSError as error:
-        raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

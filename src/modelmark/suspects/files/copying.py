@@ -123,21 +123,31 @@ def planned(source: Path, output: Path, is_confidential: Callable[[Path], bool])
 
 
 @contextlib.contextmanager
-def copied(plan: Plan) -> Iterator[Mapping[str, Stored]]:
-    """Give the tensors of a copy, which gets its name when the block ends well.
+def unnamed(output: Path) -> Iterator[Path]:
+    """Give a path beside an output, for a file or a folder that gets its name when the block ends well.
 
     Raises:
         OutputExistsError: the output exists.
         UsageError: it cannot be written, or the disk is full; nothing is left behind.
     """
-    output = plan.output
     files.require_absent(output)
     try:
         scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
     except OSError as error:
         raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
-    new = scratch / output.name
     try:
+        yield scratch / output.name
+        _named(scratch / output.name, output)
+    except OSError as error:
+        raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def copied(plan: Plan) -> Iterator[Mapping[str, Stored]]:
+    """Give the tensors of a copy, which gets its name when the block ends well; see ``unnamed``."""
+    with unnamed(plan.output) as new:
         if plan.files:
             _folder(plan.source, new)
         for each in plan.files:
@@ -151,11 +161,6 @@ def copied(plan: Plan) -> Iterator[Mapping[str, Stored]]:
         }
         for old, copy in made:
             copy.chmod(stat.S_IMODE(copy.stat().st_mode) & old.stat().st_mode)
-        _named(new, output)
-    except OSError as error:
-        raise UsageError(f"expected to write {output}, got: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _folder(old: Path, new: Path) -> None:
