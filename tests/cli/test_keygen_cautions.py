@@ -31,6 +31,7 @@ def warned(ran) -> list[str]:
             "in an untrained network, where rare means little; name a trained one",
         ),
         (["coupled", "--set", "fusion=overlay"], "only all 45 symbols together reach 64 bits"),
+        (["deepsigns", "--set", "bits=16"], "only 2 of all 160 symbols may be lost before 64 bits are"),
         (["null", "--set", "side=8"], "a pattern of side 8 covers the whole picture"),
         (["adi", "--set", "triggers=44"], "only all 44 symbols together reach 64 bits"),
     ],
@@ -61,7 +62,7 @@ def test_the_defaults_of_no_scheme_are_warned_of(scheme, run, tmp_path, unmarked
 
 
 @pytest.mark.parametrize(
-    "words", [["null", "--set", "side=7"], ["adi", "--set", "triggers=46"], ["coupled", "--set", "fusion=overlay", "--set",
+    "words", [["null", "--set", "side=7"], ["adi", "--set", "triggers=50"], ["coupled", "--set", "fusion=overlay", "--set",
      "ratio=0.75"]]
 )  # fmt: skip
 def test_a_little_room_is_enough(words, run, tmp_path):

@@ -224,15 +224,26 @@ def _fewest(key: "Key", bar: float) -> int | None:
     return stats.minimum_matches(bar + CHARGES[key.draw_kind], trials, Fraction(1, alphabet))
 
 
+_ROOM = 30
+"""A key is warned of if fewer than one symbol in so many may be lost."""
+
+
 def _slack(key: "Key", bar: float) -> list[str]:
-    """Return that no symbol may be lost, where that is so; any scheme, any size."""
+    """Return that hardly a symbol may be lost, where that is so; any scheme, any size."""
     from modelmark.schemes.base import Grading
 
     if key.self_check or key.scheme.objection() or isinstance(key.scheme, Grading):
         return []
     trials, _ = key.scheme.size(key.feed)
-    if _fewest(key, bar) != trials:
+    fewest = _fewest(key, bar)
+    lost = 0 if fewest is None else trials - fewest
+    if lost * _ROOM >= trials:
         return []
+    if lost:
+        way = "" if key.draw_kind != "offline" else ", or --draw timestamp,"
+        return [
+            f"only {lost} of all {trials} symbols may be lost before {bar:g} bits are: more symbols{way} leave room"
+        ]
     return [
         f"only all {trials} symbols together reach {bar:g} bits: one that an attack changes takes the evidence away"
     ]
