@@ -109,7 +109,7 @@ def chance(*names: str) -> str:
     body = []
     for row in part("chance"):
         if row["scheme"] in names:
-            rule = ("first", "second")[row["rule"]] if row["scheme"] in ("twins", "choice") else "its own"
+            rule = ("first", "second")[row["rule"]]
             reached = [f"{row['reached'][level]:.4f}" for level in ("1", "2", "4", "8")]
             body.append([row["suspect"], f"{row['scheme']}, {rule} rule", row["method"], *reached])
     stated = [f"{2.0**-level:.4f}" for level in (1, 2, 4, 8)]
