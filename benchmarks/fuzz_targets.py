@@ -114,6 +114,9 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
     made = {
         "adi": (32, 10, {}, pictures),
         "coupled": (16, 10, {"queries": 2}, pictures),
+        "composite": (16, 10, {"queries": 2}, pictures),
+        "entangled": (16, 10, {"queries": 2}, pictures),
+        "margin": (32, 10, {}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
         "uchida": (24, 2, {"width": 4}, rows),
         "spread": (24, 2, {"bits": 24}, runs),
