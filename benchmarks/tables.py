@@ -1,7 +1,7 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
 Run: ``python benchmarks/tables.py`` with the pages, docs/{alignment,results,results-schemes,attacks,copies,formats,language}.md,
-docs/lineage.md and docs/schemes/{choice,field,order,spread,twins}.md. What is between ``<!-- begin NAME -->`` and
+docs/lineage.md and docs/schemes/{choice,field,field-rivals,order,spread,twins}.md. What is between ``<!-- begin NAME -->`` and
 ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a test checks that nothing
 would change.
 """
@@ -22,6 +22,7 @@ import gpu_tables
 import language_tables
 import lineage_tables
 import matrix_tables
+import rivals_tables
 import scheme_tables
 import spread_tables
 import study_tables
@@ -205,6 +206,7 @@ def filled(page: str) -> str:
         spread_tables,
         lineage_tables,
         matrix_tables,
+        rivals_tables,
         symmetry_tables,
     )
     tables = TABLES | {name: table for room in rooms for name, table in room.TABLES.items()}
