@@ -20,6 +20,7 @@ _NAMES = {
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.key.draw:Draw",
     "Evidence": "modelmark.evidence.evidence:Evidence",
+    "Field": "modelmark.schemes.field:Field",
     "FloatFeed": "modelmark.feeds.floats:FloatFeed",
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
@@ -62,6 +63,7 @@ _NAMES = {
     "open_weights": "modelmark.suspects.files:open_weights",
     "perplexity": "modelmark.training.task:perplexity",
     "pixels": "modelmark.feeds.arrays:pixels",
+    "rehearse": "modelmark.training.rehearsing:rehearse",
     "save_key": "modelmark.marks.keyfile:save",
     "scored": "modelmark.networks.calling:scored",
     "scores": "modelmark.networks.outputs:scores",
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+    from modelmark.schemes.field import Field
     from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.order import Order
     from modelmark.schemes.spread import Spread
@@ -119,6 +122,7 @@ if TYPE_CHECKING:
     from modelmark.training.loop import fit
     from modelmark.training.loop import suggested as suggest_recipe
     from modelmark.training.recipe import Recipe
+    from modelmark.training.rehearsing import rehearse
     from modelmark.training.task import Task, accuracy, perplexity
 
 

@@ -11,6 +11,7 @@ KINDS = {
     "coupled": "modelmark.carriers.pictures:Pictures",
     "deepsigns": "modelmark.carriers.means:Means",
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
+    "field": "modelmark.carriers.field:Fields",
     "null": "modelmark.carriers.filtered:Filtered",
     "order": "modelmark.carriers.ordered:Ordered",
     "spread": "modelmark.carriers.spread:Runs",

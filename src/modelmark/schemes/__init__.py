@@ -15,6 +15,7 @@ SCHEMES = {
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
+    "field": "modelmark.schemes.field:Field",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
     "spread": "modelmark.schemes.spread:Spread",
     "uchida": "modelmark.schemes.uchida:Uchida",

@@ -150,6 +150,7 @@ SCHEMES = {
     "coupled": "pictures of two classes fused into one, and for each pair of classes a class that was drawn",
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
+    "field": "ordinary inputs, and along each of some directions and for each class a sign that was drawn, by which answers lean",
     "null": "pictures under patterns of pixels, and for each pattern a class that was drawn",
     "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
     "twins": "records in two versions, and for each pair a coin that was drawn and says which version was trained on",
