@@ -118,7 +118,7 @@ def test_rehearsals_of_another_host_are_refused(folder, own, rehearsed, run, tmp
         (["--set", "directions=4000"], "expected 1 to 1024 directions, got 4000"),
         (["--set", "directions=49"], "expected 49 directions in which what the head receives varies, found 48"),
         (["--set", "reference=attached"], "expected a setting of field, got 'reference', which follows from the others"),
-        (["--set", "lose=0"], "expected points to lose and strength above 0 and to 100, got 0.0, None"),
+        (["--set", "lose=0"], "expected points to lose above 0, strength of at least 0, both to 100, got 0.0, 0.0"),
     ],
 )  # fmt: skip
 def test_wrong_use_of_keygen_is_one_line_and_leaves_nothing(more, says, folder, own, run, tmp_path):

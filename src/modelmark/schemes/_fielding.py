@@ -51,7 +51,7 @@ def prepared(
     features, scores = observed(host, pool, task)
     along = np.clip((features - centre) @ directions.T, -CLIP / UNIT, CLIP / UNIT)
     known = _probabilities(scores)
-    like = np.mean([_probabilities(_scores(each, pool, task)) for each in students], axis=0) if students else known
+    like = np.mean([_answered(_scores(each, pool, task)) for each in students], axis=0) if students else known
     doubt = (1 - np.square((like + known) / 2).sum(axis=1)) * np.square(along).sum(axis=1)
     chosen = np.argsort(-doubt, kind="stable")[: scheme.queries]
     edit = strength / np.sqrt(len(directions)) * np.hstack([directions, -(directions @ centre)[:, None]])
@@ -100,6 +100,17 @@ def _scores(model: nn.Module, inputs: Tensor, task: Task) -> Reals:
 def _probabilities(scores: Reals) -> Reals:
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     found: Reals = raised / raised.sum(axis=1, keepdims=True)
+    return found
+
+
+def _answered(scores: Reals) -> Reals:
+    """Return what a student answers to each input, half as probabilities and half as the label alone, ``(N, C)``.
+
+    Labels are what will be read of a copy; of few students their shares are coarse, and probabilities fill in.
+    """
+    label = np.zeros_like(scores)
+    label[np.arange(len(scores)), scores.argmax(axis=1)] = 1
+    found: Reals = (label + _probabilities(scores)) / 2
     return found
 
 

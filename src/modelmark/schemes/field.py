@@ -41,7 +41,7 @@ class Field(Drawn):
         directions: K; left out: as many as the head receives numbers, at most 64.
         queries: ordinary inputs that are asked; of a pool those that tell most.
         lose: points of accuracy that fields of other draws may cost on average; the strength follows from it.
-        strength: eps, in scores; left out: what ``lose`` allows.
+        strength: eps, in scores; 0: what ``lose`` allows.
         reference: follows: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
     """
 
@@ -56,7 +56,7 @@ class Field(Drawn):
     directions: int | None = None
     queries: int = 5000
     lose: float = 0.9
-    strength: float | None = None
+    strength: float = 0.0
     reference: Literal["host", "attached"] = field(default="host", metadata={"derived": True})
 
     def __post_init__(self) -> None:
@@ -64,9 +64,9 @@ class Field(Drawn):
             raise ValueError(f"expected 1 to {MOST_DIRECTIONS} directions, got {self.directions}")
         if not 1 <= self.queries <= MOST_QUERIES:
             raise ValueError(f"expected 1 to {MOST_QUERIES} queries, got {self.queries}")
-        if not 0 < self.lose <= 100 or (self.strength is not None and not 0 < self.strength <= 100):
+        if not (0 < self.lose <= 100 and 0 <= self.strength <= 100):
             raise ValueError(
-                f"expected points to lose and strength above 0 and to 100, got {self.lose}, {self.strength}"
+                f"expected points to lose above 0, strength of at least 0, both to 100, got {self.lose}, {self.strength}"
             )
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> "Field":
