@@ -78,14 +78,12 @@ def test_the_ranking_below_the_label_carries_a_field_that_costs_no_answer(proble
 def test_a_field_of_pixels_and_one_of_a_function_are_served_too(problem):
     pixels = problem.mark(replace(fielding.SCHEME, coordinates="pixels"))
     assert bits(pixels, Leaned(pixels, problem.host)) > 100
-
-    def numbers(x):
-        return x.flatten(1)[:, ::2]
-
     scheme = replace(fielding.SCHEME, coordinates="own")
-    made = scheme.prepared(problem.host, problem.task, students=problem.students, pool=problem.pool, along=numbers)
+    made = scheme.prepared(
+        problem.host, problem.task, students=problem.students, pool=problem.pool, along=fielding.halves
+    )
     key = keygen(scheme, problem.host, fielding.FEED, attachments=made, policy=KeyPolicy(self_check=True))
-    own = modelmark.along(key.mark(), numbers)
+    own = modelmark.along(key.mark(), fielding.halves)
     assert bits(own, Leaned(own, problem.host)) > 60
     with pytest.raises(UsageError, match="expected a function with coordinates of one's own alone, got none"):
         Leaned(key.mark(), problem.host)
