@@ -24,10 +24,13 @@ from modelmark.marks.reading import read
 from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
+from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.entangled import Entangled
 from modelmark.schemes.field import Field
+from modelmark.schemes.margin import Margin
 from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.spread import Spread
 from modelmark.schemes.uchida import Uchida
@@ -48,6 +51,9 @@ COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
 LAYERS = np.frombuffer(b'[["fc0", 4, 16, 0, 4], ["fc1", 5, 4, 1, 3]]', np.uint8)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
+    "composite": Key(
+        Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
+    ),
     "coupled": Key(COUPLED, SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}),
     "deepsigns": Key(
         DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
@@ -56,6 +62,8 @@ KEYS = {
         {"inputs": counting(2, 2, 1, 4, 4)},
     ),
     "deepsigns-blackbox": Key(DeepSignsBlackBox(keys=3), SECRET, FACE, {"kept": np.array([0, 7, 14])}),
+    "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, FACE, {"sources": counting(6, 1, 4, 4)}),
+    "margin": Key(Margin(triggers=3), SECRET, FACE, {"pictures": counting(3, 1, 4, 4)}),
     "null": Key(NULL, SECRET, FACE, OWN),
     "spread": Key(Spread(bits=5, strength=0.1), SECRET, FACE, {"layers": LAYERS}),
     "uchida": Key(Uchida(layer="fc1", bits=5, width=4), SECRET, FACE),
@@ -80,7 +88,7 @@ KEYS["field"] = Key(
         "edit": np.zeros((2, 6), np.float32),
     },
 )
-EACH = {"coupled": 2, "null": 2}
+EACH = {"composite": 2, "coupled": 2, "entangled": 2, "null": 2}
 NAMES = pytest.mark.parametrize("name", KEYS)
 
 

@@ -76,14 +76,19 @@ class Field(Drawn):
             CapacityError: the head receives fewer numbers than there are to be directions.
             UsageError: the model has no head that can be edited.
         """
-        if "queries" in attachments:
+        require_labels(feed)
+        if attachments:
+            if lacking := [name for name in ATTACHED if name not in attachments]:
+                raise UsageError(
+                    f"expected {lacking[0]} among what is attached, got none", hint="Field.prepared makes all"
+                )
             count, directions = np.shape(attachments["coordinates"])
             return replace(self, directions=directions, queries=count, reference="attached")
         if self.reference == "attached":
             raise UsageError("expected queries with their references, got none", hint="Field.prepared makes them")
-        from modelmark.schemes._fielding import head_of
+        from modelmark.schemes._field_head import head_of
 
-        width = head_of(model)[1]
+        width = head_of(model)[1].in_features
         if self.directions is not None and self.directions > width:
             raise CapacityError(
                 f"expected at most the {width} directions that the head receives, got {self.directions}"
@@ -123,6 +128,7 @@ class Field(Drawn):
             CapacityError: the pool has fewer inputs than there are to be queries.
             UsageError: no field costs so little, or the host has no head that can be edited.
         """
+        require_labels(task.feed)
         from modelmark.schemes._fielding import prepared
 
         return prepared(self, host, task, students=students, pool=pool)
@@ -176,17 +182,26 @@ class Field(Drawn):
         Raises:
             MismatchError: the head is not the host's.
         """
-        from modelmark.schemes._fielding import edit_head
+        from modelmark.schemes._field_head import edit_head
 
         edit_head(model, carriers, message)
 
     def hooks(self, carriers: Fields, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
         """Return hooks that leave training as it is and edit the head that it ends with."""
-        from modelmark.schemes._fielding import AtTheEnd, require_head
+        from modelmark.schemes._field_head import AtTheEnd, require_head
 
         self.check(model, carriers.feed)
         require_head(model, carriers)
         return AtTheEnd(carriers, message)
+
+
+def require_labels(feed: Feed) -> None:
+    """Raise UsageError unless a network that is fed so tells one of a few classes for each input."""
+    if feed.kind in ("causal", "texts"):
+        raise UsageError(
+            f"expected inputs of which a network tells the class, got {feed.kind}",
+            hint="answers marks a language model; choice marks what it serves",
+        )
 
 
 def _attached(material: Material, name: str) -> Array:
