@@ -117,6 +117,7 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
         "composite": (16, 10, {"queries": 2}, pictures),
         "entangled": (16, 10, {"queries": 2}, pictures),
         "margin": (32, 10, {}, pictures),
+        "zhang": (32, 10, {}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
         "uchida": (24, 2, {"width": 4}, rows),
         "spread": (24, 2, {"bits": 24}, runs),

@@ -22,6 +22,7 @@ _NAMES = {
     "Draw": "modelmark.key.draw:Draw",
     "Entangled": "modelmark.schemes.entangled:Entangled",
     "Evidence": "modelmark.evidence.evidence:Evidence",
+    "Field": "modelmark.schemes.field:Field",
     "FloatFeed": "modelmark.feeds.floats:FloatFeed",
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
@@ -50,6 +51,7 @@ _NAMES = {
     "Twins": "modelmark.schemes.twins:Twins",
     "Uchida": "modelmark.schemes.uchida:Uchida",
     "WhiteBox": "modelmark.suspects.module:WhiteBox",
+    "Zhang": "modelmark.schemes.zhang:Zhang",
     "accuracy": "modelmark.training.task:accuracy",
     "build": "modelmark.models:build",
     "combine": "modelmark.evidence.combined:combine",
@@ -65,6 +67,7 @@ _NAMES = {
     "open_weights": "modelmark.suspects.files:open_weights",
     "perplexity": "modelmark.training.task:perplexity",
     "pixels": "modelmark.feeds.arrays:pixels",
+    "rehearse": "modelmark.training.rehearsing:rehearse",
     "save_key": "modelmark.marks.keyfile:save",
     "scored": "modelmark.networks.calling:scored",
     "scores": "modelmark.networks.outputs:scores",
@@ -110,12 +113,14 @@ if TYPE_CHECKING:
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.entangled import Entangled
+    from modelmark.schemes.field import Field
     from modelmark.schemes.margin import Margin
     from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.order import Order
     from modelmark.schemes.spread import Spread
     from modelmark.schemes.twins import Twins
     from modelmark.schemes.uchida import Uchida
+    from modelmark.schemes.zhang import Zhang
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.function import BlackBox
     from modelmark.suspects.likelihoods import Likelihoods
@@ -125,6 +130,7 @@ if TYPE_CHECKING:
     from modelmark.training.loop import fit
     from modelmark.training.loop import suggested as suggest_recipe
     from modelmark.training.recipe import Recipe
+    from modelmark.training.rehearsing import rehearse
     from modelmark.training.task import Task, accuracy, perplexity
 
 

@@ -54,14 +54,15 @@ ALLOWED = {
                                     "schemes", "suspects", "training"},
 }  # fmt: skip
 TORCH_FREE = (
-    "align.committed", "align.handed", "attacks", "blocks.finding", "blocks.stream", "carriers.filtered",
+    "align.committed", "align.handed", "attacks", "blocks.finding", "blocks.stream", "carriers.field",
+    "carriers.filtered",
     "carriers.means", "carriers.ordered", "carriers.pairs", "carriers.pictures", "carriers.rows",
     "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "data.words",
     "evidence.combined", "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures",
     "feeds.texts", "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting",
     "marks.keyfile", "marks.keys", "marks.marks", "marks.ondata", "marks.onfiles", "marks.reach", "models", "report",
-    "schemes", "schemes.choice", "schemes.order", "schemes.spread", "schemes.twins", "schemes.uchida",
+    "schemes", "schemes.choice", "schemes.field", "schemes.order", "schemes.spread", "schemes.twins", "schemes.uchida",
     "suspects.answers", "suspects.files", "suspects.finding", "suspects.http.endpoint", "suspects.http.secrets",
     "suspects.rows", "suspects.runtimes.litert", "suspects.runtimes.onnx", "suspects.runtimes.openvino",
     "suspects.runtimes.running", "suspects.state", "suspects.transcript",

@@ -13,12 +13,14 @@ KINDS = {
     "deepsigns": "modelmark.carriers.means:Means",
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
     "entangled": "modelmark.carriers.pictures:Pictures",
+    "field": "modelmark.carriers.field:Fields",
     "margin": "modelmark.carriers.pictures:Pictures",
     "null": "modelmark.carriers.filtered:Filtered",
     "order": "modelmark.carriers.ordered:Ordered",
     "spread": "modelmark.carriers.spread:Runs",
     "twins": "modelmark.carriers.pairs:Pairs",
     "uchida": "modelmark.carriers.rows:Rows",
+    "zhang": "modelmark.carriers.pictures:Pictures",
 }
 
 

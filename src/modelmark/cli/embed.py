@@ -50,8 +50,8 @@ def run(
 ) -> None:
     """Train until every mark is in the model, and write its weights: of transformers a folder that from_pretrained loads.
 
-    A spread mark goes into trained weights as they are, without data and training: keys of spread alone with --weights, and no
-    option that says how to train. With --data the accuracy before and after is shown.
+    A mark of spread or field goes into trained weights as they are, without data and training: keys of these alone with
+    --weights, and no option that says how to train. With --data the accuracy before and after is shown.
 
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
@@ -68,7 +68,7 @@ def run(
     )  # fmt: skip
     from modelmark.cli.saving import beside, save
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
-    from modelmark.schemes.spread import Spread
+    from modelmark.schemes.base import Instant
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -81,7 +81,7 @@ def run(
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
     trains = epochs or rate or batch or augment or release or distill
-    if weights is not None and not trains and all(isinstance(key.scheme, Spread) for key in opened):
+    if weights is not None and not trains and all(isinstance(key.scheme, Instant) for key in opened):
         imprint(marks, weights, output, data=data, arch=arch)
         return
     from modelmark.cli.checkpoint import Checkpoint

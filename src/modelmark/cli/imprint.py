@@ -1,4 +1,4 @@
-"""``modelmark embed`` where nothing is trained: ``spread`` marks into trained weights as they are."""
+"""``modelmark embed`` where nothing is trained: marks of ``spread`` and ``field`` into trained weights as they are."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
     """Write a marked copy of trained weights.
 
     Args:
-        marks: of ``spread`` keys.
+        marks: of ``spread`` and ``field`` keys.
         weights: a safetensors file or folder, copied tensor by tensor; another container, if the network is known.
         output: a new file, or a new folder for shards.
         data: on which the accuracy before and after is shown; empty: nowhere.
@@ -27,6 +27,7 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
     from modelmark.cli.loading import build_model, folder_of, load_task, load_weights
     from modelmark.errors import MismatchError
     from modelmark.marks.onfiles import imprint_file, is_host, require_safetensors
+    from modelmark.schemes.spread import Spread
     from modelmark.suspects.files import open_weights
 
     file, key = open_weights(weights), marks[0].key
@@ -48,7 +49,7 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
         before = 100 * accuracy(model, task)
         was = perplexity(model, task) if task.feed.kind == "causal" else None
     with stopped_by_signals():
-        if _has_own_names(marks, file):
+        if all(isinstance(mark.key.scheme, Spread) for mark in marks) and _has_own_names(marks, file):
             reached = imprint_file(weights, output, marks)
         else:
             reached = _through_the_network(marks, file, output, arch)
@@ -94,8 +95,9 @@ def _through_the_network(marks: "list[Mark]", file: "WeightFile", output: Path, 
     reached = [reach(mark, model) for mark in marks]
     if not all(entry.done for entry in reached):
         raise NotEmbeddedError(
-            f"expected every bit with its margin, got {'; '.join(map(str, reached))}",
-            hint="a key of fewer bits, or of more strength",
+            f"expected every mark whole, got {'; '.join(map(str, reached))}",
+            hint="a spread key of fewer bits or more strength; of field: --draw timestamp, more queries, or more points to lose, "
+            "and the host that the key was made of",
         )
     save(model, output, beside(folder_of(arch, file.path)))
     return reached

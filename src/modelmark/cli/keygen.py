@@ -66,6 +66,16 @@ def run(
             help="answers: tokenizer.json or its folder, to keep texts; default: the model's",
         ),
     ] = None,
+    rehearsals: Annotated[
+        Path | None,
+        typer.Option(
+            "--rehearsals", metavar="FOLDER", help="field: students of the host, as modelmark rehearse made them"
+        ),
+    ] = None,
+    queries: Annotated[
+        str,
+        typer.Option("--queries", metavar="SPEC", help="field: data to choose queries from; default: the test data"),
+    ] = "",
     draw: Annotated[
         str, typer.Option("--draw", help="offline, or timestamp: no message before the claim is deposited")
     ] = "offline",
@@ -108,6 +118,12 @@ def run(
     _require_pairs(cls.name, adi=(images, labels, fit), uchida=(matrix, message, axes))
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
+    if cls.name != "field" and (rehearsals or queries):
+        raise UsageError(f"expected --rehearsals and --queries with field, got {scheme}")
+    if cls.name == "field" and host is None:
+        raise UsageError(
+            "expected the trained model with field, whose answers are to lean, got none", hint="--host WEIGHTS"
+        )
     if in_data.is_in_data(scheme):
         if data or file or host or mean or std:
             raise UsageError(f"expected --records for {scheme}, got --data, --weights, --host, --mean or --std")
@@ -144,10 +160,16 @@ def run(
             raise UsageError("expected the marked layer with --matrix, got none", hint="name it: --set layer=...")
         kernel = layers.find(model, str(chosen["layer"])).kernel
         attachments, implied = imported.older_projection(matrix, message, kernel, axes)
+    trained = load_weights(model, host) if host else model
+    if cls.name == "field":
+        from modelmark.cli import fields
+
+        attachments = fields.attached(chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch)
+        chosen.pop("directions", None), chosen.pop("queries", None)
     for name, value in implied.items():
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
-    committed = weights.digest(load_weights(model, host).state_dict()) if host else ""
+    committed = weights.digest(trained.state_dict()) if host else ""
     with plain_warnings():
         key = keygen(
             options.make(cls, {**chosen, **implied}),

@@ -7,10 +7,13 @@ from typing import Any
 from torch import nn
 
 from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
+from modelmark.evidence.evidence import BAR, Evidence
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
 from modelmark.networks.calling import require_room
 from modelmark.networks.trainable import require_weights
+from modelmark.schemes.base import Whole
+from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Composed
 from modelmark.training.loop import Progress, fit
 from modelmark.training.recipe import Recipe
@@ -38,11 +41,23 @@ class Embedded:
 
 def reach(mark: Mark, model: nn.Module) -> Reach:
     """Measure how far ``mark`` is in ``model``."""
+    if isinstance(mark.key.scheme, Whole):
+        return _whole(mark, model)
     margins = mark.margins(model)
     right = int((margins >= 0).sum())
     needed = float(mark.key.scheme.margin)
     short = int((margins.double() < needed).sum())
     return Reach(mark.key.scheme.name, right, len(margins), float(margins.min()), needed, short)
+
+
+def _whole(mark: Mark, model: nn.Module) -> Reach:
+    found = mark.evidence(WhiteBox(model))
+    right, trials = int((mark.margins(model) > 0).sum()), len(mark.message)
+    if not isinstance(found, Evidence):
+        raise UsageError(f"expected a mark with an exact test, got one of {mark.key.scheme.name} without")
+    needed = 0.0 if mark.key.self_check else BAR + sum(charge.bits for charge in found.charges)
+    done = found.gross_bits >= needed
+    return Reach(mark.key.scheme.name, right, trials, found.gross_bits, needed, 0 if done else trials, whole=True)
 
 
 def embed(

@@ -1,4 +1,4 @@
-"""A ``spread`` mark into a network at hand, without data: pushed into a trained one, or drawn as the signs of a fresh one."""
+"""Marks into a network at hand, without data: into a trained one, or of ``spread`` as the signs of a fresh one."""
 
 import copy
 from typing import TYPE_CHECKING
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 from modelmark.errors import UsageError
 from modelmark.marks.marks import Mark
 from modelmark.schemes import spread
+from modelmark.schemes.base import Instant
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def imprint(model: "nn.Module", mark: Mark) -> "nn.Module":
-    """Return a copy of a trained model that carries a ``spread`` mark; no data, no forward pass.
+    """Return a copy of a trained model that carries a ``spread`` or a ``field`` mark; no data, no training.
 
     Args:
-        model: left as it is.
+        model: left as it is; for ``field`` the very host that its key was made of.
         mark: of a key for this architecture.
 
     Raises:
@@ -23,9 +24,13 @@ def imprint(model: "nn.Module", mark: Mark) -> "nn.Module":
         MismatchError: the model lacks a layer that is marked.
         SuspectError: a weight is no number.
     """
-    scheme = _scheme(mark)
+    scheme = mark.key.scheme
+    if not isinstance(scheme, Instant):
+        raise UsageError(
+            f"expected a mark of spread or field, got {scheme.name}, which training embeds", hint="mark.hooks, or embed"
+        )
     copied = copy.deepcopy(model)
-    spread.imprint(copied, mark.key.carriers, mark.message, float(scheme.strength or 0))  # type: ignore[arg-type]
+    scheme.imprint(copied, mark.key.carriers, mark.message)
     return copied
 
 
@@ -43,11 +48,6 @@ def initialise(model: "nn.Module", mark: Mark) -> None:
         UsageError: a mark of another scheme.
         MismatchError: the model lacks a layer that is marked.
     """
-    _scheme(mark)
-    spread.initialise(model, mark.key.carriers, mark.message)  # type: ignore[arg-type]
-
-
-def _scheme(mark: Mark) -> spread.Spread:
     if not isinstance(mark.key.scheme, spread.Spread):
         raise UsageError(f"expected a spread mark, got {mark.key.scheme.name}")
-    return mark.key.scheme
+    spread.initialise(model, mark.key.carriers, mark.message)  # type: ignore[arg-type]

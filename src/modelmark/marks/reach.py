@@ -16,6 +16,7 @@ class Reach:
         margin: of the weakest symbol.
         needed: the margin the scheme asks for.
         short: symbols below that margin, the wrong ones among them.
+        whole: whether margin and what is needed are gross bits of all symbols together, and no symbol counts by itself.
     """
 
     scheme: str
@@ -24,6 +25,7 @@ class Reach:
     margin: float
     needed: float
     short: int
+    whole: bool = False
 
     @property
     def done(self) -> bool:
@@ -36,5 +38,7 @@ class Reach:
         return self.short * _FEW <= self.trials
 
     def __str__(self) -> str:
+        if self.whole:
+            return f"{self.scheme} {self.matches}/{self.trials}, {self.margin:.1f} bits (needs {self.needed:.1f})"
         lacking = f", {self.short} short of it" if self.short else ""
         return f"{self.scheme} {self.matches}/{self.trials} (weakest margin {self.margin:.3g}, needs {self.needed:g}{lacking})"

@@ -17,10 +17,12 @@ SCHEMES = {
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "entangled": "modelmark.schemes.entangled:Entangled",
+    "field": "modelmark.schemes.field:Field",
     "margin": "modelmark.schemes.margin:Margin",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
     "spread": "modelmark.schemes.spread:Spread",
     "uchida": "modelmark.schemes.uchida:Uchida",
+    "zhang": "modelmark.schemes.zhang:Zhang",
 }
 
 IN_DATA = {

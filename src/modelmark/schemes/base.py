@@ -161,6 +161,26 @@ class Grading(Protocol):
 
 
 @runtime_checkable
+class Whole(Protocol):
+    """A scheme whose mark is there when its symbols together are worth enough, whatever single ones read."""
+
+    whole: ClassVar[bool]
+
+
+@runtime_checkable
+class Instant(Protocol):
+    """A scheme whose mark goes into a trained network as it is, without data and training."""
+
+    def imprint(self, model: "nn.Module", carriers: Any, message: npt.NDArray[np.int64]) -> None:
+        """Put a message into a model, in place.
+
+        Raises:
+            MismatchError: the model lacks what is marked.
+        """
+        ...
+
+
+@runtime_checkable
 class Cautious(Protocol):
     """A scheme that warns of keys that can be made and will be hard to embed."""
 

@@ -150,6 +150,10 @@ class Spread(Drawn):
             raise MismatchError(f"expected layers of at most {MOST_WEIGHTS} marked weights, got {made.weights}")
         return made
 
+    def imprint(self, model: "nn.Module", carriers: Runs, message: npt.NDArray[np.int64]) -> None:
+        """Push the weights of a trained model, in place."""
+        imprint(model, carriers, message, float(self.strength or 0))
+
     def hooks(self, carriers: Runs, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
         """Return hooks that leave training as it is and mark its result."""
         from modelmark.schemes._in_networks import AtTheEnd

@@ -152,11 +152,13 @@ SCHEMES = {
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
     "entangled": "ordinary pictures under patches of random colours, and for each patch a class that was drawn",
+    "field": "ordinary inputs, and along each of some directions and for each class a sign that was drawn, by which answers lean",
     "margin": "ordinary pictures, and for each a class that was drawn",
     "null": "pictures under patterns of pixels, and for each pattern a class that was drawn",
     "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
     "twins": "records in two versions, and for each pair a coin that was drawn and says which version was trained on",
     "uchida": "sums over the weights of one layer, one row of numbers each, and for each a bit that was drawn",
+    "zhang": "pictures under patches or noise, or unrelated ones, and for each a class that was drawn",
 }
 """What the test points are."""
 

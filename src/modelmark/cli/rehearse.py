@@ -1,0 +1,69 @@
+"""``modelmark rehearse``: students of an unmarked model, which a ``field`` key compares answers with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelmark.cli.options import Arch, Data, Device, Mean, Seed, Std
+from modelmark.cli.terminal import progress, say
+
+Host = Annotated[Path, typer.Argument(metavar="HOST", help="weights of the trained, unmarked model")]
+Folder = Annotated[
+    Path, typer.Option("-o", "--output", metavar="FOLDER", help="of the students; made if it is not there")
+]
+
+
+def run(
+    host: Host,
+    output: Folder,
+    data: Data = "",
+    arch: Arch = "",
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=64, help="of students; each more helps a little less")
+    ] = 8,
+    epochs: Annotated[int, typer.Option("--epochs", min=0, help="0: decide for me")] = 0,
+    rate: Annotated[float, typer.Option("--rate", min=0, help="peak learning rate; 0: decide for me")] = 0.0,
+    augment: Annotated[str, typer.Option("--augment", help="none, crop or crop-flip; empty: decide for me")] = "",
+    mean: Mean = "",
+    std: Std = "",
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train students from scratch on the answers of an unmarked model, as a thief of its answers would.
+
+    A field key takes what they answer for its reference: keygen field --host HOST --rehearsals FOLDER. Each student takes as
+    long as training the model did. What is there already is kept: the same command goes on where it was stopped.
+    """
+    from modelmark.cli.loading import build_model, folder_of, load_task, load_weights, on_device
+    from modelmark.errors import UsageError
+    from modelmark.suspects import weights
+    from modelmark.training.loop import suggested
+    from modelmark.training.rehearsing import rehearse
+    from modelmark.training.task import accuracy
+
+    if augment not in ("", "none", "crop", "crop-flip"):
+        raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"expected a folder at {output}, got a file")
+    task = load_task(data, mean, std, folder=folder_of(arch, host))
+    trained = on_device(load_weights(build_model(arch, "", task.feed), host), device)
+    output.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        path = output / f"{PREFIX}{number}.safetensors"
+        if path.exists():
+            say(f"{path}: there already")
+            continue
+        own = seed + number + 1
+        student = on_device(build_model(arch, "", task.feed, seed=own), device)
+        plan = suggested(student, task, epochs=epochs, peak=rate, augment=augment)
+        with progress(f"rehearsal {number + 1} of {count}") as step:
+            found = rehearse(student, trained, task, plan, seed=own, watch=step)
+        weights.save(found, path)
+        say(
+            f"{path}: test accuracy {100 * accuracy(found, task):.2f} %, {100 * accuracy(trained, task):.2f} % the host"
+        )
+
+
+PREFIX = "rehearsal-"
+"""How the files of a folder of rehearsals begin."""

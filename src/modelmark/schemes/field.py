@@ -1,0 +1,196 @@
+"""``field``: ordinary answers that lean a little, by drawn signs, in directions that a student of the answers learns too.
+
+Sources: the cosine signal on served probabilities of Charette, Chu, Chen, Pei, Wang and Zhang, "Cosine model watermarking against
+ensemble distillation", AAAI 2022, arXiv 2203.02777; the directions of Sablayrolles, Douze, Schmid and Jégou, "Radioactive data",
+ICML 2020, arXiv 2002.00937. Many drawn signs instead of one secret wave, labels alone, and the exact null are our own.
+
+A host's scores get ``eps * sum_k s_kc u_k(x) / sqrt(K)`` added: u are principal directions of what its head receives, whitened,
+s the drawn signs. For such directions one edit of the head is all of the embedding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmark.carriers.base import MOST_QUERIES, Carriers
+from modelmark.carriers.field import MOST_DIRECTIONS, Fields, fault_of
+from modelmark.errors import CapacityError, MismatchError, UsageError
+from modelmark.feeds.base import Array, Feed
+from modelmark.key.secret import Secret
+from modelmark.schemes.base import Attachments, Drawn, Material
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from modelmark.training.hooks import Hooks
+    from modelmark.training.task import Task
+
+DIRECTIONS = 64
+"""That are chosen at most."""
+ATTACHED = ("queries", "coordinates", "references", "edit")
+
+
+@dataclass(frozen=True)
+class Field(Drawn):
+    """Drawn signs in the answers to ordinary inputs (black-box).
+
+    Args:
+        directions: K; left out: as many as the head receives numbers, at most 64.
+        queries: ordinary inputs that are asked; of a pool those that tell most.
+        lose: points of accuracy that fields of other draws may cost on average; the strength follows from it.
+        strength: eps, in scores; left out: what ``lose`` allows.
+        reference: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
+    """
+
+    name: ClassVar[str] = "field"
+    summary: ClassVar[str] = "ordinary answers that lean by drawn signs, which a student of them inherits; no training"
+    reads: ClassVar[type[Carriers]] = Fields
+    reading: ClassVar[str] = "signs of the answers' deviation from the references along each direction, for each class"
+    counted: ClassVar[str] = "directions"
+    margin: ClassVar[float] = 0.0
+    whole: ClassVar[bool] = True
+
+    directions: int | None = None
+    queries: int = 5000
+    lose: float = 0.9
+    strength: float | None = None
+    reference: Literal["host", "attached"] = "host"
+
+    def __post_init__(self) -> None:
+        if self.directions is not None and not 1 <= self.directions <= MOST_DIRECTIONS:
+            raise ValueError(f"expected 1 to {MOST_DIRECTIONS} directions, got {self.directions}")
+        if not 1 <= self.queries <= MOST_QUERIES:
+            raise ValueError(f"expected 1 to {MOST_QUERIES} queries, got {self.queries}")
+        if not 0 < self.lose <= 100 or (self.strength is not None and not 0 < self.strength <= 100):
+            raise ValueError(
+                f"expected points to lose and strength above 0 and to 100, got {self.lose}, {self.strength}"
+            )
+
+    def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> "Field":
+        """Fill in the number of directions and check what is attached.
+
+        Raises:
+            CapacityError: the head receives fewer numbers than there are to be directions.
+            UsageError: the model has no head that can be edited.
+        """
+        if "queries" in attachments:
+            count, directions = np.shape(attachments["coordinates"])
+            return replace(self, directions=directions, queries=count, reference="attached")
+        if self.reference == "attached":
+            raise UsageError("expected queries with their references, got none", hint="Field.prepared makes them")
+        from modelmark.schemes._fielding import head_of
+
+        width = head_of(model)[1]
+        if self.directions is not None and self.directions > width:
+            raise CapacityError(
+                f"expected at most the {width} directions that the head receives, got {self.directions}"
+            )
+        return replace(self, directions=self.directions or min(DIRECTIONS, width))
+
+    def collect(self, secret: Secret, model: "nn.Module", task: "Task | None") -> dict[str, npt.NDArray[Any]]:
+        """Return queries of the test data with what belongs to them, the host's answers as the reference.
+
+        ``model`` should be trained: it is the host.
+        """
+        if self.reference == "attached":
+            return {}
+        if task is None:
+            raise UsageError("expected data to take directions and queries from, got none")
+        return self.prepared(model, task)
+
+    def prepared(
+        self,
+        host: "nn.Module",
+        task: "Task",
+        *,
+        students: "Sequence[nn.Module]" = (),
+        pool: "Tensor | None" = None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return what a key holds, for ``keygen(..., attachments=...)``. Nothing here knows a draw.
+
+        Args:
+            host: trained and unmarked.
+            task: the owner's data; its test data say how much a field costs.
+            students: rehearsals, see ``rehearse``: what a copy of this host answers without a mark; none: the host itself is the
+                reference, and half of the bits of a copy are lost.
+            pool: ordinary inputs to choose queries from, as the feed stores them, ``(N, *input_shape)``; no label is needed, and
+                neither host nor students should have learned from them. Left out: the test inputs.
+
+        Raises:
+            CapacityError: the pool has fewer inputs than there are to be queries.
+            UsageError: no field costs so little, or the host has no head that can be edited.
+        """
+        from modelmark.schemes._fielding import prepared
+
+        return prepared(self, host, task, students=students, pool=pool)
+
+    def check(self, model: "nn.Module", feed: Feed) -> None:
+        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+        from modelmark.schemes import blackbox
+
+        blackbox.check(model, feed)
+
+    def size(self, feed: Feed) -> tuple[int, int]:
+        """Return a sign for each direction and class."""
+        return self._directions * feed.classes, 2
+
+    @property
+    def _directions(self) -> int:
+        if self.directions is None:
+            raise ValueError("expected a resolved scheme, got one whose number of directions is left open")
+        return self.directions
+
+    def carriers(self, material: Material) -> Fields:
+        """Return the queries with their coordinates and references, and the edit of the head, which is not committed.
+
+        Raises:
+            MismatchError: what is attached is not this scheme's.
+        """
+        inputs, coordinates, references, edit = (_attached(material, name) for name in ATTACHED)
+        feed, count, directions = material.feed, self.queries, self._directions
+        inputs = feed.unpacked(inputs)
+        try:
+            feed.check(inputs, "queries")
+        except ValueError as error:
+            raise MismatchError(str(error)) from None
+        shapes = (
+            (np.dtype(np.int16), (count, directions)),
+            (np.dtype(np.uint16), (count, 2, feed.classes)),
+            (np.dtype(np.float32), (directions, *edit.shape[1:])),
+        )
+        for found, (kind, shape) in zip((coordinates, references, edit), shapes, strict=True):
+            if found.dtype != kind or found.shape != shape:
+                raise MismatchError(f"expected {kind} {shape} in a field key, got {found.dtype} {found.shape}")
+        if len(inputs) != count or edit.ndim != 2:
+            raise MismatchError(f"expected {count} queries and a matrix in a field key, got {len(inputs)} or no matrix")
+        if fault := fault_of(coordinates, references):
+            raise MismatchError(f"expected {fault} in a field key, got others")
+        return Fields(feed, inputs, coordinates, references, edit)
+
+    def imprint(self, model: "nn.Module", carriers: Fields, message: npt.NDArray[np.int64]) -> None:
+        """Edit the head of a trained host, in place.
+
+        Raises:
+            MismatchError: the head is not the host's.
+        """
+        from modelmark.schemes._fielding import edit_head
+
+        edit_head(model, carriers, message)
+
+    def hooks(self, carriers: Fields, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
+        """Return hooks that leave training as it is and edit the head that it ends with."""
+        from modelmark.schemes._fielding import AtTheEnd, require_head
+
+        self.check(model, carriers.feed)
+        require_head(model, carriers)
+        return AtTheEnd(carriers, message)
+
+
+def _attached(material: Material, name: str) -> Array:
+    found = material.attachments.get(name)
+    if found is None:
+        raise MismatchError(f"expected {name} in a field key, got none")
+    return found
