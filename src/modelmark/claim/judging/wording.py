@@ -162,6 +162,16 @@ SCHEMES = {
 }
 """What the test points are."""
 
+NOUNS = {"field": "signs"}
+"""What is drawn, where it is neither an answer nor a bit of the weights."""
+
+GRADED = (
+    "They do not count alike: one that shows clearly in the suspect's answers gives many points, one that hardly shows gives "
+    "few, whichever is drawn. Those that were drawn got {score} of {highest} points. The evidence is the share of all messages "
+    "that could have been drawn which would have got as many."
+)
+"""How symbols count that are graded."""
+
 MEANS_DEPENDENCE = (
     "To depend on the message means: had another message been drawn, the suspect would read otherwise. "
     "It does not mean that the suspect was copied."
