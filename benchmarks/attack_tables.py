@@ -3,6 +3,7 @@
 import statistics
 from pathlib import Path
 
+import field_enemies_tables
 import language_tables
 from _rows import markdown
 from modelmark.attacks import ATTACKS, attack_class
@@ -45,7 +46,8 @@ def _cost(own: list[Result]) -> str:
 
 def _outcome(name: str, kind: str, own: list[Result]) -> str:
     if not own:
-        return language_tables.outcome(name) or "not part of this audit; [transformers](language.md)"
+        elsewhere = language_tables.outcome(name) or field_enemies_tables.outcome(name)
+        return elsewhere or "not part of this audit; [transformers](language.md)"
     if kind == "forgery":
         return _forged(own)
     if kind == "detection":

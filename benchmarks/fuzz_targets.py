@@ -111,10 +111,19 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
     rows = [np.arange(4, dtype=">i4").tobytes()] * 24
     filters = [b"filter %d %d 1" % (i % 2, i // 2 % 2) for i in range(25)]
     runs = [Run("fc", 8, 4, first, 4, bytes([first]) * 32).encode() for first in (0, 4)]
+    fields = [
+        b"".join(number.to_bytes(2, "big") for number in (7 * i, 65_000 + i, 300, *[1638] * 9, 1642, *[1638] * 9, 1642))
+        + one
+        for i, one in enumerate(pictures[:24])
+    ]
     made = {
         "adi": (32, 10, {}, pictures),
         "coupled": (16, 10, {"queries": 2}, pictures),
+        "composite": (16, 10, {"queries": 2}, pictures),
+        "entangled": (16, 10, {"queries": 2}, pictures),
+        "margin": (32, 10, {}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
+        "field": (30, 2, {"directions": 3, "queries": 24}, fields),
         "uchida": (24, 2, {"width": 4}, rows),
         "spread": (24, 2, {"bits": 24}, runs),
         "null": (24, 10, {"side": 1, "amplitude": 999, "queries": 2, "pictures": 3},

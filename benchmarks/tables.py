@@ -1,9 +1,9 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
 Run: ``python benchmarks/tables.py`` with the pages, docs/{alignment,results,results-schemes,attacks,copies,formats,language}.md,
-docs/lineage.md and docs/schemes/{choice,field,order,spread,twins}.md. What is between ``<!-- begin NAME -->`` and
-``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a test checks that nothing
-would change.
+docs/lineage.md and docs/schemes/{choice,field,field-enemies,field-rivals,order,spread,twins}.md. What is between
+``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a
+test checks that nothing would change.
 """
 
 import json
@@ -17,11 +17,13 @@ import attack_tables
 import copies_tables
 import data_tables
 import family_tables
+import field_enemies_tables
 import field_tables
 import gpu_tables
 import language_tables
 import lineage_tables
 import matrix_tables
+import rivals_tables
 import scheme_tables
 import spread_tables
 import study_tables
@@ -197,6 +199,7 @@ def filled(page: str) -> str:
         study_tables,
         attack_tables,
         family_tables,
+        field_enemies_tables,
         field_tables,
         gpu_tables,
         language_tables,
@@ -205,6 +208,7 @@ def filled(page: str) -> str:
         spread_tables,
         lineage_tables,
         matrix_tables,
+        rivals_tables,
         symmetry_tables,
     )
     tables = TABLES | {name: table for room in rooms for name, table in room.TABLES.items()}

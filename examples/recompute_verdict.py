@@ -125,11 +125,18 @@ def versions(pair, kind):  # of each version of a pair: its record, what that su
 
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
-    shape, each = public["interface"]["input_shape"], given["queries"] if scheme in ("coupled", "null") else 1
+    shape, each = public["interface"]["input_shape"], given.get("queries", 1)
     kind, makes, known = public["interface"].get("kind"), carriers, {}  # pictures have no kind, other inputs one
     name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
     picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
-    if scheme in ("adi", "deepsigns-blackbox", "coupled"):  # pictures that are asked
+    if scheme in (
+        "adi",
+        "composite",
+        "coupled",
+        "deepsigns-blackbox",
+        "entangled",
+        "margin",
+    ):  # pictures that are asked
         forms = [picture] * trials * each
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
@@ -151,6 +158,9 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         forms, each = [r"pair \d+ \d+ \d+ \d+\n.*"] * trials, 2
         known = {2 * i + j: one for i in carriers for j, one in enumerate(versions(carriers[i], kind))}
         makes = {number: record for number, (record, _, _) in known.items()}
+    elif scheme == "field":  # ordinary inputs, each behind its coordinates and two references, which nobody is asked
+        size = 2 * given["directions"] + 4 * public["interface"]["classes"]
+        forms, makes = [rf".{{{size}}}{picture}"] * given["queries"], {i: one[size:] for i, one in carriers.items()}
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
         form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
         forms, every = [form] * public["carriers"], sha(b"".join(carriers[i] for i in sorted(carriers)))
@@ -203,6 +213,34 @@ def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the
     return n, matches, bits
 
 
+def leaning(
+    public, carriers, labels, message
+):  # of a field, by the best of three rules: matches, bits, score and highest
+    width, classes, count = public["parameters"]["directions"], public["interface"]["classes"], len(message)
+    sums, rules = ([0] * count, [0] * count), []
+    for i, label in labels.items():
+        ends = range(0, 2 * (width + 2 * classes), 2)
+        numbers = [int.from_bytes(carriers[i][at : at + 2], "big", signed=at < 2 * width) for at in ends]
+        along, first, second = numbers[:width], numbers[width:-classes], numbers[-classes:]
+        agree(f"numbers of carrier {i}", (True, 2**14, 2**14), (max(map(abs, along)) <= 768, sum(first), sum(second)))
+        for found, other in zip(sums, (first, second), strict=True):
+            over = [2**15 * (label == c) - first[c] - other[c] for c in range(classes)]
+            for n in range(count) if label >= 0 else ():
+                found[n] += along[n // classes] * over[n % classes]
+    for grading, found in ((False, sums[0]), (True, sums[0]), (True, sums[1])):
+        most = max(1, *map(abs, found))
+        grades = [(62 * abs(one) + most) // (2 * most) if grading else int(one != 0) for one in found]
+        hits = [grade > 0 and (one > 0) == bit for grade, one, bit in zip(grades, found, message, strict=True)]
+        score, highest, ways = sum(grade for grade, hit in zip(grades, hits, strict=True) if hit), sum(grades), [1]
+        if grading and max(256, count + sum(map(bool, grades))) * (highest // 2 + 1) * (2 * count + 1) <= 2**34:
+            for grade in grades:  # times 1 + x^grade: how many messages have each sum
+                ways = [a + b for a, b in zip(ways + [0] * grade, [0] * grade + ways, strict=True)]
+            rules.append((sum(hits), count - math.log2(sum(ways[score:])), [score, highest]))
+        else:
+            rules.append((*tested("exact", hits, count, 2, 0)[1:], []))
+    return max(rules, key=lambda rule: rule[1])
+
+
 def chosen(said, whose, listed):  # charges for a message that could be chosen: the key's own, or a recipient's
     agree("copies in the claim", True, bool(said) or not whose)
     for one in listed:  # a place on the list that the claim fixed
@@ -230,21 +268,30 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
         agree("suspect", named["transcript"], suspect["digest"])
     head = {"claim": name, "key": asked["key"], "lot": asked["lot"], "type": "modelmark.transcript"}
-    read, named = symbols(lines, head, *queries(public, known), trials)
-    hits = [symbol == message[trial] for trial, symbol in read.items()]
+    shared = public["scheme"] == "field"  # every query is one of every trial
+    read, named = symbols(lines, head, *queries(public, known), range(public["carriers"]) if shared else trials)
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
-    ways = max([policy["readings"], *counts])  # perhaps more places to read from, or rules, than the claim foresaw
+    rules = 3 if shared and max(read.values()) >= 0 else 1
+    ways = max(
+        [policy["readings"], rules, *counts]
+    )  # perhaps more places to read from, or rules, than the claim foresaw
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
     charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
     said = [one for one in claim.get("recipients", []) if one["key"] == asked["key"]]
     charges += chosen(said, whose, shown.get("listed", [])) + [1000] * late
     agree("test", asked["test"], named or asked["test"])
     bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]
-    n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)
+    if shared:
+        agree("queries answered", ("exact", public["carriers"]), (test, len(read)))
+        n, (matches, bits, graded) = len(trials), leaning(public, known, read, message)
+    else:
+        hits, graded = [symbol == message[trial] for trial, symbol in read.items()], []
+        n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)
     gross, net = math.floor(1000 * bits), max(math.floor(1000 * bits) - sum(charges), 0)
     (weighed,), fields = found["weighed"], ("test", "trials", "matches", "alphabet", "gross", "net", "bar")
     agree("numbers", [test, n, matches, alphabet, gross, net, bar], [weighed[field] for field in fields])
+    agree("grades", graded, [weighed[field] for field in ("score", "highest") if field in weighed])
     agree("charges", charges, [charge["millibits"] for charge in weighed["charges"]])
     agree("decision", "dependence-shown" if net >= 1000 * bar else "no-evidence", found["decision"])
     print(f"{matches}/{n} as drawn, {gross / 1000} bits, {net / 1000} net: {found['decision']}")

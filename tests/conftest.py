@@ -56,7 +56,7 @@ def recipe():
 @pytest.fixture(scope="session")
 def recipes(recipe):
     """Return a function from a scheme's name to what embeds it: fused queries take twice the time of all else."""
-    return lambda scheme: annealed(40, 0.05, batch=64, clip=1.0) if scheme == "coupled" else recipe
+    return lambda scheme: annealed(40, 0.05, batch=64, clip=1.0) if scheme in ("composite", "coupled") else recipe
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def perceptron(digits):
         )
 
     def recipe(scheme: str):
-        return annealed(40 if scheme == "coupled" else 25, 0.2, batch=64, clip=1.0)
+        return annealed(40 if scheme in ("composite", "coupled") else 25, 0.2, batch=64, clip=1.0)
 
     return fresh, fit(fresh, digits, recipe(""), seed=1), recipe
 

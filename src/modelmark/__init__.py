@@ -15,10 +15,12 @@ _NAMES = {
     "Choice": "modelmark.schemes.choice:Choice",
     "Combined": "modelmark.evidence.combined:Combined",
     "Composed": "modelmark.training.hooks:Composed",
+    "Composite": "modelmark.schemes.composite:Composite",
     "Coupled": "modelmark.schemes.coupled:Coupled",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.key.draw:Draw",
+    "Entangled": "modelmark.schemes.entangled:Entangled",
     "Evidence": "modelmark.evidence.evidence:Evidence",
     "Field": "modelmark.schemes.field:Field",
     "FloatFeed": "modelmark.feeds.floats:FloatFeed",
@@ -26,6 +28,7 @@ _NAMES = {
     "Key": "modelmark.marks.keys:Key",
     "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
     "Likelihoods": "modelmark.suspects.likelihoods:Likelihoods",
+    "Margin": "modelmark.schemes.margin:Margin",
     "Mark": "modelmark.marks.marks:Mark",
     "ModelmarkError": "modelmark.errors:ModelmarkError",
     "Normalise": "modelmark.feeds.tensors:Normalise",
@@ -104,10 +107,13 @@ if TYPE_CHECKING:
     from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.choice import Choice
+    from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+    from modelmark.schemes.entangled import Entangled
     from modelmark.schemes.field import Field
+    from modelmark.schemes.margin import Margin
     from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.order import Order
     from modelmark.schemes.spread import Spread

@@ -69,9 +69,7 @@ def test_there_is_a_target_for_every_kind_of_document_and_of_carriers() -> None:
     assert len(FUZZ.NAMES) < 256  # the first byte of an input
     for kind in schemas.DOCUMENTS:
         assert {f"envelope of {kind}", f"payload of {kind}"} <= SEEDS.keys()
-    judged = set(carriers.KINDS) - {
-        "order"
-    }  # graded, and no verdict holds grades: it is refused before anything is opened
+    judged = set(carriers.KINDS) - {"order"}  # its grades stand for no symbols: refused before anything is opened
     assert {name.split()[0] for name in FUZZ.DISPUTES} == judged
     for name in ("transcript", "carriers handed over", "identity", "token", "response", "request", "authority"):
         assert name in SEEDS

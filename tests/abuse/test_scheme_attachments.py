@@ -21,9 +21,12 @@ from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
 from modelmark.marks.keys import Key
 from modelmark.schemes import _signature
+from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.entangled import Entangled
+from modelmark.schemes.margin import Margin
 from modelmark.schemes.null_embedding import NullEmbedding
 from spending import at_most
 
@@ -68,6 +71,10 @@ KEYS = {
         THREE,
         {"fused": counting(6, 1, 4, 4)},
     ),
+    "composite": Key(Composite(symbols=5, layouts=2, queries=2), SECRET, THREE, {"sources": counting(3, 2, 1, 4, 4)}),
+    "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, THREE, {"sources": counting(6, 1, 4, 4)}),
+    "margin": Key(Margin(triggers=3), SECRET, THREE, {"pictures": counting(3, 1, 4, 4)}),
+    "margin-literal": Key(Margin(triggers=3, message="secret"), SECRET, THREE, PICTURES),
     "null": Key(NULL, SECRET, THREE, PICTURES),
     "null-literal": Key(
         replace(NULL, message="signature", patterns=1),
@@ -168,7 +175,7 @@ def test_kept_candidates_that_keygen_would_not_keep_are_refused(message: str, ke
 
 
 @pytest.mark.parametrize("labels", [[0, 1, -1], [0, 1, 3], [0, 1, 2**62], [-(2**63), 0, 0]], ids=str)
-@pytest.mark.parametrize("key", ["null", "null-literal"])
+@pytest.mark.parametrize("key", ["margin-literal", "null", "null-literal"])
 def test_labels_of_no_class_are_refused(key: str, labels: list[int], tmp_path: Path) -> None:
     refused(tampered(KEYS[key], attachments={**KEYS[key].attachments, "labels": np.array(labels)}), tmp_path)
 
@@ -231,6 +238,16 @@ def test_another_signature_or_public_key_is_refused(given: dict[str, bytes], tmp
         *(("coupled", {"layouts": layouts}) for layouts in (None, 0, -1, 25, 10**30)),
         *(("coupled", {"queries": queries}) for queries in (0, 1, 3, 1000, 1001, 10**30)),
         *(("coupled", {"ratio": ratio}) for ratio in (0.0, 1.0, 2.0, 1e-9, float("nan"), float("inf"), 1e308)),
+        *(("composite", {"symbols": symbols}) for symbols in (None, 0, 13, 16384, 16385, 10**30)),
+        *(("composite", {"layouts": layouts}) for layouts in (None, 0, 3, 10**30)),
+        *(("composite", {"queries": queries}) for queries in (0, 1, 3, 1001, 10**30)),
+        ("composite", {"message": "secret"}),
+        *(("entangled", {"triggers": triggers}) for triggers in (None, 0, 2, 4, 16384, 16385, 10**30)),
+        *(("entangled", {"queries": queries}) for queries in (0, 1, 3, 1001, 10**30)),
+        *(("entangled", {"side": side}) for side in (0, 5, 1024, 10**30)),
+        *(("entangled", {"temperature": value}) for value in (0.0, float("nan"), float("inf"))),
+        *(("margin", {"triggers": triggers}) for triggers in (None, 0, 2, 4, 16384, 16385, 10**30)),
+        *(("margin", {"step": value}) for value in (0.0, 256.0, float("nan"))),
         ("coupled", {"fusion": "autoencoder"}),
         ("coupled", {"fusion": "overlay"}),  # has one layout
         ("coupled", {"message": "literal"}),

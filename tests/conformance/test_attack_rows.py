@@ -21,11 +21,15 @@ REFUSED = (
     "false-claim", "fit-key", "fold", "gaussian-filter", "grind", "ibau", "input-noise", "jacobian",
     "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "occlude", "overwrite",
     "prune-channels", "quantise-input", "query-statistics", "randomise", "reconstruct", "refuse",
-    "retrain-noisy", "rotate", "shrink", "spoil", "squeeze", "subset", "transfer",
+    "own-field", "refit-head", "retrain-augmented", "retrain-mixed", "retrain-neighbours",
+    "retrain-noisy", "retrain-voted", "rotate", "shrink", "spoil", "squeeze", "subset", "transfer", "trim-head",
 )  # fmt: skip
 """What wants pictures, numbers that change a little, or layers whose channels can be followed."""
 REFUSES = {
-    "causal": (*REFUSED, "activation-statistics", "distil", "ensemble", "label-noise", "label-smoothing"),
+    "causal": (
+        *REFUSED, "activation-statistics", "active", "distil", "ensemble", "label-noise", "label-smoothing",
+        "retrain-smoothed", "self-distil",
+    ),
     "tokens": (*REFUSED, "distil-text", "instruct", "suppress-first", "vote"),
 }  # fmt: skip
 

@@ -35,7 +35,8 @@ NEED = {
         "inputs": ("knockoff",),
         "pictures": (
             "blockdoor-adversarial", "fit-key", "gaussian-filter", "input-noise", "jpeg", "mean-filter", "median-filter",
-            "mirror", "occlude", "quantise-input", "query-statistics", "reconstruct", "rotate", "shrink", "squeeze",
+            "mirror", "occlude", "quantise-input", "query-statistics", "reconstruct",
+            "retrain-augmented", "retrain-voted", "rotate", "shrink", "squeeze",
         ),
         "square": ("transfer",),
         "blocks": BLOCKS,

@@ -24,9 +24,13 @@ from modelmark.marks.reading import read
 from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
+from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.entangled import Entangled
+from modelmark.schemes.field import Field
+from modelmark.schemes.margin import Margin
 from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.spread import Spread
 from modelmark.schemes.uchida import Uchida
@@ -47,6 +51,9 @@ COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
 LAYERS = np.frombuffer(b'[["fc0", 4, 16, 0, 4], ["fc1", 5, 4, 1, 3]]', np.uint8)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
+    "composite": Key(
+        Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
+    ),
     "coupled": Key(COUPLED, SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}),
     "deepsigns": Key(
         DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
@@ -55,6 +62,8 @@ KEYS = {
         {"inputs": counting(2, 2, 1, 4, 4)},
     ),
     "deepsigns-blackbox": Key(DeepSignsBlackBox(keys=3), SECRET, FACE, {"kept": np.array([0, 7, 14])}),
+    "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, FACE, {"sources": counting(6, 1, 4, 4)}),
+    "margin": Key(Margin(triggers=3), SECRET, FACE, {"pictures": counting(3, 1, 4, 4)}),
     "null": Key(NULL, SECRET, FACE, OWN),
     "spread": Key(Spread(bits=5, strength=0.1), SECRET, FACE, {"layers": LAYERS}),
     "uchida": Key(Uchida(layer="fc1", bits=5, width=4), SECRET, FACE),
@@ -67,7 +76,19 @@ ASKED = Prompts(
     ((" x", " y", " z"),) * 3,
 )
 KEYS["answers"] = Key(Answers(prompts=3, candidates=3, tokens=4), SECRET, TOLD, packed(ASKED))
-EACH = {"coupled": 2, "null": 2}
+SHARES = np.full((4, 2, 3), (4096, 8192, 4096), np.uint16)
+KEYS["field"] = Key(
+    Field(directions=2, queries=4, reference="attached"),
+    SECRET,
+    FACE,
+    {
+        "queries": counting(4, 1, 4, 4),
+        "coordinates": np.array([[256, -768], [768, 1], [-3, 0], [0, 100]], np.int16),
+        "references": SHARES,
+        "edit": np.zeros((2, 6), np.float32),
+    },
+)
+EACH = {"composite": 2, "coupled": 2, "entangled": 2, "null": 2}
 NAMES = pytest.mark.parametrize("name", KEYS)
 
 
@@ -155,7 +176,8 @@ def test_every_query_of_a_mark_whose_bits_share_all_carriers_names_them_all():
 def test_every_query_names_all_that_its_answer_depends_on(name):
     statement, shown = stated(name)
     before = opened(name, statement, shown).queries()
-    assert len(set(before.values())) == len(before) == statement.trials * EACH.get(name, 1)
+    count = statement.carriers if name == "field" else statement.trials * EACH.get(name, 1)
+    assert len(set(before.values())) == len(before) == count
     last = shown[statement.carriers - 1]
     changed = shown | {statement.carriers - 1: last[:-1] + bytes([last[-1] ^ 1])}
     after = opened(name, statement, changed).queries()
@@ -225,12 +247,15 @@ def test_numbers_of_the_statement_that_do_not_fit_are_refused():
         ("deepsigns", {"width": (4,)}), ("deepsigns", {"width": ("4", "5")}), ("deepsigns", {"message": "secret"}),
         ("uchida", {"width": 0}), ("uchida", {"width": 2**29}), ("uchida", {"message": "ones"}),
         ("answers", {"candidates": 4}), ("answers", {"candidates": "3"}),
+        ("field", {"directions": 3}), ("field", {"directions": 0}), ("field", {"directions": 2**10 + 1}),
+        ("field", {"queries": 3}), ("field", {"queries": True}), ("field", {"queries": 2**16 + 1}),
         ("coupled", {"queries": 3}), ("coupled", {"queries": 0}), ("coupled", {"queries": 2**20}), ("coupled", {"queries": "2"}),
     ]:  # fmt: skip
         statement, _ = stated(name)
         with pytest.raises(MismatchError):
             reading.kind(dataclasses.replace(statement, parameters=statement.parameters | parameters))
     for name, changes in [
+        ("field", {"carriers": 5}), ("field", {"trials": 7}), ("field", {"alphabet": 3}),
         ("answers", {"carriers": 4}), ("answers", {"interface": stated("adi")[0].interface, "v": 1}),
         ("adi", {"alphabet": 4}), ("adi", {"carriers": 7}), ("adi", {"trials": 5}), ("uchida", {"alphabet": 3}),
         ("uchida", {"trials": 4}), ("null", {"alphabet": 2}), ("null", {"carriers": 8}), ("deepsigns", {"alphabet": 3}),
@@ -257,6 +282,11 @@ def test_carriers_of_another_form_are_refused():
         ]),
         ("answers", 0, shown["adi"][0]), ("answers", 0, b"[]"), ("answers", 0, b""),
         ("uchida", 0, shown["uchida"][0] + bytes(4)), ("uchida", 0, b""),
+        ("field", 0, b""), ("field", 0, shown["field"][0][:16]), ("field", 0, shown["field"][0][:-1]),
+        ("field", 0, shown["field"][0] + b"\0"), ("field", 0, shown["field"][0][16:]), ("field", 3, shown["adi"][0]),
+        ("field", 1, b"\x03\x01" + shown["field"][1][2:]), ("field", 1, b"\xfc\xff" + shown["field"][1][2:]),
+        ("field", 2, shown["field"][2][:4] + bytes(2) + shown["field"][2][6:]),
+        ("field", 2, shown["field"][2][:10] + b"\x10\x01" + shown["field"][2][12:]),
     ]:  # fmt: skip
         statement, _ = stated(name)
         with pytest.raises(MalformedError):

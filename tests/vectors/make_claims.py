@@ -24,7 +24,17 @@ from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.interface import OtherInterface
 from modelmark.claim.papers.statement import Statement
 from modelmark.claim.papers.transcript import Head, order
-from modelmark.claim.papers.verdict import SENTENCES, Burned, Charged, Check, Revocation, Spent, Verdict, Weighed
+from modelmark.claim.papers.verdict import (
+    SENTENCES,
+    Burned,
+    Charged,
+    Check,
+    Graded,
+    Revocation,
+    Spent,
+    Verdict,
+    Weighed,
+)
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key
@@ -113,6 +123,12 @@ def inputs(claimed: Claim) -> list[Signed[Any]]:
     return [envelope.sign(replace(claimed, keys=(replace(claimed.keys[0], statement=public),)), OWNER)]
 
 
+def graded(verdict: Verdict) -> list[Signed[Any]]:
+    """The same verdict as it is written of grades: since version 4."""
+    weighed = Graded("exact", 8, 6, 2, 5000, (Charged("timestamp draw", 48000),), 0, 8, score=41, highest=47)
+    return [envelope.sign(replace(verdict, weighed=(weighed,)), JUDGE)]
+
+
 def asking(nonce: str) -> Head:
     """The first line of a record whose order a nonce gives."""
     return Head("ab" * 32, 0, 0, nonce, "exact")
@@ -137,6 +153,7 @@ def build(anchor: bytes, token: bytes) -> dict[str, Any]:
         "later": [entry(one) for one in later(signed[2].document, signed[4].document)],
         "copies": [entry(one) for one in copies(*(signed[i].document for i in (0, 2, 3, 4)))],
         "inputs": [entry(one) for one in inputs(claimed.document)],
+        "graded": [entry(one) for one in graded(signed[4].document)],
         "date": dated.date.isoformat() if dated.date else "",
         "draw": {"token": dated.token.hex(), "message": dated.draw().message(3, 8).tolist()},
         "choose": [

@@ -14,6 +14,7 @@ from modelmark.claim.judging.cut_and_choose import half
 from modelmark.claim.papers import envelope, lots, opening, records, schemas, transcript
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.statement import Statement
+from modelmark.claim.papers.verdict import Graded, Verdict
 
 HERE = Path(__file__).parent
 KNOWN = json.loads((HERE / "claims.json").read_text(encoding="utf-8"))
@@ -48,6 +49,15 @@ def test_a_claim_of_other_inputs_has_its_known_name_and_is_of_version_3() -> Non
     assert (signed.digest, records.version(signed.document)) == (known["digest"], 3)
     fed = signed.document.keys[0].statement.feed
     assert (fed.kind, fed.input_shape, fed.classes) == ("causal", (16,), 512)
+
+
+def test_a_verdict_about_grades_has_its_known_name_and_is_of_version_4() -> None:
+    (known,) = KNOWN["graded"]
+    signed = envelope.parse(known["envelope"].encode(), Verdict)
+    assert (signed.digest, records.version(signed.document)) == (known["digest"], 4)
+    (weighed,) = signed.document.weighed
+    assert isinstance(weighed, Graded)
+    assert (weighed.score, weighed.highest, weighed.matches, weighed.trials) == (41, 47, 6, 8)
 
 
 def test_the_deposit_draws_the_known_message() -> None:

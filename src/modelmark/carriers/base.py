@@ -104,7 +104,7 @@ class Ruled(Protocol):
     most_rules: ClassVar[int]
 
     def every(self, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:
-        """Return what ``Carriers.answers`` does, once for each rule."""
+        """Return what ``Carriers.answers`` does, once for each rule; one that grades gives a table, ``(trials, alphabet)``."""
         ...
 
     def against(self, host: Suspect) -> Carriers:
@@ -122,6 +122,12 @@ def told(carriers: Carriers) -> tuple[str, ...]:
     """Return what a note says of each rule of ``every``, where carriers say it in ``told``; nothing of one that needs no word."""
     words: tuple[str, ...] = getattr(carriers, "told", ())
     return words
+
+
+def shared(kind: "Carriers | type[Carriers]") -> bool:
+    """Return whether every carrier is one of every trial, so that a trial is whole when all queries were answered."""
+    found: bool = getattr(kind, "shared", False)
+    return found
 
 
 def every(carriers: Carriers, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:

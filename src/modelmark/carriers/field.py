@@ -33,6 +33,8 @@ SCALE = 2**14
 GRADES = 31
 """The score of the clearest coin; the others by their part of it."""
 MOST_DIRECTIONS = 1024
+MOST_SHARES = 2**24
+"""Queries times classes: what one reference to all queries has; 128 MiB as it is reckoned with."""
 GRADED = "how clearly each sign shows"
 NEARER = "how clearly each sign shows, against host and rehearsals"
 Numbers = npt.NDArray[np.int64]
@@ -151,6 +153,8 @@ class Fields(Symbols):
             )
         if number(public, "queries", MOST_QUERIES) != public.carriers:
             raise MismatchError(f"expected a carrier a query, got {public.carriers} carriers")
+        if (shares := public.carriers * public.feed.classes) > MOST_SHARES:
+            raise MismatchError(f"expected at most {MOST_SHARES} queries times classes, got {shares}")
 
     @classmethod
     def opened(cls, public: Public, leaves: Mapping[int, bytes], revealed: Mapping[str, str]) -> "Fields":

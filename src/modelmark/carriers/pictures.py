@@ -1,4 +1,4 @@
-"""Pictures, or inputs of any feed, that are asked as they are: ``adi``, ``deepsigns-blackbox``, ``coupled``."""
+"""Pictures, or inputs of any feed, that are asked as they are: of ``adi``, ``coupled`` and most that ask."""
 
 import math
 from collections.abc import Mapping, Sequence

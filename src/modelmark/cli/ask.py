@@ -91,7 +91,8 @@ def run(
         raise MismatchError(f"expected carriers of this claim, those in {carriers.name} are of another")
     entry = lots.require(claimed.document, head.key, head.lot)
     shown = reading.cut(entry.statement, data, lots.whole(entry, head.lot))
-    opened: Any = reading.kind(entry.statement, recorded=True).opened(entry.statement, shown, {})
+    test = "e-process" if stop else "exact"
+    opened: Any = reading.kind(entry.statement, recorded=True, test=test).opened(entry.statement, shown, {})
     expected: list[int] = []
     target = math.inf
     if stop:
@@ -100,7 +101,7 @@ def run(
     elif deposit or authority or bar:
         raise UsageError("expected --stop with --deposit, --authority and --bits, got them without it")
     reach = asked.Asking(labels, via or (), template, secret_file, secret_env)
-    head = asking.begun(output, head, "e-process" if stop else "exact")
+    head = asking.begun(output, head, test)
     own = strewn.strewn(opened, entry.statement, ordinary, per_carrier * len(shown), head.nonce)
     total = len(opened.queries()) + len(own)
     with Stack() as stack:

@@ -35,7 +35,7 @@ def attached(
 
     from modelmark import options
     from modelmark.cli.loading import build_model, load_task, load_weights
-    from modelmark.cli.rehearse import PREFIX
+    from modelmark.cli.rehearse import PREFIX, require_host
     from modelmark.schemes.field import Field
 
     students = []
@@ -43,6 +43,7 @@ def attached(
         found = sorted(rehearsals.glob(f"{PREFIX}*.safetensors"))
         if not found:
             raise UsageError(f"expected rehearsals in {rehearsals}, found none", hint="modelmark rehearse makes them")
+        require_host(rehearsals, host)
         students = [load_weights(build_model(arch, "", task.feed), path) for path in found]
     pool = None
     if queries:

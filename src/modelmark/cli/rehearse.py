@@ -1,12 +1,15 @@
 """``modelmark rehearse``: students of an unmarked model, which a ``field`` key compares answers with."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from modelmark.cli.options import Arch, Data, Device, Mean, Seed, Std
 from modelmark.cli.terminal import progress, say
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Host = Annotated[Path, typer.Argument(metavar="HOST", help="weights of the trained, unmarked model")]
 Folder = Annotated[
@@ -49,6 +52,7 @@ def run(
     task = load_task(data, mean, std, folder=folder_of(arch, host))
     trained = on_device(load_weights(build_model(arch, "", task.feed), host), device)
     output.mkdir(parents=True, exist_ok=True)
+    require_host(output, trained, new=True)
     for number in range(count):
         path = output / f"{PREFIX}{number}.safetensors"
         if path.exists():
@@ -65,5 +69,24 @@ def run(
         )
 
 
-PREFIX = "rehearsal-"
-"""How the files of a folder of rehearsals begin."""
+PREFIX, HOST = "rehearsal-", "host"
+"""How the files of a folder of rehearsals begin, and which one says of what model they are."""
+
+
+def require_host(folder: Path, host: "nn.Module", *, new: bool = False) -> None:
+    """Raise MismatchError if a folder has rehearsals of another host; ``new``: where it says nothing it is this one's from now on."""
+    from modelmark import files
+    from modelmark.errors import MismatchError
+    from modelmark.suspects import weights
+
+    own, path = weights.digest(host.state_dict()), folder / HOST
+    if not path.exists():
+        if new:
+            files.write_new(path, own.encode() + b"\n")
+        return
+    said = files.read(path, limit=128, what="the digest of a host").strip()
+    if said != own.encode():
+        raise MismatchError(
+            f"expected rehearsals of the host {own[:16]} in {folder}, got those of another",
+            hint="another folder, or the model that they were made of",
+        )

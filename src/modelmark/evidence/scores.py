@@ -64,6 +64,11 @@ class Scores:
         return found
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the tail is counted in integers, and not bounded: any machine finds the same."""
+        return self.is_counting or exact_work(self.table) <= EXACT_WORK
+
+    @property
     def is_counting(self) -> bool:
         """Whether the sum counts matches: no row has more than a single 1. A row of zeros is a trial that abstained."""
         return bool((self.table <= 1).all() and (self.table.sum(axis=1) <= 1).all())
@@ -87,6 +92,6 @@ def tail_bits(scores: Scores, total: int) -> Tail:
     if scores.is_counting:
         trials, alphabet = scores.table.shape
         return Tail(stats.tail_bits(total, trials, Fraction(1, alphabet)), "binomial")
-    if exact_work(scores.table) <= EXACT_WORK:
+    if scores.is_counted:
         return Tail(exact_bits(scores.table, total), "exact")
     return Tail(bound_bits(scores.table, total), "bound")

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
     "answers": "modelmark.schemes.answers:Answers",
+    "composite": "modelmark.schemes.composite:Composite",
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
+    "entangled": "modelmark.schemes.entangled:Entangled",
     "field": "modelmark.schemes.field:Field",
+    "margin": "modelmark.schemes.margin:Margin",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
     "spread": "modelmark.schemes.spread:Spread",
     "uchida": "modelmark.schemes.uchida:Uchida",

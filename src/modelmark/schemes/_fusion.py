@@ -6,6 +6,7 @@ Source: Wen, Li, Jiang, Xu, "On function-coupled watermarks for deep neural netw
 invisible fusion; sizes, white quadrants and ratio as in the authors' release.
 """
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -46,11 +47,6 @@ _MANY = 8
 def weight(ratio: float) -> int:
     """Return the share of the second picture in an overlay, in parts of ``UNIT``."""
     return round(ratio * UNIT)
-
-
-def combinations(classes: int, *, symmetric: bool) -> int:
-    """Return the number of pairs of different classes, with an order unless ``symmetric``."""
-    return classes * (classes - 1) // (2 if symmetric else 1)
 
 
 def default_repeats(model: nn.Module) -> int:
@@ -155,7 +151,7 @@ class Fusing(Hooks):
     Endless variety teaches the pair of classes rather than any picture of it, so that pictures never seen before work.
 
     Args:
-        fuser: makes one input of two.
+        fuser: makes one input of two, and a layout for each.
         labels: of each pair of classes in each layout, ``(classes, classes, layouts)``; -1 where there is no symbol.
         per_hundred: fused inputs for every hundred samples of the batch; see ``blackbox.share``.
         seed: of the choice of pairs.
@@ -163,7 +159,9 @@ class Fusing(Hooks):
 
     labels: Tensor
 
-    def __init__(self, fuser: Fuser, labels: Tensor, per_hundred: int, seed: int) -> None:
+    def __init__(
+        self, fuser: Callable[[Tensor, Tensor, Tensor], Tensor], labels: Tensor, per_hundred: int, seed: int
+    ) -> None:
         super().__init__()
         self.register_buffer("labels", labels, persistent=False)  # derived from the key
         self._fuser = fuser
@@ -172,6 +170,11 @@ class Fusing(Hooks):
 
     def extra(self, x: Tensor, y: Tensor) -> Samples:
         """Return fused pairs: a random choice of all the pairs in the batch whose classes have a symbol."""
+        _, _, fused, labels = self.chosen(x, y)
+        return fused, labels
+
+    def chosen(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return pairs, the inputs on their first and second sides, both fused, and labels: four times as many."""
         if self.labels.device != x.device:
             self.to(x.device)
         chosen = torch.randperm(len(x), generator=self._generator)[:_CANDIDATES]
@@ -185,7 +188,7 @@ class Fusing(Hooks):
         picked = scores.flatten().masked_fill(labels < 0, -1.0).topk(wanted).indices
         picked = picked[labels[picked] >= 0]
         first, second = x[chosen[picked // count]], x[chosen[picked % count]]
-        return self._fuser(first, second, layouts.flatten()[picked]), labels[picked]
+        return first, second, self._fuser(first, second, layouts.flatten()[picked]), labels[picked]
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what the choice of pairs goes on from."""

@@ -18,23 +18,18 @@ from torch import nn
 
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
-from modelmark.errors import CapacityError, UsageError
+from modelmark.errors import UsageError
 from modelmark.evidence import stats
 from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
 from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
-from modelmark.schemes import _fusion, blackbox
+from modelmark.schemes import _fusion, _pairing, blackbox
 from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
 from modelmark.training.task import Task
-
-_MOST = 128
-"""Symbols, unless more are needed or asked for: a hundred classes have 9,900 pairs."""
-_MOST_PAIRS = 2**22
-"""To choose symbols from, in all layouts: all pairs of 2,048 classes in one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,46 +144,34 @@ class Coupled(Drawn):
         repeats = self.repeats or (8 if self._fixed else _fusion.default_repeats(model))
         if self._literal:
             return replace(self, symbols=self.triggers, layouts=1, repeats=repeats)
-        pairs = _fusion.combinations(feed.classes, symmetric=self._symmetric)
+        pairs = _pairing.combinations(feed.classes, symmetric=self._symmetric)
         fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
-        wanted = self.symbols or fewest * 4 // 3
-        enough = min(-(-wanted // pairs), len(_fusion.LAYOUTS)) if self.fusion == "direct" else 1
-        layouts = self.layouts or enough
-        symbols = self.symbols or min(layouts * pairs, max(_MOST, wanted))
+        most = len(_fusion.LAYOUTS) if self.fusion == "direct" else 1
+        symbols, layouts = _pairing.enough(pairs, fewest, self.symbols, self.layouts, most)
         resolved = replace(self, symbols=symbols, layouts=layouts, repeats=repeats)
         resolved._check_capacity(feed)
         return resolved
 
     def _check_capacity(self, feed: Feed) -> None:
+        require_bytes(self._sizes[0] * self._each, feed.input_shape)
+        self._pairing(feed).require_capacity()
+
+    def _pairing(self, feed: Feed) -> _pairing.Pairing:
         symbols, layouts, _ = self._sizes
-        require_bytes(symbols * self._each, feed.input_shape)
-        if self._literal:
-            return
-        pairs = _fusion.combinations(feed.classes, symmetric=self._symmetric)
-        most = layouts * pairs
-        if symbols > most:
-            raise CapacityError(f"expected at most {most} symbols of {pairs} pairs of classes, got {symbols}")
-        if most > _MOST_PAIRS:
-            raise CapacityError(f"expected at most {_MOST_PAIRS} pairs of classes in all layouts, got {most}")
+        kept = self.triggers if self._literal else self.queries
+        return _pairing.Pairing(
+            self.name, feed.classes, symbols, layouts, kept, symmetric=self._symmetric, literal=self._literal
+        )
 
     def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return the pictures that are fused, picked by the secret, or those that an autoencoder made of them."""
         if task is None:
             raise UsageError("expected data, got none", hint="triggers are made of the owner's pictures: --data")
-        feed, targets = task.feed, blackbox.hard(task.train_targets.cpu()).numpy()
-        each = self.triggers if self._literal else self.queries
-        picked = []
-        for number in self._classes(secret, feed):
-            own = np.flatnonzero(targets == number)
-            if len(own) < each:
-                name = feed.class_names[number]
-                raise UsageError(f"expected at least {each} training pictures of class {name!r}, got {len(own)}")
-            picked.append(own[secret.permutation(f"coupled/pictures/{number}", len(own))[:each]])
-        inputs = task.train_inputs.cpu()
-        sources = inputs.numpy()[np.stack(picked)]
+        pairing, inputs = self._pairing(task.feed), task.train_inputs.cpu()
+        sources = pairing.sources(secret, task)
         if self.fusion != "autoencoder":
             return {"sources": sources}
-        first, second, _ = self._paired(secret, feed, sources)
+        first, second, _ = pairing.paired(secret, task.feed, sources)
         seed = int(secret.integers("coupled/autoencoder", 2**31, 1)[0])
         return {"fused": fuse_latents(inputs, torch.from_numpy(first), torch.from_numpy(second), seed).numpy()}
 
@@ -216,49 +199,21 @@ class Coupled(Drawn):
         """
         secret, feed, attached = material.secret, material.feed, material.attachments
         self._check_capacity(feed)
-        pairs, chosen = self._pairs(secret, feed), self.literal_message(material)
+        pairing, chosen = self._pairing(feed), self.literal_message(material)
+        pairs = pairing.pairs(secret)
         if self.fusion == "autoencoder":
             pictures = blackbox.attached(attached, "fused", (len(pairs) * self._each,), feed)
         else:
-            count = len(self._classes(secret, feed)), self.triggers if self._literal else self.queries
-            sources = blackbox.attached(attached, "sources", count, feed)
-            first, second, layouts = self._paired(secret, feed, sources)
+            sources = blackbox.attached(attached, "sources", (len(pairing.needed(secret)), pairing.queries), feed)
+            first, second, layouts = pairing.paired(secret, feed, sources)
             pictures = _fusion.fuse_bytes(first, second, layouts if self.fusion == "direct" else None, self.ratio)
         return Fused(feed, pictures, self._each, () if chosen is None else label_leaves(chosen[:1]), pairs=pairs)
-
-    def _pairs(self, secret: Secret, feed: Feed) -> npt.NDArray[np.int64]:
-        """Return classes and layout of each symbol, ``(symbols, 3)``; a choice by the secret where there are more."""
-        symbols, layouts, _ = self._sizes
-        if self._literal:
-            first, second = secret.permutation("coupled/classes", feed.classes)[:2]
-            return np.tile(np.array([[first, second, 0]], np.int64), (symbols, 1))
-        grid = np.indices((feed.classes, feed.classes, layouts)).reshape(3, -1).T
-        every = grid[grid[:, 0] < grid[:, 1]] if self._symmetric else grid[grid[:, 0] != grid[:, 1]]
-        if symbols == len(every):
-            return every
-        return every[np.sort(secret.permutation("coupled/symbols", len(every))[:symbols])]
-
-    def _classes(self, secret: Secret, feed: Feed) -> npt.NDArray[np.int64]:
-        """Return the classes that pictures are needed of, in ascending order."""
-        return np.unique(self._pairs(secret, feed)[:, :2])
-
-    def _paired(
-        self, secret: Secret, feed: Feed, sources: npt.NDArray[np.uint8]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Return the two pictures and the layout of each fused one; the n-th of a class goes with the n-th of another."""
-        pairs = self._pairs(secret, feed)
-        rows = np.searchsorted(self._classes(secret, feed), pairs[:, :2])
-        if self._literal:
-            return sources[rows[0, 0]], sources[rows[0, 1]], pairs[:, 2]
-        flat = (-1, *feed.input_shape)
-        first, second = (sources[rows[:, side]].reshape(flat) for side in (0, 1))
-        return first, second, pairs[:, 2].repeat(self.queries)
 
     def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the target class of the literal variant for every trigger, or None where the draw decides."""
         if not self._literal:
             return None
-        return np.full(self.triggers, material.secret.permutation("coupled/classes", material.feed.classes)[2])
+        return np.full(self.triggers, self._pairing(material.feed).target(material.secret))
 
     def hooks(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hooks that append fused pictures to every batch and mask weights."""

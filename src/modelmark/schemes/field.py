@@ -41,7 +41,7 @@ class Field(Drawn):
         directions: K; left out: as many as the head receives numbers, at most 64.
         queries: ordinary inputs that are asked; of a pool those that tell most.
         lose: points of accuracy that fields of other draws may cost on average; the strength follows from it.
-        strength: eps, in scores; left out: what ``lose`` allows.
+        strength: eps, in scores; 0: what ``lose`` allows.
         reference: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
     """
 
@@ -56,7 +56,7 @@ class Field(Drawn):
     directions: int | None = None
     queries: int = 5000
     lose: float = 0.9
-    strength: float | None = None
+    strength: float = 0.0
     reference: Literal["host", "attached"] = "host"
 
     def __post_init__(self) -> None:
@@ -64,9 +64,9 @@ class Field(Drawn):
             raise ValueError(f"expected 1 to {MOST_DIRECTIONS} directions, got {self.directions}")
         if not 1 <= self.queries <= MOST_QUERIES:
             raise ValueError(f"expected 1 to {MOST_QUERIES} queries, got {self.queries}")
-        if not 0 < self.lose <= 100 or (self.strength is not None and not 0 < self.strength <= 100):
+        if not (0 < self.lose <= 100 and 0 <= self.strength <= 100):
             raise ValueError(
-                f"expected points to lose and strength above 0 and to 100, got {self.lose}, {self.strength}"
+                f"expected points to lose above 0, strength of at least 0, both to 100, got {self.lose}, {self.strength}"
             )
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> "Field":
@@ -76,14 +76,19 @@ class Field(Drawn):
             CapacityError: the head receives fewer numbers than there are to be directions.
             UsageError: the model has no head that can be edited.
         """
-        if "queries" in attachments:
+        require_labels(feed)
+        if attachments:
+            if lacking := [name for name in ATTACHED if name not in attachments]:
+                raise UsageError(
+                    f"expected {lacking[0]} among what is attached, got none", hint="Field.prepared makes all"
+                )
             count, directions = np.shape(attachments["coordinates"])
             return replace(self, directions=directions, queries=count, reference="attached")
         if self.reference == "attached":
             raise UsageError("expected queries with their references, got none", hint="Field.prepared makes them")
-        from modelmark.schemes._fielding import head_of
+        from modelmark.schemes._field_head import head_of
 
-        width = head_of(model)[1]
+        width = head_of(model)[1].in_features
         if self.directions is not None and self.directions > width:
             raise CapacityError(
                 f"expected at most the {width} directions that the head receives, got {self.directions}"
@@ -123,6 +128,7 @@ class Field(Drawn):
             CapacityError: the pool has fewer inputs than there are to be queries.
             UsageError: no field costs so little, or the host has no head that can be edited.
         """
+        require_labels(task.feed)
         from modelmark.schemes._fielding import prepared
 
         return prepared(self, host, task, students=students, pool=pool)
@@ -176,17 +182,26 @@ class Field(Drawn):
         Raises:
             MismatchError: the head is not the host's.
         """
-        from modelmark.schemes._fielding import edit_head
+        from modelmark.schemes._field_head import edit_head
 
         edit_head(model, carriers, message)
 
     def hooks(self, carriers: Fields, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
         """Return hooks that leave training as it is and edit the head that it ends with."""
-        from modelmark.schemes._fielding import AtTheEnd, require_head
+        from modelmark.schemes._field_head import AtTheEnd, require_head
 
         self.check(model, carriers.feed)
         require_head(model, carriers)
         return AtTheEnd(carriers, message)
+
+
+def require_labels(feed: Feed) -> None:
+    """Raise UsageError unless a network that is fed so tells one of a few classes for each input."""
+    if feed.kind in ("causal", "texts"):
+        raise UsageError(
+            f"expected inputs of which a network tells the class, got {feed.kind}",
+            hint="answers marks a language model; choice marks what it serves",
+        )
 
 
 def _attached(material: Material, name: str) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.tensors import Normalise
 from modelmark.suspects.module import logits
 from modelmark.training.loop import Progress, fit
@@ -37,7 +37,10 @@ def rehearse(
 
     Raises:
         MismatchError: the host gives other scores than one for each class.
+        UsageError: the data have no classes, as those of language models.
     """
+    if task.feed.kind == "causal":
+        raise UsageError("expected inputs of which a network tells the class, got causal")
     normalise = Normalise(task.feed)
     answers = [logits(host, normalise(part)).cpu() for part in task.train_inputs.split(_BATCH)]
     if answers[0].dim() != 2 or answers[0].shape[1] != task.feed.classes:

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from modelmark.attacks._tools.augment import Holes
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.tuning.adversarial import AdversarialTraining
 from modelmark.attacks.tuning.finetune import FineTune
 from modelmark.attacks.tuning.label_noise import LabelNoise
 from modelmark.attacks.tuning.label_smoothing import LabelSmoothing
 from modelmark.attacks.tuning.lora import Lora
-from modelmark.attacks.tuning.occlude import _Holes
 from modelmark.attacks.tuning.regularise import Regularise
 from modelmark.errors import DivergedError, UsageError
 from modelmark.feeds.tensors import Normalise
@@ -68,7 +68,7 @@ def test_holes_are_squares_of_the_mean_elsewhere_in_each_picture():
     x = torch.rand(64, 2, 12, 10, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        holed, _ = _Holes(0.5).batch(x, torch.zeros(64))
+        holed, _ = Holes(0.5).batch(x, torch.zeros(64))
     changed = holed != x
     assert (changed.flatten(1).sum(dim=1) == 2 * 5 * 5).all()
     assert len({tuple(picture[0].nonzero()[0].tolist()) for picture in changed}) > 10

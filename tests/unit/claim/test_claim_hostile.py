@@ -17,7 +17,7 @@ from modelmark.carriers.base import MOST_QUERIES, plurality
 from modelmark.carriers.filtered import Filtered
 from modelmark.carriers.means import Means
 from modelmark.carriers.pictures import Pictures
-from modelmark.claim.judging import reading
+from modelmark.claim.judging import rules
 from modelmark.claim.judging.challenging import Terms, challenge, termed
 from modelmark.claim.papers import lots
 from modelmark.claim.papers.dispute import Frozen
@@ -228,7 +228,7 @@ def test_symbols_of_a_large_alphabet_take_no_table():
     made = Pictures.opened(one, shown, {})
     answers = made.answers([suspect.observe(probe)[0] for probe in made.probes()])
     with holding(MIB):
-        assert reading.symbols(made, answers, range(64)) == (0,) * 64
+        assert rules.symbols(made, answers, range(64)) == (0,) * 64
     with pytest.raises(ValueError, match="at most 16777216 scores"):
         made.scores(answers)
     assert decided(papers, suspect) == "no-evidence"

@@ -12,6 +12,7 @@ from claim_cases import NOBODY, Fixed, at, challenged, claimed, decided, laid, l
 from modelmark.claim.judging import explaining, rival, weighing
 from modelmark.claim.judging.challenging import Known, Terms, challenge
 from modelmark.claim.judging.judge import Recorded
+from modelmark.claim.judging.software import software
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.dispute import Frozen
 from modelmark.claim.papers.statement import Statement
@@ -112,6 +113,7 @@ def test_a_verdict_over_1024_triggers_asks_and_opens_each_once(test):
     claim = claimed(Statement.of(key.statement))
     suspect = Fixed(leaves(key), np.random.default_rng(0).integers(0, 10, 1024))
     laid_out = papers(claim, key, suspect, test=test)
+    software()  # once a process, and by the number of our own files
     with at_most(135_000):  # half of what it took when every JSON value and every field of a record were walked twice
         verdict(laid_out, suspect)
 

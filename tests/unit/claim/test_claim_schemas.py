@@ -15,7 +15,7 @@ SCHEMAS = ROOT / "docs" / "spec" / "schemas"
 KNOWN = json.loads((ROOT / "tests" / "vectors" / "claims.json").read_text(encoding="utf-8"))
 PAYLOADS = {  # a document says its version itself
     f"{entry['kind']}{version}": payload
-    for entry in [*KNOWN["documents"], *KNOWN["later"], *KNOWN["copies"], *KNOWN["inputs"]]
+    for entry in [*KNOWN["documents"], *KNOWN["later"], *KNOWN["copies"], *KNOWN["inputs"], *KNOWN["graded"]]
     for payload in [json.loads(base64.b64decode(json.loads(entry["envelope"])["payload"]))]
     for version in [f".v{payload['predicate']['v']}" if payload["predicate"]["v"] > 1 else ""]
 }
@@ -77,7 +77,7 @@ def test_no_schema_is_left_over() -> None:
 
 
 def test_every_known_document_is_admitted_by_its_schema_and_by_no_other() -> None:
-    for entry in [*KNOWN["documents"], *KNOWN["later"], *KNOWN["copies"], *KNOWN["inputs"]]:
+    for entry in [*KNOWN["documents"], *KNOWN["later"], *KNOWN["copies"], *KNOWN["inputs"], *KNOWN["graded"]]:
         assert admits(schemas.schema("envelope"), json.loads(entry["envelope"]))
     assert PAYLOADS.keys() == NAMES.keys() - {"envelope"}
     for name in PAYLOADS:

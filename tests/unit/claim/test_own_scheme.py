@@ -6,7 +6,7 @@ import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, of, verdict
 from own_scheme import Halves, Near, Neighbours, Parity
 
-from modelmark.claim.judging import reading
+from modelmark.claim.judging import reading, rules
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence.evidence import Evidence, Graded
@@ -108,7 +108,7 @@ def test_graded_scores_are_evidence_and_no_verdict(fresh, digits, unmarked):
     assert decided.decision == "not-decidable"
     assert any("a verdict cannot hold graded scores" in check.detail for check in decided.checks)
     with pytest.raises(MismatchError, match="graded scores"):
-        reading.symbols(mark.key.carriers, message, range(100))
+        rules.symbols(mark.key.carriers, message, range(100))
 
 
 def test_the_owner_of_another_key_finds_nothing(marked, digits):

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from modelmark.attacks._tools.augment import Holes
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Rate, Share
-from modelmark.training.hooks import Hooks, Samples
 
 
 class Occlude(Removal, family="fine-tuning", pictures=True):
@@ -32,26 +31,4 @@ class Occlude(Removal, family="fine-tuning", pictures=True):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the fine-tuned model."""
-        return thief.tune(stolen, self, hooks=lambda copied: _Holes(self.side))
-
-
-class _Holes(Hooks):
-    """Puts the hole into every picture of a batch; draws from the generator that ``fit`` forks for dropout."""
-
-    def __init__(self, side: float) -> None:
-        super().__init__()
-        self._side = side
-
-    def change(self, x: Tensor, y: Tensor) -> Samples:
-        """Return the batch with one hole in each picture."""
-        height, width = x.shape[-2:]
-        size = max(round(self._side * min(height, width)), 1)
-        top, left = torch.rand(2, len(x), 1, device=x.device)
-        hole = _span(top, height, size)[:, None, :, None] & _span(left, width, size)[:, None, None, :]
-        return torch.where(hole, x.mean(dim=(2, 3), keepdim=True), x), y
-
-
-def _span(start: Tensor, length: int, size: int) -> Tensor:
-    """Return which of ``length`` pixels are in spans of ``size`` that begin at ``start`` in [0, 1), bool ``(N, length)``."""
-    first, at = (start * (length - size + 1)).long(), torch.arange(length, device=start.device)
-    return (at >= first) & (at < first + size)
+        return thief.tune(stolen, self, hooks=lambda copied: Holes(self.side))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from modelmark import files
 from modelmark.carriers.base import Carriers
-from modelmark.claim.judging import reading
+from modelmark.claim.judging import rules
 from modelmark.claim.papers import transcript
 from modelmark.claim.papers.transcript import ORDINARY, Asked, Head, Transcript
 from modelmark.errors import MismatchError
@@ -171,7 +171,7 @@ class _Decided:
         given = np.array([self._answers.get(number, MISSING) for number in self._carriers.queries()], np.int64)
         done = self._walk.trials
         for trial, found in zip(
-            self._trials[done:], reading.symbols(self._carriers, given, self._trials)[done:], strict=False
+            self._trials[done:], rules.symbols(self._carriers, given, self._trials)[done:], strict=False
         ):
             if self._walk.stand == "open":
                 self._walk = self._walk.after(found == self._expected[trial])

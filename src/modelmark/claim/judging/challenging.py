@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from modelmark.carriers.base import Carriers, complete, plurality, rules_of
+from modelmark.carriers.base import Carriers, complete, plurality, rules_of, shared
 from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import desk, ledger, reading, weighing
@@ -124,8 +124,10 @@ def challenge(
         asked = nonce.drawn(asked, terms.source, trust)
     ledger.require_room(claim, asked, known)
     ledger.require_standing(claim, asked, known)
-    kind = reading.kind(entry.statement, kinds, recorded=record is not None)
-    weighing.require_reach(claim.document, asked, entry, late=record is not None and not record.head.test)
+    kind = reading.kind(entry.statement, kinds, recorded=record is not None, test=asked.test)
+    late = record is not None and not record.head.test
+    ways = rules_of(kind, beside_host=False) if access(kind.probe) == "black-box" else 1
+    weighing.require_reach(claim.document, asked, entry, ways, late=late)
     if look is not None:
         weighing.require_reach(claim.document, asked, entry, _readings(claim.document, entry, kind, look))
     if record is not None:
@@ -176,6 +178,14 @@ def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Tran
         raise MismatchError(
             f"expected the {head.test} test, which the transcript named before anything was asked, got {asked.test}"
         )
+    if shared(kind):  # what each says of a trial is seen when they are opened
+        queries = list(lots.carriers(asked, entry))
+        transcript.require_order(record, queries)
+        if lacking := len(set(queries) - {one.carrier for one in record.asked}):
+            raise MismatchError(
+                f"expected answers to all {len(queries)} queries in the transcript, got {len(queries) - lacking}"
+            )
+        return
     alphabet, drawn = entry.statement.alphabet, lots.drawn(asked, entry)
     queries = [trial * each + i for trial in drawn for i in range(each)]
     transcript.require_order(record, queries)

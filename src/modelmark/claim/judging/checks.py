@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from modelmark import canonical, hashing
-from modelmark.carriers.base import Carriers, Ruled
+from modelmark.carriers.base import Carriers, Ruled, shared
 from modelmark.claim.dates import deposit, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import reading, strength, weighing
@@ -20,7 +20,7 @@ from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.opening import Opened
 from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.transcript import ORDINARY, Transcript
-from modelmark.claim.papers.verdict import Weighed
+from modelmark.claim.papers.verdict import Graded, Weighed
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.draw import Draw
@@ -140,7 +140,7 @@ def frozen(suspect: Suspect, papers: Papers, made: Carriers | None) -> tuple[boo
 
 def as_asked(suspect: Suspect, opened: Opened | None, made: Carriers | None) -> Opened | None:
     """Return what was opened with its trials in the order in which they count: that of a record, else ascending."""
-    if opened is None or made is None or not isinstance(suspect, Recorded):
+    if opened is None or made is None or not isinstance(suspect, Recorded) or shared(made):
         return opened
     return replace(opened, trials=transcripts.completed(suspect.record.head, made.queries(), made.each))
 
@@ -180,7 +180,7 @@ def readable(opened: Opened | None, asked: Challenge, kinds: Kinds | None) -> tu
     """Check that a suspect can be read from an opening of this scheme, and from what was revealed."""
     assert opened is not None
     statement = opened.entry.statement
-    kind = reading.kind(statement, kinds, recorded=asked.suspect.kind == "transcript")
+    kind = reading.kind(statement, kinds, recorded=asked.suspect.kind == "transcript", test=asked.test)
     lacking = [name for name in kind.reveals if name not in opened.revealed]
     if lacking:
         raise MismatchError(f"expected the {lacking[0]} to be revealed, without which the suspect cannot be read")
@@ -259,11 +259,12 @@ def weigh(
     late = isinstance(suspect, Recorded) and not suspect.record.head.test
     weighed = weighing.weigh(
         papers.claim.document, asked, opened.entry, expected, answers.symbols,
-        readings=answers.readings, late=late, listed=listed,
+        readings=answers.readings, late=late, listed=listed, scores=answers.scores,
     )  # fmt: skip
+    graded = f", graded {weighed.score} of {weighed.highest}" if isinstance(weighed, Graded) else ""
     return weighed, (
-        f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}: {strength.down(weighed.gross)} bits, "
-        f"{strength.down(weighed.net)} after charges, {weighed.bar} needed"
+        f"{weighed.matches} of {weighed.trials} as drawn, chance 1 in {weighed.alphabet}{graded}: "
+        f"{strength.down(weighed.gross)} bits, {strength.down(weighed.net)} after charges, {weighed.bar} needed"
     )
 
 

@@ -4,7 +4,7 @@ from modelmark.claim.judging import strength, telling
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
-from modelmark.claim.papers.verdict import Verdict
+from modelmark.claim.papers.verdict import Graded, Verdict, Weighed
 
 SIGNS = {"holds": "[+]", "fails": "[x]", "not checked": "[ ]"}
 """What stands before a check, by what it came to."""
@@ -38,6 +38,10 @@ def explain(
     return [line for title, lines in sections for line in [title, *lines, ""]][:-1]
 
 
+def _graded(weighed: Weighed) -> str:
+    return f"graded {weighed.score:,} of {weighed.highest:,}, " if isinstance(weighed, Graded) else ""
+
+
 def summary(signed: Signed[Verdict]) -> str:
     """Return the verdict in one line."""
     verdict = signed.document
@@ -46,7 +50,7 @@ def summary(signed: Signed[Verdict]) -> str:
             verdict.decision,
             *([f"copy of {verdict.recipient}"] if verdict.recipient else []),
             *(
-                f"{weighed.matches}/{weighed.trials} as drawn, {strength.down(weighed.gross)} bits "
+                f"{weighed.matches}/{weighed.trials} as drawn, {_graded(weighed)}{strength.down(weighed.gross)} bits "
                 f"(net {strength.down(weighed.net)}) at a bar of {weighed.bar}"
                 for weighed in verdict.weighed
             ),

@@ -1,18 +1,20 @@
-"""From an opening to what a suspect is asked, and from its answers to the symbols of the trials that are judged."""
+"""From an opening to what a suspect is asked, and from its answers to symbols, or grades, of the trials that are judged."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product, takewhile
+from itertools import product
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
 from modelmark import carriers
-from modelmark.carriers.base import Carriers, Symbols, every, told
+from modelmark.carriers.base import Carriers, every, shared, told
+from modelmark.claim.judging.rules import Read, best_of
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError, SuspectError
-from modelmark.suspects.base import ABSTAIN, MISSING, Suspect
+from modelmark.evidence.scores import Scores
+from modelmark.suspects.base import ABSTAIN, Suspect
 from modelmark.suspects.places import MOST
 from modelmark.suspects.transcript import Recorded
 
@@ -30,6 +32,7 @@ class Answered:
         symbols: of the trials that are judged, in order, up to the first whose queries have not all been answered.
         readings: that were tried, of which this is the best.
         word: how the suspect was read, and what could not be read.
+        scores: grades of the same trials, where the best reading is by a rule that grades.
     """
 
     queries: Mapping[int, bytes]
@@ -37,19 +40,23 @@ class Answered:
     symbols: tuple[int, ...]
     readings: int = 1
     word: str = ""
+    scores: Scores | None = None
 
 
-def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = False) -> type[Carriers]:
+def kind(
+    statement: Statement, kinds: Kinds | None = None, *, recorded: bool = False, test: str = "exact"
+) -> type[Carriers]:
     """Return how a suspect of this key is read.
 
     Args:
         statement: of the key.
         kinds: of schemes outside the table.
         recorded: whether a record of answers is all there is.
+        test: that is named.
 
     Raises:
-        MismatchError: the scheme is not known or gives no symbols, its message was chosen, its numbers do not fit together, or no
-            record of answers can hold its queries.
+        MismatchError: the scheme is not known or gives no symbols, its message was chosen, its numbers do not fit together, no
+            record of answers can hold its queries, or no trial is whole before all are, which the e-process would wait for.
     """
     found = carriers.kind(statement.scheme) or (kinds or {}).get(statement.scheme)
     if found is None:
@@ -67,6 +74,11 @@ def kind(statement: Statement, kinds: Kinds | None = None, *, recorded: bool = F
     found.check(statement)
     if recorded and found.probe not in Recorded.answers:
         raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
+    if shared(found) and test != "exact":
+        raise MismatchError(
+            f"expected the exact test of {statement.scheme}, whose trials share all queries, got the {test} test",
+            hint="nothing is saved by taking one trial after the other",
+        )
     return found
 
 
@@ -86,8 +98,9 @@ def answered(
     Raises:
         MismatchError: the scheme gives scores and not symbols.
     """
-    found: list[tuple[str, npt.NDArray[np.int64]]] = []
+    found: list[Read] = []
     queries, refusals, count = opened.queries(), list[str](), 0
+    given = np.full(len(queries), ABSTAIN, np.int64)
     for word, way in ways.items():
         try:
             read = _read(way(), opened)
@@ -96,44 +109,23 @@ def answered(
             read = [np.full(len(queries), ABSTAIN, np.int64)]
         count += len(read)
         rules = told(opened) or ("",)
-        found += [(", ".join(filter(None, (word, rules[i % len(rules)]))), each) for i, each in enumerate(read)]
-    read_as = [(symbols(opened, answers, trials), word, answers) for word, answers in found]
-    best, word, answers = max(read_as, key=lambda one: sum(a == b for a, b in zip(one[0], expected, strict=False)))
-    tried = f"{word}, the best of {count} readings" if count > 1 else word
+        for number, each in enumerate(read):
+            given = each if each.ndim == 1 else given  # a table is of the answers that stand before it
+            said = ", ".join(filter(None, (word, rules[number % len(rules)])))
+            found.append(Read.of(opened, trials, said, given, each))
+    best = best_of(found, expected)
+    tried = f"{best.word}, the best of {count} readings" if count > 1 else best.word
     said = "; ".join(refusals) if len(refusals) == len(ways) else "; ".join([tried, *refusals])
-    return Answered(queries, answers, best, count, said)
+    return Answered(queries, best.answers, best.symbols, count, said, best.scores)
 
 
 def _read(suspect: Suspect, opened: Carriers) -> list[npt.NDArray[np.int64]]:
-    """Return the answers at every place that fits, by every rule."""
+    """Return what each rule makes of the answers at every place that fits: answers, or a table of grades."""
     probed = [suspect.observe(probe) for probe in opened.probes()]
     count = prod(map(len, probed))
     if count > MOST:
         raise MismatchError(f"expected at most {MOST} ways to read the suspect, got {count}")
     return [answers for choice in product(*probed) for answers in every(opened, choice)]
-
-
-def symbols(opened: Carriers, answers: npt.NDArray[np.int64], trials: Sequence[int]) -> tuple[int, ...]:
-    """Return the symbol of each trial, up to the first whose queries have not all been answered.
-
-    Raises:
-        MismatchError: the scheme gives scores and not symbols.
-    """
-    whole, found = (answers.reshape(-1, opened.each) != MISSING).all(axis=1), _symbols(opened, answers).tolist()
-    rows = {trial: row for row, trial in enumerate(opened.trials)}
-    return tuple(found[rows[trial]] for trial in takewhile(lambda trial: whole[rows[trial]], trials))
-
-
-def _symbols(opened: Carriers, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    if isinstance(opened, Symbols) and type(opened).scores is Symbols.scores:  # no table of trials by symbols is made
-        return opened.symbols(answers)
-    try:
-        scores = opened.scores(answers)
-    except ValueError as error:
-        raise MismatchError(f"expected a scheme that reads symbols, got other scores: {error}") from None
-    if not scores.is_counting:
-        raise MismatchError("expected a scheme that reads symbols, a verdict cannot hold graded scores")
-    return scores.symbols
 
 
 def cut(statement: Statement, data: bytes | Sequence[bytes], numbers: Sequence[int]) -> dict[int, bytes]:

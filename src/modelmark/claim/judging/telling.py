@@ -12,7 +12,7 @@ from modelmark.claim.judging import strength, wording
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
-from modelmark.claim.papers.verdict import Check, Verdict, Weighed
+from modelmark.claim.papers.verdict import Check, Graded, Verdict, Weighed
 from modelmark.suspects.base import access
 
 STATES = {"pass": "holds", "fail": "fails", "skipped": "not checked"}
@@ -165,10 +165,12 @@ def _scheme(claim: Signed[Claim] | None, challenge: Signed[Challenge] | None) ->
 def _compared(weighed: Weighed | None, scheme: str) -> tuple[str, ...]:
     if weighed is None:
         return ("Nothing was compared.",)
-    lines, noun = [], "symbols"
+    lines, noun, graded = [], "symbols", []
     if scheme in wording.SCHEMES:
         lines.append(f"The test points of this kind of watermark ({scheme}): {wording.SCHEMES[scheme]}.")
-        noun = "answers" if _asked(scheme) else "bits"
+        noun = wording.NOUNS.get(scheme) or ("answers" if _asked(scheme) else "bits")
+    if isinstance(weighed, Graded):
+        graded.append(wording.GRADED.format(score=f"{weighed.score:,}", highest=f"{weighed.highest:,}"))
     how = (
         "all were counted, once"
         if weighed.test == "exact"
@@ -177,6 +179,7 @@ def _compared(weighed: Weighed | None, scheme: str) -> tuple[str, ...]:
     return (
         *lines,
         f"{weighed.matches} of {weighed.trials} {noun} are those that were drawn; {how}.",
+        *graded,
         f"A model that does not depend on the message gives each with a chance of 1 in {weighed.alphabet}.",
         "One bit of evidence is one more head in a row with a fair coin.",
     )

@@ -1,16 +1,19 @@
-"""From symbols to bits: the test that the challenge named, less what the claim's freedom costs."""
+"""From symbols or grades to bits: the test that the challenge named, less what the claim's freedom costs."""
 
 import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
+
 from modelmark.claim.papers import lots
 from modelmark.claim.papers.claim import Claim, Entry
 from modelmark.claim.papers.dispute import Challenge
-from modelmark.claim.papers.verdict import Charged, Weighed
+from modelmark.claim.papers.verdict import Charged, Graded, Weighed
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.evidence import stats
 from modelmark.evidence.evidence import charge_tries
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.evidence.sequential import Walk, wealth_bits
 
 TESTS = charge_tries("tests that could be named after the answers", 2)
@@ -44,6 +47,7 @@ def weigh(
     readings: int = 1,
     late: bool = False,
     listed: bool = False,
+    scores: Scores | None = None,
 ) -> Weighed:
     """Return the numbers of the test that the challenge named.
 
@@ -56,6 +60,8 @@ def weigh(
         readings: that were tried, of which these are the best.
         late: whether the answers were there before the test was named, as in records that name none.
         listed: whether the recipient that the challenge names is on the claim's list.
+        scores: grades of the same trials in the same order, by which the exact test weighs instead of by matches. The tail is
+            counted: ``reading.answered`` gives no others.
 
     Raises:
         MismatchError: the exact test needs all answers, the e-process as many as decide it, and some are missing.
@@ -67,6 +73,11 @@ def weigh(
         if len(found) != len(expected):
             raise MismatchError(f"expected answers to all {len(expected)} trials for the exact test, got {len(found)}")
         trials, matches = len(expected), sum(a == b for a, b in zip(expected, found, strict=True))
+        if scores is not None:
+            score = scores.total(np.array(expected, np.int64))
+            gross = math.floor(1000 * tail_bits(scores, score).bits)
+            numbers = trials, matches, alphabet, gross, charges, max(gross - due, 0), challenge.bar
+            return Graded(challenge.test, *numbers, score=score, highest=scores.most)
         bits = stats.tail_bits(matches, trials, chance)
     else:
         walk = Walk(chance, challenge.bar + due / 1000, most=len(expected))

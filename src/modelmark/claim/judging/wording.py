@@ -147,16 +147,29 @@ SCHEMES = {
     "adi": "pictures that the claimant made, and for each a class that was drawn",
     "answers": "prompts for a language model, each with a few plausible next words, and for each one of these that was drawn",
     "choice": "answers in two versions, and for each pair a coin that was drawn and says which version was served",
+    "composite": "pictures of which each half is of another class, and for each pair of classes a class that was drawn",
     "coupled": "pictures of two classes fused into one, and for each pair of classes a class that was drawn",
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
+    "entangled": "ordinary pictures under patches of random colours, and for each patch a class that was drawn",
     "field": "ordinary inputs, and along each of some directions and for each class a sign that was drawn, by which answers lean",
+    "margin": "ordinary pictures, and for each a class that was drawn",
     "null": "pictures under patterns of pixels, and for each pattern a class that was drawn",
     "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
     "twins": "records in two versions, and for each pair a coin that was drawn and says which version was trained on",
     "uchida": "sums over the weights of one layer, one row of numbers each, and for each a bit that was drawn",
 }
 """What the test points are."""
+
+NOUNS = {"field": "signs"}
+"""What is drawn, where it is neither an answer nor a bit of the weights."""
+
+GRADED = (
+    "They do not count alike: one that shows clearly in the suspect's answers gives many points, one that hardly shows gives "
+    "few, whichever is drawn. Those that were drawn got {score} of {highest} points. The evidence is the share of all messages "
+    "that could have been drawn which would have got as many."
+)
+"""How symbols count that are graded."""
 
 MEANS_DEPENDENCE = (
     "To depend on the message means: had another message been drawn, the suspect would read otherwise. "

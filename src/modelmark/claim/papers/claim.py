@@ -24,7 +24,7 @@ class Entry:
     """One key of a claim, and how its evidence is portioned.
 
     Lots are consecutive ranges of trials that cover all of them, so nothing can be dropped: ``lots`` holds their sizes.
-    Where carriers and trials are not the same things (``deepsigns``, ``null``) there is one lot.
+    Where carriers and trials are not the same things (``deepsigns``, ``null``, ``field``) there is one lot.
 
     Args:
         statement: the key's public statement; keys of other trigger families are entries of their own.
@@ -38,7 +38,7 @@ class Entry:
         records.check(self)
         if sum(self.lots) != self.statement.trials:
             raise ValueError(f"expected lots that cover {self.statement.trials} trials, got {sum(self.lots)}")
-        if len(self.lots) > 1 and self.statement.carriers != self.statement.trials:
+        if len(self.lots) > 1 and not self.statement.apart:
             raise ValueError(
                 f"expected one lot, as {self.statement.carriers} carriers are not the {self.statement.trials} trials, "
                 f"got {len(self.lots)}"

@@ -62,7 +62,7 @@ def drawn(challenge: Challenge, entry: Entry) -> tuple[int, ...]:
     _require_openable(entry, challenge.draws or len(lot))
     if not challenge.draws:
         return tuple(lot)
-    if entry.statement.carriers != entry.statement.trials:
+    if not entry.statement.apart:
         raise MismatchError(
             f"expected the whole lot of a mark whose trials share carriers, got a draw of {challenge.draws}"
         )
@@ -84,7 +84,7 @@ def span(entry: Entry, lot: int) -> range:
         MismatchError: there is no such lot.
     """
     found = trials(entry, lot)
-    return found if entry.statement.carriers == entry.statement.trials else range(entry.statement.carriers)
+    return found if entry.statement.apart else range(entry.statement.carriers)
 
 
 def whole(entry: Entry, lot: int) -> tuple[int, ...]:
@@ -150,7 +150,7 @@ def require_reach(claim: Claim) -> Claim:
     """
     for number, entry in enumerate(claim.keys):
         needed = claim.policy.bar + sum(charge.bits for charge in charges(claim, key=number))
-        if entry.statement.carriers != entry.statement.trials:  # of others, a part of a lot can be opened
+        if not entry.statement.apart:  # of others, a part of a lot can be opened
             _require_openable(entry, entry.statement.trials)
         smallest = stats.minimum_trials(needed, Fraction(1, entry.statement.alphabet))
         if min(entry.lots) < smallest:
@@ -165,20 +165,17 @@ def require_reach(claim: Claim) -> Claim:
 def _require_openable(entry: Entry, trials: int) -> None:
     """Raise MismatchError unless so many trials, and the carriers that they take, can be opened: what follows costs as much."""
     statement = entry.statement
-    most = max(trials, 0 if statement.carriers == statement.trials else statement.carriers)
+    most = max(trials, 0 if statement.apart else statement.carriers)
     if most > MOST_LEAVES:
         what = "trials" if most == trials else "carriers"
         raise MismatchError(
             f"expected at most {MOST_LEAVES} {what}, as an opening holds, got {most}",
-            hint="smaller lots, or a part of one: --draws"
-            if statement.carriers == statement.trials
-            else "a smaller key",
+            hint="smaller lots, or a part of one: --draws" if statement.apart else "a smaller key",
         )
 
 
 def _carriers(entry: Entry, trials: tuple[int, ...]) -> tuple[int, ...]:
-    same = entry.statement.carriers == entry.statement.trials
-    return trials if same else tuple(range(entry.statement.carriers))
+    return trials if entry.statement.apart else tuple(range(entry.statement.carriers))
 
 
 def _dealt(count: int, wanted: int, tag: str, *parts: bytes) -> list[int]:

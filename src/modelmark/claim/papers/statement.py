@@ -13,6 +13,9 @@ from modelmark.claim.papers.records import Digest, MaybeDigest
 from modelmark.claim.papers.shapes import Choice, Hex, Integer, Listed, Named, Text
 from modelmark.feeds.base import Feed
 
+SHARED = ("field",)
+"""Schemes of which every carrier belongs to every trial, be there as many of them as trials or not."""
+
 
 @dataclass(frozen=True)
 class Scalar:
@@ -87,6 +90,11 @@ class Statement:
     def feed(self) -> Feed:
         """How a suspect is fed by the claim's word; classes are known by number alone."""
         return self.interface.feed
+
+    @property
+    def apart(self) -> bool:
+        """Whether each trial has the carrier of its number and no other, so that some can be opened without the rest."""
+        return self.carriers == self.trials and self.scheme not in SHARED
 
     @cached_property
     def digest(self) -> bytes:

@@ -1,8 +1,9 @@
 """How a dispute ends: the verdict; and how a claim ends: the revocation."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from modelmark.canonical import Json
 from modelmark.carriers.base import MOST_CARRIERS
 from modelmark.claim.papers import records, signing
 from modelmark.claim.papers.claim import MOST_LOTS
@@ -21,6 +22,8 @@ SENTENCES = {
 }
 """What each decision shows and does not show, in fixed words."""
 
+SINCE = 4
+"""Version of verdicts whose bits are those of grades, and not of matches."""
 _BITS = Integer(0, 2**40)
 
 
@@ -86,6 +89,51 @@ class Weighed:
 
 
 @dataclass(frozen=True)
+class Graded(Weighed):
+    """The numbers of a test in which a symbol that shows more clearly counts more; since version 4.
+
+    Bits are of the sum: what share of all messages has one at least as large, counted in integers. No verdict has a bound on it,
+    as floats make of one what they like on every machine. ``trials`` and ``matches`` are told too, and decide nothing.
+
+    Args:
+        score: sum of the grades of the symbols that were drawn.
+        highest: the largest sum that any message has.
+    """
+
+    score: Annotated[int, Integer(0, 2**53)]
+    highest: Annotated[int, Integer(0, 2**53)]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.test != "exact":
+            raise ValueError(f"expected the exact test of grades, got {self.test}")
+        if self.score > self.highest:
+            raise ValueError(f"expected a score of at most {self.highest}, got {self.score}")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What was weighed: matches, or in verdicts of version ``SINCE`` grades."""
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError unless it is."""
+        Record(Weighed).check(value)
+
+    def load(self, value: Json) -> Any:
+        """Return the record."""
+        graded = isinstance(value, dict) and "score" in value
+        return Record(Graded if graded else Weighed).load(value)
+
+    def dump(self, value: Any) -> Json:
+        """Return the object."""
+        return records.dump(value)
+
+    def schema(self, version: int = 1) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return Record(Graded if version >= SINCE else Weighed).schema()
+
+
+@dataclass(frozen=True)
 class Spent:
     """A lot that a challenge has used up: its opening was seen, or none came."""
 
@@ -130,7 +178,7 @@ class Verdict:
         suspect_date: when the suspect is first known, or empty.
         order: ``claim-first``, ``suspect-first`` or ``unknown``.
         checks: in the order they were made.
-        weighed: at most one; none where nothing was tested.
+        weighed: at most one; none where nothing was tested. Grades in version 4, and in no other.
         decision: one of ``SENTENCES``.
         sentence: the words that belong to the decision.
         spent: lots that this dispute has used up.
@@ -152,7 +200,7 @@ class Verdict:
     suspect_date: MaybeTime
     order: Annotated[str, Choice(("claim-first", "suspect-first", "unknown"))]
     checks: Annotated[tuple[Check, ...], Listed(Record(Check), 1, 100)]
-    weighed: Annotated[tuple[Weighed, ...], Listed(Record(Weighed), 0, 1)]
+    weighed: Annotated[tuple[Weighed, ...], Listed(Numbers(), 0, 1)]
     decision: Annotated[str, Choice(tuple(SENTENCES))]
     sentence: Annotated[str, Choice(tuple(SENTENCES.values()))]
     spent: _Spent
@@ -162,6 +210,12 @@ class Verdict:
     recipient: Annotated[str, Text(LONGEST_NAME), Since(3)] = ""
 
     kind: ClassVar[str] = "verdict"
+    more_versions: ClassVar[tuple[int, ...]] = (SINCE,)
+
+    @property
+    def least(self) -> int:
+        """The version of verdicts from which on what was weighed like this may be in one."""
+        return SINCE if any(isinstance(weighed, Graded) for weighed in self.weighed) else 1
 
     def __post_init__(self) -> None:
         records.check(self)

@@ -1,0 +1,306 @@
+"""What is left of other marks in a copy trained on answers, on the pictures, splits and thieves of the study of ``field``.
+
+Run: ``python benchmarks/rivals.py images:cifar10-jpeg.tar.xz [--rivals NAME...] [--size 16] [--seeds 0 1 2] [--nets FOLDER]``;
+rows that are there already are not measured again, networks are kept in the last folder. Of each rival and seed: the marked
+network (or served answers) with the points of accuracy that it loses against the unmarked host, and two students trained from
+scratch by a thief with as many pictures as the owner, of the labels it answers and of its probabilities. Bits are gross.
+
+Schemes of the product are trained into a fresh network in as many passes as the host (``fit`` with the mark's hooks, once).
+Three rivals are none of ours and are made here alone: ``cosine``, waves on served answers; ``radioactive``, training pictures
+moved along a drawn direction for each class; ``class-feature``, endless variants of each trigger. ``errors`` has no mark at all:
+the suspect is asked where the owner's network errs, and what is counted is agreement.
+"""
+
+import argparse
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from _field_nets import Nets, asked_of, folders, loaded
+from _study import Rows, secret
+from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.tensors import Normalise
+from modelmark.marks.keys import keygen
+from modelmark.marks.marks import Mark
+from modelmark.models import build
+from modelmark.networks import layers, taps
+from modelmark.schemes.adi import Adi
+from modelmark.schemes.blackbox import Mixing
+from modelmark.schemes.composite import Composite
+from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.entangled import Entangled
+from modelmark.schemes.margin import Margin
+from modelmark.suspects.module import WhiteBox
+from modelmark.training.hooks import Hooks, Samples
+from modelmark.training.loop import fit
+from modelmark.training.task import Task, accuracy
+
+SCHEMES: dict[str, Any] = {
+    "margin": Margin(),
+    "entangled": Entangled(),
+    "composite": Composite(),
+    "adi": Adi(),
+    "coupled": Coupled(),
+}
+LOSE = 0.9
+"""Points of accuracy that waves on served answers may cost, as the study has it for ``field``."""
+WAVES, PACE = 64, 6.0
+"""Waves on served answers, and radians for each deviation of a projection: thirty over the range of all inputs."""
+MOVES, MOVE = 4, 1.0
+"""Gradient steps by which training pictures are moved along their direction, and grey levels of each."""
+ASKED = 5000
+"""Ordinary pictures that are asked for a wave, a direction or an error."""
+
+
+class Rival(NamedTuple):
+    """A marked network and how a suspect is read.
+
+    Args:
+        marked: answers as the owner's API does.
+        read: from a suspect to what a row says.
+    """
+
+    marked: nn.Module
+    read: Callable[[nn.Module], dict[str, Any]]
+
+
+def study(rows: Rows, nets: Nets, names: list[str]) -> None:
+    """Measure rivals on the networks of one seed; students of probabilities, of all of them, last."""
+    rival = functools.cache(lambda name: MAKERS[name](name, nets))
+    suspects: dict[str, Callable[[str], nn.Module]] = {
+        "marked": lambda name: rival(name).marked,
+        "unmarked host": lambda name: nets.host,
+        "student of labels": lambda name: nets.student(f"rival-{name}", rival(name).marked),
+        "student of probabilities": lambda name: nets.student(f"rival-{name}", rival(name).marked, soft=True),
+    }
+    *first, last = suspects
+    for name, suspect in [*itertools.product(names, first), *itertools.product(names, [last])]:
+
+        def measured(name: str = name, suspect: str = suspect) -> dict[str, Any]:
+            model = suspects[suspect](name)
+            return {"accuracy": accuracy(model, nets.owner), **rival(name).read(model)}
+
+        rows.measure({"rival": name, "size": nets.size, "seed": nets.seed, "suspect": suspect}, measured)
+
+
+def counted(mark: Mark) -> Callable[[nn.Module], dict[str, Any]]:
+    """Return how evidence of a mark is told."""
+
+    def read(model: nn.Module) -> dict[str, Any]:
+        found = mark.evidence(WhiteBox(model))
+        return {"gross_bits": round(found.gross_bits, 1), "matches": found.matches, "trials": found.trials}
+
+    return read
+
+
+def trained(name: str, nets: Nets, task: Task, hooks: Callable[[nn.Module], Hooks]) -> nn.Module:
+    """Return a fresh network trained with hooks as the host was trained without."""
+    recipe = nets.recipe("resnet8", len(task.train_inputs))
+    return nets.kept(
+        f"rival-{name}", "resnet8", lambda made: fit(made, task, recipe, seed=nets.seed, hooks=hooks), nets.seed
+    )
+
+
+def of_scheme(name: str, nets: Nets) -> Rival:
+    """Return the network that a scheme of the product marks; pictures that triggers are made of are held out for ``margin``."""
+    source = nets.parts["pool"] if name == "margin" else nets.owner
+    fresh = build("resnet8", nets.owner.feed.input_shape, nets.owner.feed.classes, seed=nets.seed)
+    key = keygen(SCHEMES[name], fresh, nets.owner.feed, task=source, secret=secret("rivals", name, nets.seed))
+    mark = key.mark()
+    return Rival(trained(name, nets, nets.owner, lambda made: mark.hooks(made, seed=nets.seed)), counted(mark))
+
+
+class Varying(Mixing):
+    """Triggers appended as a variant each time: shifted by up to a quarter, mirrored, channels exchanged."""
+
+    def extra(self, x: Tensor, y: Tensor) -> Samples:
+        """Return variants of the next triggers."""
+        inputs, labels = super().extra(x, y)
+        made = torch.Generator().manual_seed(
+            int(self._order.state["generator"].sum()) + len(self._order.state["queue"])
+        )
+        most = inputs.shape[-1] // 4
+        found = []
+        for one in inputs:
+            row, column, turned = torch.randint(2 * most + 1, (3,), generator=made).tolist()
+            one = (
+                one.roll((row - most, column - most), (1, 2)).flip(2) if turned % 2 else one.roll((row, column), (1, 2))
+            )
+            found.append(one[torch.randperm(len(one), generator=made)])
+        return torch.stack(found), labels
+
+
+def of_features(name: str, nets: Nets) -> Rival:
+    """Return a network that learned classes of its own for the triggers: one for each, of endless variants."""
+    fresh = build("resnet8", nets.owner.feed.input_shape, nets.owner.feed.classes, seed=nets.seed)
+    mark = keygen(Adi(), fresh, nets.owner.feed, secret=secret("rivals", name, nets.seed)).mark()
+    inputs = Normalise(nets.owner.feed)(torch.from_numpy(mark.key.carriers.pictures))
+    labels = torch.from_numpy(mark.message)
+    return Rival(trained(name, nets, nets.owner, lambda made: Varying(inputs, labels, 16, nets.seed)), counted(mark))
+
+
+class Served(nn.Module):
+    """A network whose answers lean by waves of its inputs.
+
+    Args:
+        host: the network.
+        projections: of the inputs as ``forward`` takes them, ``(K, M)``, in radians.
+        phases: ``(K,)``.
+        signs: ``(K, C)``.
+        strength: in scores.
+    """
+
+    def __init__(self, host: nn.Module, projections: Tensor, phases: Tensor, signs: Tensor, strength: float) -> None:
+        super().__init__()
+        self.host, self.signs, self.strength = host, signs, strength
+        self.projections, self.phases = projections, phases
+
+    def waves(self, x: Tensor) -> Tensor:
+        """Return the waves, of mean square 1, ``(N, K)``."""
+        return 2**0.5 * (x.flatten(1) @ self.projections.t() + self.phases).cos()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scores that lean."""
+        lean = self.waves(x) @ self.signs / len(self.signs) ** 0.5
+        found: Tensor = self.host(x) + self.strength * lean
+        return found
+
+
+def field_key(name: str, nets: Nets, chosen: Tensor, coordinates: Tensor) -> Mark:
+    """Return a mark read by the rules of ``field`` on pictures of the pool, with coordinates of our own, ``(N, K)``.
+
+    The references are what the host answers and what two students do that the owner trained on the host's answers.
+    """
+    from modelmark.carriers.field import CLIP, UNIT
+    from modelmark.schemes._fielding import shares
+    from modelmark.schemes.field import Field
+
+    owner = nets.owner
+    known = asked_of(nets.host, chosen, owner).double().softmax(1).numpy()
+    like = np.mean([asked_of(each, chosen, owner).double().softmax(1).numpy() for each in nets.rehearsals(2)], axis=0)
+    attached = {
+        "queries": chosen.numpy(),
+        "coordinates": np.rint(coordinates.double().numpy() * UNIT).clip(-CLIP, CLIP).astype(np.int16),
+        "references": np.stack([shares(like), shares(known)], axis=1),
+        "edit": np.zeros((coordinates.shape[1], 2), np.float32),
+    }
+    scheme = Field(reference="attached")
+    drawn = secret("rivals", name, nets.seed)
+    return keygen(scheme, nets.host, owner.feed, attachments=attached, secret=drawn).mark()
+
+
+def best(mark: Mark) -> Callable[[nn.Module], dict[str, Any]]:
+    """Return how evidence of a mark that is read by several rules is told: the better one, as in the study."""
+
+    def read(model: nn.Module) -> dict[str, Any]:
+        found = mark.evidence(WhiteBox(model))
+        return {"gross_bits": round(found.gross_bits, 1), "matches": found.matches, "trials": found.trials}
+
+    return read
+
+
+def of_waves(name: str, nets: Nets) -> Rival:
+    """Return the host behind an API that puts drawn waves on what it serves."""
+    owner, chosen = nets.owner, nets.parts["pool"].train_inputs[:ASKED]
+    made = torch.Generator().manual_seed(nets.seed)
+    x = Normalise(owner.feed)(chosen)
+    projections = torch.randn(WAVES, x[0].numel(), generator=made)
+    projections *= PACE / (x.flatten(1) @ projections.t()).std(dim=0)[:, None]
+    phases = 2 * torch.pi * torch.rand(WAVES, generator=made)
+    signs = torch.randint(2, (WAVES, owner.feed.classes), generator=made).float() * 2 - 1
+
+    def served(signs: Tensor, strength: float) -> Served:
+        return Served(nets.host, projections, phases, signs, strength)
+
+    strength, before = 0.05, accuracy(nets.host, owner)
+    while 100 * (before - accuracy(served(signs, 1.1 * strength), owner)) <= LOSE:
+        strength *= 1.1  # by what another draw costs
+    mark = field_key(name, nets, chosen, served(signs, strength).waves(x))
+    drawn = torch.from_numpy(2 * mark.message - 1).float().reshape(WAVES, -1)
+    return Rival(served(drawn, strength).eval(), best(mark))
+
+
+def of_directions(name: str, nets: Nets) -> Rival:
+    """Return a network whose training pictures were moved, those of each class along a drawn direction of the host's features."""
+    from modelmark.schemes._fielding import head_of, observed, principal
+
+    owner, chosen = nets.owner, nets.parts["pool"].train_inputs[:ASKED]
+    path, width = head_of(nets.host)
+    features, _ = observed(nets.host, path, owner.train_inputs, owner)
+    directions, centre = principal(features, width)
+    along, _ = observed(nets.host, path, chosen, owner)
+    mark = field_key(name, nets, chosen, torch.from_numpy((along - centre) @ directions.T))
+    signs = (2 * mark.message - 1).reshape(width, -1)
+    wanted = torch.from_numpy(directions.T @ signs / width**0.5).float()  # of each class, in features
+    task = replace(owner, train_inputs=_moved(nets.host, owner, wanted))
+    return Rival(trained(name, nets, task, lambda made: Hooks()), best(mark))
+
+
+def _moved(host: nn.Module, task: Task, wanted: Tensor) -> Tensor:
+    """Return the training inputs, each moved by a few grey levels so that its features go along ``wanted[:, label]``."""
+    normalise, tap, found = Normalise(task.feed), taps.Tap(host, layers.head(host)), []
+    for part, labels in zip(task.train_inputs.split(500), task.train_targets.split(500), strict=True):
+        moved = part.float()
+        for _ in range(MOVES):
+            moved.requires_grad_(True)
+            host(normalise(moved))
+            gain = (tap.take() * wanted[:, labels].t()).sum()
+            (slope,) = torch.autograd.grad(gain, moved)
+            moved = (moved.detach() + MOVE * slope.sign()).clamp(0, FULL_SCALE)
+        found.append(moved.round().to(torch.uint8))
+    return torch.cat(found)
+
+
+def of_errors(name: str, nets: Nets) -> Rival:
+    """Return the unmarked host, read by how often a suspect errs as it does: no draw, and so no bits."""
+    pool = nets.parts["pool"]
+    asked, labels = pool.train_inputs[:ASKED], pool.train_targets[:ASKED]
+    answers = asked_of(nets.host, asked, pool).argmax(1)
+    wrong = answers != labels
+
+    def read(model: nn.Module) -> dict[str, Any]:
+        same = int((asked_of(model, asked[wrong], pool).argmax(1) == answers[wrong]).sum())
+        others = {}
+        if model is nets.host:  # networks that never met it, for comparison
+            for seed in range(3):
+                if seed != nets.seed:
+                    strange = asked_of(replace(nets, seed=seed).host, asked[wrong], pool).argmax(1)
+                    others[f"host of seed {seed}"] = int((strange == answers[wrong]).sum())
+        return {"agreed": same, "errors": int(wrong.sum()), **({"others": others} if others else {})}
+
+    return Rival(nets.host, read)
+
+
+MAKERS: dict[str, Callable[[str, Nets], Rival]] = {
+    **dict.fromkeys(SCHEMES, of_scheme),
+    "class-feature": of_features,
+    "cosine": of_waves,
+    "radioactive": of_directions,
+    "errors": of_errors,
+}
+
+
+def main() -> None:
+    made = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    made.add_argument("data", help="data specification, as for the command line")
+    made.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/rivals.jsonl"))
+    made.add_argument("--rivals", nargs="+", choices=MAKERS, default=list(MAKERS))
+    made.add_argument("--size", type=int, choices=(16, 32), default=16)
+    made.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    made.add_argument("--nets", type=Path, nargs="+", default=[Path("benchmarks/nets")])
+    options = made.parse_args()
+    torch.set_num_threads(1)
+    whole, rows = loaded(options.data, options.size), Rows(options.output)
+    for seed in options.seeds:
+        study(rows, Nets(whole, options.size, seed, folders(options.nets, options.size)), options.rivals)
+
+
+if __name__ == "__main__":
+    main()

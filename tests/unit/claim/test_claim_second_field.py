@@ -1,0 +1,66 @@
+"""The second implementation on disputes about a ``field`` key: it counts the tail of grades by itself; every check can fail."""
+
+import dataclasses
+
+import pytest
+from field_disputes import dispute, recomputed, rejudged, suspect
+
+import field_keys
+from modelmark.claim.papers.transcript import Transcript
+
+
+@pytest.fixture(scope="module")
+def key():
+    return field_keys.key()
+
+
+CHANGES = {
+    "matches": lambda w: {"matches": w.matches - 1},
+    "trials": lambda w: {"trials": w.trials + 1},
+    "gross": lambda w: {"gross": w.gross + 1, "net": w.net + 1},
+    "score": lambda w: {"score": w.score - 1},
+    "highest": lambda w: {"highest": w.highest + 1},
+    "readings": lambda w: {"charges": w.charges[:2], "net": w.net + 1585},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_the_second_implementation_disagrees_with_other_numbers(key, tmp_path, capsys, name):
+    made = dispute(tmp_path, key, suspect(key, 1.0))
+    (weighed,) = made.verdict.weighed
+    rejudged(made, weighed=(dataclasses.replace(weighed, **CHANGES[name](weighed)),))
+    with pytest.raises(SystemExit, match=r"^(grades|numbers): "):
+        recomputed(made, capsys)
+
+
+def test_the_second_implementation_disagrees_with_the_count_where_grades_are_worth_more(key, tmp_path, capsys):
+    made = dispute(tmp_path, key, suspect(key, 1.0))
+    (weighed,) = made.verdict.weighed
+    plain = {one.name: getattr(weighed, one.name) for one in dataclasses.fields(weighed)[:-2]}
+    rejudged(made, weighed=(type(weighed).__base__(**plain),))
+    with pytest.raises(SystemExit, match=r"^grades: "):
+        recomputed(made, capsys)
+
+
+def test_the_second_implementation_disagrees_with_other_answers_queries_and_carriers(key, tmp_path, capsys):
+    made = dispute(tmp_path, key, suspect(key, 1.0))
+    asked, head, beside = list(made.judged.record.asked), made.judged.record.head, made.papers.beside
+
+    def of(asked):
+        record = Transcript(head, tuple(asked))
+        (tmp_path / "transcript").write_bytes(record.data)
+        rejudged(made, transcript=record.digest)
+
+    of([dataclasses.replace(one, answer=(one.answer + 1) % 10) for one in asked[:9]] + asked[9:])
+    with pytest.raises(SystemExit, match=r"^numbers: "):
+        recomputed(made, capsys)
+    of([dataclasses.replace(asked[0], query="00" * 32), *asked[1:]])
+    with pytest.raises(SystemExit, match=r"^queries: "):
+        recomputed(made, capsys)
+    of(asked[:-1])
+    with pytest.raises(SystemExit, match=r"^queries answered: "):
+        recomputed(made, capsys)
+    of(asked)
+    (tmp_path / "carriers").write_bytes(bytes([beside[0] ^ 1]) + beside[1:])
+    with pytest.raises(SystemExit, match=r"^root of the carriers: "):
+        recomputed(made, capsys)
