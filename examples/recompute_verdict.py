@@ -125,18 +125,11 @@ def versions(pair, kind):  # of each version of a pair: its record, what that su
 
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
-    shape, each = public["interface"]["input_shape"], given.get("queries", 1)
+    shape, each = public["interface"]["input_shape"], 1 if scheme == "field" else given.get("queries", 1)
     kind, makes, known = public["interface"].get("kind"), carriers, {}  # pictures have no kind, other inputs one
     name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
     picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
-    if scheme in (
-        "adi",
-        "composite",
-        "coupled",
-        "deepsigns-blackbox",
-        "entangled",
-        "margin",
-    ):  # pictures that are asked
+    if scheme in ("adi", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin", "zhang"):  # asked
         forms = [picture] * trials * each
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
