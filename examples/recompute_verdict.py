@@ -129,7 +129,7 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     kind, makes, known = public["interface"].get("kind"), carriers, {}  # pictures have no kind, other inputs one
     name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
     picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
-    if scheme in ("adi", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin"):  # pictures, asked
+    if scheme in ("adi", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin", "zhang"):  # asked
         forms = [picture] * trials * each
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials

@@ -35,9 +35,14 @@ def task() -> Task:
     return Task(FEED, *(torch.from_numpy(part) for part in (x, y, test, labels)))
 
 
+def layers() -> nn.Module:
+    """Return a fresh network; ``--arch fielding:layers`` names it."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
+
+
 def network(seed: int) -> nn.Module:
     with seeded(seed):
-        return nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
+        return layers()
 
 
 @dataclass(frozen=True)

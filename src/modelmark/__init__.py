@@ -51,6 +51,7 @@ _NAMES = {
     "Twins": "modelmark.schemes.twins:Twins",
     "Uchida": "modelmark.schemes.uchida:Uchida",
     "WhiteBox": "modelmark.suspects.module:WhiteBox",
+    "Zhang": "modelmark.schemes.zhang:Zhang",
     "accuracy": "modelmark.training.task:accuracy",
     "build": "modelmark.models:build",
     "combine": "modelmark.evidence.combined:combine",
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
     from modelmark.schemes.spread import Spread
     from modelmark.schemes.twins import Twins
     from modelmark.schemes.uchida import Uchida
+    from modelmark.schemes.zhang import Zhang
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.function import BlackBox
     from modelmark.suspects.likelihoods import Likelihoods

@@ -303,7 +303,11 @@ def _answered(problem):
             "expected at least 144 symbols of alphabet 2",
         ),
         (lambda p: Field(directions=0), ValueError, "expected 1 to 1024 directions, got 0"),
-        (lambda p: Field(lose=0), ValueError, "expected points to lose and strength above 0 and to 100, got 0, None"),
+        (
+            lambda p: Field(lose=0),
+            ValueError,
+            "expected points to lose above 0, strength of at least 0, both to 100, got 0, 0.0",
+        ),
     ],
 )
 def test_wrong_use_says_what_was_expected(attempt, error, says, problem):

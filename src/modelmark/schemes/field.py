@@ -9,7 +9,7 @@ s the drawn signs. For such directions one edit of the head is all of the embedd
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -42,7 +42,7 @@ class Field(Drawn):
         queries: ordinary inputs that are asked; of a pool those that tell most.
         lose: points of accuracy that fields of other draws may cost on average; the strength follows from it.
         strength: eps, in scores; 0: what ``lose`` allows.
-        reference: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
+        reference: follows: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
     """
 
     name: ClassVar[str] = "field"
@@ -57,7 +57,7 @@ class Field(Drawn):
     queries: int = 5000
     lose: float = 0.9
     strength: float = 0.0
-    reference: Literal["host", "attached"] = "host"
+    reference: Literal["host", "attached"] = field(default="host", metadata={"derived": True})
 
     def __post_init__(self) -> None:
         if self.directions is not None and not 1 <= self.directions <= MOST_DIRECTIONS:

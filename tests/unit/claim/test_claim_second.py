@@ -29,7 +29,7 @@ from modelmark.suspects.base import Ask, AskBeyond, Probe, Read, ReadEach
 SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
 MANY = ("composite", "coupled", "entangled", "null")
 """Schemes that ask several queries a trial."""
-SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", "margin", "spread", "uchida", *MANY]
+SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", "margin", "spread", "uchida", "zhang", *MANY]
 
 
 @dataclasses.dataclass(frozen=True)
