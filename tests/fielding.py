@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Normalise
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key, KeyPolicy, keygen
 from modelmark.marks.marks import Mark
@@ -45,6 +47,11 @@ def network(seed: int) -> nn.Module:
         return layers()
 
 
+def stored(inputs: Tensor) -> Tensor:
+    """Return pictures as networks take them."""
+    return Normalise(FEED)(inputs)
+
+
 @dataclass(frozen=True)
 class Problem:
     """Data, a host, two rehearsals of it, and ordinary pictures to choose queries from."""
@@ -73,3 +80,8 @@ def problem() -> Problem:
     host = fit(network(0), made, RECIPE, seed=0)
     students = tuple(rehearse(network(seed), host, made, RECIPE, seed=seed) for seed in (1, 2))
     return Problem(made, host, students, torch.from_numpy(pictures(4000, 2)[0]))
+
+
+def bits(scores: Scores, message: np.ndarray) -> float:
+    """Return the gross bits of a table."""
+    return tail_bits(scores, scores.total(message)).bits

@@ -285,7 +285,7 @@ def _answered(problem):
         (
             lambda p: keygen(replace(SCHEME, directions=60), p.host, fielding.FEED, task=p.task),
             CapacityError,
-            "expected at most the 48 directions that the head receives, got 60",
+            "expected at most 48 directions, as many as there are numbers to be summed, got 60",
         ),
         (
             lambda p: keygen(replace(SCHEME, reference="attached"), p.host, fielding.FEED, task=p.task),

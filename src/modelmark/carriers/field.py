@@ -35,6 +35,7 @@ GRADES = 31
 MOST_DIRECTIONS = 1024
 MOST_SHARES = 2**24
 """Queries times classes: what one reference to all queries has; 128 MiB as it is reckoned with."""
+LABELS, PROBABILITIES = "labels", "probabilities"
 GRADED = "how clearly each sign shows"
 NEARER = "how clearly each sign shows, against host and rehearsals"
 Numbers = npt.NDArray[np.int64]
@@ -182,9 +183,29 @@ class Fields(Symbols):
         coordinates = np.stack([np.frombuffer(leaf, _COORDINATE, directions) for leaf in whole]).astype(np.int16)
         known = np.stack([np.frombuffer(leaf, _SHARE, 2 * classes, first) for leaf in whole]).astype(np.uint16)
         references = known.reshape(-1, 2, classes)
-        if fault := fault_of(coordinates, references):
+        kind = kind_of(public.parameters.get("answers", LABELS))
+        if fault := kind.fault(coordinates, references):
             raise MalformedError(f"expected {fault} in carriers, got others")
-        return cls(public.feed, inputs, coordinates, references)
+        return kind(public.feed, inputs, coordinates, references)
+
+    @classmethod
+    def fault(cls, coordinates: npt.NDArray[np.int16], references: npt.NDArray[np.uint16]) -> str:
+        """Return what is expected of coordinates and references where it is not so."""
+        return fault_of(coordinates, references)
+
+
+def kind_of(answers: object) -> type[Fields]:
+    """Return the carriers of a statement that says what is read: ``labels`` or ``probabilities``.
+
+    Raises:
+        MismatchError: it says something else.
+    """
+    from modelmark.carriers.likely import Likely
+
+    kinds = {LABELS: Fields, PROBABILITIES: Likely}
+    if not isinstance(answers, str) or answers not in kinds:
+        raise MismatchError(f"expected labels or probabilities as answers in the statement, got {answers!r}"[:120])
+    return kinds[answers]
 
 
 def fault_of(coordinates: npt.NDArray[np.int16], references: npt.NDArray[np.uint16]) -> str:
