@@ -44,10 +44,10 @@ def key(count: int = COUNT, directions: int = DIRECTIONS, *, secret: Secret = Se
     )
 
 
-def answers(made: Key, strength: float, seed: int = 2) -> list[int]:
+def answers(made: Key, strength: float, seed: int = 2, message: npt.NDArray[np.int64] | None = None) -> list[int]:
     """Labels of a network whose scores lean by the drawn signs, one a query, drawn by its own probabilities."""
     own = made.carriers
-    signs = 2 * made.mark().message.reshape(-1, FEED.classes) - 1
+    signs = 2 * (made.mark().message if message is None else message).reshape(-1, FEED.classes) - 1
     leaning = own.coordinates / UNIT @ signs / np.sqrt(len(signs))
     drawn = np.random.default_rng(seed).gumbel(size=leaning.shape)
     return (scores(len(leaning)) + strength * leaning + drawn).argmax(axis=1).tolist()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from modelmark.errors import MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe, Suspect
+from modelmark.suspects.base import ABSTAIN, MISSING, Array, Ask, Probe, Suspect
 
 MOST_CARRIERS = 2**20
 """That a statement may count; twice what a key file may attach."""
@@ -109,6 +109,19 @@ class Ruled(Protocol):
 
     def against(self, host: Suspect) -> Carriers:
         """Return the carriers as they are read with the committed host at hand."""
+        ...
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """Carriers that say something before a suspect was asked everything: the first of their queries tell most."""
+
+    def between(self, start: int, stop: int) -> Ask:
+        """Return the question of some queries, by their places."""
+        ...
+
+    def first(self, count: int) -> Carriers:
+        """Return the carriers with so many of their queries, and all of their trials."""
         ...
 
 

@@ -11,7 +11,7 @@ Loads without torch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -87,6 +87,16 @@ class Fields(Symbols):
     def asked(self, number: int) -> Ask:
         """Return the question of one query."""
         return Ask(self.feed, self.inputs[number : number + 1])
+
+    def between(self, start: int, stop: int) -> Ask:
+        """Return the question of some queries."""
+        return Ask(self.feed, self.inputs[start:stop])
+
+    def first(self, count: int) -> "Fields":
+        """Return the field with its first queries alone."""
+        return replace(
+            self, inputs=self.inputs[:count], coordinates=self.coordinates[:count], references=self.references[:count]
+        )
 
     def queries(self) -> dict[int, bytes]:
         """Return each input by the number of its leaf; its coordinates are no part of the question."""

@@ -11,6 +11,7 @@ from modelmark.errors import MismatchError, RefusedError, SuspectError
 if TYPE_CHECKING:
     from torch import nn
 
+    from modelmark.evidence.evidence import Evidence, Observation
     from modelmark.marks.keys import Key
     from modelmark.marks.marks import Mark
     from modelmark.marks.reading import Reading, Unread
@@ -74,6 +75,25 @@ class View:
                 refusals.append(self._explained(mark.key, error) if isinstance(error, MismatchError) else error)
         if len(refusals) == len(found):
             raise refusals[0]
+        return found
+
+    def looked(self, mark: "Mark", budget: int, *, bar: float, suspects: int) -> "Evidence | Observation":
+        """Return what a suspect says within a budget of queries; see ``marks.looking.evidence``.
+
+        Raises:
+            UsageError, MismatchError, SuspectError: as ``evidence`` says, or the suspect is read through another head.
+        """
+        from modelmark.errors import UsageError
+
+        if self.head_from is not None:
+            raise UsageError("expected --budget, or --head-from, got both")
+        asked = self.asked(mark.key) if self.asked else None
+        if asked is None:
+            assert self.file is not None
+            suspect = self._suspect(mark.key, self.file)
+            return mark.evidence(suspect, bar=bar, suspects=suspects, budget=budget)
+        found = mark.evidence(asked, bar=bar, suspects=suspects, budget=budget)
+        self._say(asked.notes)
         return found
 
     def references(self, mark: "Mark") -> "list[State]":
