@@ -264,11 +264,14 @@ def of_errors(name: str, nets: Nets) -> Rival:
     def read(model: nn.Module) -> dict[str, Any]:
         same = int((asked_of(model, asked[wrong], pool).argmax(1) == answers[wrong]).sum())
         others = {}
-        if model is nets.host:  # networks that never met it, for comparison
-            for seed in range(3):
-                if seed != nets.seed:
-                    strange = asked_of(replace(nets, seed=seed).host, asked[wrong], pool).argmax(1)
-                    others[f"host of seed {seed}"] = int((strange == answers[wrong]).sum())
+        if (
+            model is nets.host
+        ):  # one that the owner trained on its answers to his own pictures, and some that never met it
+            strangers = {f"host of seed {seed}": replace(nets, seed=seed) for seed in range(3) if seed != nets.seed}
+            made = {"rehearsal": nets.rehearsal(0), **{name: other.host for name, other in strangers.items()}}
+            for name, other in made.items():
+                answer = asked_of(other, asked[wrong], pool).argmax(1)
+                others[name] = int((answer == answers[wrong]).sum())
         return {"agreed": same, "errors": int(wrong.sum()), **({"others": others} if others else {})}
 
     return Rival(nets.host, read)
