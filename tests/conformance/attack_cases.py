@@ -16,15 +16,15 @@ class Case(NamedTuple):
         name: of the attack.
         settings: beside the defaults.
         floor: share of right answers that the attacked network, or the filtered API, keeps.
-        net: architecture of the stolen network; ``resnet8`` has batch norm, which takes signs back; ``causal`` tells the next
-            character of a text, and is a transformer.
+        net: architecture of the stolen network; ``narrow`` is ``cnn`` with fewer channels; ``resnet8`` has batch norm, which
+            takes signs back; ``causal`` tells the next character of a text, and is a transformer.
         slow: tried only where slow tests are.
     """
 
     name: str
     settings: Mapping[str, Any] = NONE
     floor: float = 0.0
-    net: str = "cnn"
+    net: str = "narrow"
     slow: bool = False
 
     def attack(self):
@@ -35,29 +35,29 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("activation-statistics", slow=True),
+    Case("activation-statistics", net="cnn", slow=True),
     Case("adversarial", {"epochs": 1}, floor=0.85),
-    Case("adversarial-extraction", floor=0.9, slow=True),
+    Case("adversarial-extraction", floor=0.9, net="cnn", slow=True),
     Case("adversarial-triggers"),
-    Case("agree", floor=0.9, slow=True),
-    Case("anp", floor=0.85),
+    Case("agree", floor=0.9, net="cnn", slow=True),
+    Case("anp", floor=0.85, net="cnn"),
     Case("average", floor=0.9),
-    Case("blockdoor-adversarial", floor=0.9, slow=True),
-    Case("blockdoor-labels", floor=0.9, slow=True),
-    Case("blockdoor-ood", floor=0.9, slow=True),
+    Case("blockdoor-adversarial", floor=0.9, net="cnn", slow=True),
+    Case("blockdoor-labels", floor=0.9, net="cnn", slow=True),
+    Case("blockdoor-ood", floor=0.9, net="cnn", slow=True),
     Case("chain", floor=0.9),
-    Case("cleanse-prune", floor=0.9, slow=True),
-    Case("cleanse-unlearn", floor=0.9, slow=True),
+    Case("cleanse-prune", floor=0.9, net="cnn", slow=True),
+    Case("cleanse-unlearn", floor=0.9, net="cnn", slow=True),
     Case("clp", floor=0.8),
     Case("collude", floor=0.9),
     Case("compare", floor=0.9),
-    Case("cross-architecture", floor=0.9, slow=True),
-    Case("distil", floor=0.9, slow=True),
+    Case("cross-architecture", floor=0.9, net="cnn", slow=True),
+    Case("distil", floor=0.9, net="cnn", slow=True),
     Case("distil-text", {"rows": 40, "epochs": 1}, net="causal"),
     Case("dummy", floor=0.9),
     Case("drown", floor=0.85),
-    Case("ensemble", floor=0.9, slow=True),
-    Case("false-claim", slow=True),
+    Case("ensemble", floor=0.9, net="cnn", slow=True),
+    Case("false-claim", net="cnn", slow=True),
     Case("filter-perplexity", {"epochs": 1}, floor=0.2, net="causal"),
     Case("fine-prune", floor=0.9),
     Case("finetune", floor=0.9),
@@ -70,19 +70,19 @@ CASES = [
     Case("ft-sam", floor=0.9),
     Case("gaussian-filter", floor=0.9),
     Case("grind"),
-    Case("ibau", floor=0.9, slow=True),
+    Case("ibau", floor=0.9, net="cnn", slow=True),
     Case("input-noise", floor=0.9),
     Case("instruct", {"epochs": 1}, floor=0.2, net="causal"),
     Case("int8", floor=0.9),
-    Case("jacobian", floor=0.85, slow=True),
+    Case("jacobian", floor=0.85, net="cnn", slow=True),
     Case("jpeg", floor=0.9),
-    Case("knockoff", floor=0.6, slow=True),
+    Case("knockoff", floor=0.6, net="cnn", slow=True),
     Case("label-noise", floor=0.85),
     Case("label-smoothing", floor=0.9),
-    Case("launder", floor=0.85, slow=True),
+    Case("launder", floor=0.85, net="cnn", slow=True),
     Case("lora", floor=0.9),
     Case("lora", {"epochs": 1}, floor=0.2, net="causal"),
-    Case("low-rank", floor=0.9),
+    Case("low-rank", floor=0.9, net="cnn"),
     Case("mean-filter", floor=0.6),
     Case("median-filter", floor=0.6),
     Case("merge", {"how": "ties"}, floor=0.9),
@@ -116,16 +116,16 @@ CASES = [
     Case("raise-means", {"how": "noise"}, floor=0.2, net="causal"),
     Case("randomise", floor=0.9),
     Case("rebase", floor=0.9),
-    Case("reconstruct", floor=0.9, slow=True),
+    Case("reconstruct", floor=0.9, net="cnn", slow=True),
     Case("refit", floor=0.9),
     Case("refuse", floor=0.9),
     Case("regularise", floor=0.9),
     Case("reinitialise", floor=0.85),
     Case("rescale", floor=0.9),
     Case("rescale", floor=0.2, net="causal"),
-    Case("retrain", floor=0.9, slow=True),
-    Case("retrain-noisy", floor=0.9, slow=True),
-    Case("retrain-soft", floor=0.9, slow=True),
+    Case("retrain", floor=0.9, net="cnn", slow=True),
+    Case("retrain-noisy", floor=0.9, net="cnn", slow=True),
+    Case("retrain-soft", floor=0.9, net="cnn", slow=True),
     Case("rnp", floor=0.8),
     Case("rotate", floor=0.8),
     Case("rotate-stream", floor=0.2, net="causal"),
@@ -149,7 +149,7 @@ CASES = [
     Case("to-openvino", {"weights": "asymmetric"}, floor=0.9, net="resnet8"),
     Case("to-torchao", floor=0.9),
     Case("to-torchao", {"weights": "int4"}, floor=0.9),
-    Case("transfer", floor=0.9, slow=True),
+    Case("transfer", floor=0.9, net="cnn", slow=True),
     Case("turn-heads", floor=0.2, net="causal"),
     Case("vote", {"others": 1, "epochs": 1}, floor=0.15, net="causal"),
     Case("weight-statistics"),
