@@ -128,7 +128,7 @@ def test_a_check_of_a_later_version_is_left_out_and_not_accused(authorities):
     assert (found.checks[-1].name, found.checks[-1].came) == ("aura", LEFT_OUT)
 
 
-@pytest.mark.parametrize(("gross", "says"), [(0, "come out as the judge signed them"), (1, "Ask the judge why")])
+@pytest.mark.parametrize(("gross", "says"), [(0, "come out as the judge signed them"), (1, "ask him why")])
 def test_the_page_says_beside_each_check_what_came_out_here(authorities, gross, says):
     case, trust = made(dated("offline", authorities), "offline", "matches")
     (weighed,) = case.verdict.weighed
