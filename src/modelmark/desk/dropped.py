@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -19,6 +20,7 @@ from modelmark.errors import MalformedError, UsageError
 LONGEST_TEXT = 4000
 """Characters of a passphrase."""
 _FIELDS = 32
+_TAIL = 512  # bytes, more than a boundary has
 
 
 class TooLargeError(MalformedError):
@@ -35,7 +37,7 @@ class Body:
 
     def __init__(self, receive: Callable[[], Awaitable[Any]], most: int) -> None:
         self._receive, self._most = receive, most
-        self._taken, self._ended = 0, False
+        self._taken, self._ended, self._last = 0, False, b""
 
     def require(self, said: str) -> None:
         """Raise TooLargeError if a request says that it is larger than what is taken."""
@@ -49,6 +51,11 @@ class Body:
             raise self._too_large()
         return message
 
+    def has_end(self, kind: str) -> bool:
+        """Return whether what came ends as a form of this content type does: the framework takes one that does not."""
+        boundary = parse_options_header(kind)[1].get(b"boundary", b"")
+        return b"--" + boundary + b"--" in self._last if boundary else not self._taken
+
     async def throw_away(self, most: int) -> None:
         """Read on without keeping anything, up to so many bytes: a browser shows no answer before it has sent all."""
         while not self._ended and self._taken < most:
@@ -56,7 +63,8 @@ class Body:
 
     async def _next(self) -> Any:
         message = await self._receive()
-        self._taken += len(message.get("body", b""))
+        data = message.get("body", b"")
+        self._taken, self._last = self._taken + len(data), (self._last + data[-_TAIL:])[-_TAIL:]
         self._ended = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
@@ -92,6 +100,8 @@ async def take(scope: Any, body: Body, form: Form, folder: Path) -> Given:
         raise MalformedError(f"expected the form of this page, got another: {_line(said)}") from None
     async with AsyncExitStack() as stack:
         stack.push_async_callback(sent.close)
+        if not body.has_end(request.headers["content-type"] if sent else ""):
+            raise MalformedError("expected a whole form, got one that breaks off")
         found: dict[str, list[Path]] = {}
         texts: dict[str, str] = {}
         for name, value in sent.multi_items():
@@ -106,7 +116,8 @@ async def take(scope: Any, body: Body, form: Form, folder: Path) -> Given:
                     await anyio.to_thread.run_sync(_kept, value, folder / name, one.label)
                 )
                 if len(found[name]) > one.most:
-                    raise MalformedError(f"expected at most {one.most} files, got more for: {one.label}")
+                    most = "one file" if one.most == 1 else f"at most {one.most} files"
+                    raise MalformedError(f"expected {most}, got more for: {one.label}")
     for one in known.values():
         if one.kind == "files" and one.needed and one.name not in found:
             raise UsageError(f"expected a file, got none for: {one.label}")
