@@ -224,6 +224,15 @@ def answered(
     return found, f"{count} queries were answered{built}{word}{note}"
 
 
+def replayed(
+    replay: Callable[[Carriers, Sequence[int]], Answered], opened: Opened | None, made: Carriers | None
+) -> tuple[Answered, str]:
+    """Take the answers from a record that was kept of the suspect."""
+    assert opened is not None and made is not None  # noqa: PT018
+    found = replay(made, opened.trials)
+    return found, f"{int((found.answers != MISSING).sum())} answers were taken from the record of them"
+
+
 def unaligned(claim: Claim, entry: Entry, probe: type[suspects.Probe], handed: bool) -> str:
     """Return why a suspect is not aligned, though its weights are read and the key has a host; else nothing."""
     if access(probe) == "black-box" or not entry.statement.host:
