@@ -209,7 +209,7 @@ def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the
 def leaning(
     public, carriers, labels, message
 ):  # of a field, by the best of three rules: matches, bits, score and highest
-    agree("what is read", "labels", public["parameters"].get("answers", "labels"))  # of probabilities nothing is recomputed
+    agree("what is read", "labels", public["parameters"].get("answers", "labels"))  # and no probabilities
     width, classes, count = public["parameters"]["directions"], public["interface"]["classes"], len(message)
     sums, rules = ([0] * count, [0] * count), []
     for i, label in labels.items():

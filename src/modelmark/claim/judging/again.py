@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modelmark.carriers.base import Carriers
+from modelmark.carriers.base import Carriers, every, shared
 from modelmark.claim.dates.deposit import Trust
-from modelmark.claim.judging import reading
 from modelmark.claim.judging.judge import Host, Papers, Recorded, Suspect, examine
 from modelmark.claim.judging.reading import Answered
+from modelmark.claim.judging.rules import Read, best_of
 from modelmark.claim.judging.telling import STATES
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.transcript import Transcript
@@ -175,7 +175,7 @@ class _Replayed:
         self._given = {one.carrier: one for one in record.asked}
         self._readings = readings
 
-    def __call__(self, made: Carriers, trials: Sequence[int]) -> Answered:
+    def __call__(self, made: Carriers, trials: Sequence[int], expected: Sequence[int]) -> Answered:
         queries = made.queries()
         answers = np.full(len(queries), MISSING, np.int64)
         for place, (number, query) in enumerate(queries.items()):
@@ -184,7 +184,9 @@ class _Replayed:
             if one.query != hashlib.sha256(query).hexdigest():
                 raise MalformedError(f"expected the record of query {number}, got that of another")
             answers[place] = one.answer
-        return Answered(queries, answers, reading.symbols(made, answers, trials), self._readings)
+        by_rule = every(made, [answers]) if shared(made) else [answers]  # others are read by what no record holds
+        best = best_of([Read.of(made, trials, "", answers, each) for each in by_rule], expected)
+        return Answered(queries, answers, best.symbols, self._readings, scores=best.scores)
 
 
 def _came(verdict: Verdict) -> str:

@@ -224,12 +224,16 @@ def answered(
     return found, f"{count} queries were answered{built}{word}{note}"
 
 
+Replay = Callable[[Carriers, Sequence[int], Sequence[int]], Answered]
+"""What a record says of carriers, trials and the symbols expected of them."""
+
+
 def replayed(
-    replay: Callable[[Carriers, Sequence[int]], Answered], opened: Opened | None, made: Carriers | None
+    replay: Replay, papers: Papers, dated: Dated | None, opened: Opened | None, made: Carriers | None
 ) -> tuple[Answered, str]:
     """Take the answers from a record that was kept of the suspect."""
-    assert opened is not None and made is not None  # noqa: PT018
-    found = replay(made, opened.trials)
+    assert dated is not None and opened is not None and made is not None  # noqa: PT018
+    found = replay(made, opened.trials, _expected(papers, dated, opened))
     return found, f"{int((found.answers != MISSING).sum())} answers were taken from the record of them"
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from modelmark.carriers.base import Carriers
 from modelmark.claim.dates import nonce, order
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.judging import checks, desk, ledger
@@ -112,12 +111,12 @@ def examine(
     class_names: Sequence[str] = (),
     kinds: Kinds | None = None,
     host: Host | None = None,
-    replay: Callable[[Carriers, Sequence[int]], Answered] | None = None,
+    replay: checks.Replay | None = None,
 ) -> tuple[Verdict, Transcript | None]:
     """Return what the judge of the challenge finds, unsigned, and the record of the suspect's answers.
 
     Anybody who has the papers can do so: ``again`` compares it with what the judge signed. Arguments and errors as of ``judge``,
-    and ``replay``: what a record says of carriers and trials, in place of asking the suspect.
+    and ``replay``: what a record says of carriers, trials and what is expected of them, in place of asking the suspect.
     """
     asked = papers.challenge.document
     if papers.opening is None and instant(now) <= instant(asked.expires):
@@ -150,7 +149,7 @@ def examine(
         "answers",
         "not-decidable",
         lambda: (
-            checks.replayed(replay, opened, made)
+            checks.replayed(replay, papers, dated, opened, made)
             if replay
             else checks.answered(papers, suspect, dated, opened, made, host)
         ),
