@@ -1,14 +1,18 @@
 """A verdict computed again by a reader: honest ones come out the same, and what a judge made up does not."""
 
 import dataclasses
+import hashlib
+from types import SimpleNamespace
 
 import claim_cases as cases
+import numpy as np
 import pytest
 from claim_cases import Fixed, leaves
 from verdict_cases import KEY, WAYS, dated, failing, judged
 
+import field_keys
 from modelmark.claim.dates.deposit import Trust
-from modelmark.claim.judging import again, pages
+from modelmark.claim.judging import again, pages, reading
 from modelmark.claim.judging.again import LEFT_OUT, OTHER, SAME
 from modelmark.claim.papers import envelope
 from modelmark.claim.papers.verdict import SENTENCES, Check
@@ -139,3 +143,22 @@ def test_the_page_says_beside_each_check_what_came_out_here(authorities, gross, 
     assert page.count('<span class="again">Made again: ') == len(case.verdict.checks)
     assert says in page
     assert pages.part(signed, case.claim, case.challenge, "", found) in page
+
+
+def test_a_record_of_a_field_is_weighed_by_its_grades_again():
+    """Signs counted alone would come out as another verdict than the judge's, who weighed them."""
+    key = field_keys.key()
+    carriers, message = key.carriers, key.mark(key.draw(offline=True)).message.tolist()
+    labels = field_keys.answers(key, 1.0)
+    own = reading.answered(
+        {"": lambda: Fixed(list(carriers.queries().values()), labels)}, carriers, carriers.trials, message
+    )
+    asked = [
+        SimpleNamespace(carrier=number, query=hashlib.sha256(query).hexdigest(), answer=int(labels[number]))
+        for number, query in carriers.queries().items()
+    ]
+    found = again._Replayed(SimpleNamespace(asked=asked), own.readings)(carriers, carriers.trials, message)
+    assert own.scores is not None
+    assert found.scores is not None
+    assert np.array_equal(found.scores.table, own.scores.table)
+    assert (found.symbols, found.readings) == (own.symbols, 3)
