@@ -188,7 +188,7 @@ def test_other_coordinates_are_trained_in(coordinates, along, folder, own, rehea
     again = ("embed", tmp_path / "f.key", "--weights", folder / "host.safetensors", *own, *recipe)
     refused(
         run(*again, "-o", tmp_path / "n.safetensors"),
-        "expected a function with coordinates of one's own alone, got none",
+        "expected the function of which a key's coordinates are, got none",
     )
     refused(
         run(*again, "--along", "fielding:RECIPE", "-o", tmp_path / "n.safetensors"),

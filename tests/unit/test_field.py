@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import fielding
+from modelmark import options
 from modelmark.carriers.field import CLIP, SCALE, Fields, fault_of
 from modelmark.errors import CapacityError, MismatchError, ModelmarkError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.feeds.floats import FloatFeed
@@ -377,3 +378,13 @@ def test_inputs_need_not_be_pictures(made, network, tmp_path):
     marked = imprint(host, mark)
     assert mark.evidence(WhiteBox(marked)).established
     assert bits(mark, host) < 12
+
+
+def test_settings_that_came_later_leave_keys_as_they_were():
+    """A key with the scheme's first five settings has the same statement, and so the same signs, as before there were more."""
+    assert [*options.encode_options(SCHEME)] == ["directions", "queries", "lose", "strength", "reference"]
+    later = replace(SCHEME, coordinates="pixels", answers="probabilities")
+    named = options.encode_options(later)
+    assert {"coordinates": "pixels", "answers": "probabilities"}.items() <= named.items()
+    assert options.make(Field, named) == later
+    assert options.make(Field, options.encode_options(SCHEME)) == SCHEME

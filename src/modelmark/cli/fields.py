@@ -72,9 +72,13 @@ def with_function(marks: "list[Mark]", typed: str) -> "list[Mark]":
     from modelmark.marks.leaning import along
     from modelmark.schemes.field import Field
 
-    if not typed:
-        return marks
     own = [isinstance(mark.key.scheme, Field) and mark.key.scheme.coordinates == "own" for mark in marks]
+    if not typed:
+        if any(own):
+            raise UsageError(
+                "expected the function of which a key's coordinates are, got none", hint="--along module:function"
+            )
+        return marks
     if not any(own):
         raise UsageError("expected --along with a field key of coordinates of one's own, got none")
     said = function(typed)

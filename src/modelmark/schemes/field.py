@@ -62,8 +62,8 @@ class Field(Drawn):
     queries: int = 5000
     lose: float = 0.9
     strength: float = 0.0
-    coordinates: Literal["features", "pixels", "own"] = "features"
-    answers: Literal["labels", "probabilities"] = "labels"
+    coordinates: Literal["features", "pixels", "own"] = field(default="features", metadata={"later": True})
+    answers: Literal["labels", "probabilities"] = field(default="labels", metadata={"later": True})
     reference: Literal["host", "attached"] = field(default="host", metadata={"derived": True})
 
     def __post_init__(self) -> None:

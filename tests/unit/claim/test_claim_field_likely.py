@@ -8,7 +8,7 @@ from field_disputes import dispute
 import fielding
 from modelmark.claim.judging import reading
 from modelmark.claim.papers.statement import Statement
-from modelmark.errors import MismatchError
+from modelmark.errors import MalformedError, MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.marks.imprinting import imprint
 from modelmark.suspects.module import WhiteBox
@@ -61,7 +61,7 @@ def test_the_carriers_of_labels_would_have_found_another_sum(problem, key):
     )
     assert type(opened) is type(key.carriers)
     labels = Statement.of(key.statement | {"parameters": key.statement["parameters"] | {"answers": "labels"}})
-    with pytest.raises(MismatchError, match="expected references that add up to") as refused:
+    with pytest.raises(MalformedError, match="expected references that add up to") as refused:
         reading.kind(labels).opened(labels, dict(enumerate(key.carriers.leaves())), {})
     assert isinstance(opened.scores(opened.every([WhiteBox(problem.host).observe(opened.probes()[0])[0]])[1]), Scores)
     assert "\n" not in str(refused.value)
