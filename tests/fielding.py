@@ -52,6 +52,11 @@ def stored(inputs: Tensor) -> Tensor:
     return Normalise(FEED)(inputs)
 
 
+def halves(x: Tensor) -> Tensor:
+    """Return numbers that no layer has: every second pixel; ``--along fielding:halves`` names it."""
+    return x.flatten(1)[:, ::2]
+
+
 @dataclass(frozen=True)
 class Problem:
     """Data, a host, two rehearsals of it, and ordinary pictures to choose queries from."""

@@ -27,6 +27,7 @@ _NAMES = {
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
     "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
+    "Leaned": "modelmark.marks.leaned:Leaned",
     "Likelihoods": "modelmark.suspects.likelihoods:Likelihoods",
     "Margin": "modelmark.schemes.margin:Margin",
     "Mark": "modelmark.marks.marks:Mark",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from modelmark.marks.keyfile import load as load_key
     from modelmark.marks.keyfile import save as save_key
     from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
+    from modelmark.marks.leaned import Leaned
     from modelmark.marks.leaning import along
     from modelmark.marks.marks import Mark
     from modelmark.marks.ondata import keygen_of_records

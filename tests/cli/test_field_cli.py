@@ -1,5 +1,7 @@
 """``field`` from the command line: rehearsals, a key of them, a marked model, evidence; and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,43 @@ def test_a_model_of_another_size_is_refused_when_it_is_marked(folder, own, run, 
         "embed", tmp_path / "f.key", "--weights", tmp_path / "cnn.safetensors", *ARCH, "-o", tmp_path / "m.safetensors"
     )
     assert (ran.status, "for this architecture" in ran.err) == (3, True), ran
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "along"), [("pixels", ()), ("own", ("--along", "fielding:halves"))], ids=["pixels", "own"]
+)
+def test_other_coordinates_are_trained_in(coordinates, along, folder, own, rehearsed, run, tmp_path):
+    settings = ("--set", f"coordinates={coordinates}", "--set", "queries=1000", "--set", "lose=6", "--self-check")
+    ran = keygen(run, folder, own, tmp_path / "f.key", "--rehearsals", rehearsed, *settings, *along)
+    assert ran.status == 0, ran
+    out, recipe = tmp_path / "m.safetensors", ("--epochs", 4, "--rate", 0.1)
+    ran = run("embed", tmp_path / "f.key", "--weights", folder / "host.safetensors", *own, *recipe, *along, "-o", out)
+    assert ran.status == 0, ran
+    assert "% before" in ran.err
+    shown = json.loads(run("verify", tmp_path / "f.key", "--weights", out, *ARCH, "--json").out)
+    other = json.loads(run("verify", tmp_path / "f.key", "--weights", folder / "host.safetensors", *ARCH, "--json").out)
+    assert shown["gross_bits"] > 15 > other["gross_bits"]
+    if not along:
+        return
+    again = ("embed", tmp_path / "f.key", "--weights", folder / "host.safetensors", *own, *recipe)
+    refused(
+        run(*again, "-o", tmp_path / "n.safetensors"),
+        "expected a function with coordinates of one's own alone, got none",
+    )
+    refused(
+        run(*again, "--along", "fielding:RECIPE", "-o", tmp_path / "n.safetensors"),
+        "expected 'fielding:RECIPE' to be a function, got Recipe",
+    )
+    assert not (tmp_path / "n.safetensors").exists()
+
+
+def test_a_field_is_read_from_probabilities(folder, own, rehearsed, run, tmp_path):
+    settings = ("--set", "answers=probabilities", "--set", "queries=1000", "--set", "lose=4")
+    assert keygen(run, folder, own, tmp_path / "f.key", "--rehearsals", rehearsed, *settings).status == 0
+    host, marked = folder / "host.safetensors", tmp_path / "m.safetensors"
+    ran = run("embed", tmp_path / "f.key", "--weights", host, *ARCH, "-o", marked)
+    assert ran.status == 0, ran
+    assert run("verify", tmp_path / "f.key", "--weights", marked, *ARCH).status == 0
+    assert run("verify", tmp_path / "f.key", "--weights", host, *ARCH).status == 1
+    ran = run("embed", tmp_path / "f.key", "--weights", host, *ARCH, "--along", "fielding:halves", "-o", tmp_path / "n")
+    refused(ran, "expected --along with a field key of coordinates of one's own, got none")
