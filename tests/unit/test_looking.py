@@ -120,8 +120,9 @@ def test_fewer_queries_are_asked_of_a_marked_model(key):
     suspect = Answering(labels)
     found = mark.evidence(suspect, bar=10, budget=600)
     assert found.established
-    assert found.queries == suspect.queries == 150
-    assert "the first 150 of 600 queries" in str(found)
+    assert found.queries == suspect.queries
+    assert suspect.queries in (75, 150, 300)
+    assert f"the first {suspect.queries} of 600 queries" in str(found)
     assert found.net_bits < whole.net_bits
     assert suspect.queries < whole.queries
 

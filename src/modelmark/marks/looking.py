@@ -51,12 +51,12 @@ def evidence(
     own = mark.carriers
     if not isinstance(own, Parted):
         raise UsageError(f"expected a field key with a budget of queries, got {mark.key.scheme.name}")
-    total = len(own.queries())
+    total, done = own.parts, 0
     stops, before = looks(min(budget, total)), suspect.queries
     labels, found = np.empty(0, np.int64), list[Evidence | Observation]()
     for stop in stops:
-        given = suspect.observe(own.between(len(labels), stop))[0]
-        labels, part = np.concatenate([labels, given]), own.first(stop)
+        given = suspect.observe(own.between(done, stop))[0]
+        labels, part, done = np.concatenate([labels, given]), own.first(stop), stop
         tables = tuple(map(part.scores, every(part, [labels])))
         said = f"the first {stop} of {total} queries"
         reading = Reading(tables, suspect.queries - before, said, rules=told(own))

@@ -21,7 +21,6 @@ def key():
 
 @pytest.mark.parametrize(("strength", "decision"), [(0.6, "dependence-shown"), (0.0, "no-evidence")])
 def test_it_agrees_on_a_message_that_a_timestamp_drew(key, authorities, tmp_path, capsys, strength, decision):
-    """89 bits of grades, which an offline draw's 80 leave too few of, are enough after the 48 of a timestamp."""
     local, authority = authorities()
     claim = claimed(Statement.of(key.statement), draw=DrawRule("timestamp", (authority.fingerprint,)))
     asked, trust = deposit.request(claim), Trust([authority])
@@ -35,8 +34,6 @@ def test_it_agrees_on_a_message_that_a_timestamp_drew(key, authorities, tmp_path
     (weighed,) = made.verdict.weighed
     assert weighed.charges[0].millibits == 48_000
     assert recomputed(made, capsys).endswith(f"{weighed.net / 1000} net: {decision}")
-    offline = dispute(tmp_path, key, suspect(key, 0.6)).verdict
-    assert offline.decision == "no-evidence"
 
 
 CHANGES = {
