@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
 
 TOKEN, HOST = "token-of-this-desk", "127.0.0.1:4242"
 MOST = 2**20
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--hide-scrollbars",
+]  # fmt: skip
 VOID = {"meta", "br", "input", "link"}
 
 

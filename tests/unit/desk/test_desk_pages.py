@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -10,16 +9,11 @@ import pytest
 pytest.importorskip("starlette", reason="pip install 'modelmark[desk]'")
 pytest.importorskip("httpx", reason="pip install 'modelmark[http]'")
 import httpx
-from desk_cases import Outline, dropped, running, waited
+from desk_cases import CHROMIUM, QUIET, Outline, dropped, running, waited
 
 from modelmark.desk import pages
 from modelmark.desk.forms import FORMS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--hide-scrollbars",
-]  # fmt: skip
 MEASURE = """<script>document.title = [document.documentElement.scrollWidth, document.documentElement.clientWidth,
 getComputedStyle(document.querySelector("nav, h1")).display].join(" ")</script>"""
 ALL = ("home", "absent", *FORMS, *(f"result-{name}" for name in FORMS), "lacking", "none", "wrong")
@@ -75,8 +69,8 @@ def test_a_verdict_is_computed_again_and_explained(shown):
 def test_a_verdict_without_its_papers_is_explained_and_says_what_is_lacking(shown):
     page = shown["lacking"]
     assert "<h1>Dependence shown</h1>" in page
-    assert "Nothing could be computed again here, as papers are lacking." in page
-    assert "Not at hand: the opening " in page
+    assert "Nothing could be computed again here: what follows is the word of whoever signed the verdict" in page
+    assert "Not at hand: the opening, whose fingerprint begins with " in page
     assert "Made again" not in page
 
 
