@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
 
 TOKEN, HOST = "token-of-this-desk", "127.0.0.1:4242"
 MOST = 2**20
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--hide-scrollbars",
+]  # fmt: skip
 VOID = {"meta", "br", "input", "link"}
 
 
@@ -99,6 +105,7 @@ class Outline(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
+        self.places: list[int] = []
         self.texts: list[tuple[str, str]] = []
         self.feed(page)
         self.close()
@@ -107,15 +114,17 @@ class Outline(HTMLParser):
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in VOID:
             self.open.append(tag)
+            self.places.append(len(self.texts))
             self.texts.append((tag, ""))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self.places.pop()
 
     def handle_data(self, data):
-        if self.texts and self.open:
-            tag, before = self.texts[-1]
-            self.texts[-1] = (tag, before + data)
+        for place in self.places:
+            tag, before = self.texts[place]
+            self.texts[place] = (tag, before + data)
 
     def of(self, *names: str) -> list[dict[str, str]]:
         return [attributes for tag, attributes in self.tags if tag in names]

@@ -25,6 +25,7 @@ from modelmark.errors import MalformedError, MismatchError, ModelmarkError, Susp
 from modelmark.suspects import base
 from modelmark.suspects.base import MISSING
 
+NOTHING = "Nothing could be computed again here: what follows is the word of whoever signed the verdict, and no more."
 SAME, OTHER, LEFT_OUT = "comes out the same", "comes out otherwise", "could not be made again"
 ASKED = ("suspect", "class map", "answers", "test")
 """Checks that need the suspect, or what it answered."""
@@ -105,7 +106,7 @@ def lacking(signed: Signed[Verdict], papers: Sequence[Signed[Any]]) -> tuple[str
         "the claim": verdict.claim, "the deposit": verdict.deposit, "the challenge": verdict.challenge,
         "the opening": verdict.opening,
     }  # fmt: skip
-    return tuple(f"{name} {digest[:16]}" for name, digest in named.items() if digest and digest not in here)
+    return tuple(f"{name}, whose fingerprint begins with {digest[:16]}" for name, digest in named.items() if digest and digest not in here)
 
 
 def again(
@@ -150,7 +151,7 @@ def again(
         )
     except ModelmarkError as error:
         reason = f"{error}. {error.hint}" if error.hint else str(error)
-        return Again("Nothing could be computed again here.", lacking=(reason,))
+        return Again(NOTHING, lacking=(reason,))
     left = () if suspect else (("suspect",) if replay else ASKED)
     stopped = _failed(verdict, left)  # nobody here can say so of it, nor what would have come after
     left = (*left, *(check.name for check in verdict.checks[stopped:]))

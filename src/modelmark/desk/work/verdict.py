@@ -113,7 +113,7 @@ def repeat(signed: Signed[Verdict], found: Found, given: Given) -> Again:
         else:
             lacking += (f"the carriers beside the opening, a file of {size:,} bytes (its name ends in .carriers)",)
     if lacking:
-        return Again("Nothing could be computed again here, as papers are lacking.", lacking=lacking)
+        return Again(again.NOTHING, lacking=lacking)
     papers = Papers(
         found.named("claim", verdict.claim), found.named("deposit", verdict.deposit),  # type: ignore[arg-type]
         found.named("challenge", verdict.challenge), shown, beside,  # type: ignore[arg-type]
