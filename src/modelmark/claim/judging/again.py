@@ -106,7 +106,11 @@ def lacking(signed: Signed[Verdict], papers: Sequence[Signed[Any]]) -> tuple[str
         "the claim": verdict.claim, "the deposit": verdict.deposit, "the challenge": verdict.challenge,
         "the opening": verdict.opening,
     }  # fmt: skip
-    return tuple(f"{name}, whose fingerprint begins with {digest[:16]}" for name, digest in named.items() if digest and digest not in here)
+    return tuple(
+        f"{name}, whose fingerprint begins with {digest[:16]}"
+        for name, digest in named.items()
+        if digest and digest not in here
+    )
 
 
 def again(
