@@ -13,7 +13,7 @@ import numpy as np
 
 from modelmark.carriers.spread import Run
 from modelmark.feeds.pictures import PictureFeed
-from modelmark.key import commitment
+from modelmark.key import commitment, sealed
 from modelmark.key.draw import Draw
 from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
@@ -90,6 +90,15 @@ NULL = {
     "timestamp": "2026-01-01",
 }
 
+FIELD = {
+    "directions": 2,
+    "queries": 3,
+    "lose": "0.9",
+    "strength": "0.0",
+    "coordinates": "features",
+    "answers": "labels",
+    "reference": "attached",
+}
 SPREAD = {"bits": 24, "strength": "0.1", "margin": "0.1", "weights": 2**26}
 
 
@@ -248,6 +257,16 @@ CARRIED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("null", NULL, PICTURES),
     ("null", NULL | {"message": "signature", "patterns": 1}, PICTURES | SIGNATURE),
+    (
+        "field",
+        FIELD,
+        {
+            "queries": ["uint8", counting(3, 1, 4, 4)],
+            "coordinates": ["int16", [[256, -768], [0, 1], [-1, 768]]],
+            "references": ["uint16", [[[16384, 0, 0], [1, 2, 16381]]] * 3],
+            "edit": ["float32", [[0] * 5] * 2],
+        },
+    ),
     ("spread", SPREAD, {"layers": ["uint8", list(b'[["first", 4, 6, 1, 3], ["second@1.0", 5, 4, 0, 5]]')]}),
 ]
 INPUTS: list[tuple[Any, ...]] = [
@@ -303,7 +322,7 @@ def write_keys() -> None:
     }
     for name, (key, passphrase) in keys.items():
         (HERE / name).unlink(missing_ok=True)
-        with patch.object(keyfile.os_random, "token_bytes", lambda count: bytes(range(count))):
+        with patch.object(sealed.os_random, "token_bytes", lambda count: bytes(range(count))):
             keyfile.save(key, HERE / name, passphrase)
 
 
