@@ -29,7 +29,7 @@ class Likely(Fields):
 
     @property
     def _classes(self) -> int:
-        return self.references.shape[2]
+        return int(self.references.shape[2])
 
     def probes(self) -> list[Weigh]:  # type: ignore[override]
         """Return one question: how likely each query has each class, query after query."""
@@ -72,4 +72,4 @@ def surprises(probabilities: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[n
     """Return the mean of what several networks find likely, ``(N, C)`` each, as a reference says it, ``(N, C)``."""
     floor = np.exp(-LEAST * FINEST / MICRONATS)
     found = np.mean([-np.log(np.maximum(each, floor)) for each in probabilities], axis=0)
-    return np.minimum(np.rint(found * (MICRONATS / FINEST)), LEAST).astype(np.uint16)
+    return np.asarray(np.minimum(np.rint(found * (MICRONATS / FINEST)), LEAST), np.uint16)
