@@ -50,6 +50,13 @@ ALLOWED = {
     "audit": PLUMBING | {"attacks", "carriers", "data", "evidence", "feeds", "key", "marks", "models", "networks", "schemes",
                          "suspects", "training"},
     "report": PLUMBING | {"audit", "evidence"},
+    "desk.given": PLUMBING,
+    "desk.forms": PLUMBING,
+    "desk.pages": PLUMBING | {"claim.judging"},
+    "desk.work": PLUMBING | {"align", "claim.dates", "claim.judging", "claim.papers", "copies", "desk.given", "desk.pages",
+                             "evidence", "marks", "report", "suspects"},
+    # who serves pages opens no file that was dropped
+    "desk": PLUMBING | {"desk.forms", "desk.given", "desk.pages", "desk.work"},
     "testing": PLUMBING | PROBES | {"attacks", "carriers", "claim.papers", "evidence", "feeds", "key", "marks", "networks",
                                     "schemes", "suspects", "training"},
 }  # fmt: skip
@@ -59,6 +66,7 @@ TORCH_FREE = (
     "carriers.means", "carriers.ordered", "carriers.pairs", "carriers.pictures", "carriers.rows",
     "claim.judging.asking", "claim.judging.judge", "claim.papers.schemas", "cli", "copies.dispersing",
     "copies.issuing", "copies.registry", "copies.tallying", "copies.tracing", "data", "data.words",
+    "desk.work.audit", "desk.work.copies", "desk.work.suspect", "desk.work.trace", "desk.work.verdict", "desk.worker",
     "evidence.combined", "evidence.scores", "evidence.sequential", "feeds.arrays", "feeds.floats", "feeds.pictures",
     "feeds.texts", "feeds.tokens", "key.draw", "key.sealed", "lineage.order", "lineage.units", "marks.imprinting",
     "marks.keyfile", "marks.keys", "marks.leaning", "marks.marks", "marks.ondata", "marks.onfiles", "marks.reach",

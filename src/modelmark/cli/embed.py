@@ -99,7 +99,7 @@ def run(
     spec = data or opened[0].data
     folder = folder_of(arch, weights)
     task = load_task(spec, folder=folder, feed=opened[0].feed).fed_as(opened[0].feed)
-    kept = beside(folder)
+    companions = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
@@ -149,7 +149,7 @@ def run(
     except (NotEmbeddedError, DivergedError):
         checkpoint.remove()
         raise
-    save(done.model, output, kept)
+    save(done.model, output, companions)
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after

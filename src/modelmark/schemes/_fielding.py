@@ -60,11 +60,11 @@ def prepared(
     fields = (tested - centre) @ directions.T
     strength = scheme.strength or strongest(fields, before, task.test_labels.numpy(), scheme.lose)
     features, scores = observed(host, pool, task, own)
-    clipped = np.clip((features - centre) @ directions.T, -CLIP / UNIT, CLIP / UNIT)
+    coordinates = np.clip((features - centre) @ directions.T, -CLIP / UNIT, CLIP / UNIT)
     known = _probabilities(scores)
     answered = [_scores(each, pool, task) for each in students]
     like = np.mean([_answered(each) for each in answered], axis=0) if students else known
-    doubt = (1 - np.square((like + known) / 2).sum(axis=1)) * np.square(clipped).sum(axis=1)
+    doubt = (1 - np.square((like + known) / 2).sum(axis=1)) * np.square(coordinates).sum(axis=1)
     chosen = np.argsort(-doubt, kind="stable")[: scheme.queries]
     if scheme.answers == PROBABILITIES:
         both = surprises([_probabilities(each) for each in answered] or [known]), surprises([known])
@@ -73,7 +73,7 @@ def prepared(
     edit = strength / np.sqrt(len(directions)) * np.hstack([directions, -(directions @ centre)[:, None]])
     return {
         "queries": pool.numpy()[chosen],
-        "coordinates": np.rint(clipped[chosen] * UNIT).astype(np.int16),
+        "coordinates": np.rint(coordinates[chosen] * UNIT).astype(np.int16),
         "references": np.stack(both, axis=1)[chosen],
         "edit": edit.astype(np.float32),
     }

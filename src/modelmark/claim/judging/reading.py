@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from modelmark import carriers
 from modelmark.carriers.base import Carriers, every, shared, told
-from modelmark.carriers.field import LABELS
 from modelmark.claim.judging.rules import Read, best_of
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError, SuspectError
@@ -75,11 +74,6 @@ def kind(
     found.check(statement)
     if recorded and found.probe not in Recorded.answers:
         raise MismatchError(f"expected a scheme whose carriers are asked as they are, got {statement.scheme}")
-    if recorded and (answers := statement.parameters.get("answers", LABELS)) != LABELS and shared(found):
-        raise MismatchError(
-            f"expected a key that is read from labels, which a record of answers holds, got one of {answers}",
-            hint="whoever has the weights judges by them",
-        )
     if shared(found) and test != "exact":
         raise MismatchError(
             f"expected the exact test of {statement.scheme}, whose trials share all queries, got the {test} test",
