@@ -112,3 +112,18 @@ def test_wrong_use_says_what_was_expected(problem, mark):
     spread = modelmark.keygen(modelmark.Spread(bits=16), problem.host, fielding.FEED, policy=KeyPolicy(self_check=True))
     with pytest.raises(UsageError, match="expected a mark of field, got spread"):
         Leaned(spread.mark(), problem.host)
+
+
+def test_a_field_on_probabilities_changes_answers_that_cost_less(problem, mark):
+    """Of two networks in doubt the one that finds many classes likely is changed; for the same loss there is more to be read."""
+    x = fielding.stored(problem.pool)
+    served = Leaned(mark, problem.host, on="probabilities")
+    plain, found = logits(problem.host, x).softmax(dim=1), served(x).exp()
+    field = (logits(imprint(problem.host, mark), x) - logits(problem.host, x)).clamp(-100, 100)
+    expected = torch.maximum(plain + 0.3 * field, 0.05 * plain)
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-5)
+    assert bits(mark, served) > 145
+    held = Leaned(mark, problem.host, on="probabilities", limit=0.0)(x).argmax(dim=1)
+    assert torch.equal(held, plain.argmax(dim=1))
+    with pytest.raises(UsageError, match="expected a field on scores or on probabilities, got 'labels'"):
+        Leaned(mark, problem.host, on="labels")
