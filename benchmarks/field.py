@@ -14,7 +14,7 @@ field of another draw on his own pictures. ``others``: networks of other seeds. 
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def marked(nets: Nets, mark: Mark) -> nn.Module:
     return imprint(nets.host, mark)
 
 
-def survival(rows: Rows, nets: Nets) -> None:
+def survival(rows: Rows, nets: Nets, only: Collection[str] = ()) -> None:
     mark = keyed(nets)
     own = marked(nets, mark)
 
@@ -105,8 +105,9 @@ def survival(rows: Rows, nets: Nets) -> None:
         "student of the unmarked host": lambda: student("unmarked"),
     }
     for name, made in suspects.items():
-        cell = {**_cell("survival", nets), "lose": LOSE, "suspect": name}
-        rows.measure(cell, lambda made=made: told(mark, made(), nets))
+        if not only or name in only:
+            cell = {**_cell("survival", nets), "lose": LOSE, "suspect": name}
+            rows.measure(cell, lambda made=made: told(mark, made(), nets))
 
 
 def lose(rows: Rows, nets: Nets) -> None:
@@ -214,11 +215,14 @@ def opened(options: argparse.Namespace) -> Sequence[Nets]:
 def main() -> None:
     made = parser(__doc__, "field")
     made.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    made.add_argument(
+        "--only", nargs="+", default=[], metavar="SUSPECT", help="of survival, in words as rows have them"
+    )
     options = made.parse_args()
     rows = Rows(options.output)
     for nets in opened(options):
         for part in options.parts:
-            PARTS[part](rows, nets)
+            PARTS[part](rows, nets, *([options.only] if part == "survival" else []))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from modelmark.errors import MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe, Suspect
+from modelmark.suspects.base import ABSTAIN, MISSING, Array, Ask, Probe, Suspect, Weigh
 
 MOST_CARRIERS = 2**20
 """That a statement may count; twice what a key file may attach."""
@@ -112,6 +112,24 @@ class Ruled(Protocol):
         ...
 
 
+@runtime_checkable
+class Parted(Protocol):
+    """Carriers that say something before a suspect was asked everything: the first of their queries tell most."""
+
+    @property
+    def parts(self) -> int:
+        """How many inputs there are."""
+        ...
+
+    def between(self, start: int, stop: int) -> Ask | Weigh:
+        """Return the question of some of them, by their places."""
+        ...
+
+    def first(self, count: int) -> Carriers:
+        """Return the carriers with so many of them, and all of their trials."""
+        ...
+
+
 def rules_of(kind: type[Carriers], *, beside_host: bool) -> int:
     """Return by how many rules carriers of a kind are read at most, with the committed host at hand or without."""
     most: int = getattr(kind, "most_rules", 1)
@@ -128,6 +146,12 @@ def shared(kind: "Carriers | type[Carriers]") -> bool:
     """Return whether every carrier is one of every trial, so that a trial is whole when all queries were answered."""
     found: bool = getattr(kind, "shared", False)
     return found
+
+
+def questions(kind: type[Carriers], public: "Public") -> int:
+    """Return how many queries a record of answers has, of carriers that are shared, by the word of a public statement."""
+    own: Callable[[Public], int] | None = getattr(kind, "questions", None)
+    return own(public) if own else public.carriers
 
 
 def every(carriers: Carriers, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:
