@@ -9,8 +9,7 @@ Carriers are made from a key, or from the leaves that an opening shows; both rea
 depends on nothing else: ``opened(statement, dict(enumerate(carriers.leaves())), revealed)`` has the probes of ``carriers``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -191,30 +190,6 @@ class Public(Protocol):
     def feed(self) -> Feed:
         """How a suspect is fed."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Queries(Mapping[int, bytes]):
-    """What stands for each query, by number from 0, made when it is looked at: it repeats carriers many times over.
-
-    Args:
-        count: of the queries.
-        made: what stands for one.
-    """
-
-    count: int
-    made: Callable[[int], bytes]
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.count))
-
-    def __getitem__(self, number: int) -> bytes:
-        if not 0 <= number < self.count:
-            raise KeyError(number)
-        return self.made(number)
 
 
 class Symbols:

@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Queries
 from modelmark.carriers.field import CLIP, Fields, Numbers
+from modelmark.carriers.queries import Queries
 from modelmark.suspects.base import MICRONATS, Probe, Repeated, Weigh
 
 FINEST = MICRONATS // 1000
