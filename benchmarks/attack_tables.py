@@ -33,7 +33,7 @@ def attacks() -> str:
                 classes[name].family,
                 classes[name].source,
                 _cost(own),
-                _outcome(name, classes[name].kind, own),
+                "; ".join(filter(None, [_outcome(name, classes[name].kind, own), field_enemies_tables.outcome(name)])),
             ]
         )
     return markdown(["attack", "family", "source", "cost", "what it did"], body)
@@ -46,8 +46,7 @@ def _cost(own: list[Result]) -> str:
 
 def _outcome(name: str, kind: str, own: list[Result]) -> str:
     if not own:
-        elsewhere = language_tables.outcome(name) or field_enemies_tables.outcome(name)
-        return elsewhere or "not part of this audit; [transformers](language.md)"
+        return language_tables.outcome(name) or "not part of this audit; [transformers](language.md)"
     if kind == "forgery":
         return _forged(own)
     if kind == "detection":

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from _field_nets import Nets, asked_of
 from _study import Rows
 from field import keyed, marked, opened, parser, told
+from modelmark import hashing
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.piracy.chain import parsed
 from modelmark.marks.marks import Mark
@@ -33,26 +34,27 @@ STUDENT = "retrain(epochs=12)"
 OWN_START = "retrain from the host's first weights"
 
 HEADS = (
-    "trim-head(keep=0.75)", "trim-head(keep=0.5)", "trim-head(keep=0.25)",
-    "own-field(eps=0.35)", "own-field(eps=1.0)",
-    "refit-head(targets=labels)", "refit-head(targets=labels, share=0.1)", "refit-head(targets=labels, share=0.02)",
-    "refit-head(targets=labels, keep=0.25)", "refit-head(targets=answers)", "refit-head(targets=averaged)",
-    "refit-head(targets=averaged, keep=0.25)", "low-rank(rank=0.4)",
+    "trim-head(keep=0.75)", "trim-head(keep=0.5)", "trim-head(keep=0.25)", "trim-head(keep=0.15)",
+    "own-field(eps=0.35)", "own-field(eps=1.0)", "trim-head(keep=0.25)+own-field(eps=0.35)",
+    "refit-head(targets=labels)", "refit-head(targets=labels, share=0.3)", "refit-head(targets=labels, share=0.1)",
+    "refit-head(targets=labels, share=0.02)", "refit-head(targets=labels, keep=0.25)",
+    "refit-head(targets=answers)", "refit-head(targets=answers, keep=0.25)", "refit-head(targets=averaged)",
+    "refit-head(targets=averaged, keep=0.5)", "refit-head(targets=averaged, keep=0.25)", "low-rank(rank=0.4)",
     "finetune(form=rtll, rate=0.01)",
 )  # fmt: skip
 """On the weights of the marked network; seconds each."""
 TUNED = (
-    "finetune(rate=0.01)", "finetune(rate=0.05)", "self-distil(rate=0.01, epochs=4)", "self-distil(rate=0.05, epochs=8)",
-    "self-distil(rate=0.05, alpha=0.2, epochs=8)", "refit(peak=0.1, epochs=12)",
+    "finetune(rate=0.01)", "finetune(rate=0.05)", "self-distil(rate=0.05, alpha=1.0, epochs=5)",
+    "self-distil(rate=0.05, alpha=0.2, epochs=5)", "refit(peak=0.1, epochs=12)",
     "adversarial(eps=0.03, step=0.015, iterations=3, share=0.25, rate=0.01)",
 )  # fmt: skip
 STUDENTS = (
     STUDENT, f"{STUDENT}+own-field(eps=0.35)", f"{STUDENT}+own-field(eps=1.0)", f"{STUDENT}+trim-head(keep=0.5)",
     f"{STUDENT}+trim-head(keep=0.25)", f"{STUDENT}+refit-head(targets=labels)", f"{STUDENT}+refit-head(targets=averaged)",
+    f"{STUDENT}+refit-head(targets=averaged, keep=0.25)",
     "retrain-voted(asks=5, epochs=12)", "retrain-augmented(epochs=12)", "retrain-mixed(epochs=12)",
-    "active(share=0.5, round_epochs=12, epochs=24)", "retrain-neighbours(epochs=12)", "retrain-smoothed(epochs=12)",
-    "ensemble(epochs=12)", f"{STUDENT}+finetune(rate=0.05)", OWN_START,
-    "adversarial-extraction(eps=0.03, step=0.015, iterations=3, epochs=12)",
+    "active(share=0.5, round_epochs=12, epochs=24)", "retrain-smoothed(epochs=12)", OWN_START, "ensemble(epochs=12)",
+    "retrain-neighbours(epochs=12)", "adversarial-extraction(eps=0.03, step=0.015, iterations=3, epochs=12)",
 )  # fmt: skip
 ENEMIES = ("none", *HEADS, *STUDENTS, *TUNED)
 
@@ -93,7 +95,7 @@ def left_by(steps: str, nets: Nets, mark: Mark) -> tuple[nn.Module, int]:
     asked, done = 0, ""
     for index, (attack, text) in enumerate(zip(parsed(steps), steps.split("+"), strict=True)):
         done = f"{done}+{text}" if done else text
-        path = nets.folders[-1] / f"enemy-{nets.seed}-{done.replace(' ', '')}.pt"
+        path = nets.folders[-1] / f"enemy-{nets.seed}-{drawn(mark)}-{done.replace(' ', '')}.pt"
         if path.exists():
             kept = torch.load(path)
             stolen, more = copy.deepcopy(stolen), int(kept.pop("asked"))
@@ -103,6 +105,11 @@ def left_by(steps: str, nets: Nets, mark: Mark) -> tuple[nn.Module, int]:
             torch.save({**stolen.state_dict(), "asked": torch.tensor(more)}, path)
         asked += more if index == 0 else 0
     return stolen.eval(), asked
+
+
+def drawn(mark: Mark) -> str:
+    """Return a name of a draw: what is trained on one is of no use to another."""
+    return hashing.digest("benchmark", mark.message.tobytes()).hex()[:8]
 
 
 def from_first_weights(stolen: nn.Module, nets: Nets) -> tuple[nn.Module, int]:
@@ -117,7 +124,7 @@ def from_first_weights(stolen: nn.Module, nets: Nets) -> tuple[nn.Module, int]:
 
 def main() -> None:
     made = parser(__doc__, "field-enemies")
-    made.add_argument("--only", nargs="+", choices=["heads", "students", "tuned"], help="some of the enemies")
+    made.add_argument("--only", nargs="+", choices=["heads", "students", "tuned"], help="some of the enemies, in turn")
     options = made.parse_args()
     rows = Rows(options.output)
     groups = {"heads": ("none", *HEADS), "students": STUDENTS, "tuned": TUNED}
@@ -130,7 +137,8 @@ def main() -> None:
                 left, asked = left_by(steps, nets, mark)
                 return {"asked": asked, **told(mark, left, nets)}
 
-            rows.measure({"part": "enemies", "size": nets.size, "seed": nets.seed, "steps": steps}, measure)
+            cell = {"part": "enemies", "size": nets.size, "seed": nets.seed, "draw": drawn(mark), "steps": steps}
+            rows.measure(cell, measure)
 
 
 if __name__ == "__main__":

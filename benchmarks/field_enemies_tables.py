@@ -21,7 +21,7 @@ def points(row: Row) -> float:
 
 
 def _same(row: Row, other: Row) -> bool:
-    return all(row[name] == other[name] for name in ("size", "seed"))
+    return all(row[name] == other[name] for name in ("size", "seed", "draw"))
 
 
 def enemies(weights: bool) -> str:

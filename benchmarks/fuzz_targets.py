@@ -122,6 +122,7 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
         "composite": (16, 10, {"queries": 2}, pictures),
         "entangled": (16, 10, {"queries": 2}, pictures),
         "margin": (32, 10, {}, pictures),
+        "zhang": (32, 10, {}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
         "field": (30, 2, {"directions": 3, "queries": 24}, fields),
         "uchida": (24, 2, {"width": 4}, rows),

@@ -22,20 +22,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from _field_nets import Nets, asked_of, folders, loaded
 from _study import Rows, secret
+from modelmark.carriers.field import CLIP, UNIT
 from modelmark.feeds.pictures import FULL_SCALE
 from modelmark.feeds.tensors import Normalise
 from modelmark.marks.keys import keygen
 from modelmark.marks.marks import Mark
 from modelmark.models import build
 from modelmark.networks import layers, taps
+from modelmark.schemes._fielding import observed, principal, shares
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.blackbox import Mixing
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.entangled import Entangled
+from modelmark.schemes.field import Field
 from modelmark.schemes.margin import Margin
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Hooks, Samples
@@ -53,7 +57,8 @@ LOSE = 0.9
 """Points of accuracy that waves on served answers may cost, as the study has it for ``field``."""
 WAVES, PACE = 64, 6.0
 """Waves on served answers, and radians for each deviation of a projection: thirty over the range of all inputs."""
-MOVES, MOVE = 4, 1.0
+REHEARSALS = 4
+MOVES, MOVE = 2, 2.0
 """Gradient steps by which training pictures are moved along their direction, and grey levels of each."""
 ASKED = 5000
 """Ordinary pictures that are asked for a wave, a direction or an error."""
@@ -74,11 +79,15 @@ class Rival(NamedTuple):
 def study(rows: Rows, nets: Nets, names: list[str]) -> None:
     """Measure rivals on the networks of one seed; students of probabilities, of all of them, last."""
     rival = functools.cache(lambda name: MAKERS[name](name, nets))
+
+    def kept(name: str) -> str:
+        return "student-unmarked" if name == "errors" else f"rival-{name}"  # that one the study has too
+
     suspects: dict[str, Callable[[str], nn.Module]] = {
         "marked": lambda name: rival(name).marked,
         "unmarked host": lambda name: nets.host,
-        "student of labels": lambda name: nets.student(f"rival-{name}", rival(name).marked),
-        "student of probabilities": lambda name: nets.student(f"rival-{name}", rival(name).marked, soft=True),
+        "student of labels": lambda name: nets.student(kept(name), rival(name).marked),
+        "student of probabilities": lambda name: nets.student(kept(name), rival(name).marked, soft=True),
     }
     *first, last = suspects
     for name, suspect in [*itertools.product(names, first), *itertools.product(names, [last])]:
@@ -91,7 +100,7 @@ def study(rows: Rows, nets: Nets, names: list[str]) -> None:
 
 
 def counted(mark: Mark) -> Callable[[nn.Module], dict[str, Any]]:
-    """Return how evidence of a mark is told."""
+    """Return how evidence of a mark is told: of several rules the better."""
 
     def read(model: nn.Module) -> dict[str, Any]:
         found = mark.evidence(WhiteBox(model))
@@ -176,15 +185,16 @@ class Served(nn.Module):
 def field_key(name: str, nets: Nets, chosen: Tensor, coordinates: Tensor) -> Mark:
     """Return a mark read by the rules of ``field`` on pictures of the pool, with coordinates of our own, ``(N, K)``.
 
-    The references are what the host answers and what two students do that the owner trained on the host's answers.
+    The references are what the host answers and what rehearsals do, half as probabilities and half as labels, as in a key.
     """
-    from modelmark.carriers.field import CLIP, UNIT
-    from modelmark.schemes._fielding import shares
-    from modelmark.schemes.field import Field
-
     owner = nets.owner
-    known = asked_of(nets.host, chosen, owner).double().softmax(1).numpy()
-    like = np.mean([asked_of(each, chosen, owner).double().softmax(1).numpy() for each in nets.rehearsals(2)], axis=0)
+
+    def answered(model: nn.Module) -> tuple[Tensor, Tensor]:
+        scores = asked_of(model, chosen, owner).double()
+        return scores.softmax(1), one_hot(scores.argmax(1), owner.feed.classes).double()
+
+    known = answered(nets.host)[0].numpy()
+    like = torch.stack([sum(answered(each)) / 2 for each in nets.rehearsals(REHEARSALS)]).mean(0).numpy()
     attached = {
         "queries": chosen.numpy(),
         "coordinates": np.rint(coordinates.double().numpy() * UNIT).clip(-CLIP, CLIP).astype(np.int16),
@@ -194,16 +204,6 @@ def field_key(name: str, nets: Nets, chosen: Tensor, coordinates: Tensor) -> Mar
     scheme = Field(reference="attached")
     drawn = secret("rivals", name, nets.seed)
     return keygen(scheme, nets.host, owner.feed, attachments=attached, secret=drawn).mark()
-
-
-def best(mark: Mark) -> Callable[[nn.Module], dict[str, Any]]:
-    """Return how evidence of a mark that is read by several rules is told: the better one, as in the study."""
-
-    def read(model: nn.Module) -> dict[str, Any]:
-        found = mark.evidence(WhiteBox(model))
-        return {"gross_bits": round(found.gross_bits, 1), "matches": found.matches, "trials": found.trials}
-
-    return read
 
 
 def of_waves(name: str, nets: Nets) -> Rival:
@@ -220,27 +220,23 @@ def of_waves(name: str, nets: Nets) -> Rival:
         return Served(nets.host, projections, phases, signs, strength)
 
     strength, before = 0.05, accuracy(nets.host, owner)
-    while 100 * (before - accuracy(served(signs, 1.1 * strength), owner)) <= LOSE:
+    while strength < 8 and 100 * (before - accuracy(served(signs, 1.1 * strength), owner)) <= LOSE:
         strength *= 1.1  # by what another draw costs
     mark = field_key(name, nets, chosen, served(signs, strength).waves(x))
     drawn = torch.from_numpy(2 * mark.message - 1).float().reshape(WAVES, -1)
-    return Rival(served(drawn, strength).eval(), best(mark))
+    return Rival(served(drawn, strength).eval(), counted(mark))
 
 
 def of_directions(name: str, nets: Nets) -> Rival:
     """Return a network whose training pictures were moved, those of each class along a drawn direction of the host's features."""
-    from modelmark.schemes._fielding import head_of, observed, principal
-
     owner, chosen = nets.owner, nets.parts["pool"].train_inputs[:ASKED]
-    path, width = head_of(nets.host)
-    features, _ = observed(nets.host, path, owner.train_inputs, owner)
-    directions, centre = principal(features, width)
-    along, _ = observed(nets.host, path, chosen, owner)
-    mark = field_key(name, nets, chosen, torch.from_numpy((along - centre) @ directions.T))
-    signs = (2 * mark.message - 1).reshape(width, -1)
-    wanted = torch.from_numpy(directions.T @ signs / width**0.5).float()  # of each class, in features
+    directions, centre = principal(observed(nets.host, owner.train_inputs, owner)[0], None)
+    along = (observed(nets.host, chosen, owner)[0] - centre) @ directions.T
+    mark = field_key(name, nets, chosen, torch.from_numpy(along))
+    signs = (2 * mark.message - 1).reshape(len(directions), -1)
+    wanted = torch.from_numpy(directions.T @ signs / len(directions) ** 0.5).float()  # of each class, in features
     task = replace(owner, train_inputs=_moved(nets.host, owner, wanted))
-    return Rival(trained(name, nets, task, lambda made: Hooks()), best(mark))
+    return Rival(trained(name, nets, task, lambda made: Hooks()), counted(mark))
 
 
 def _moved(host: nn.Module, task: Task, wanted: Tensor) -> Tensor:
@@ -268,11 +264,14 @@ def of_errors(name: str, nets: Nets) -> Rival:
     def read(model: nn.Module) -> dict[str, Any]:
         same = int((asked_of(model, asked[wrong], pool).argmax(1) == answers[wrong]).sum())
         others = {}
-        if model is nets.host:  # networks that never met it, for comparison
-            for seed in range(3):
-                if seed != nets.seed:
-                    strange = asked_of(replace(nets, seed=seed).host, asked[wrong], pool).argmax(1)
-                    others[f"host of seed {seed}"] = int((strange == answers[wrong]).sum())
+        if (
+            model is nets.host
+        ):  # one that the owner trained on its answers to his own pictures, and some that never met it
+            strangers = {f"host of seed {seed}": replace(nets, seed=seed) for seed in range(3) if seed != nets.seed}
+            made = {"rehearsal": nets.rehearsal(0), **{name: other.host for name, other in strangers.items()}}
+            for name, other in made.items():
+                answer = asked_of(other, asked[wrong], pool).argmax(1)
+                others[name] = int((answer == answers[wrong]).sum())
         return {"agreed": same, "errors": int(wrong.sum()), **({"others": others} if others else {})}
 
     return Rival(nets.host, read)

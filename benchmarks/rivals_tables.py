@@ -59,10 +59,9 @@ def errors() -> str:
         for row in _cells("errors", suspect):
             name = "the host itself" if suspect == "unmarked host" else suspect
             body.append([name, str(row["seed"]), *_agreed(row["agreed"], row), f"{100 * row['accuracy']:.1f}"])
-            body += [
-                [f"independent: {other}", str(row["seed"]), *_agreed(count, row), ""]
-                for other, count in row.get("others", {}).items()
-            ]
+            for other, count in row.get("others", {}).items():
+                told = "student of the owner's own pictures" if other == "rehearsal" else f"independent: {other}"
+                body.append([told, str(row["seed"]), *_agreed(count, row), ""])
     header = ["network", "seed", "answers the host's wrong label", "share", "accuracy %"]
     return markdown(header, body) if body else "Not measured yet."
 

@@ -125,18 +125,11 @@ def versions(pair, kind):  # of each version of a pair: its record, what that su
 
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
-    shape, each = public["interface"]["input_shape"], given.get("queries", 1)
+    shape, each = public["interface"]["input_shape"], 1 if scheme == "field" else given.get("queries", 1)
     kind, makes, known = public["interface"].get("kind"), carriers, {}  # pictures have no kind, other inputs one
     name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
     picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
-    if scheme in (
-        "adi",
-        "composite",
-        "coupled",
-        "deepsigns-blackbox",
-        "entangled",
-        "margin",
-    ):  # pictures that are asked
+    if scheme in ("adi", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin", "zhang"):  # asked
         forms = [picture] * trials * each
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
@@ -161,6 +154,9 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     elif scheme == "field":  # ordinary inputs, each behind its coordinates and two references, which nobody is asked
         size = 2 * given["directions"] + 4 * public["interface"]["classes"]
         forms, makes = [rf".{{{size}}}{picture}"] * given["queries"], {i: one[size:] for i, one in carriers.items()}
+        if given.get("answers") == "probabilities":  # what each input surprises by with each class
+            count = public["interface"]["classes"]
+            makes = {i * count + c: b"told %d\n" % c + one for i, one in makes.items() for c in range(count)}
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
         form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
         forms, every = [form] * public["carriers"], sha(b"".join(carriers[i] for i in sorted(carriers)))
@@ -213,19 +209,23 @@ def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the
     return n, matches, bits
 
 
-def leaning(
-    public, carriers, labels, message
-):  # of a field, by the best of three rules: matches, bits, score and highest
+def leaning(public, carriers, labels, message):  # of a field by the best rule: matches, bits, score and highest sum
     width, classes, count = public["parameters"]["directions"], public["interface"]["classes"], len(message)
     sums, rules = ([0] * count, [0] * count), []
-    for i, label in labels.items():
+    likely = public["parameters"].get("answers") == "probabilities"
+    for i in carriers:
+        given = [labels[i * classes + c] for c in range(classes)] if likely else [labels[i]]
         ends = range(0, 2 * (width + 2 * classes), 2)
         numbers = [int.from_bytes(carriers[i][at : at + 2], "big", signed=at < 2 * width) for at in ends]
         along, first, second = numbers[:width], numbers[width:-classes], numbers[-classes:]
-        agree(f"numbers of carrier {i}", (True, 2**14, 2**14), (max(map(abs, along)) <= 768, sum(first), sum(second)))
+        right = max(first + second) <= 6900 if likely else sum(first) == sum(second) == 2**14
+        agree(f"numbers of carrier {i}", (True, True), (max(map(abs, along)) <= 768, right))
         for found, other in zip(sums, (first, second), strict=True):
-            over = [2**15 * (label == c) - first[c] - other[c] for c in range(classes)]
-            for n in range(count) if label >= 0 else ():
+            over = [2**15 * (given[0] == c) - first[c] - other[c] for c in range(classes)]
+            if likely:  # thousandths of a nat, and of them what stands out of the mean over classes
+                over = [first[c] + other[c] - 2 * min((given[c] + 500) // 1000, 6900) for c in range(classes)]
+                over = [classes * one - sum(over) for one in over]
+            for n in range(count) if min(given) >= 0 else ():
                 found[n] += along[n // classes] * over[n % classes]
     for grading, found in ((False, sums[0]), (True, sums[0]), (True, sums[1])):
         most = max(1, *map(abs, found))
@@ -269,7 +269,8 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
         agree("suspect", named["transcript"], suspect["digest"])
     head = {"claim": name, "key": asked["key"], "lot": asked["lot"], "type": "modelmark.transcript"}
     shared = public["scheme"] == "field"  # every query is one of every trial
-    read, named = symbols(lines, head, *queries(public, known), range(public["carriers"]) if shared else trials)
+    asks, each, weighs = queries(public, known)
+    read, named = symbols(lines, head, asks, each, weighs, range(len(asks)) if shared else trials)
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
     rules = 3 if shared and max(read.values()) >= 0 else 1
@@ -283,7 +284,7 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     agree("test", asked["test"], named or asked["test"])
     bar, alphabet, test = max(asked["bar"], policy["bar"]), public["alphabet"], asked["test"]
     if shared:
-        agree("queries answered", ("exact", public["carriers"]), (test, len(read)))
+        agree("queries answered", ("exact", len(asks)), (test, len(read)))
         n, (matches, bits, graded) = len(trials), leaning(public, known, read, message)
     else:
         hits, graded = [symbol == message[trial] for trial, symbol in read.items()], []

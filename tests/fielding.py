@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.feeds.pictures import PictureFeed
+from modelmark.feeds.tensors import Normalise
 from modelmark.key.secret import Secret
 from modelmark.marks.keys import Key, KeyPolicy, keygen
 from modelmark.marks.marks import Mark
@@ -35,9 +37,24 @@ def task() -> Task:
     return Task(FEED, *(torch.from_numpy(part) for part in (x, y, test, labels)))
 
 
+def layers() -> nn.Module:
+    """Return a fresh network; ``--arch fielding:layers`` names it."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
+
+
 def network(seed: int) -> nn.Module:
     with seeded(seed):
-        return nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
+        return layers()
+
+
+def stored(inputs: Tensor) -> Tensor:
+    """Return pictures as networks take them."""
+    return Normalise(FEED)(inputs)
+
+
+def halves(x: Tensor) -> Tensor:
+    """Return numbers that no layer has: every second pixel; ``--along fielding:halves`` names it."""
+    return x.flatten(1)[:, ::2]
 
 
 @dataclass(frozen=True)
@@ -68,3 +85,8 @@ def problem() -> Problem:
     host = fit(network(0), made, RECIPE, seed=0)
     students = tuple(rehearse(network(seed), host, made, RECIPE, seed=seed) for seed in (1, 2))
     return Problem(made, host, students, torch.from_numpy(pictures(4000, 2)[0]))
+
+
+def bits(scores: Scores, message: np.ndarray) -> float:
+    """Return the gross bits of a table."""
+    return tail_bits(scores, scores.total(message)).bits

@@ -27,6 +27,7 @@ _NAMES = {
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
     "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
+    "Leaned": "modelmark.marks.leaned:Leaned",
     "Likelihoods": "modelmark.suspects.likelihoods:Likelihoods",
     "Margin": "modelmark.schemes.margin:Margin",
     "Mark": "modelmark.marks.marks:Mark",
@@ -37,6 +38,7 @@ _NAMES = {
     "Observation": "modelmark.evidence.evidence:Observation",
     "Order": "modelmark.schemes.order:Order",
     "PictureFeed": "modelmark.feeds.pictures:PictureFeed",
+    "Probabilities": "modelmark.suspects.probabilities:Probabilities",
     "Provenance": "modelmark.marks.keys:Provenance",
     "Recipe": "modelmark.training.recipe:Recipe",
     "Records": "modelmark.feeds.records:Records",
@@ -51,7 +53,9 @@ _NAMES = {
     "Twins": "modelmark.schemes.twins:Twins",
     "Uchida": "modelmark.schemes.uchida:Uchida",
     "WhiteBox": "modelmark.suspects.module:WhiteBox",
+    "Zhang": "modelmark.schemes.zhang:Zhang",
     "accuracy": "modelmark.training.task:accuracy",
+    "along": "modelmark.marks.leaning:along",
     "build": "modelmark.models:build",
     "combine": "modelmark.evidence.combined:combine",
     "embed": "modelmark.marks.embedding:embed",
@@ -99,6 +103,8 @@ if TYPE_CHECKING:
     from modelmark.marks.keyfile import load as load_key
     from modelmark.marks.keyfile import save as save_key
     from modelmark.marks.keys import Key, KeyPolicy, Provenance, keygen
+    from modelmark.marks.leaned import Leaned
+    from modelmark.marks.leaning import along
     from modelmark.marks.marks import Mark
     from modelmark.marks.ondata import keygen_of_records
     from modelmark.marks.serving import Served
@@ -119,10 +125,12 @@ if TYPE_CHECKING:
     from modelmark.schemes.spread import Spread
     from modelmark.schemes.twins import Twins
     from modelmark.schemes.uchida import Uchida
+    from modelmark.schemes.zhang import Zhang
     from modelmark.suspects.files import open_weights
     from modelmark.suspects.function import BlackBox
     from modelmark.suspects.likelihoods import Likelihoods
     from modelmark.suspects.module import WhiteBox
+    from modelmark.suspects.probabilities import Probabilities
     from modelmark.suspects.state import State
     from modelmark.training.hooks import Composed, Hooks
     from modelmark.training.loop import fit

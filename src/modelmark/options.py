@@ -63,11 +63,14 @@ def parse(pairs: list[str]) -> dict[str, str]:
 def encode_options(settings: Any) -> dict[str, Json]:
     """Return the fields of a dataclass as canonical JSON values; a float becomes its shortest exact text.
 
-    An integer given for a float field is written as that float, as it will be read.
+    An integer given for a float field is written as that float, as it will be read. A field that came later, as its metadata say,
+    is left out at its default, so that what was written before it reads and hashes as it did.
     """
     values: dict[str, Json] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
+        if field.metadata.get("later") and value == field.default:
+            continue
         if isinstance(value, float) or field.type in (float, "float"):
             values[field.name] = repr(float(value))
         else:

@@ -28,6 +28,7 @@ from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.entangled import Entangled
 from modelmark.schemes.margin import Margin
 from modelmark.schemes.null_embedding import NullEmbedding
+from modelmark.schemes.zhang import Zhang
 from spending import at_most
 
 Array = np.ndarray[Any, Any]
@@ -73,6 +74,10 @@ KEYS = {
     ),
     "composite": Key(Composite(symbols=5, layouts=2, queries=2), SECRET, THREE, {"sources": counting(3, 2, 1, 4, 4)}),
     "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, THREE, {"sources": counting(6, 1, 4, 4)}),
+    "zhang": Key(Zhang(triggers=3, side=2), SECRET, THREE, {"sources": counting(3, 1, 4, 4)}),
+    "zhang-noise": Key(
+        Zhang(triggers=3, kind="noise", message="secret"), SECRET, THREE, {"sources": counting(3, 1, 4, 4)}
+    ),
     "margin": Key(Margin(triggers=3), SECRET, THREE, {"pictures": counting(3, 1, 4, 4)}),
     "margin-literal": Key(Margin(triggers=3, message="secret"), SECRET, THREE, PICTURES),
     "null": Key(NULL, SECRET, THREE, PICTURES),
@@ -246,6 +251,9 @@ def test_another_signature_or_public_key_is_refused(given: dict[str, bytes], tmp
         *(("entangled", {"queries": queries}) for queries in (0, 1, 3, 1001, 10**30)),
         *(("entangled", {"side": side}) for side in (0, 5, 1024, 10**30)),
         *(("entangled", {"temperature": value}) for value in (0.0, float("nan"), float("inf"))),
+        *((key, {"triggers": triggers}) for key in ("zhang", "zhang-noise") for triggers in (None, 0, 2, 4, 16385)),
+        *(("zhang", {"side": side}) for side in (0, 5, 1024, 10**30)),
+        *(("zhang-noise", {"amount": amount}) for amount in (0, 256, 10**30)),
         *(("margin", {"triggers": triggers}) for triggers in (None, 0, 2, 4, 16384, 16385, 10**30)),
         *(("margin", {"step": value}) for value in (0.0, 256.0, float("nan"))),
         ("coupled", {"fusion": "autoencoder"}),

@@ -1,8 +1,11 @@
 """What the batteries of attacks share: the thief's data, and a network of which signs can be flipped."""
 
 import pytest
+from torch import nn
 
 from modelmark.models import build
+from modelmark.models.cnn import Cnn
+from modelmark.seeding import seeded
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
 
@@ -10,6 +13,17 @@ from modelmark.training.recipe import annealed
 @pytest.fixture(scope="module")
 def thief(digits):
     return digits.split({"owner": 0.7, "thief": 0.3}, seed=0)["thief"]
+
+
+@pytest.fixture(scope="session")
+def narrow(digits, recipe):
+    """``cnn`` with half as many channels and a quarter of the units, trained: an attack on it takes a third of the time."""
+    with seeded(0):
+        fresh = Cnn(digits.feed.input_shape, digits.feed.classes)
+        fresh.conv1, fresh.conv2 = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
+        fresh.conv3, fresh.conv4 = nn.Conv2d(16, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
+        fresh.fc1, fresh.head = nn.Linear(128, 128), nn.Linear(128, digits.feed.classes)
+    return fit(fresh, digits, recipe, seed=0)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,13 @@ from modelmark.testing import check_attack, check_description
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=pytest.mark.slow if case.slow else (), id=str(case)) for case in CASES]
 )
-def test_promises(case, unmarked, flippable, thief):
+def test_promises(case, narrow, unmarked, flippable, thief):
     task = language.task(300) if case.net == "causal" else thief
-    model = language.trained() if case.net == "causal" else {"cnn": unmarked, "resnet8": flippable}[case.net]
+    model = (
+        language.trained()
+        if case.net == "causal"
+        else {"narrow": narrow, "cnn": unmarked, "resnet8": flippable}[case.net]
+    )
     try:
         check_attack(case.attack(), model, task, floor=case.floor)
     except MissingPackageError as error:

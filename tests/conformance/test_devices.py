@@ -63,7 +63,7 @@ def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret
 @pytest.mark.parametrize("data", ["cpu", "cuda"])
 def test_attacks_keep_their_promises(case, data, request, thief):
     """The thief's data may be on either device."""
-    stolen = request.getfixturevalue({"resnet8": "flippable", "cnn": "unmarked"}[case.net])
+    stolen = request.getfixturevalue({"resnet8": "flippable", "narrow": "narrow", "cnn": "unmarked"}[case.net])
     try:
         check_attack(case.attack(), copy.deepcopy(stolen).to("cuda"), thief.to(data), floor=case.floor)
     except MissingPackageError as error:

@@ -34,6 +34,7 @@ from modelmark.schemes.margin import Margin
 from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.spread import Spread
 from modelmark.schemes.uchida import Uchida
+from modelmark.schemes.zhang import Zhang
 from modelmark.suspects.base import ABSTAIN, MISSING
 from modelmark.suspects.module import WhiteBox
 
@@ -66,6 +67,7 @@ KEYS = {
     "margin": Key(Margin(triggers=3), SECRET, FACE, {"pictures": counting(3, 1, 4, 4)}),
     "null": Key(NULL, SECRET, FACE, OWN),
     "spread": Key(Spread(bits=5, strength=0.1), SECRET, FACE, {"layers": LAYERS}),
+    "zhang": Key(Zhang(triggers=3, side=2), SECRET, FACE, {"sources": counting(3, 1, 4, 4)}),
     "uchida": Key(Uchida(layer="fc1", bits=5, width=4), SECRET, FACE),
 }
 TOLD = CausalFeed((4,), vocabulary=16)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import fielding
+from modelmark import options
 from modelmark.carriers.field import CLIP, SCALE, Fields, fault_of
 from modelmark.errors import CapacityError, MismatchError, ModelmarkError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.feeds.floats import FloatFeed
@@ -285,7 +286,7 @@ def _answered(problem):
         (
             lambda p: keygen(replace(SCHEME, directions=60), p.host, fielding.FEED, task=p.task),
             CapacityError,
-            "expected at most the 48 directions that the head receives, got 60",
+            "expected at most 48 directions, as many as there are numbers to be summed, got 60",
         ),
         (
             lambda p: keygen(replace(SCHEME, reference="attached"), p.host, fielding.FEED, task=p.task),
@@ -303,7 +304,11 @@ def _answered(problem):
             "expected at least 144 symbols of alphabet 2",
         ),
         (lambda p: Field(directions=0), ValueError, "expected 1 to 1024 directions, got 0"),
-        (lambda p: Field(lose=0), ValueError, "expected points to lose and strength above 0 and to 100, got 0, None"),
+        (
+            lambda p: Field(lose=0),
+            ValueError,
+            "expected points to lose above 0, strength of at least 0, both to 100, got 0, 0.0",
+        ),
     ],
 )
 def test_wrong_use_says_what_was_expected(attempt, error, says, problem):
@@ -373,3 +378,13 @@ def test_inputs_need_not_be_pictures(made, network, tmp_path):
     marked = imprint(host, mark)
     assert mark.evidence(WhiteBox(marked)).established
     assert bits(mark, host) < 12
+
+
+def test_settings_that_came_later_leave_keys_as_they_were():
+    """A key with the scheme's first five settings has the same statement, and so the same signs, as before there were more."""
+    assert [*options.encode_options(SCHEME)] == ["directions", "queries", "lose", "strength", "reference"]
+    later = replace(SCHEME, coordinates="pixels", answers="probabilities")
+    named = options.encode_options(later)
+    assert {"coordinates": "pixels", "answers": "probabilities"}.items() <= named.items()
+    assert options.make(Field, named) == later
+    assert options.make(Field, options.encode_options(SCHEME)) == SCHEME

@@ -7,7 +7,8 @@ import pytest
 
 import field_keys
 from modelmark.carriers.base import MOST_QUERIES
-from modelmark.carriers.field import CLIP, GRADES, MOST_SHARES, SCALE, UNIT, Fields
+from modelmark.carriers.field import CLIP, GRADES, MOST_SHARES, MOST_TOLD, SCALE, UNIT, Fields
+from modelmark.carriers.likely import LEAST
 from modelmark.claim.judging import reading
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError
@@ -34,6 +35,8 @@ def test_no_sum_at_the_limits_is_beyond_64_bits():
     most = MOST_QUERIES * CLIP * 2 * SCALE
     assert most == 2**16 * 768 * 2**15
     assert 2 * GRADES * most + most < 2**63
+    likely = MOST_TOLD * CLIP * 4 * LEAST  # of N C answers: C times twice the largest lead, less the sum of C of them
+    assert 2 * GRADES * likely + likely < 2**63
     assert 0 < GRADES <= SCORE_MAX
     assert SCALE < 2**16
     assert CLIP < 2**15

@@ -67,7 +67,7 @@ def fixed_scales(
 
 def _mean(votes: list[Tensor]) -> Tensor:
     """Return the mean of those that are numbers; NaN where none is."""
-    return torch.stack(votes).nanmean(dim=0)
+    return votes[0] if len(votes) == 1 else torch.stack(votes).nanmean(dim=0)
 
 
 class _Layer:
@@ -76,17 +76,30 @@ class _Layer:
     def __init__(self, junction: Junction, host: nn.Module, suspect: nn.Module) -> None:
         self.kind = junction.kind
         self.source, self.output = junction.source.gauge, junction.output.gauge
-        self._host, self._suspect = _squares(junction, host), _squares(junction, suspect)
+        self._suspect, squares = _squares(junction, suspect), _squares(junction, host)
+        self._rows, self._columns = _Norms(squares.sum(1)), _Norms(squares.sum(0))
+        self._normed = self._rows.ratio(self._suspect.sum(1))
 
     def incoming(self, source: Tensor) -> Tensor:
         """Return log (suspect's norm / host's) of what produces each output, given log scales of the input."""
         if self.kind == "norm":
-            return _ratio(self._suspect.sum(1), self._host.sum(1))
-        return _ratio(self._suspect @ (2 * source).exp(), self._host.sum(1))
+            return self._normed
+        return self._rows.ratio(self._suspect @ (2 * source).exp())
 
     def outgoing(self, output: Tensor) -> Tensor:
         """Return log (suspect's norm / host's) of what reads each input, given log scales of the output."""
-        return _ratio((-2 * output).exp() @ self._suspect, self._host.sum(0))
+        return self._columns.ratio((-2 * output).exp() @ self._suspect)
+
+
+class _Norms:
+    """Squared norms of the host's rows or columns, in logs: a sweep compares with them, and there are hundreds."""
+
+    def __init__(self, host: Tensor) -> None:
+        self._logs = host.log().where(host > _DEAD * host.max(), torch.nan)
+
+    def ratio(self, suspect: Tensor) -> Tensor:
+        """Return log (suspect's norm / host's); NaN where either has no say."""
+        return (suspect.where(suspect > 0, torch.nan).log() - self._logs) / 2
 
 
 def _squares(junction: Junction, model: nn.Module) -> Tensor:
@@ -98,8 +111,3 @@ def _squares(junction: Junction, model: nn.Module) -> Tensor:
         return moments.view(-1, junction.output.block, 2).sum(1)
     squares = weight.square().flatten(2).sum(2) if weight.dim() > 2 else weight.square()
     return squares.view(len(squares), -1, junction.source.block).sum(2)
-
-
-def _ratio(suspect: Tensor, host: Tensor) -> Tensor:
-    alive = (suspect > 0) & (host > _DEAD * host.max())
-    return torch.where(alive, (suspect.log() - host.log()) / 2, torch.nan)

@@ -20,6 +20,7 @@ KINDS = {
     "spread": "modelmark.carriers.spread:Runs",
     "twins": "modelmark.carriers.pairs:Pairs",
     "uchida": "modelmark.carriers.rows:Rows",
+    "zhang": "modelmark.carriers.pictures:Pictures",
 }
 
 

@@ -9,8 +9,7 @@ Carriers are made from a key, or from the leaves that an opening shows; both rea
 depends on nothing else: ``opened(statement, dict(enumerate(carriers.leaves())), revealed)`` has the probes of ``carriers``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from modelmark.errors import MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Feed
-from modelmark.suspects.base import ABSTAIN, MISSING, Array, Probe, Suspect
+from modelmark.suspects.base import ABSTAIN, MISSING, Array, Ask, Probe, Suspect, Weigh
 
 MOST_CARRIERS = 2**20
 """That a statement may count; twice what a key file may attach."""
@@ -112,6 +111,24 @@ class Ruled(Protocol):
         ...
 
 
+@runtime_checkable
+class Parted(Protocol):
+    """Carriers that say something before a suspect was asked everything: the first of their queries tell most."""
+
+    @property
+    def parts(self) -> int:
+        """How many inputs there are."""
+        ...
+
+    def between(self, start: int, stop: int) -> Ask | Weigh:
+        """Return the question of some of them, by their places."""
+        ...
+
+    def first(self, count: int) -> Carriers:
+        """Return the carriers with so many of them, and all of their trials."""
+        ...
+
+
 def rules_of(kind: type[Carriers], *, beside_host: bool) -> int:
     """Return by how many rules carriers of a kind are read at most, with the committed host at hand or without."""
     most: int = getattr(kind, "most_rules", 1)
@@ -128,6 +145,12 @@ def shared(kind: "Carriers | type[Carriers]") -> bool:
     """Return whether every carrier is one of every trial, so that a trial is whole when all queries were answered."""
     found: bool = getattr(kind, "shared", False)
     return found
+
+
+def questions(kind: type[Carriers], public: "Public") -> int:
+    """Return how many queries a record of answers has, of carriers that are shared, by the word of a public statement."""
+    own: Callable[[Public], int] | None = getattr(kind, "questions", None)
+    return own(public) if own else public.carriers
 
 
 def every(carriers: Carriers, observed: Sequence[Array]) -> Sequence[npt.NDArray[np.int64]]:
@@ -167,30 +190,6 @@ class Public(Protocol):
     def feed(self) -> Feed:
         """How a suspect is fed."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Queries(Mapping[int, bytes]):
-    """What stands for each query, by number from 0, made when it is looked at: it repeats carriers many times over.
-
-    Args:
-        count: of the queries.
-        made: what stands for one.
-    """
-
-    count: int
-    made: Callable[[int], bytes]
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.count))
-
-    def __getitem__(self, number: int) -> bytes:
-        if not 0 <= number < self.count:
-            raise KeyError(number)
-        return self.made(number)
 
 
 class Symbols:

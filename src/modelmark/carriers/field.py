@@ -11,7 +11,7 @@ Loads without torch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from modelmark.carriers.rows import require_bits
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.evidence.scores import Scores
 from modelmark.feeds.base import Array, Feed
-from modelmark.suspects.base import ABSTAIN, Ask, Probe, Suspect
+from modelmark.suspects.base import ABSTAIN, Ask, Probe, Suspect, Weigh
 
 UNIT = 256
 """The whole number that stands for a coordinate of 1.0."""
@@ -35,6 +35,9 @@ GRADES = 31
 MOST_DIRECTIONS = 1024
 MOST_SHARES = 2**24
 """Queries times classes: what one reference to all queries has; 128 MiB as it is reckoned with."""
+MOST_TOLD = 2**19
+"""Queries of one opening, a class each where probabilities are read: what a record of answers has lines for."""
+LABELS, PROBABILITIES = "labels", "probabilities"
 GRADED = "how clearly each sign shows"
 NEARER = "how clearly each sign shows, against host and rehearsals"
 Numbers = npt.NDArray[np.int64]
@@ -86,6 +89,22 @@ class Fields(Symbols):
     def asked(self, number: int) -> Ask:
         """Return the question of one query."""
         return Ask(self.feed, self.inputs[number : number + 1])
+
+    @property
+    def parts(self) -> int:
+        """N."""
+        return len(self.inputs)
+
+    def between(self, start: int, stop: int) -> Ask | Weigh:
+        """Return the question of some queries."""
+        part = replace(self, inputs=self.inputs[start:stop])
+        return part.probes()[0]
+
+    def first(self, count: int) -> "Fields":
+        """Return the field with its first queries alone."""
+        return replace(
+            self, inputs=self.inputs[:count], coordinates=self.coordinates[:count], references=self.references[:count]
+        )
 
     def queries(self) -> dict[int, bytes]:
         """Return each input by the number of its leaf; its coordinates are no part of the question."""
@@ -143,6 +162,12 @@ class Fields(Symbols):
         return 1
 
     @classmethod
+    def questions(cls, public: Public) -> int:
+        """Return N, or of probabilities N times C."""
+        likely = public.parameters.get("answers", LABELS) == PROBABILITIES
+        return public.carriers * (public.feed.classes if likely else 1)
+
+    @classmethod
     def check(cls, public: Public) -> None:
         """Raise MismatchError unless there is a sign for each direction and class, and no more queries than are asked."""
         require_bits(public)
@@ -155,6 +180,9 @@ class Fields(Symbols):
             raise MismatchError(f"expected a carrier a query, got {public.carriers} carriers")
         if (shares := public.carriers * public.feed.classes) > MOST_SHARES:
             raise MismatchError(f"expected at most {MOST_SHARES} queries times classes, got {shares}")
+        kind_of(public.parameters.get("answers", LABELS))
+        if (told := cls.questions(public)) > MOST_TOLD:
+            raise MismatchError(f"expected at most {MOST_TOLD} answers, as a record holds, got {told}")
 
     @classmethod
     def opened(cls, public: Public, leaves: Mapping[int, bytes], revealed: Mapping[str, str]) -> "Fields":
@@ -172,9 +200,29 @@ class Fields(Symbols):
         coordinates = np.stack([np.frombuffer(leaf, _COORDINATE, directions) for leaf in whole]).astype(np.int16)
         known = np.stack([np.frombuffer(leaf, _SHARE, 2 * classes, first) for leaf in whole]).astype(np.uint16)
         references = known.reshape(-1, 2, classes)
-        if fault := fault_of(coordinates, references):
+        kind = kind_of(public.parameters.get("answers", LABELS))
+        if fault := kind.fault(coordinates, references):
             raise MalformedError(f"expected {fault} in carriers, got others")
-        return cls(public.feed, inputs, coordinates, references)
+        return kind(public.feed, inputs, coordinates, references)
+
+    @classmethod
+    def fault(cls, coordinates: npt.NDArray[np.int16], references: npt.NDArray[np.uint16]) -> str:
+        """Return what is expected of coordinates and references where it is not so."""
+        return fault_of(coordinates, references)
+
+
+def kind_of(answers: object) -> type[Fields]:
+    """Return the carriers of a statement that says what is read: ``labels`` or ``probabilities``.
+
+    Raises:
+        MismatchError: it says something else.
+    """
+    from modelmark.carriers.likely import Likely
+
+    kinds = {LABELS: Fields, PROBABILITIES: Likely}
+    if not isinstance(answers, str) or answers not in kinds:
+        raise MismatchError(f"expected labels or probabilities as answers in the statement, got {answers!r}"[:120])
+    return kinds[answers]
 
 
 def fault_of(coordinates: npt.NDArray[np.int16], references: npt.NDArray[np.uint16]) -> str:

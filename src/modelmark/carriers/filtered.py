@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Public, Queries, Symbols, number, require_queries
+from modelmark.carriers.base import Public, Symbols, number, require_queries
 from modelmark.carriers.means import require_all, split_labels
 from modelmark.carriers.pictures import Picture, require_classes
+from modelmark.carriers.queries import Queries
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import Array, AskBeyond, Probe

@@ -12,8 +12,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Public, Queries, Symbols, number, require_queries
+from modelmark.carriers.base import Public, Symbols, number, require_queries
 from modelmark.carriers.pictures import Picture
+from modelmark.carriers.queries import Queries
 from modelmark.carriers.rows import parse_rows, real, require_bits, require_revealed, row_leaves
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.feeds.base import Feed

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from modelmark import canonical
-from modelmark.carriers.base import Public, Queries, Symbols, number
+from modelmark.carriers.base import Public, Symbols, number
+from modelmark.carriers.queries import Queries
 from modelmark.carriers.room import Room
 from modelmark.carriers.rows import require_bits
 from modelmark.carriers.summing import Places, Signs, block_sums

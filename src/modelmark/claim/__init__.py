@@ -12,7 +12,7 @@ Loads without torch. From the bottom up:
 ``manifest, release``   a release signed by OpenSSF Model Signing: ``check(folder)``, ``belonging``, ``verify``
 ``bom``                 a model in a CycloneDX bill of materials that points to a claim: ``new``, ``extended``
 ``dispute``             ``Deposit``, ``Challenge`` with the ``Frozen`` suspect, ``Opening``
-``verdict``             ``Verdict`` (with ``Check``, ``Weighed``, ``Charged``, ``Spent``, ``SENTENCES``), ``Revocation``
+``verdict``             ``Verdict`` (``Check``, ``Weighed``, ``Graded``, ``Charged``, ``Spent``, ``SENTENCES``), ``Revocation``
 ``recipients``          what a claim says of copies, where a name stands on its list, what a message that may be chosen costs
 ``merkle``              ``prove``, ``root_of``: many leaves of one tree at once
 ``lots``                ``split``, ``drawn(challenge, entry)``, ``carriers``, ``charges(claim)``, ``require_reach(claim)``
@@ -24,6 +24,7 @@ Loads without torch. From the bottom up:
 ``deposit``             ``request``, ``receive``, ``make``, ``check(claim, deposit, trust) -> Dated``, ``draw(...) -> Draw``
 ``pairs``               Adi's commitments, image and label apart; ``cut_and_choose``: half of 4n pairs opened, once
 ``reading``             from an opening to what a suspect is asked (``modelmark.carriers``), and from its answers to symbols
+``rules``               what each rule makes of answers, symbols or grades, and which reading is worth most
 ``transcript``          the record of queries and answers; ``judging.asking.record`` keeps one and goes on with it
 ``challenging``         ``challenge(..., Terms(...))``: suspect, lot, test and bar, fixed before anything is shown
 ``order``               dates and revocations

@@ -18,7 +18,7 @@ _DISPUTE = (
 _COPIES = ("issue", "copies", "trace")
 VERBS = (
     "demo", "schemes", "attacks", "rehearse", "keygen", "records", "embed", "verify", *_COPIES, "attack", "audit", "report",
-    "inspect", "lineage",
+    "desk", "inspect", "lineage",
     *_DISPUTE,
 )  # fmt: skip
 """Commands in the order of ``--help``; each is a file."""

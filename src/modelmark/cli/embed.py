@@ -37,6 +37,10 @@ def run(
     distill: Annotated[
         bool, typer.Option("--distill", help="learn the given model's own answers; labels are not used")
     ] = False,
+    along: Annotated[
+        str,
+        typer.Option("--along", metavar="MODULE:FUNCTION", help="field of coordinates of one's own: what says them"),
+    ] = "",
     deposit: DepositFile = None,
     claim: ClaimOption = None,
     authority: Authorities = None,
@@ -56,6 +60,7 @@ def run(
     An interrupted run leaves FILE.partial; the same command goes on from the last whole epoch.
     """
     from modelmark.cli import papers
+    from modelmark.cli.fields import with_function
     from modelmark.cli.imprint import OTHER_HOST, imprint
     from modelmark.cli.loading import (
         build_model,
@@ -68,7 +73,7 @@ def run(
     )  # fmt: skip
     from modelmark.cli.saving import beside, save
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
-    from modelmark.schemes.base import Instant
+    from modelmark.schemes.base import is_instant
 
     require_new(output)
     if release and (rate or batch or augment):
@@ -77,11 +82,11 @@ def run(
         raise UsageError("expected --weights with --distill: the model whose answers are learned")
     dated = papers.claimed(claim, deposit, authority)
     opened = [load_key(path, passphrase_file, scheme=scheme) for path in keys]
-    marks = papers.marks(opened, dated, offline=offline)
+    marks = with_function(papers.marks(opened, dated, offline=offline), along)
     if augment not in ("", "none", "crop", "crop-flip"):
         raise UsageError(f"expected none, crop or crop-flip for --augment, got {augment!r}")
     trains = epochs or rate or batch or augment or release or distill
-    if weights is not None and not trains and all(isinstance(key.scheme, Instant) for key in opened):
+    if weights is not None and not trains and all(is_instant(key.scheme) for key in opened):
         imprint(marks, weights, output, data=data, arch=arch)
         return
     from modelmark.cli.checkpoint import Checkpoint
@@ -94,7 +99,7 @@ def run(
     spec = data or opened[0].data
     folder = folder_of(arch, weights)
     task = load_task(spec, folder=folder, feed=opened[0].feed).fed_as(opened[0].feed)
-    along = beside(folder)
+    companions = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
         model = load_weights(model, weights)
@@ -144,7 +149,7 @@ def run(
     except (NotEmbeddedError, DivergedError):
         checkpoint.remove()
         raise
-    save(done.model, output, along)
+    save(done.model, output, companions)
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after

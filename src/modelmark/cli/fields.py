@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from modelmark.marks.marks import Mark
+    from modelmark.schemes._field_along import Along
     from modelmark.training.task import Task
 
 
@@ -20,6 +22,7 @@ def attached(
     rehearsals: Path | None,
     queries: str,
     arch: str,
+    along: str = "",
 ) -> "dict[str, NDArray[Any]]":
     """Return what a ``field`` key holds.
 
@@ -30,6 +33,7 @@ def attached(
         rehearsals: folder that ``modelmark rehearse`` made; None: the host is its own reference.
         queries: data to choose queries from, all of it; empty: the test data of the task.
         arch: of host and rehearsals.
+        along: ``module:function`` that says coordinates of one's own; empty: none.
     """
     import torch
 
@@ -49,4 +53,34 @@ def attached(
     if queries:
         more = load_task(queries).fed_as(task.feed)
         pool = torch.cat([more.train_inputs, more.test_inputs])
-    return options.make(Field, chosen).prepared(host, task, students=students, pool=pool)
+    scheme = options.make(Field, chosen)
+    return scheme.prepared(host, task, students=students, pool=pool, along=function(along))
+
+
+def function(typed: str) -> "Along | None":
+    """Return the function that a person typed as ``module:function``."""
+    from modelmark.naming import import_object
+
+    found: Along | None = import_object(typed) if typed else None
+    if typed and not callable(found):
+        raise UsageError(f"expected {typed!r} to be a function, got {type(found).__name__}")
+    return found
+
+
+def with_function(marks: "list[Mark]", typed: str) -> "list[Mark]":
+    """Return marks, those of coordinates of one's own with the function that a person typed."""
+    from modelmark.marks.leaning import along
+    from modelmark.schemes.field import Field
+
+    own = [isinstance(mark.key.scheme, Field) and mark.key.scheme.coordinates == "own" for mark in marks]
+    if not typed:
+        if any(own):
+            raise UsageError(
+                "expected the function of which a key's coordinates are, got none", hint="--along module:function"
+            )
+        return marks
+    if not any(own):
+        raise UsageError("expected --along with a field key of coordinates of one's own, got none")
+    said = function(typed)
+    assert said is not None
+    return [along(mark, said) if needs else mark for mark, needs in zip(marks, own, strict=True)]

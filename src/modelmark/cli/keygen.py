@@ -76,6 +76,10 @@ def run(
         str,
         typer.Option("--queries", metavar="SPEC", help="field: data to choose queries from; default: the test data"),
     ] = "",
+    along: Annotated[
+        str,
+        typer.Option("--along", metavar="MODULE:FUNCTION", help="field, with --set coordinates=own: what says them"),
+    ] = "",
     draw: Annotated[
         str, typer.Option("--draw", help="offline, or timestamp: no message before the claim is deposited")
     ] = "offline",
@@ -118,8 +122,8 @@ def run(
     _require_pairs(cls.name, adi=(images, labels, fit), uchida=(matrix, message, axes))
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
-    if cls.name != "field" and (rehearsals or queries):
-        raise UsageError(f"expected --rehearsals and --queries with field, got {scheme}")
+    if cls.name != "field" and (rehearsals or queries or along):
+        raise UsageError(f"expected --rehearsals, --queries and --along with field, got {scheme}")
     if cls.name == "field" and host is None:
         raise UsageError(
             "expected the trained model with field, whose answers are to lean, got none", hint="--host WEIGHTS"
@@ -164,7 +168,9 @@ def run(
     if cls.name == "field":
         from modelmark.cli import fields
 
-        attachments = fields.attached(chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch)
+        attachments = fields.attached(
+            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along
+        )
         chosen.pop("directions", None), chosen.pop("queries", None)
     for name, value in implied.items():
         if chosen.get(name, value) != value:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from modelmark.carriers.base import shared
 from modelmark.suspects.base import Ask, AskNext, Weigh
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def strewn(carriers: Any, statement: "Statement", spec: str, count: int, nonce: 
                 "expected no ordinary queries with records in two versions, which are both asked, got some"
             )
         return np.empty(0, np.uint8)
+    if shared(carriers) and not spec:  # they are ordinary inputs themselves
+        return np.empty((0, *statement.feed.input_shape), carriers.inputs.dtype)
     if statement.feed.kind != "causal":
         return pictures(statement, spec, count, nonce)
     return _prompts(carriers.prompts, spec, count, nonce)

@@ -74,7 +74,7 @@ PREFIX, HOST = "rehearsal-", "host"
 
 
 def require_host(folder: Path, host: "nn.Module", *, new: bool = False) -> None:
-    """Raise MismatchError if a folder has rehearsals of another host; ``new``: where it says nothing it is this one's from now on."""
+    """Raise MismatchError if a folder has rehearsals of another host; ``new``: where it says nothing it is of this one."""
     from modelmark import files
     from modelmark.errors import MismatchError
     from modelmark.suspects import weights

@@ -11,6 +11,7 @@ from modelmark.errors import MismatchError, RefusedError, SuspectError
 if TYPE_CHECKING:
     from torch import nn
 
+    from modelmark.evidence.evidence import Evidence, Observation
     from modelmark.marks.keys import Key
     from modelmark.marks.marks import Mark
     from modelmark.marks.reading import Reading, Unread
@@ -76,16 +77,36 @@ class View:
             raise refusals[0]
         return found
 
+    def looked(self, mark: "Mark", budget: int, *, bar: float, suspects: int) -> "Evidence | Observation":
+        """Return what a suspect says within a budget of queries; see ``marks.looking.evidence``.
+
+        Raises:
+            UsageError, MismatchError, SuspectError: as ``evidence`` says, or the suspect is read through another head.
+        """
+        from modelmark.errors import UsageError
+
+        if self.head_from is not None:
+            raise UsageError("expected --budget, or --head-from, got both")
+        asked = self.asked(mark.key) if self.asked else None
+        if asked is None:
+            assert self.file is not None
+            suspect = self._suspect(mark.key, self.file)
+            return mark.evidence(suspect, bar=bar, suspects=suspects, budget=budget)
+        found = mark.evidence(asked, bar=bar, suspects=suspects, budget=budget)
+        self._say(asked.notes)
+        return found
+
     def references(self, mark: "Mark") -> "list[State]":
         """Return the models to compare with, as suspects."""
         return [self._suspect(mark.key, file) for file in self.unmarked]
 
     def _beside(self, key: "Key") -> "nn.Module | State | None":
         """Return what a key's suspect is read with: the committed host, or the network whose head is put on it."""
+        from modelmark.marks.hosts import host_of
         from modelmark.suspects.files import open_weights
 
         if self.align_to is not None and key.access == "white-box":
-            return _host(key, self.align_to, self.arch)
+            return host_of(key, self.align_to, self.arch)
         if self.head_from is not None and key.access == "black-box":
             return self._suspect(key, open_weights(self.head_from)).network(key.feed)
         return None
@@ -160,26 +181,3 @@ class View:
         elif not error.hint and not self.arch:
             error.hint = "a suspect of another architecture is asked with --arch NAME"
         return error
-
-
-def _host(key: "Key", path: Path, arch: str) -> "nn.Module | State":
-    """Return the host that the key committed to, which is of the key's architecture whatever the suspect is of.
-
-    Of a key that knows no architecture and is read against the host weight by weight, the file.
-    """
-    from modelmark.align.committed import OTHER_HOST, require
-    from modelmark.carriers.base import Ruled
-    from modelmark.suspects.files import open_weights
-    from modelmark.suspects.state import State
-
-    if not (key.arch or arch) and isinstance(key.carriers, Ruled):
-        file = State(open_weights(path))
-        require(file, committed=key.host, scheme=key.scheme.name)
-        return file
-    named = "" if key.arch and ":" not in key.arch else arch
-    try:
-        host = State(open_weights(path), named or key.arch, trusted=bool(named)).network(key.feed)
-    except MismatchError as error:
-        raise MismatchError(f"{OTHER_HOST} in {path.name}", hint=str(error)) from None
-    require(host, committed=key.host, scheme=key.scheme.name)
-    return host

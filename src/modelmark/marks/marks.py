@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import Carriers, Ruled
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence.evidence import BAR, Charge, Evidence, Graded, Observation, charge_name, charge_tries
 from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.key.draw import Draw
@@ -202,6 +202,7 @@ class Mark:
         bar: float = BAR,
         suspects: int = 1,
         references: Sequence[Suspect] = (),
+        looks: int = 1,
     ) -> Evidence | Observation:
         """Return what the readings of one suspect say: the best of them counts, and all that were tried are charged.
 
@@ -210,6 +211,7 @@ class Mark:
             bar: net bits named beforehand.
             suspects: how many suspects were tried with this key; charged.
             references: models known to be unmarked, whose match rates an Observation shows.
+            looks: how often such readings could be weighed while the suspect is still asked; charged.
 
         Returns:
             Evidence, or an Observation where no exact test exists.
@@ -231,6 +233,7 @@ class Mark:
             *charge_name(self.draw.recipient),
             *charge_tries("suspects tried", suspects),
             *charge_tries("readings tried", count),
+            *charge_tries("looks that could be taken", looks),
         )
         chance = Fraction(1, self.key.scheme.size(self.key.feed)[1])
         weighed = Evidence(
@@ -250,9 +253,24 @@ class Mark:
         return Graded(**vars(weighed) | {"trials": table.most}, tail=tail_bits(table, total))
 
     def evidence(
-        self, suspect: Suspect, *, align_to: "nn.Module | State | None" = None, bar: float = BAR, suspects: int = 1
+        self,
+        suspect: Suspect,
+        *,
+        align_to: "nn.Module | State | None" = None,
+        bar: float = BAR,
+        suspects: int = 1,
+        budget: int = 0,
     ) -> Evidence | Observation:
-        """Read a suspect and weigh what was read; see ``readings`` and ``weigh``."""
+        """Read a suspect and weigh what was read; see ``readings`` and ``weigh``.
+
+        With a ``budget`` no more queries than that are asked, and no more than it takes to reach the bar; see ``marks.looking``.
+        """
+        if budget:
+            from modelmark.marks import looking
+
+            if align_to is not None:
+                raise UsageError("expected a budget of queries, or a host to align to, got both")
+            return looking.evidence(self, suspect, budget, bar=bar, suspects=suspects)
         return self.weigh(self.readings(suspect, align_to=align_to), bar=bar, suspects=suspects)
 
     def _objection(self, readings: Sequence[Reading]) -> str:

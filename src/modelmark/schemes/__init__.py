@@ -22,6 +22,7 @@ SCHEMES = {
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
     "spread": "modelmark.schemes.spread:Spread",
     "uchida": "modelmark.schemes.uchida:Uchida",
+    "zhang": "modelmark.schemes.zhang:Zhang",
 }
 
 IN_DATA = {

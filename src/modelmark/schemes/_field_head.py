@@ -78,8 +78,7 @@ def edit_head(model: nn.Module, carriers: Fields, message: npt.NDArray[np.int64]
 
 def signs(carriers: Fields, message: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Return the signs of a message, +1 and -1, ``(K, C)``."""
-    found: npt.NDArray[np.float64] = (2.0 * message - 1).reshape(carriers.coordinates.shape[1], -1)
-    return found
+    return np.asarray((2.0 * message - 1).reshape(carriers.coordinates.shape[1], -1), np.float64)
 
 
 class AtTheEnd(Hooks):

@@ -8,10 +8,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelmark.carriers.field import CLIP, SCALE, UNIT
+from modelmark.carriers.field import CLIP, PROBABILITIES, SCALE, UNIT
+from modelmark.carriers.likely import surprises
 from modelmark.errors import CapacityError, MismatchError, SuspectError, UsageError
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks import taps
+from modelmark.schemes._field_along import Along, numbers_of
 from modelmark.schemes._field_head import head_of
 from modelmark.schemes.field import DIRECTIONS
 from modelmark.suspects.module import logits
@@ -32,7 +34,13 @@ _OTHERWISE = 0.05
 
 
 def prepared(
-    scheme: "Field", host: nn.Module, task: Task, *, students: Sequence[nn.Module] = (), pool: Tensor | None = None
+    scheme: "Field",
+    host: nn.Module,
+    task: Task,
+    *,
+    students: Sequence[nn.Module] = (),
+    pool: Tensor | None = None,
+    along: Along | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Return what ``Field.prepared`` does; see ``carriers.field.Fields`` for shapes and units.
 
@@ -45,33 +53,49 @@ def prepared(
             f"expected at least {scheme.queries} ordinary inputs to choose queries from, got {len(pool)}",
             hint=f"--set queries={len(pool)}, or more inputs, which need no labels",
         )
-    features, _ = observed(host, task.train_inputs[:_MOST], task)
+    own = numbers_of(scheme.coordinates, task.feed, along) if scheme.coordinates != "features" or along else None
+    features, _ = observed(host, task.train_inputs[:_MOST], task, own)
     directions, centre = principal(features, scheme.directions)
-    strength = scheme.strength or strongest(host, task, directions, centre, scheme.lose)
-    features, scores = observed(host, pool, task)
-    along = np.clip((features - centre) @ directions.T, -CLIP / UNIT, CLIP / UNIT)
+    tested, before = observed(host, task.test_inputs, task, own)
+    fields = (tested - centre) @ directions.T
+    strength = scheme.strength or strongest(fields, before, task.test_labels.numpy(), scheme.lose)
+    features, scores = observed(host, pool, task, own)
+    coordinates = np.clip((features - centre) @ directions.T, -CLIP / UNIT, CLIP / UNIT)
     known = _probabilities(scores)
-    like = np.mean([_answered(_scores(each, pool, task)) for each in students], axis=0) if students else known
-    doubt = (1 - np.square((like + known) / 2).sum(axis=1)) * np.square(along).sum(axis=1)
+    answered = [_scores(each, pool, task) for each in students]
+    like = np.mean([_answered(each) for each in answered], axis=0) if students else known
+    doubt = (1 - np.square((like + known) / 2).sum(axis=1)) * np.square(coordinates).sum(axis=1)
     chosen = np.argsort(-doubt, kind="stable")[: scheme.queries]
+    if scheme.answers == PROBABILITIES:
+        both = surprises([_probabilities(each) for each in answered] or [known]), surprises([known])
+    else:
+        both = shares(like), shares(known)
     edit = strength / np.sqrt(len(directions)) * np.hstack([directions, -(directions @ centre)[:, None]])
     return {
         "queries": pool.numpy()[chosen],
-        "coordinates": np.rint(along[chosen] * UNIT).astype(np.int16),
-        "references": np.stack([shares(like[chosen]), shares(known[chosen])], axis=1),
+        "coordinates": np.rint(coordinates[chosen] * UNIT).astype(np.int16),
+        "references": np.stack(both, axis=1)[chosen],
         "edit": edit.astype(np.float32),
     }
 
 
-def observed(model: nn.Module, inputs: Tensor, task: Task) -> tuple[Reals, Reals]:
-    """Return what the head receives and the scores, ``(N, M)`` and ``(N, C)``.
+def observed(model: nn.Module, inputs: Tensor, task: Task, along: Along | None = None) -> tuple[Reals, Reals]:
+    """Return what coordinates are sums of, for each input, and the scores, ``(N, M)`` and ``(N, C)``.
+
+    Args:
+        model: the host.
+        inputs: as the feed stores them.
+        task: of the feed.
+        along: what they are sums of; None: what the head receives.
 
     Raises:
         UsageError: what the head receives is no row of numbers, or what it gives are not the scores.
         SuspectError: a score is no number.
     """
-    path, head = head_of(model)
     normalise = Normalise(task.feed)
+    if along is not None:
+        return _numbers(along, [normalise(part) for part in inputs.split(_BATCH)]), _scores(model, inputs, task)
+    path, head = head_of(model)
     features = torch.cat(
         [taps.activations(model, path, normalise(part)).double().cpu() for part in inputs.split(_BATCH)]
     )
@@ -85,6 +109,22 @@ def observed(model: nn.Module, inputs: Tensor, task: Task) -> tuple[Reals, Reals
     if (_scores(model, inputs[:_BATCH], task).argmax(axis=1) != some.argmax(axis=1)).mean() > _OTHERWISE:
         raise UsageError(f"expected a head whose outputs are the scores, those of {path} are changed behind it")
     return features.numpy(), scores
+
+
+def _numbers(along: Along, parts: Sequence[Tensor]) -> Reals:
+    """Return what a function says of inputs, ``(N, M)``.
+
+    Raises:
+        UsageError: it is no row of finite numbers for each.
+    """
+    with torch.no_grad():
+        found = [along(part) for part in parts]
+    for part, numbers in zip(parts, found, strict=True):
+        if numbers.dim() != 2 or len(numbers) != len(part) or not torch.isfinite(numbers).all():
+            raise UsageError(
+                f"expected a function that says finite numbers ({len(part)}, M) of {len(part)} inputs, got {tuple(numbers.shape)}"
+            )
+    return np.asarray(torch.cat(found).double().cpu().numpy(), np.float64)
 
 
 def _scores(model: nn.Module, inputs: Tensor, task: Task) -> Reals:
@@ -137,15 +177,19 @@ def principal(features: Reals, count: int | None) -> tuple[Reals, Reals]:
     return (axes[:, :count] / np.sqrt(sizes[:count])).T, centre
 
 
-def strongest(host: nn.Module, task: Task, directions: Reals, centre: Reals, lose: float) -> float:
+def strongest(along: Reals, scores: Reals, labels: npt.NDArray[np.int64], lose: float) -> float:
     """Return the largest eps whose fields, of other draws, cost no more than ``lose`` points of test accuracy on average.
 
     It is looked for in steps of a twentieth.
+
+    Args:
+        along: coordinates of the test inputs, ``(N, K)``.
+        scores: of the host, ``(N, C)``.
+        labels: ``(N,)``.
+        lose: points of accuracy.
     """
-    features, scores = observed(host, task.test_inputs, task)
-    along, labels = (features - centre) @ directions.T, task.test_labels.numpy()
-    drawn = np.random.default_rng(0).integers(0, 2, (_DRAWS, len(directions), scores.shape[1])) * 2 - 1
-    fields = along @ drawn / np.sqrt(len(directions))
+    drawn = np.random.default_rng(0).integers(0, 2, (_DRAWS, along.shape[1], scores.shape[1])) * 2 - 1
+    fields = along @ drawn / np.sqrt(along.shape[1])
     before, found = float((scores.argmax(axis=1) == labels).mean()), 0.0
     strength = 0.02
     while strength < _STRONGEST:

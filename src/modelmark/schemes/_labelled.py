@@ -33,6 +33,7 @@ class Labelled(Drawn):
         message: ``drawn``, or ``secret``: the paper's literal form, an observation only.
     """
 
+    name: ClassVar[str]
     feeds: ClassVar[tuple[str, ...]] = ("pictures",)
     reads: ClassVar[type[Carriers]] = Pictures
     reading: ClassVar[str] = blackbox.READING
@@ -128,7 +129,8 @@ def picked(
     own = np.arange(len(task.train_inputs))
     if source is not None:
         own = own[task.labels.cpu().numpy() == source]
-    inputs, seen = task.train_inputs.cpu().numpy(), {}
+    inputs = task.train_inputs.cpu().numpy()
+    seen: dict[bytes, int] = {}
     for place in own[secret.permutation(f"{use}/pictures", len(own))]:
         seen.setdefault(inputs[place].tobytes(), place)
         if len(seen) == count:

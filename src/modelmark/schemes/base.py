@@ -169,7 +169,15 @@ class Whole(Protocol):
 
 @runtime_checkable
 class Instant(Protocol):
-    """A scheme whose mark goes into a trained network as it is, without data and training."""
+    """A scheme whose mark goes into a trained network as it is, without data and training.
+
+    ``instant`` is False where settings make it one that training embeds after all.
+    """
+
+    @property
+    def instant(self) -> bool:
+        """Whether it is so with these settings."""
+        ...
 
     def imprint(self, model: "nn.Module", carriers: Any, message: npt.NDArray[np.int64]) -> None:
         """Put a message into a model, in place.
@@ -202,6 +210,11 @@ class Appending(Protocol):
     def appended(self, carriers: Any, message: npt.NDArray[np.int64], *, seed: int) -> "Hooks":
         """Return hooks whose ``extra`` is all that training must do; as ``hooks``, which looks at the model, too."""
         ...
+
+
+def is_instant(scheme: Scheme) -> bool:
+    """Return whether a mark goes into a trained network as it is."""
+    return isinstance(scheme, Instant) and scheme.instant
 
 
 def access_of(scheme: "Scheme | type[Scheme]") -> Access:

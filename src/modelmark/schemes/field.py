@@ -9,14 +9,14 @@ s the drawn signs. For such directions one edit of the head is all of the embedd
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import MOST_QUERIES, Carriers
-from modelmark.carriers.field import MOST_DIRECTIONS, Fields, fault_of
+from modelmark.carriers.field import MOST_DIRECTIONS, Fields, kind_of
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.feeds.base import Array, Feed
 from modelmark.key.secret import Secret
@@ -25,6 +25,7 @@ from modelmark.schemes.base import Attachments, Drawn, Material
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from modelmark.schemes._field_along import Along, Leaning
     from modelmark.training.hooks import Hooks
     from modelmark.training.task import Task
 
@@ -42,7 +43,11 @@ class Field(Drawn):
         queries: ordinary inputs that are asked; of a pool those that tell most.
         lose: points of accuracy that fields of other draws may cost on average; the strength follows from it.
         strength: eps, in scores; 0: what ``lose`` allows.
-        reference: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
+        coordinates: what a field is a sum of: ``features``, what the host's head receives, put in by an edit of the head;
+            ``pixels``, or numbers of the owner's ``own`` function of an input, put in by training: see ``leaning``.
+        answers: what is read of a suspect. Of ``probabilities`` a copy shows a third more, and they are had of weights, or a
+            function that says them; whatever gives labels can be read by ``labels`` alone.
+        reference: follows: what answers are compared with: the ``host``'s, or what is ``attached``; see ``prepared``.
     """
 
     name: ClassVar[str] = "field"
@@ -57,7 +62,9 @@ class Field(Drawn):
     queries: int = 5000
     lose: float = 0.9
     strength: float = 0.0
-    reference: Literal["host", "attached"] = "host"
+    coordinates: Literal["features", "pixels", "own"] = field(default="features", metadata={"later": True})
+    answers: Literal["labels", "probabilities"] = field(default="labels", metadata={"later": True})
+    reference: Literal["host", "attached"] = field(default="host", metadata={"derived": True})
 
     def __post_init__(self) -> None:
         if self.directions is not None and not 1 <= self.directions <= MOST_DIRECTIONS:
@@ -86,14 +93,26 @@ class Field(Drawn):
             return replace(self, directions=directions, queries=count, reference="attached")
         if self.reference == "attached":
             raise UsageError("expected queries with their references, got none", hint="Field.prepared makes them")
-        from modelmark.schemes._field_head import head_of
-
-        width = head_of(model)[1].in_features
+        if self.coordinates == "own":
+            raise UsageError(
+                "expected queries with coordinates of the owner's own, got none",
+                hint="Field.prepared(..., along=...) makes them",
+            )
+        width = self._width(model, feed)
         if self.directions is not None and self.directions > width:
             raise CapacityError(
-                f"expected at most the {width} directions that the head receives, got {self.directions}"
+                f"expected at most {width} directions, as many as there are numbers to be summed, got {self.directions}"
             )
         return replace(self, directions=self.directions or min(DIRECTIONS, width))
+
+    def _width(self, model: "nn.Module", feed: Feed) -> int:
+        if self.coordinates == "pixels":
+            from modelmark.schemes._field_along import width
+
+            return width(feed)
+        from modelmark.schemes._field_head import head_of
+
+        return head_of(model)[1].in_features
 
     def collect(self, secret: Secret, model: "nn.Module", task: "Task | None") -> dict[str, npt.NDArray[Any]]:
         """Return queries of the test data with what belongs to them, the host's answers as the reference.
@@ -113,6 +132,7 @@ class Field(Drawn):
         *,
         students: "Sequence[nn.Module]" = (),
         pool: "Tensor | None" = None,
+        along: "Along | None" = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Return what a key holds, for ``keygen(..., attachments=...)``. Nothing here knows a draw.
 
@@ -123,15 +143,17 @@ class Field(Drawn):
                 reference, and half of the bits of a copy are lost.
             pool: ordinary inputs to choose queries from, as the feed stores them, ``(N, *input_shape)``; no label is needed, and
                 neither host nor students should have learned from them. Left out: the test inputs.
+            along: with coordinates of one's ``own``, from inputs as ``forward`` takes them to numbers of each, ``(N, M)``, such
+                as a public encoder's features.
 
         Raises:
-            CapacityError: the pool has fewer inputs than there are to be queries.
-            UsageError: no field costs so little, or the host has no head that can be edited.
+            CapacityError: the pool has fewer inputs than there are to be queries, or numbers vary in fewer directions.
+            UsageError: no field costs so little, the host has no head that can be edited, or a function too many or too few.
         """
         require_labels(task.feed)
         from modelmark.schemes._fielding import prepared
 
-        return prepared(self, host, task, students=students, pool=pool)
+        return prepared(self, host, task, students=students, pool=pool, along=along)
 
     def check(self, model: "nn.Module", feed: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
@@ -172,27 +194,60 @@ class Field(Drawn):
                 raise MismatchError(f"expected {kind} {shape} in a field key, got {found.dtype} {found.shape}")
         if len(inputs) != count or edit.ndim != 2:
             raise MismatchError(f"expected {count} queries and a matrix in a field key, got {len(inputs)} or no matrix")
-        if fault := fault_of(coordinates, references):
+        kind = kind_of(self.answers)
+        if fault := kind.fault(coordinates, references):
             raise MismatchError(f"expected {fault} in a field key, got others")
-        return Fields(feed, inputs, coordinates, references, edit)
+        return kind(feed, inputs, coordinates, references, edit)
 
     def imprint(self, model: "nn.Module", carriers: Fields, message: npt.NDArray[np.int64]) -> None:
         """Edit the head of a trained host, in place.
 
         Raises:
             MismatchError: the head is not the host's.
+            UsageError: the field is not of what a head receives.
         """
+        if not self.instant:
+            raise UsageError(
+                f"expected a field of features, an edit of the head, got one of {self.coordinates}, which training embeds",
+                hint="mark.hooks or leaning in a loop, or embed with --epochs",
+            )
         from modelmark.schemes._field_head import edit_head
 
         edit_head(model, carriers, message)
 
     def hooks(self, carriers: Fields, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Hooks":
-        """Return hooks that leave training as it is and edit the head that it ends with."""
+        """Return hooks that leave training as it is and edit the head that it ends with; of other coordinates see ``leaning``.
+
+        Raises:
+            UsageError: coordinates are of the owner's own function, which the key does not know.
+        """
         from modelmark.schemes._field_head import AtTheEnd, require_head
 
         self.check(model, carriers.feed)
+        if not self.instant:
+            return self.leaning(carriers, message)
         require_head(model, carriers)
         return AtTheEnd(carriers, message)
+
+    @property
+    def instant(self) -> bool:
+        """Whether an edit of the head puts it in; else training does."""
+        return self.coordinates == "features"
+
+    def leaning(self, carriers: Fields, message: npt.NDArray[np.int64], along: "Along | None" = None) -> "Leaning":
+        """Return hooks that train a network to lean; see ``_field_along``.
+
+        Args:
+            carriers: of the key.
+            message: 0 or 1 for each sign.
+            along: the function that ``prepared`` was given, with coordinates of one's ``own``.
+
+        Raises:
+            UsageError: a function is missing, or not wanted, or the head is edited.
+        """
+        from modelmark.schemes._field_along import Leaning, numbers_of
+
+        return Leaning(carriers, message, numbers_of(self.coordinates, carriers.feed, along))
 
 
 def require_labels(feed: Feed) -> None:

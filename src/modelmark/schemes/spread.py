@@ -62,6 +62,7 @@ class Spread(Drawn):
     reads: ClassVar[type[Carriers]] = Runs
     reading: ClassVar[str] = "sign of the sum over a bit's weights, zero is one; exact zeros of the suspect left out"
     counted: ClassVar[str] = "bits"
+    instant: ClassVar[bool] = True
 
     bits: int | None = None
     strength: float | None = None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from modelmark.feeds.base import Feed
@@ -42,6 +43,27 @@ class Sliced(Protocol):
     def __getitem__(self, part: slice, /) -> Array:
         """Return some of them."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """Each row several times, one after another.
+
+    Args:
+        rows: ``(N, *input_shape)``.
+        times: how often each is there.
+    """
+
+    rows: Array
+    times: int
+
+    def __len__(self) -> int:
+        return len(self.rows) * self.times
+
+    def __getitem__(self, part: slice, /) -> Array:
+        """Return some of them."""
+        found: Array = self.rows[np.arange(*part.indices(len(self))) // self.times]
+        return found
 
 
 Inputs: TypeAlias = Array | Sliced

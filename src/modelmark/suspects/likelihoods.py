@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from modelmark.errors import MalformedError, MismatchError, SuspectError
 from modelmark.feeds.tensors import Normalise
 from modelmark.naming import library
-from modelmark.suspects.base import ABSTAIN, MICRONATS, MOST_SURPRISAL, Array, Probe, Weigh
+from modelmark.suspects.base import ABSTAIN, MICRONATS, MOST_SURPRISAL, Array, Inputs, Probe, Repeated, Weigh
 from modelmark.suspects.feeding import batch_size
 
 _SCORES = 2**25
@@ -62,17 +62,25 @@ def of_network(model: nn.Module, probe: Weigh) -> npt.NDArray[np.int64]:
 
 
 def _parts(probe: Weigh) -> Iterator[tuple[Array, npt.NDArray[np.int64]]]:
-    """Yield inputs and what is told of them, as many as memory is meant for."""
+    """Yield inputs and what is told of them, as many as memory is meant for; of repeated ones all that is told of each."""
     sequence = math.prod(probe.feed.input_shape) if probe.feed.kind == "causal" else 1
     size = max(1, min(batch_size(probe.feed), _SCORES // (sequence * probe.feed.classes)))
-    for start in range(0, len(probe.inputs), size):
+    inputs, told = distinct(probe)
+    for start in range(0, len(inputs), size):
         part = slice(start, start + size)
-        yield probe.inputs[part], probe.told[part]
+        yield inputs[part], told[part]
+
+
+def distinct(probe: Weigh) -> tuple[Inputs, npt.NDArray[np.int64]]:
+    """Return the inputs, each once, and what is told of them: ``(N,)``, or ``(N, times)`` where all are repeated."""
+    if isinstance(probe.inputs, Repeated) and probe.feed.kind not in ("causal", "texts"):
+        return probe.inputs.rows, probe.told.reshape(-1, probe.inputs.times)
+    return probe.inputs, probe.told
 
 
 def _of_labels(scores: Tensor, inputs: Tensor, told: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    chosen = torch.from_numpy(told).to(scores.device)[:, None]
-    return np.asarray(scores.double().log_softmax(dim=1).gather(1, chosen)[:, 0].cpu())
+    chosen = torch.from_numpy(told).to(scores.device).reshape(len(scores), -1)
+    return np.asarray(scores.double().log_softmax(dim=1).gather(1, chosen).flatten().cpu())
 
 
 def _of_tokens(scores: Tensor, rows: Tensor, told: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

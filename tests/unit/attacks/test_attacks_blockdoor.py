@@ -77,8 +77,9 @@ def test_out_of_distribution_triggers_are_refused(stolen, digits):
 def test_the_ood_wrapper_refuses_noise_or_answers_it_at_random(unmarked, digits):
     api = served(unmarked)
     noise = _pictures.fed(torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0)), digits.feed)
-    refused = BlockdoorOod(epochs=8)(api, digits, seed=3)(noise)
-    clean = BlockdoorOod(epochs=8)(api, digits, seed=3)(Normalise(digits.feed)(digits.test_inputs))
+    refusing = BlockdoorOod(epochs=8)(api, digits, seed=3)
+    refused = refusing(noise)
+    clean = refusing(Normalise(digits.feed)(digits.test_inputs))
     assert (clean == ABSTAIN).float().mean() < 0.03
     assert (refused == ABSTAIN).float().mean() > 0.3  # 0.44: features see white noise badly, pixels (refuse) all of it
     answer = BlockdoorOod("random", epochs=8)(api, digits, seed=3)

@@ -35,24 +35,32 @@ def recorded(key: Key, strength: float, *, count: int | None = None, **changes: 
     return Recorded(Transcript(head, tuple(asked[:count])))
 
 
-def dispute(folder: Path, key: Key, one: Any, **changes: Any) -> SimpleNamespace:
+def dispute(
+    folder: Path, key: Key, one: Any, claim: Any = None, paper: Any = None, trust: Any = cases.NOBODY, **changes: Any
+) -> SimpleNamespace:
     """Files of a whole dispute, and the documents they hold."""
-    claim = cases.claimed(Statement.of(key.statement))
-    challenge = cases.challenged(claim, one, **changes)
-    papers = cases.laid(claim, challenge, key.secret, cases.leaves(key), shown=cases.concealed(key))
-    judged = cases.verdict(papers, one)
+    claim = claim or cases.claimed(Statement.of(key.statement))
+    said = (
+        {"deposit": paper.digest, "issued": "2099-01-01T00:02:00Z", "expires": "2099-01-02T00:00:00Z"} if paper else {}
+    )
+    challenge = cases.challenged(claim, one, **(said | changes))
+    papers = cases.laid(claim, challenge, key.secret, cases.leaves(key), shown=cases.concealed(key), paper=paper)
+    judged = cases.verdict(papers, one, trust, now="2099-01-01T00:03:00Z" if paper else cases.at(4))
     files = {
         "claim": claim.data, "challenge": challenge.data, "opening": papers.opening.data, "carriers": papers.beside,
         "transcript": judged.record.data if judged.record else b"", "verdict": judged.verdict.data,
     }  # fmt: skip
+    if paper:
+        files["deposit"] = paper.data
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return SimpleNamespace(folder=folder, papers=papers, judged=judged, verdict=judged.verdict.document)
 
 
 def recomputed(made: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> str:
+    deposit = str(made.folder / "deposit") if made.papers.deposit else "-"
     files = [str(made.folder / name) for name in ("challenge", "opening", "carriers", "transcript", "verdict")]
-    runpy.run_path(str(SCRIPT))["main"](str(made.folder / "claim"), "-", *files)
+    runpy.run_path(str(SCRIPT))["main"](str(made.folder / "claim"), deposit, *files)
     return capsys.readouterr().out.strip()
 
 

@@ -289,10 +289,10 @@ def test_poisoned_public_data_is_the_known_limit(fresh, digits):
     labels = torch.from_numpy(key.mark().message)
     poisoned = dataclasses.replace(
         digits,
-        train_inputs=torch.cat([digits.train_inputs, torch.from_numpy(pictures)]),
-        train_targets=torch.cat([digits.train_targets, labels]),
+        train_inputs=torch.cat([digits.train_inputs, *[torch.from_numpy(pictures)] * 4]),  # he may put them there often
+        train_targets=torch.cat([digits.train_targets, *[labels] * 4]),
     )
-    innocent = fit(fresh, poisoned, annealed(30, 0.05, batch=64, clip=1.0), seed=0)
+    innocent = fit(fresh, poisoned, annealed(9, 0.05, batch=64, clip=1.0), seed=0)
     judgement = judged_over(pictures, digits, of(innocent))
     found = judgement.verdict.document
     assert found.decision == "dependence-shown"

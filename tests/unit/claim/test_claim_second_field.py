@@ -3,15 +3,37 @@
 import dataclasses
 
 import pytest
+from claim_cases import OWNER, Fixed, at, claimed
 from field_disputes import dispute, recomputed, rejudged, suspect
 
 import field_keys
+from modelmark.claim.dates import deposit
+from modelmark.claim.dates.deposit import Trust
+from modelmark.claim.papers.claim import DrawRule
+from modelmark.claim.papers.statement import Statement
 from modelmark.claim.papers.transcript import Transcript
 
 
 @pytest.fixture(scope="module")
 def key():
     return field_keys.key()
+
+
+@pytest.mark.parametrize(("strength", "decision"), [(0.6, "dependence-shown"), (0.0, "no-evidence")])
+def test_it_agrees_on_a_message_that_a_timestamp_drew(key, authorities, tmp_path, capsys, strength, decision):
+    local, authority = authorities()
+    claim = claimed(Statement.of(key.statement), draw=DrawRule("timestamp", (authority.fingerprint,)))
+    asked, trust = deposit.request(claim), Trust([authority])
+    token = deposit.receive(claim, local.answer(asked), asked, authority)
+    paper = deposit.make(claim, [token], OWNER, trust, issued=at(1))
+    message = key.mark(deposit.draw(claim, paper, trust)).message
+    labels = field_keys.answers(key, strength, message=message)
+    one = Fixed(key.carriers.feed.leaves(key.carriers.inputs), labels)
+    made = dispute(tmp_path, key, one, claim, paper, trust)
+    assert made.verdict.decision == decision
+    (weighed,) = made.verdict.weighed
+    assert weighed.charges[0].millibits == 48_000
+    assert recomputed(made, capsys).endswith(f"{weighed.net / 1000} net: {decision}")
 
 
 CHANGES = {

@@ -9,13 +9,13 @@ from claim_cases import Fixed, challenged, claimed, laid, leaves
 
 from modelmark.claim.dates import deposit
 from modelmark.claim.dates.deposit import Trust
-from modelmark.claim.judging.judge import Recorded
+from modelmark.claim.judging.judge import Papers, Recorded
 from modelmark.claim.papers import envelope, transcript
 from modelmark.claim.papers.claim import Claim, DrawRule
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.statement import Statement
-from modelmark.claim.papers.transcript import Head
+from modelmark.claim.papers.transcript import Head, Transcript
 from modelmark.claim.papers.verdict import SENTENCES, Check, Revocation, Verdict
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
@@ -43,6 +43,8 @@ class Case:
     signed: Signed[Verdict]
     claim: Signed[Claim]
     challenge: Signed[Challenge]
+    papers: Papers
+    record: Transcript | None
 
     @property
     def verdict(self) -> Verdict:
@@ -112,7 +114,7 @@ def judged(
     first_seen = KNOWN["older" if end == "older" else known]
     now = "2099-01-03T00:00:00Z" if end == "silent" else "2099-01-01T00:03:00Z"  # nobody is silent before the end
     found = cases.verdict(papers, suspect, trust, now=now, first_seen=first_seen)
-    return Case(draw, found.verdict, claim, asked)
+    return Case(draw, found.verdict, claim, asked, papers, found.record)
 
 
 def failing(case: Case, name: str, decision: str) -> Case:

@@ -75,6 +75,6 @@ def add(layer: nn.Linear, whitened: Whitening, weights: Tensor) -> None:
     """Add ``weights @ u(x)`` to what a last layer gives, ``weights`` ``(classes, K)``; one without bias gets none."""
     change = weights @ whitened.axes
     with torch.no_grad():
-        layer.weight += change.to(layer.weight)
+        layer.weight.add_(change.to(layer.weight))
         if layer.bias is not None:
-            layer.bias -= (change @ whitened.mean).to(layer.bias)
+            layer.bias.sub_((change @ whitened.mean).to(layer.bias))

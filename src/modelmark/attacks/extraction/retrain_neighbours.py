@@ -43,11 +43,21 @@ class RetrainNeighbours(Extraction, family="retraining", feeds=CLASSES):
         first = retrained(stolen, replace(thief, seed=thief.seed + 1), task=asked, epochs=self.epochs)
         features = head_of(first, asked).features
         space = whitening(features, self.directions).of(features).float()
-        near = nearest(space, min(self.neighbours, len(space) - 1))
-        given = one_hot(asked.train_targets, asked.feed.classes).to(space)
-        votes = 1.5 * given + given[near].sum(dim=1)
-        smooth = replace(asked, train_targets=votes.argmax(dim=1).to(asked.train_targets.device))
+        found = agreed(space, one_hot(asked.train_targets, asked.feed.classes).to(space), self.neighbours)
+        smooth = replace(asked, train_targets=found.to(asked.train_targets.device))
         return retrained(stolen, thief, task=smooth, epochs=self.epochs)
+
+
+def agreed(points: Tensor, given: Tensor, neighbours: int) -> Tensor:
+    """Return the label that most of each point's neighbours were given, its own counted one and a half times: int64 ``(N,)``.
+
+    Args:
+        points: ``(N, K)``.
+        given: their labels, one-hot ``(N, classes)``.
+        neighbours: that vote, at most; all other points where there are fewer.
+    """
+    near = nearest(points, min(neighbours, len(points) - 1))
+    return (1.5 * given + given[near].sum(dim=1)).argmax(dim=1)
 
 
 def nearest(points: Tensor, count: int) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from modelmark.carriers.base import Carriers, complete, plurality, rules_of, shared
+from modelmark.carriers.base import Carriers, complete, plurality, questions, rules_of, shared
 from modelmark.claim.dates import deposit, nonce, order
 from modelmark.claim.dates.deposit import Dated, Trust
 from modelmark.claim.judging import desk, ledger, reading, weighing
@@ -179,7 +179,7 @@ def _require_decisive(dated: Dated, asked: Challenge, entry: Entry, record: Tran
             f"expected the {head.test} test, which the transcript named before anything was asked, got {asked.test}"
         )
     if shared(kind):  # what each says of a trial is seen when they are opened
-        queries = list(lots.carriers(asked, entry))
+        queries = list(range(questions(kind, entry.statement)))
         transcript.require_order(record, queries)
         if lacking := len(set(queries) - {one.carrier for one in record.asked}):
             raise MismatchError(

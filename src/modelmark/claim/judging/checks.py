@@ -224,6 +224,19 @@ def answered(
     return found, f"{count} queries were answered{built}{word}{note}"
 
 
+Replay = Callable[[Carriers, Sequence[int], Sequence[int]], Answered]
+"""What a record says of carriers, trials and the symbols expected of them."""
+
+
+def replayed(
+    replay: Replay, papers: Papers, dated: Dated | None, opened: Opened | None, made: Carriers | None
+) -> tuple[Answered, str]:
+    """Take the answers from a record that was kept of the suspect."""
+    assert dated is not None and opened is not None and made is not None  # noqa: PT018
+    found = replay(made, opened.trials, _expected(papers, dated, opened))
+    return found, f"{int((found.answers != MISSING).sum())} answers were taken from the record of them"
+
+
 def unaligned(claim: Claim, entry: Entry, probe: type[suspects.Probe], handed: bool) -> str:
     """Return why a suspect is not aligned, though its weights are read and the key has a host; else nothing."""
     if access(probe) == "black-box" or not entry.statement.host:

@@ -91,9 +91,34 @@ def judge(
         UsageError: the claim names an authority or a beacon that is not trusted here; the time for an opening is not over; the
             host is not the key's.
     """
-    asked = papers.challenge.document
-    if asked.signers != identity.signers:
+    if papers.challenge.document.signers != identity.signers:
         raise MismatchError("expected a challenge of this judge's own, got another's")
+    verdict, record = examine(
+        papers, suspect, trust, now=now, received=received, first_seen=first_seen, class_names=class_names,
+        kinds=kinds, host=host,
+    )  # fmt: skip
+    return Judgement(envelope.sign(verdict, identity), record)
+
+
+def examine(
+    papers: Papers,
+    suspect: Suspect,
+    trust: Trust,
+    *,
+    now: str,
+    received: str = "",
+    first_seen: str = "",
+    class_names: Sequence[str] = (),
+    kinds: Kinds | None = None,
+    host: Host | None = None,
+    replay: checks.Replay | None = None,
+) -> tuple[Verdict, Transcript | None]:
+    """Return what the judge of the challenge finds, unsigned, and the record of the suspect's answers.
+
+    Anybody who has the papers can do so: ``again`` compares it with what the judge signed. Arguments and errors as of ``judge``,
+    and ``replay``: what a record says of carriers, trials and what is expected of them, in place of asking the suspect.
+    """
+    asked = papers.challenge.document
     if papers.opening is None and instant(now) <= instant(asked.expires):
         raise UsageError(f"expected an opening, or to wait for one until {asked.expires}, got none")
     docket = _Docket()
@@ -121,7 +146,13 @@ def judge(
     docket.check("order in time", "not-decidable", lambda: checks.in_order(dated, seen))
     docket.check("class map", "not-decidable", lambda: checks.class_map(opened, class_names))
     answers = docket.check(
-        "answers", "not-decidable", lambda: checks.answered(papers, suspect, dated, opened, made, host)
+        "answers",
+        "not-decidable",
+        lambda: (
+            checks.replayed(replay, papers, dated, opened, made)
+            if replay
+            else checks.answered(papers, suspect, dated, opened, made, host)
+        ),
     )
     weighed = docket.check("test", "not-decidable", lambda: checks.weigh(papers, suspect, dated, opened, answers))
     record = _record(suspect, papers, answers)
@@ -129,7 +160,7 @@ def judge(
     over = papers.opening is None or papers.answered
     burned = ledger.taken(papers.claim, asked) if over else ()
     verdict = Verdict(
-        identity.signers, now, papers.claim.digest, papers.deposit.digest if papers.deposit else "",
+        asked.signers, now, papers.claim.digest, papers.deposit.digest if papers.deposit else "",
         papers.challenge.digest, papers.opening.digest if papers.opening else "", asked.suspect,
         record.digest if record else "",
         claim_date=checks.date(dated), suspect_date=seen or "",
@@ -138,7 +169,7 @@ def judge(
         spent=tuple(Spent(asked.key, asked.lot) for _ in burned),
         software=software(), burned=burned, release=papers.claim.document.release, recipient=asked.recipient,
     )  # fmt: skip
-    return Judgement(envelope.sign(verdict, identity), record)
+    return verdict, record
 
 
 def _decide(weighed: Weighed | None) -> str:

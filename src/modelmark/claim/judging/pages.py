@@ -6,6 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from modelmark.claim.judging import telling
+from modelmark.claim.judging.again import Again
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
@@ -22,8 +23,36 @@ def page(
     claim: Signed[Claim] | None = None,
     challenge: Signed[Challenge] | None = None,
     judge: str = "",
+    again: Again | None = None,
 ) -> str:
-    """Return a verdict as HTML; arguments as of ``telling.tell``."""
+    """Return a verdict as HTML; arguments as of ``telling.tell``, and what came out when it was computed again."""
+    return _rendered("verdict.html.j2", signed, claim, challenge, judge, again)
+
+
+def part(
+    signed: Signed[Verdict],
+    claim: Signed[Claim] | None = None,
+    challenge: Signed[Challenge] | None = None,
+    judge: str = "",
+    again: Again | None = None,
+) -> str:
+    """Return what ``page`` has in its body, for a page that has a head and a style sheet: its own and ``css``."""
+    return _rendered("told.html.j2", signed, claim, challenge, judge, again)
+
+
+def css() -> str:
+    """Return the style sheet."""
+    return (_FOLDER / "verdict.css").read_text()
+
+
+def _rendered(
+    template: str,
+    signed: Signed[Verdict],
+    claim: Signed[Claim] | None,
+    challenge: Signed[Challenge] | None,
+    judge: str,
+    again: Again | None,
+) -> str:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -32,11 +61,13 @@ def page(
         lstrip_blocks=True,
     )
     told = telling.tell(signed, claim, challenge, judge)
-    return environment.get_template("verdict.html.j2").render(
-        css=Markup((_FOLDER / "verdict.css").read_text()),
+    return environment.get_template(template).render(
+        css=Markup(css()),
         told=told,
         case=challenge.document.case if challenge and challenge.digest == signed.document.challenge else "",
         counts=telling.counts(told),
         signs=SIGNS,
         style=_DECISIONS[told.decision],
+        again=again,
+        repeated={one.name: one for one in again.checks} if again else {},
     )

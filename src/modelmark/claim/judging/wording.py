@@ -158,6 +158,7 @@ SCHEMES = {
     "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
     "twins": "records in two versions, and for each pair a coin that was drawn and says which version was trained on",
     "uchida": "sums over the weights of one layer, one row of numbers each, and for each a bit that was drawn",
+    "zhang": "pictures under patches or noise, or unrelated ones, and for each a class that was drawn",
 }
 """What the test points are."""
 

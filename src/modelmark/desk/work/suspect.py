@@ -1,0 +1,54 @@
+"""A suspect read with keys: what ``verify`` does, told in plain words."""
+
+from collections.abc import Sequence
+
+from modelmark.desk.given import Given
+from modelmark.desk.work import Result, Step, keys, telling, weights
+from modelmark.errors import MismatchError, SuspectError
+from modelmark.evidence.combined import Combined, combine
+from modelmark.evidence.evidence import Evidence, Observation
+from modelmark.marks.hosts import host_of
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import Reading, Unread
+from modelmark.suspects.files import WeightFile
+from modelmark.suspects.state import State
+
+
+def run(given: Given, step: Step) -> Result:
+    """Return what the keys say of the suspect.
+
+    Raises:
+        RefusedError: a file is not what it should be, or none of the keys can be read from this suspect.
+    """
+    step("opening the keys")
+    marks = keys.marks(given, keys.opened(given))
+    step("opening the suspect")
+    file = weights.opened(given.every("suspect"))
+    host = weights.opened(given.every("host")) if given.every("host") else None
+    found = list[Evidence | Observation]()
+    refusals = list[Exception]()
+    for number, mark in enumerate(marks, 1):
+        step(f"reading the mark of key {number} of {len(marks)} ({mark.key.scheme.name})")
+        readings = read(mark, file, host, refusals)
+        step(f"weighing what key {number} of {len(marks)} found")
+        found.append(mark.weigh(readings, suspects=given.numbers.get("suspects", 1)))
+    if len(refusals) == len(marks):
+        raise refusals[0]
+    evidence = [one for one in found if isinstance(one, Evidence)]
+    together: Combined | None = combine(evidence) if len(evidence) > 1 else None
+    return telling.reading(file, [mark.key for mark in marks], found, together)
+
+
+def read(
+    mark: Mark, file: WeightFile, host: WeightFile | None, refusals: list[Exception]
+) -> Sequence[Reading | Unread]:
+    """Return the readings of one mark: as the suspect is, and beside the host where there is one and it helps.
+
+    A mark that cannot be read counts as one that matches nowhere, beside those that can; why is added to ``refusals``.
+    """
+    beside = host_of(mark.key, host) if host is not None and mark.key.access == "white-box" else None
+    try:
+        return mark.readings(State(file, mark.key.arch), align_to=beside)
+    except (MismatchError, SuspectError) as error:
+        refusals.append(error)
+        return [Unread(str(error), error.hint)]

@@ -1,0 +1,160 @@
+"""What is done with what was dropped, in this process: no pickle is opened, papers are told apart by what is in them."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import pytest
+
+from modelmark.desk import worker
+from modelmark.desk.given import Given
+from modelmark.desk.work import Result, verdict, weights
+from modelmark.errors import MalformedError
+
+
+class Marker:
+    """A pickle of it makes a file when it is opened."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def zipped(member, content):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(member, content)
+    return made.getvalue()
+
+
+def saved(value, **options):
+    import torch
+
+    made = io.BytesIO()
+    torch.save(value, made, **options)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors", "model.safetensors", "w"])
+@pytest.mark.parametrize("kind", ["zip", "legacy", "pickle", "archive", "export", "script"])
+def test_no_pickle_is_opened_whatever_the_file_is_called(kind, name, tmp_path):
+    bad = Marker(tmp_path / "ran")
+    content = {
+        "zip": lambda: saved({"w": bad}),
+        "legacy": lambda: saved({"w": bad}, _use_new_zipfile_serialization=False),
+        "pickle": lambda: pickle.dumps(bad),
+        "archive": lambda: zipped("w/data.pkl", pickle.dumps(bad)),
+        "export": lambda: zipped("w/data/weights/model_weights_config.json", b"{}"),
+        "script": lambda: zipped("w/constants.pkl", pickle.dumps(bad)),
+    }[kind]()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MalformedError, match="expected weights without a pickle") as error:
+        weights.opened([tmp_path / name])
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_among_the_parts_of_a_model_is_found(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.zeros(2)}, tmp_path / "model-00001-of-00002.safetensors")
+    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(saved({"w": torch.zeros(2)}))
+    with pytest.raises(MalformedError, match=r"expected weights without a pickle.*model-00002"):
+        weights.opened(sorted(tmp_path.iterdir()))
+
+
+def test_parts_of_a_model_are_one_suspect(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    for number in (1, 2):
+        save_file({f"w{number}": torch.zeros(2)}, tmp_path / f"model-0000{number}-of-00002.safetensors")
+    assert weights.opened(sorted(tmp_path.iterdir())).names == ["w1", "w2"]
+
+
+def test_an_array_with_pickled_objects_is_no_tensor(tmp_path):
+    import numpy as np
+
+    (tmp_path / "w.npz").write_bytes(b"")
+    np.savez(tmp_path / "w.npz", w=np.array([Marker(tmp_path / "ran")], dtype=object))
+    file = weights.opened([tmp_path / "w.npz"])
+    assert (file.names, list(file.unreadable)) == ([], ["w"])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_papers_are_told_apart_by_what_is_in_them(papers, tmp_path):
+    paths = []
+    for number, (_, content) in enumerate(papers["papers"]):
+        paths.append(tmp_path / str(number))
+        paths[-1].write_bytes(content)
+    found = verdict.sort(paths)
+    assert {kind: len(every) for kind, every in found.signed.items() if every} == {
+        "claim": 1,
+        "challenge": 1,
+        "opening": 1,
+    }
+    assert (len(found.records), [path.name for path in found.others]) == (1, ["3"])
+
+
+def test_a_changed_paper_is_refused_by_its_signature(papers, tmp_path):
+    (tmp_path / "claim").write_bytes(papers["papers"][0][1].replace(b'"sig":"', b'"sig":"A', 1))
+    with pytest.raises(MalformedError):
+        verdict.sort([tmp_path / "claim"])
+
+
+@pytest.mark.parametrize("field", ["verdict", "papers"])
+def test_a_key_among_the_papers_is_refused_and_not_opened(papers, issued, field, tmp_path):
+    names = {"verdict": papers["verdict"][0], "papers": papers["papers"][0]} | {field: issued.key}
+    given = {}
+    for name, (_, content) in names.items():
+        (tmp_path / name).write_bytes(content)
+        given[name] = (tmp_path / name,)
+    with pytest.raises(MalformedError, match="expected papers, got a key"):
+        verdict.run(Given(given), lambda _: None)
+
+
+def test_another_paper_in_the_place_of_the_verdict_is_named(papers, tmp_path):
+    (tmp_path / "a").write_bytes(papers["papers"][0][1])
+    with pytest.raises(MalformedError, match="expected a verdict, got a claim: a"):
+        verdict.run(Given({"verdict": (tmp_path / "a",)}), lambda _: None)
+
+
+def test_carriers_of_another_size_are_said_to_be_lacking(papers, tmp_path):
+    given = {"verdict": [papers["verdict"][0]], "papers": [*papers["papers"][:3], ("x", b"short"), papers["papers"][4]]}
+    paths = {}
+    for field, sent in given.items():
+        (tmp_path / field).mkdir()
+        for name, content in sent:
+            (tmp_path / field / name).write_bytes(content)
+        paths[field] = tuple(sorted((tmp_path / field).iterdir()))
+    result = verdict.run(Given(paths), lambda _: None)
+    assert "Not at hand: the carriers beside the opening, a file of " in result.part
+
+
+def test_what_is_told_to_a_process_comes_back_whole_and_errors_name_no_folder(tmp_path):
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.jsonl").write_bytes(b"no rows\n")
+    given = Given({"rows": (tmp_path / "rows" / "a.jsonl",)}, "secret\u00e9", {"suspects": 3})
+    assert worker.decoded(worker.encoded("audit", given)) == ("audit", given)
+    steps = []
+    said = worker.work("audit", given, steps.append)
+    assert steps == [{"step": "reading the results"}]
+    assert said["error"].startswith("a.jsonl, line 1: expected a result")
+    assert str(tmp_path) not in said["error"] + said["hint"]
+
+
+def test_hints_that_speak_of_the_command_line_are_left_out(monkeypatch, tmp_path):
+    from modelmark.desk.work import audit
+    from modelmark.errors import UsageError
+
+    def refuse(*_):
+        raise UsageError("expected this", hint="--registry FILE names another")
+
+    monkeypatch.setattr(audit, "run", refuse)
+    assert worker.work("audit", Given(), lambda _: None) == {"error": "expected this", "hint": ""}
+    monkeypatch.setattr(audit, "run", lambda *_: Result("t", "<p>"))
+    assert worker.work("audit", Given(), lambda _: None)["result"]["title"] == "t"
