@@ -16,6 +16,7 @@ STUDENTS = {
     "student of labels, cnn": "labels, into `cnn`",
 }
 MISSING = "not measured"
+UNMEASURED = "Not measured yet."
 
 
 def part(name: str, **cell: object) -> list[Row]:
@@ -84,7 +85,7 @@ def survival() -> str:
         "graded",
         "graded, against both references",
     ]
-    return markdown(header, body)
+    return markdown(header, body) if body else UNMEASURED
 
 
 def frontier() -> str:
@@ -108,7 +109,7 @@ def queries() -> str:
             bits = [f"{best(row, int(count)):.0f}" for count in row["bits"]]
             body.append([f"{row['size']} x {row['size']}", suspect, f"{row['seed']}", *bits])
     header = ["pictures", "suspect", "seed", "500 queries", "1,250", "2,500", "5,000"]
-    return markdown(header, body)
+    return markdown(header, body) if body else UNMEASURED
 
 
 def pictures() -> str:
@@ -126,7 +127,7 @@ def pictures() -> str:
         for row in sorted([*few, *full], key=lambda row: (row["size"], row["seed"], row.get("pictures", 17_500)))
     ]
     header = ["size", "pictures of the thief", "seed", "accuracy %", "signs counted", "graded", "against both"]
-    return markdown(header, body)
+    return markdown(header, body) if body else UNMEASURED
 
 
 def _has(found: list[Row], row: Row) -> bool:
@@ -140,7 +141,7 @@ def rehearsals() -> str:
         bits = [f"{best(row[suspect]):.0f}" for suspect in ("marked", "student of labels", "student of probabilities")]
         body.append([f"{row['size']} x {row['size']}", f"{row['seed']}", f"{row['rehearsals']}", row["queries"], *bits])
     header = ["pictures", "seed", "rehearsals", "queries", "marked", "student of labels", "of probabilities"]
-    return markdown(header, body)
+    return markdown(header, body) if body else UNMEASURED
 
 
 def predicted() -> str:
@@ -150,14 +151,14 @@ def predicted() -> str:
         (found,) = part("survival", size=row["size"], seed=row["seed"], lose=row["lose"], suspect=row["suspect"])
         body.append([f"{row['size']} x {row['size']}", f"{row['seed']}", f"{best(row):.0f}", f"{best(found):.0f}"])
     header = ["pictures", "seed", "owner's student of another draw, gross", "thief's student of the draw, gross"]
-    return markdown(header, body)
+    return markdown(header, body) if body else UNMEASURED
 
 
 def null() -> str:
     """Return how the draws compare with what may be reached, rule by rule, worst network first."""
     found = part("null")
     if not found:
-        return MISSING
+        return UNMEASURED
     levels = (3, 4, 6, 8, 10)
     draws = found[0]["draws"]
     body = [["may be reached", "", "", *(f"{draws / 2**level:.0f}" for level in levels), ""]]
@@ -192,7 +193,7 @@ def trio() -> str:
     """Return what three marks in one network say after each attack."""
     found = part("trio")
     if not found:
-        return MISSING
+        return UNMEASURED
     body = []
     marked = {row["seed"]: row for row in found if row["attack"] == "none"}
     for row in found:
