@@ -5,6 +5,7 @@ memory without end costs this process alone. On stdin comes one line of JSON: fo
 go lines of JSON: ``{"step": ...}`` for what is begun, and at the end ``{"result": ...}`` or ``{"error": ..., "hint": ...}``.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -61,6 +62,8 @@ def _without_folders(text: str, given: Given) -> str:
 
 def main() -> None:
     """Do the work of one line; whatever else writes to stdout ends where nobody reads it."""
+    with contextlib.suppress(OSError):  # where there is such a thing: without memory this process goes first
+        Path("/proc/self/oom_score_adj").write_text("1000")
     form, given = decoded(sys.stdin.buffer.readline())
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -158,3 +158,34 @@ def test_hints_that_speak_of_the_command_line_are_left_out(monkeypatch, tmp_path
     assert worker.work("audit", Given(), lambda _: None) == {"error": "expected this", "hint": ""}
     monkeypatch.setattr(audit, "run", lambda *_: Result("t", "<p>"))
     assert worker.work("audit", Given(), lambda _: None)["result"]["title"] == "t"
+
+
+def test_a_model_of_another_kind_is_refused_with_a_way_on(issued, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"other": torch.zeros(3, 4)}, tmp_path / "other.safetensors")
+    (tmp_path / "s.key").write_bytes(issued.key[1])
+    (tmp_path / "s.copies").write_bytes(issued.copies[1])
+    paths = {"key": "s.key", "suspect": "other.safetensors", "registry": "s.copies"}
+    given = Given({field: (tmp_path / name,) for field, name in paths.items()}, "pass")
+    for form in ("suspect", "trace"):
+        said = worker.work(form, given, lambda _: None)
+        assert said["error"] == "expected the layers that the key marks, this model has none of them"
+        assert "may be built otherwise" in said["hint"]
+
+
+def test_a_key_that_waits_for_a_timestamp_says_what_to_drop(issued, tmp_path):
+    from modelmark.marks import keyfile
+    from modelmark.marks.keys import KeyPolicy
+    from modelmark.marks.onfiles import keygen_for_file
+    from modelmark.schemes.spread import Spread
+    from modelmark.suspects.files import open_weights
+
+    (tmp_path / "plain.safetensors").write_bytes(issued.plain[1])
+    file = open_weights(tmp_path / "plain.safetensors")
+    keyfile.save(keygen_for_file(Spread(), file, policy=KeyPolicy(draw="timestamp")), tmp_path / "t.key", None)
+    given = Given({"key": (tmp_path / "t.key",), "suspect": (tmp_path / "plain.safetensors",)})
+    said = worker.work("suspect", given, lambda _: None)
+    assert said["error"].startswith("expected the claim and the deposit of a key that waits for a timestamp")
+    assert "drop both" in said["hint"]

@@ -7,7 +7,7 @@ came, and when the suspect was first known. Of the suspect itself the record of 
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +18,10 @@ from modelmark.claim.judging.judge import Host, Papers, Recorded, Suspect, exami
 from modelmark.claim.judging.reading import Answered
 from modelmark.claim.judging.rules import Read, best_of
 from modelmark.claim.judging.telling import STATES
+from modelmark.claim.judging.weighing import TESTS
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.transcript import Transcript
-from modelmark.claim.papers.verdict import Check, Verdict
+from modelmark.claim.papers.verdict import SENTENCES, Check, Verdict, Weighed
 from modelmark.errors import MalformedError, MismatchError, ModelmarkError, SuspectError
 from modelmark.suspects import base
 from modelmark.suspects.base import MISSING
@@ -157,6 +158,7 @@ def again(
         reason = f"{error}. {error.hint}" if error.hint else str(error)
         return Again(NOTHING, lacking=(reason,))
     left = () if suspect else (("suspect",) if replay else ASKED)
+    found = _as_of_version_1(verdict, found)
     stopped = _failed(verdict, left)  # nobody here can say so of it, nor what would have come after
     left = (*left, *(check.name for check in verdict.checks[stopped:]))
     rows = tuple(_repeated(check, found.checks, left, replayed=replay is not None) for check in verdict.checks)
@@ -204,6 +206,22 @@ def _readings(verdict: Verdict) -> int:
     """Return in how many ways the suspect was read, as far as that was charged."""
     charges = [charge.reason for weighed in verdict.weighed for charge in weighed.charges]
     return next((int(found[1]) for reason in charges if (found := _READINGS.match(reason))), 1)
+
+
+def _as_of_version_1(verdict: Verdict, found: Verdict) -> Verdict:
+    """Return what is found as a judge wrote it who named no carriers, and charged nothing for a test named after the answers."""
+    if verdict.burned or not verdict.spent:
+        return found
+    weighed = tuple(_charged_for_less(one) for one in found.weighed)
+    shown = any(one.net >= 1000 * one.bar for one in weighed) and found.decision == "no-evidence"
+    decision = "dependence-shown" if shown else found.decision
+    return replace(found, burned=(), weighed=weighed, decision=decision, sentence=SENTENCES[decision])
+
+
+def _charged_for_less(weighed: Weighed) -> Weighed:
+    charges = tuple(one for one in weighed.charges if one.reason not in {late.reason for late in TESTS})
+    net = max(weighed.gross - sum(one.millibits for one in charges), 0)
+    return replace(weighed, charges=charges, net=net)
 
 
 def _decided_before(verdict: Verdict) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, Step, keys, telling, weights
-from modelmark.errors import MismatchError, SuspectError
+from modelmark.errors import MismatchError, RefusedError, SuspectError
 from modelmark.evidence.combined import Combined, combine
 from modelmark.evidence.evidence import Evidence, Observation
 from modelmark.marks.hosts import host_of
@@ -12,6 +12,11 @@ from modelmark.marks.marks import Mark
 from modelmark.marks.reading import Reading, Unread
 from modelmark.suspects.files import WeightFile
 from modelmark.suspects.state import State
+
+OTHERWISE_BUILT = (
+    "the model may be built otherwise than the one that the key was made for; the unmarked model helps if layers were moved, "
+    "and somebody who types commands can say how it is built: modelmark verify"
+)
 
 
 def run(given: Given, step: Step) -> Result:
@@ -26,21 +31,28 @@ def run(given: Given, step: Step) -> Result:
     file = weights.opened(given.every("suspect"))
     host = weights.opened(given.every("host")) if given.every("host") else None
     found = list[Evidence | Observation]()
-    refusals = list[Exception]()
+    refusals = list[RefusedError]()
     for number, mark in enumerate(marks, 1):
         step(f"reading the mark of key {number} of {len(marks)} ({mark.key.scheme.name})")
         readings = read(mark, file, host, refusals)
         step(f"weighing what key {number} of {len(marks)} found")
         found.append(mark.weigh(readings, suspects=given.numbers.get("suspects", 1)))
     if len(refusals) == len(marks):
-        raise refusals[0]
+        raise explained(refusals[0])
     evidence = [one for one in found if isinstance(one, Evidence)]
     together: Combined | None = combine(evidence) if len(evidence) > 1 else None
     return telling.reading(file, [mark.key for mark in marks], found, together)
 
 
+def explained(error: RefusedError) -> RefusedError:
+    """Return a refusal to read a suspect at all with a way on that somebody at a desk has."""
+    if isinstance(error, MismatchError):
+        error.hint = OTHERWISE_BUILT
+    return error
+
+
 def read(
-    mark: Mark, file: WeightFile, host: WeightFile | None, refusals: list[Exception]
+    mark: Mark, file: WeightFile, host: WeightFile | None, refusals: list[RefusedError]
 ) -> Sequence[Reading | Unread]:
     """Return the readings of one mark: as the suspect is, and beside the host where there is one and it helps.
 

@@ -7,6 +7,7 @@ from modelmark.copies.tracing import told, weigh
 from modelmark.desk import pages
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, Step, keys, suspect, weights
+from modelmark.errors import RefusedError
 from modelmark.evidence.evidence import shown
 
 MOST = 10_000
@@ -30,10 +31,10 @@ def run(given: Given, step: Step) -> Result:
     file = weights.opened(given.every("suspect"))
     host = weights.opened(given.every("host")) if given.every("host") else None
     step("reading the suspect")
-    refusals = list[Exception]()
+    refusals = list[RefusedError]()
     readings = suspect.read(mark, file, host, refusals)
     if refusals:
-        raise refusals[0]
+        raise suspect.explained(refusals[0])
     step(f"comparing it with {len(recipients):,} copies")
     found = weigh(mark, readings, recipients, suspects=given.numbers.get("suspects", 1))
     names = found.named
