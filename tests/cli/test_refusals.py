@@ -311,7 +311,7 @@ def test_a_factory_named_in_a_key_is_not_imported_unless_repeated(run, tmp_path,
 
 def test_killed_embedding_goes_on_where_it_was(run, story, tmp_path):
     def command(out):
-        return ["embed", str(story / "uchida.key"), "--epochs", "6", "-o", str(out)]
+        return ["embed", str(story / "uchida.key"), "--epochs", "4", "-o", str(out)]
 
     whole = tmp_path / "whole.safetensors"
     assert run(*command(whole)).status == 0

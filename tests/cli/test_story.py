@@ -98,8 +98,9 @@ def test_fine_tuned_copies_and_the_head_put_back(form, run, story, tmp_path):
 def test_the_head_of_a_host_committed_before_the_draw_counts(run, story, unmarked_file, tmp_path):
     key, marked, tuned = tmp_path / "host.key", tmp_path / "marked.safetensors", tmp_path / "tuned.safetensors"
     common = ["--arch", "cnn", "--data", "digits"]
-    assert run("keygen", "adi", *common, "--host", unmarked_file, "--unencrypted", "-o", key).status == 0
-    assert run("embed", key, "--weights", unmarked_file, "--epochs", 15, "-o", marked).status == 0
+    quick = ["--set", "per_hundred=20", "--host", unmarked_file]
+    assert run("keygen", "adi", *quick, *common, "--unencrypted", "-o", key).status == 0
+    assert run("embed", key, "--weights", unmarked_file, "--epochs", 12, "-o", marked).status == 0
     attack = ["--weights", marked, *common, "-o", tuned]
     assert run("attack", "finetune", "--set", "form=rtll", "--set", "rate=0.01", *attack).status == 0
     ran = run("verify", key, "--weights", tuned, "--head-from", unmarked_file, "--json")
