@@ -12,6 +12,7 @@ from modelmark.schemes.adi import Adi
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
+from modelmark.schemes.field import Field
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.function import BlackBox
 from modelmark.testing.false_positives import fresh_keys, levels, messages
@@ -21,6 +22,7 @@ DRAWN = {name: scheme_class(name)() for name in names_for("pictures")} | {
     "uchida diff": Uchida(projection="diff"),
     "coupled overlay": Coupled(fusion="overlay"),
     "deepsigns, one class": DeepSigns(classes=1, bits=150),
+    "field": Field(queries=300),  # of the test data, which are few
 }
 
 
