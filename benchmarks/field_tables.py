@@ -192,10 +192,10 @@ def null() -> str:
 def trio() -> str:
     """Return what three marks in one network say after each attack."""
     found = part("trio")
-    if not found:
+    marked = {row["seed"]: row for row in found if row["attack"] == "none"}
+    if not marked:
         return UNMEASURED
     body = []
-    marked = {row["seed"]: row for row in found if row["attack"] == "none"}
     for row in found:
         settings = each(f"{name}={value}" for name, value in row["settings"].items())
         name = (
