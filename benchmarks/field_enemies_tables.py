@@ -1,12 +1,10 @@
 """Tables of docs/schemes/field-enemies.md, from the rows of ``field_enemies.py``."""
 
+from _field_enemies import ENEMIES, OWN_START
 from _rows import Row, each, markdown, rows
 from field_tables import BAR, best, dated
 
-TOLD = {
-    "none": "nothing: the marked network",
-    "retrain from the host's first weights": "a student that begins where the host began",
-}
+TOLD = {"none": "nothing: the marked network", OWN_START: "a student that begins where the host began"}
 """Chains that are none."""
 
 
@@ -76,6 +74,13 @@ def summary() -> str:
     return markdown(header, body)
 
 
+def missing() -> str:
+    """Return what is in the list and was not measured."""
+    there = {row["steps"] for row in found()}
+    lacking = [TOLD.get(steps) or f"`{steps}`" for steps in ENEMIES if steps not in there]
+    return f"Not measured here: {'; '.join(lacking)}." if lacking else "All of the list is measured."
+
+
 def outcome(name: str) -> str:
     """Return for docs/attacks.md what an attack alone left of a field, where it left least; empty if not measured."""
     own = [row for row in found() if row["steps"].partition("(")[0] == name and "+" not in row["steps"]]
@@ -93,4 +98,5 @@ TABLES = {
     "field-enemies-weights": lambda: enemies(weights=True),
     "field-enemies-answers": lambda: enemies(weights=False),
     "field-enemies-least": summary,
+    "field-enemies-missing": missing,
 }

@@ -33,6 +33,7 @@ def tables(monkeypatch):
         "study_tables",
         "symmetry_tables",
         "detection",
+        "_field_enemies",
         "_study",
         "_rows",
     ):
