@@ -225,7 +225,7 @@ def leaning(public, carriers, labels, message):  # of a field by the best rule: 
             if likely:  # thousandths of a nat, and of them what stands out of the mean over classes
                 over = [first[c] + other[c] - 2 * min((given[c] + 500) // 1000, 6900) for c in range(classes)]
                 over = [classes * one - sum(over) for one in over]
-            for n in range(count) if min(given) >= 0 else ():
+            for n in range(count) if min(given) >= 0 and (likely or given[0] < classes) else ():
                 found[n] += along[n // classes] * over[n % classes]
     for grading, found in ((False, sums[0]), (True, sums[0]), (True, sums[1])):
         most = max(1, *map(abs, found))

@@ -84,7 +84,7 @@ def test_rehearsing_goes_on_where_it_was_stopped(folder, own, run, tmp_path, mon
     words = ("rehearse", folder / "host.safetensors", *own, "--count", 3, "--epochs", 1, "-o", tmp_path / "r")
     assert run(*words).status == 130
     there = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
-    assert sorted(there) == ["host", "rehearsal-0.safetensors", "rehearsal-1.safetensors"]
+    assert sorted(there) == ["host", "rehearsal-0.safetensors", "rehearsal-1.safetensors", "settings"]
     trained[:] = [0]
     ran = run(*words)
     assert ran.status == 0, ran
@@ -98,6 +98,18 @@ def test_rehearsing_goes_on_where_it_was_stopped(folder, own, run, tmp_path, mon
     assert {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()} == {
         path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()
     }
+
+
+@pytest.mark.parametrize("other", [("--seed", 9), ("--rate", 0.01), ("--augment", "crop")])
+def test_rehearsals_that_were_trained_otherwise_are_not_gone_on_with(folder, own, run, tmp_path, other):
+    """Students of two seeds, or of two recipes, were mixed in a folder without a word."""
+    words = ("rehearse", folder / "host.safetensors", *own, "--count", 1, "--epochs", 1, "-o", tmp_path / "r")
+    assert run(*words).status == 0
+    there = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    ran = run(*words, *other)
+    said = f"expected rehearsals trained as those in {tmp_path / 'r'} were, got another {other[0].removeprefix('--')}"
+    assert (ran.status, said in ran.err) == (3, True), ran
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == there
 
 
 def test_rehearsals_of_another_host_are_refused(folder, own, rehearsed, run, tmp_path):

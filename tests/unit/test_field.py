@@ -10,9 +10,11 @@ from torch import nn
 
 import fielding
 from modelmark import options
-from modelmark.carriers.field import CLIP, SCALE, Fields, fault_of
+from modelmark.carriers.field import CLIP, COUNTED, GRADES, MOST_SIGNS, SCALE, Fields, fault_of
 from modelmark.errors import CapacityError, MismatchError, ModelmarkError, NotEmbeddedError, SuspectError, UsageError
+from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.feeds.floats import FloatFeed
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.tokens import TokenFeed
 from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
@@ -172,13 +174,44 @@ def test_shares_are_whole_numbers_that_add_up():
 def test_directions_left_out_are_those_in_which_features_vary():
     rng = np.random.default_rng(0)
     narrow = rng.normal(size=(500, 5)) @ rng.normal(size=(5, 30))
-    directions, centre = principal(narrow, None)
+    directions, centre = principal(narrow, None, 64)
     along = (narrow - centre) @ directions.T
     assert directions.shape == (5, 30)
     assert np.allclose(np.cov(along.T), np.eye(5), atol=1e-6)
-    assert len(principal(rng.normal(size=(500, 100)), None)[0]) == 64
+    assert len(principal(rng.normal(size=(500, 100)), None, 64)[0]) == 64
     with pytest.raises(CapacityError, match="expected 6 directions in which what the head receives varies, found 5"):
-        principal(narrow, 6)
+        principal(narrow, 6, 64)
+
+
+@pytest.mark.parametrize(("classes", "directions"), [(10, 64), (256, 64), (1000, 16), (16384, 1)])
+def test_no_key_is_made_of_more_signs_than_an_opening_holds(classes, directions):
+    """64 directions of 1,000 classes made a key and a mark that no claim would take."""
+    feed = PictureFeed((1, 8, 8), tuple(map(str, range(classes))))
+    assert Field.most_directions(feed) == directions
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+    assert Field().for_model(net, feed, {}).directions == directions
+    if directions < 64:
+        with pytest.raises(CapacityError, match=f"expected at most {MOST_SIGNS} signs, got"):
+            Field(directions=directions + 1).for_model(net, feed, {})
+
+
+def test_a_key_is_warned_of_whose_grades_no_verdict_holds():
+    feed = PictureFeed((1, 8, 8), tuple(map(str, range(20))))
+    net = nn.Linear(64, 20)
+    assert Field(directions=COUNTED // 20).cautions(net, feed, host=True) == []
+    (said,) = Field(directions=64).cautions(net, feed, host=True)
+    assert said.endswith("--set directions=50")
+    for signs, counted in ((COUNTED, True), (4 * COUNTED, False)):
+        table = np.zeros((signs, 2), np.int64)
+        table[:, 1] = np.random.default_rng(0).integers(0, GRADES + 1, signs) // 2
+        assert Scores(table).is_counted == counted
+
+
+def test_another_draw_tells_what_a_key_comes_to(problem, mark, marked):
+    foretold, lost = SCHEME.foretold(problem.host, problem.task, mark.key.attachments)
+    found = max(tail_bits(table, table.total(mark.message)).bits for table in mark.read(WhiteBox(marked)).scores)
+    assert 0.6 * found < foretold < 1.5 * found
+    assert abs(lost - 100 * (accuracy(problem.host, problem.task) - accuracy(marked, problem.task))) < 2
 
 
 class Scaled(nn.Module):

@@ -33,6 +33,10 @@ SCALE = 2**14
 GRADES = 31
 """The score of the clearest coin; the others by their part of it."""
 MOST_DIRECTIONS = 1024
+MOST_SIGNS = 2**14
+"""Of directions and classes, as an opening and a verdict hold."""
+COUNTED = 1000
+"""Signs up to which the tail of graded sums is counted; beyond it is bounded, and a verdict has signs alone."""
 MOST_SHARES = 2**24
 """Queries times classes: what one reference to all queries has; 128 MiB as it is reckoned with."""
 MOST_TOLD = 2**19

@@ -103,7 +103,7 @@ def run(
     charged = max(sum(charge.bits for charge in portions.charges(document, key=i)) for i in range(len(opened)))
     size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
     say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
-    if document.policy.readings > 1 and _ways(opened) > 1:
+    if document.policy.readings > 1 and _aligned(opened):
         say("a suspect is read aligned to the key's host, too: hand the host over with each opening (judge --host)")
     if document.recipients:
         fixed = f"the {len(set(listed))} names of {names.name}: keep it" if names else "any name, charged by its length"
@@ -113,5 +113,13 @@ def run(
 
 
 def _ways(keys: "list[Key]") -> int:
-    """Return how many readings a claim of these keys needs: a free re-ordering of weights is undone by a committed host alone."""
-    return 2 if any(key.access == "white-box" and key.host for key in keys) else 1
+    """Return how many readings a claim of these keys needs: as it is and aligned; of answers, by each rule."""
+    from modelmark.carriers.base import rules_of
+
+    rules = [rules_of(type(key.carriers), beside_host=False) for key in keys if key.access == "black-box"]
+    return max(2 if _aligned(keys) else 1, *rules, 1)
+
+
+def _aligned(keys: "list[Key]") -> bool:
+    """Return whether a suspect is read aligned, too: a free re-ordering of weights is undone by a committed host alone."""
+    return any(key.access == "white-box" and key.host for key in keys)

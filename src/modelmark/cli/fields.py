@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelmark.cli.terminal import say
 from modelmark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def attached(
         more = load_task(queries).fed_as(task.feed)
         pool = torch.cat([more.train_inputs, more.test_inputs])
     scheme = options.make(Field, chosen)
-    return scheme.prepared(host, task, students=students, pool=pool, along=function(along))
+    made = scheme.prepared(host, task, students=students, pool=pool, along=function(along))
+    if scheme.coordinates == "features":
+        bits, lost = scheme.foretold(host, task, made)
+        say(f"a field of another draw: {bits:.1f} gross bits in the host itself, {lost:.2f} points lost")
+    return made
 
 
 def function(typed: str) -> "Along | None":

@@ -96,8 +96,8 @@ def _through_the_network(marks: "list[Mark]", file: "WeightFile", output: Path, 
     if not all(entry.done for entry in reached):
         raise NotEmbeddedError(
             f"expected every mark whole, got {'; '.join(map(str, reached))}",
-            hint="a spread key of fewer bits or more strength; of field: --draw timestamp, more queries, or more points to lose, "
-            "and the host that the key was made of",
+            hint="a spread key of fewer bits or more strength; of field: the host that the key was made of, and "
+            "--draw timestamp, more queries or more points to lose",
         )
     save(model, output, beside(folder_of(arch, file.path)))
     return reached

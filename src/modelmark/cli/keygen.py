@@ -225,7 +225,7 @@ def _describe(key: "Key", bar: float) -> str:
 
     from modelmark.evidence.evidence import Charge, Evidence, shown
     from modelmark.key.draw import CHARGES
-    from modelmark.schemes.base import Grading
+    from modelmark.schemes.base import Grading, Whole
 
     trials, alphabet = key.scheme.size(key.feed)
     title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
@@ -238,6 +238,8 @@ def _describe(key: "Key", bar: float) -> str:
         return f"{title}, graded: at most {shown(max(net, 0.0))} net bits, where likelihood follows the order without a fault"
     charge = Charge(f"{key.draw_kind} draw", CHARGES[key.draw_kind])
     full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
+    if isinstance(key.scheme, Whole):
+        return f"{title}: at most {shown(full.net_bits)} net bits"
     return f"{title}: at most {shown(full.net_bits)} net bits, established from {_fewest(key, bar)} matches on"
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelmark.canonical import Json
 from modelmark.cli.options import Arch, Data, Device, Mean, Seed, Std
 from modelmark.cli.terminal import progress, say
 
@@ -53,6 +54,15 @@ def run(
     trained = on_device(load_weights(build_model(arch, "", task.feed), host), device)
     output.mkdir(parents=True, exist_ok=True)
     require_host(output, trained, new=True)
+    how: dict[str, Json] = {
+        "arch": arch,
+        "data": data,
+        "epochs": epochs,
+        "rate": repr(rate),
+        "augment": augment,
+        "seed": seed,
+    }
+    require_settings(output, {**how, "mean": mean, "std": std})
     for number in range(count):
         path = output / f"{PREFIX}{number}.safetensors"
         if path.exists():
@@ -69,8 +79,28 @@ def run(
         )
 
 
-PREFIX, HOST = "rehearsal-", "host"
-"""How the files of a folder of rehearsals begin, and which one says of what model they are."""
+PREFIX, HOST, SETTINGS = "rehearsal-", "host", "settings"
+"""How the files of a folder of rehearsals begin, which one says of what model they are, and which one how they were trained."""
+
+
+def require_settings(folder: Path, settings: "dict[str, Json]") -> None:
+    """Raise MismatchError if the students in a folder were trained in another way; where it says nothing, it is this one."""
+    from modelmark import canonical, files
+    from modelmark.errors import MismatchError
+
+    path, own = folder / SETTINGS, canonical.encode(settings)
+    if not path.exists():
+        files.write_new(path, own + b"\n")
+        return
+    said = files.read(path, limit=2**16, what="settings of rehearsals").strip()
+    if said == own:
+        return
+    before = canonical.decode(said, what="settings of rehearsals")
+    other = [name for name in settings if not isinstance(before, dict) or before.get(name) != settings[name]]
+    raise MismatchError(
+        f"expected rehearsals trained as those in {folder} were, got another {' and '.join(other)}",
+        hint="another folder, or the options that were typed first",
+    )
 
 
 def require_host(folder: Path, host: "nn.Module", *, new: bool = False) -> None:

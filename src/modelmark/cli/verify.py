@@ -71,14 +71,14 @@ def run(
         ),
     ] = None,
     budget: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--budget",
-            min=0,
+            min=1,
             help="field: queries at most, and no more than it takes: looks after an eighth, a quarter, a half and all of them "
             "are charged",
         ),
-    ] = 0,
+    ] = None,
     secret_file: asked.SecretFile = None,
     secret_env: asked.SecretEnv = "",
     tokenizer: Annotated[

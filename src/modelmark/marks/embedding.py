@@ -119,8 +119,20 @@ def embed(
     raise NotEmbeddedError(
         f"expected every symbol with its margin after {number + 1} rounds of {recipe.epochs} epochs, "
         f"got {'; '.join(map(str, reached))}",
-        hint="train longer or at a higher rate, or embed fewer symbols",
+        hint="; ".join(_ways(reached)),
     )
+
+
+def _ways(reached: Sequence[Reach]) -> list[str]:
+    """Return what may help marks that are not in."""
+    short = [entry for entry in reached if not entry.done]
+    single = ["train longer or at a higher rate, or embed fewer symbols"] if any(not one.whole for one in short) else []
+    whole = (
+        ["of field: a key with more points to lose, more queries, or --draw timestamp"]
+        if any(one.whole for one in short)
+        else []
+    )
+    return single + whole
 
 
 def check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:

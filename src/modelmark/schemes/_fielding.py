@@ -1,5 +1,6 @@
 """What a ``field`` key is made of: directions, strength, queries and references, from networks at hand."""
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,15 @@ from torch import Tensor, nn
 from modelmark.carriers.field import CLIP, PROBABILITIES, SCALE, UNIT
 from modelmark.carriers.likely import surprises
 from modelmark.errors import CapacityError, MismatchError, SuspectError, UsageError
+from modelmark.evidence.scores import tail_bits
 from modelmark.feeds.tensors import Normalise
+from modelmark.key.secret import Secret
 from modelmark.networks import taps
 from modelmark.schemes._field_along import Along, numbers_of
-from modelmark.schemes._field_head import head_of
-from modelmark.schemes.field import DIRECTIONS
-from modelmark.suspects.module import logits
-from modelmark.training.task import Task
+from modelmark.schemes._field_head import edit_head, head_of
+from modelmark.schemes.base import Attachments, Material
+from modelmark.suspects.module import WhiteBox, logits
+from modelmark.training.task import Task, accuracy
 
 if TYPE_CHECKING:
     from modelmark.schemes.field import Field
@@ -55,7 +58,7 @@ def prepared(
         )
     own = numbers_of(scheme.coordinates, task.feed, along) if scheme.coordinates != "features" or along else None
     features, _ = observed(host, task.train_inputs[:_MOST], task, own)
-    directions, centre = principal(features, scheme.directions)
+    directions, centre = principal(features, scheme.directions, scheme.most_directions(task.feed))
     tested, before = observed(host, task.test_inputs, task, own)
     fields = (tested - centre) @ directions.T
     strength = scheme.strength or strongest(fields, before, task.test_labels.numpy(), scheme.lose)
@@ -77,6 +80,19 @@ def prepared(
         "references": np.stack(both, axis=1)[chosen],
         "edit": edit.astype(np.float32),
     }
+
+
+def foretold(scheme: "Field", host: nn.Module, task: Task, made: Attachments) -> tuple[float, float]:
+    """Return what ``Field.foretold`` does: signs that no draw of the key gives are put into a copy, and read from it."""
+    resolved = scheme.for_model(host, task.feed, made)
+    carriers = resolved.carriers(Material(Secret(bytes(32)), task.feed, made))
+    signs = np.random.default_rng(1).integers(0, 2, len(carriers.trials))
+    marked = copy.deepcopy(host)
+    edit_head(marked, carriers, signs)
+    (probe,) = carriers.probes()
+    tables = [carriers.scores(each) for each in carriers.every([WhiteBox(marked).observe(probe)[0]])]
+    bits = max(tail_bits(table, table.total(signs)).bits for table in tables)
+    return bits, 100 * (accuracy(host, task) - accuracy(marked, task))
 
 
 def observed(model: nn.Module, inputs: Tensor, task: Task, along: Along | None = None) -> tuple[Reals, Reals]:
@@ -154,12 +170,13 @@ def _answered(scores: Reals) -> Reals:
     return found
 
 
-def principal(features: Reals, count: int | None) -> tuple[Reals, Reals]:
+def principal(features: Reals, count: int | None, most: int) -> tuple[Reals, Reals]:
     """Return whitened principal directions, the widest first, ``(count, M)``, and the centre ``(M,)``.
 
     Args:
         features: ``(N, M)``.
-        count: of directions; None: those in which features vary, ``DIRECTIONS`` at most.
+        count: of directions; None: those in which features vary.
+        most: of these.
 
     Raises:
         CapacityError: features vary in fewer directions.
@@ -168,7 +185,7 @@ def principal(features: Reals, count: int | None) -> tuple[Reals, Reals]:
     sizes, axes = np.linalg.eigh(np.cov(features.T).reshape(len(centre), -1))
     sizes, axes = sizes[::-1], axes[:, ::-1]
     alive = int((sizes > 1e-6 * max(sizes[0], 1e-30)).sum())
-    count = count or min(alive, DIRECTIONS)
+    count = count or min(alive, most)
     if not 0 < count <= alive:
         raise CapacityError(
             f"expected {count} directions in which what the head receives varies, found {alive}",

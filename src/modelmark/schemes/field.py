@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import MOST_QUERIES, Carriers
-from modelmark.carriers.field import MOST_DIRECTIONS, Fields, kind_of
+from modelmark.carriers.base import Carriers
+from modelmark.carriers.field import COUNTED, MOST_DIRECTIONS, MOST_SIGNS, Fields, kind_of
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.feeds.base import Array, Feed
 from modelmark.key.secret import Secret
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DIRECTIONS = 64
 """That are chosen at most."""
+MOST_QUERIES = 2**14
+"""As an opening holds."""
 ATTACHED = ("queries", "coordinates", "references", "edit")
 
 
@@ -90,6 +92,7 @@ class Field(Drawn):
                     f"expected {lacking[0]} among what is attached, got none", hint="Field.prepared makes all"
                 )
             count, directions = np.shape(attachments["coordinates"])
+            _require_signs(directions, feed)
             return replace(self, directions=directions, queries=count, reference="attached")
         if self.reference == "attached":
             raise UsageError("expected queries with their references, got none", hint="Field.prepared makes them")
@@ -103,7 +106,23 @@ class Field(Drawn):
             raise CapacityError(
                 f"expected at most {width} directions, as many as there are numbers to be summed, got {self.directions}"
             )
-        return replace(self, directions=self.directions or min(DIRECTIONS, width))
+        _require_signs(self.directions or 1, feed)
+        return replace(self, directions=self.directions or min(self.most_directions(feed), width))
+
+    @staticmethod
+    def most_directions(feed: Feed) -> int:
+        """Return K where nobody says it: 64, or of many classes as many as a verdict holds signs of."""
+        return min(DIRECTIONS, MOST_SIGNS // feed.classes)
+
+    def cautions(self, model: "nn.Module", feed: Feed, *, host: bool) -> list[str]:
+        """Return that grades of so many signs are no verdict's, where that is so."""
+        signs, _ = self.size(feed)
+        if signs <= COUNTED:
+            return []
+        return [
+            f"of {signs} signs a verdict counts which agree and cannot weigh how clearly, as of {COUNTED} or fewer: "
+            f"--set directions={max(COUNTED // feed.classes, 1)}"
+        ]
 
     def _width(self, model: "nn.Module", feed: Feed) -> int:
         if self.coordinates == "pixels":
@@ -154,6 +173,12 @@ class Field(Drawn):
         from modelmark.schemes._fielding import prepared
 
         return prepared(self, host, task, students=students, pool=pool, along=along)
+
+    def foretold(self, host: "nn.Module", task: "Task", made: Attachments) -> tuple[float, float]:
+        """Return what a key of ``made`` will come to, by another draw: gross bits in the host, and points of accuracy lost."""
+        from modelmark.schemes._fielding import foretold
+
+        return foretold(self, host, task, made)
 
     def check(self, model: "nn.Module", feed: Feed) -> None:
         """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
@@ -256,6 +281,14 @@ def require_labels(feed: Feed) -> None:
         raise UsageError(
             f"expected inputs of which a network tells the class, got {feed.kind}",
             hint="answers marks a language model; choice marks what it serves",
+        )
+
+
+def _require_signs(directions: int, feed: Feed) -> None:
+    if directions * feed.classes > MOST_SIGNS:
+        raise CapacityError(
+            f"expected at most {MOST_SIGNS} signs, got {directions} directions of {feed.classes} classes",
+            hint=f"--set directions={MOST_SIGNS // feed.classes}" if feed.classes <= MOST_SIGNS else "",
         )
 
 

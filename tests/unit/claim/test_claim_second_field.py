@@ -36,6 +36,14 @@ def test_it_agrees_on_a_message_that_a_timestamp_drew(key, authorities, tmp_path
     assert recomputed(made, capsys).endswith(f"{weighed.net / 1000} net: {decision}")
 
 
+@pytest.mark.parametrize("label", [10, 2**19])
+def test_it_agrees_on_answers_that_are_no_class(key, tmp_path, capsys, label):
+    """It took every number for an answer, and a judge leaves out what names no class."""
+    made = dispute(tmp_path, key, suspect(key, 1.0, instead=dict.fromkeys(range(0, 600, 3), label)))
+    (weighed,) = made.verdict.weighed
+    assert recomputed(made, capsys).endswith(f"{weighed.net / 1000} net: {made.verdict.decision}")
+
+
 CHANGES = {
     "matches": lambda w: {"matches": w.matches - 1},
     "trials": lambda w: {"trials": w.trials + 1},
