@@ -216,10 +216,10 @@ def trio() -> str:
             one = row["marks"][scheme]
             net = 0.0 if "unreadable" in one else dated(one["bits"], one["charged"])
             nets.append(net)
-            told.append("unreadable" if "unreadable" in one else f"{net:.0f}")
+            told.append("unreadable" if "unreadable" in one else f"{net:.0f} ({one['bits']:.0f})")
         together = stats.fisher_bits(nets)
         body.append([name, f"{away:+.1f}", *told, f"{together:.0f}"])
-    return markdown(["attack", "points lost to it", "`spread`", "`field`", "`adi`", "together"], body)
+    return markdown(["attack", "points lost to it", "`spread`: net (gross)", "`field`", "`adi`", "together, net"], body)
 
 
 TABLES: dict[str, Callable[[], str]] = {
