@@ -10,6 +10,8 @@ from modelmark.key.draw import CHARGES
 DATED = CHARGES["timestamp"]
 RULES = math.log2(3)
 BAR = 64
+CRITICAL = 0.0136
+"""Kolmogorov's distance of 10,000 draws that one fair sample of twenty exceeds."""
 STUDENTS = {
     "student of labels": "labels",
     "student of probabilities": "probabilities",
@@ -185,7 +187,12 @@ def null() -> str:
     ]
     together = each(f"{sum(row['charged']['reached'][str(level)] for row in found):,}" for level in levels)
     expected = each(f"{len(found) * draws / 2**level:,.0f}" for level in levels)
-    told = f"All {len(found)} networks together: {together} draws reached {each(levels)} bits; {expected} may."
+    distances = [row[rule]["distance"] for row in found for rule in ("count", "graded", "nearer")]
+    far = sum(distance > CRITICAL for distance in distances)
+    told = (
+        f"All {len(found)} networks together: {together} draws reached {each(levels)} bits; {expected} may. "
+        f"Of {len(distances)} distances {far} exceed {CRITICAL}."
+    )
     return f"{markdown(header, body)}\n\n{told}"
 
 
@@ -198,11 +205,8 @@ def trio() -> str:
     body = []
     for row in found:
         settings = each(f"{name}={value}" for name, value in row["settings"].items())
-        name = (
-            f"`{row['attack']}` {settings}".strip()
-            if row["settings"] or row["attack"] in ("permute",)
-            else row["attack"]
-        )
+        bare = row["attack"] in ("unmarked", "with adi alone", "none")
+        name = row["attack"] if bare else f"`{row['attack']}` {settings}".strip()
         if "refused" in row:
             body.append([name, "refused", "", "", "", ""])
             continue
@@ -212,10 +216,10 @@ def trio() -> str:
             one = row["marks"][scheme]
             net = 0.0 if "unreadable" in one else dated(one["bits"], one["charged"])
             nets.append(net)
-            told.append("unreadable" if "unreadable" in one else f"{net:.0f}")
+            told.append("unreadable" if "unreadable" in one else f"{net:.0f} ({one['bits']:.0f})")
         together = stats.fisher_bits(nets)
         body.append([name, f"{away:+.1f}", *told, f"{together:.0f}"])
-    return markdown(["attack", "points lost to it", "`spread`", "`field`", "`adi`", "together"], body)
+    return markdown(["attack", "points lost to it", "`spread`: net (gross)", "`field`", "`adi`", "together, net"], body)
 
 
 TABLES: dict[str, Callable[[], str]] = {
