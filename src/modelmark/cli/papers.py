@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from modelmark.cli.terminal import passphrase
-from modelmark.errors import MalformedError, MismatchError, UsageError
+from modelmark.errors import MalformedError, UsageError
 
 if TYPE_CHECKING:
     from modelmark.claim.dates.deposit import Dated, Trust
@@ -214,14 +214,4 @@ def marks(keys: "list[Key]", dated: "Dated | None", *, offline: bool = False) ->
         return [key.mark(key.draw(offline=offline)) for key in keys]
     if offline:
         raise UsageError("expected --deposit or --offline, got both")
-    return [_mark(key, dated) for key in keys]
-
-
-def _mark(key: "Key", dated: "Dated") -> "Mark":
-    try:
-        number, _ = dated.entry(key.digest)
-    except MismatchError:
-        if key.draw_kind == "offline":
-            return key.mark()  # a second mark in the same model that is not part of the claim
-        raise
-    return key.mark(dated.draw(number))
+    return [key.mark(dated.draw_of(key.digest, key.draw_kind)) for key in keys]

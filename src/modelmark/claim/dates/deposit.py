@@ -120,6 +120,21 @@ class Dated:
                 return number, entry
         raise MismatchError(f"expected a claim of key {statement.hex()[:16]}, got a claim of other keys")
 
+    def draw_of(self, statement: bytes, kind: str) -> Draw | None:
+        """Return the draw of the key whose statement has this digest; None of an offline one that is no part of the claim.
+
+        Such a key may be a second mark in the same model, and draws its own message.
+
+        Raises:
+            MismatchError: the claim is about other keys, and this one waits for a deposit.
+        """
+        try:
+            return self.draw(self.entry(statement)[0])
+        except MismatchError:
+            if kind == "offline":
+                return None
+            raise
+
 
 def request(claim: Signed[Claim]) -> bytes:
     """Return a request (DER) to any authority to stamp the claim: its payload is what is stamped."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelmark.claim.dates import deposit
-from modelmark.claim.dates.deposit import Dated, Trust
+from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.dates.timestamp import Authority
 from modelmark.claim.papers import envelope
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Deposit
 from modelmark.desk.given import Given
-from modelmark.errors import MismatchError, UsageError
+from modelmark.errors import UsageError
 from modelmark.marks import keyfile
 from modelmark.marks.keys import Key
 from modelmark.marks.marks import Mark
@@ -58,14 +58,4 @@ def marks(given: Given, keys: Sequence[Key]) -> list[Mark]:
         raise UsageError("expected the claim with its deposit, got the deposit alone")
     signed = envelope.load(paper, Deposit) if paper else None
     dated = deposit.check(envelope.load(claim, Claim), signed, trust(given))
-    return [_mark(key, dated) for key in keys]
-
-
-def _mark(key: Key, dated: Dated) -> Mark:
-    try:
-        number, _ = dated.entry(key.digest)
-    except MismatchError:
-        if key.draw_kind == "offline":
-            return key.mark()  # a second mark in the same model that is not part of the claim
-        raise
-    return key.mark(dated.draw(number))
+    return [key.mark(dated.draw_of(key.digest, key.draw_kind)) for key in keys]
