@@ -222,4 +222,6 @@ def test_a_model_fed_otherwise_than_it_was_trained_is_noticed_a_good_one_is_not(
 
 def test_a_marked_file_does_not_say_that_it_is_marked(story):
     content = (story / "marked.safetensors").read_bytes()
-    assert not any(word in content for word in (b"adi", b"uchida", b"modelmark", b"trigger"))
+    header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+    assert b"adi" not in header  # three letters stand in half a million random bytes now and then
+    assert not any(word in content for word in (b"uchida", b"modelmark", b"trigger"))

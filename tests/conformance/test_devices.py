@@ -37,12 +37,12 @@ def there(unmarked):
     return copy.deepcopy(unmarked).to("cuda")
 
 
-@pytest.mark.parametrize("name", names_for("pictures"))
+@pytest.mark.parametrize("name", sorted({*names_for("pictures")} - {"field"}))
 def test_battery(name, fresh, digits, recipe):
     check_scheme(scheme_class(name)(), copy.deepcopy(fresh).to("cuda"), digits, recipe, most_lost=0.02)
 
 
-@pytest.mark.parametrize("name", names_for("pictures"))
+@pytest.mark.parametrize("name", sorted({*names_for("pictures")} - {"field"}))
 def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret):
     host = weights.digest(there.state_dict())
     key = keygen(scheme_class(name)(), there, digits.feed, task=digits, secret=secret, owner=Provenance(host=host))

@@ -18,7 +18,7 @@ from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Composed
 
 SECRET = Secret(bytes(range(32)))
-SETTINGS = {"uchida": {"bits": 150}, "deepsigns-blackbox": {"pool": 2, "share": 0.99}}
+SETTINGS = {"uchida": {"bits": 150}, "deepsigns-blackbox": {"pool": 2, "share": 0.99}, "field": {"queries": 300}}
 
 
 @dataclass

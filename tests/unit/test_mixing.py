@@ -220,7 +220,7 @@ def test_a_mark_that_samples_do_not_embed_says_so(name, digits, perceptron):
     scheme = scheme_class(name)
     if issubclass(scheme, Appending):
         return
-    given = scheme(bits=150) if name == "uchida" else scheme()
+    given = scheme(**{"uchida": {"bits": 150}, "field": {"queries": 300}}.get(name, {}))
     mark = keygen(given, perceptron[1], digits.feed, task=digits, secret=SECRET).mark()
     for refused in (lambda: mark.mixed([]), mark.collator):
         with pytest.raises(UsageError, match=f"^expected .*{name}.*$") as told:

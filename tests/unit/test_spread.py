@@ -228,7 +228,7 @@ def test_a_marked_copy_leaves_the_model_as_it_was(net):
     assert mark.evidence(WhiteBox(copied)).established
     uchida = keygen(modelmark.Uchida(), net, FEED, secret=Secret(SEED)).mark()
     for verb in (modelmark.imprint, modelmark.initialise):
-        with pytest.raises(UsageError, match="expected a spread mark, got uchida"):
+        with pytest.raises(UsageError, match="expected a mark of spread or field, got uchida"):
             verb(net, uchida)
 
 
