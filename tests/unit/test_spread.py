@@ -227,8 +227,8 @@ def test_a_marked_copy_leaves_the_model_as_it_was(net):
     assert all(torch.equal(net.state_dict()[name], tensor) for name, tensor in before.items())
     assert mark.evidence(WhiteBox(copied)).established
     uchida = keygen(modelmark.Uchida(), net, FEED, secret=Secret(SEED)).mark()
-    for verb in (modelmark.imprint, modelmark.initialise):
-        with pytest.raises(UsageError, match="expected a mark of spread or field, got uchida"):
+    for verb, which in ((modelmark.imprint, "mark of spread or field"), (modelmark.initialise, "spread mark")):
+        with pytest.raises(UsageError, match=f"expected a {which}, got uchida"):
             verb(net, uchida)
 
 
