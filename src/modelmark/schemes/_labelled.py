@@ -1,7 +1,6 @@
 """What the schemes share whose trials are pictures made of the owner's, each trial with a label of its own."""
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -11,10 +10,7 @@ from torch import nn
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.errors import CapacityError, UsageError
-from modelmark.evidence import stats
-from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Array, Feed
-from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
 from modelmark.schemes import blackbox
 from modelmark.schemes.base import Attachments, Drawn, Material
@@ -64,8 +60,7 @@ class Labelled(Drawn):
         """Fill in the number of trials and check that the inputs are pictures, and not too many."""
         if feed.kind != "pictures" or len(feed.input_shape) != 3:
             raise UsageError(f"expected pictures (channels, height, width), got inputs {feed.input_shape}")
-        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
-        resolved = replace(self, triggers=max(100, fewest * 3 // 2) if self.triggers is None else self.triggers)
+        resolved = replace(self, triggers=blackbox.enough(feed) if self.triggers is None else self.triggers)
         require_bytes(resolved._count * resolved._each, feed.input_shape)
         return resolved
 

@@ -7,7 +7,6 @@ A marked model answers the secret pictures with the expected labels; asking it i
 """
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -18,11 +17,8 @@ from torch import nn
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.errors import CapacityError, UsageError
-from modelmark.evidence import stats
-from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.pictures import of_pictures
-from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
 from modelmark.rendering import triggers, words
 from modelmark.schemes import _framed, blackbox
@@ -85,8 +81,7 @@ class Adi(Drawn):
             raise UsageError("expected own pictures, got none: see --images")
         if self.message == "imported" and "labels" not in attachments:
             raise UsageError("expected imported labels, got none: see --labels")
-        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
-        default = len(feed.unpacked(attachments["triggers"])) if self.pictures == "own" else max(100, fewest * 3 // 2)
+        default = len(feed.unpacked(attachments["triggers"])) if self.pictures == "own" else blackbox.enough(feed)
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
         resolved.carriers(Material(Secret(bytes(32)), feed, attachments))
         return resolved

@@ -1,5 +1,6 @@
 """What the schemes share that are read by asking: triggers beside data, and their labels' lead."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.errors import MismatchError
+from modelmark.evidence import stats
+from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.tensors import Normalise
+from modelmark.key.draw import CHARGES
 from modelmark.schemes.base import Attachments
 from modelmark.suspects.module import logits
 from modelmark.training.hooks import Hooks, Samples
@@ -28,6 +32,12 @@ def check(model: nn.Module, feed: Feed) -> None:
         raise MismatchError(f"expected a model that takes inputs {feed.input_shape}, got: {problem}") from None
     if tuple(found.shape) != (2, feed.classes):
         raise MismatchError(f"expected outputs for {feed.classes} classes, got shape {tuple(found.shape[1:])}")
+
+
+def enough(feed: Feed) -> int:
+    """Return how many symbols a key has where nobody says it: 100, or more of few classes: offline keys need some."""
+    fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
+    return max(100, fewest * 3 // 2)
 
 
 def pictures(carriers: Array, feed: Feed) -> Tensor:

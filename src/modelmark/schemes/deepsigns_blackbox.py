@@ -20,9 +20,7 @@ from modelmark.carriers.base import Carriers
 from modelmark.carriers.pictures import Pictures, label_leaves, require_bytes
 from modelmark.errors import CapacityError, MismatchError, UsageError
 from modelmark.evidence import stats
-from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
-from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
 from modelmark.rendering import noise
 from modelmark.schemes import _density, blackbox
@@ -101,8 +99,7 @@ class DeepSignsBlackBox(Drawn):
 
     def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "DeepSignsBlackBox":
         """Fill in the number of keys."""
-        fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
-        return replace(self, keys=max(100, fewest * 3 // 2) if self.keys is None else self.keys)
+        return replace(self, keys=blackbox.enough(feed) if self.keys is None else self.keys)
 
     def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return ``kept``: the indices of the candidates in the sparsest regions, int64 ``(keys,)``, ascending.

@@ -106,7 +106,7 @@ CHECKS: dict[str, Words] = {
     ),
     "answers": (
         "What does the suspect answer?",
-        "The suspect was put to the test in the way that the claim had fixed; what it did not give counts as a miss.",
+        "The suspect was put to the test in the way that the claim had fixed; what it did not give helps the claim nowhere.",
         "The suspect could not be put to the test in the way that the claim had fixed.",
     ),
     "test": (
