@@ -149,6 +149,7 @@ def run(
         there = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
         say(f"{len(there)} layer{'s' * (len(there) != 1)} to mark, {there[0]} to {there[-1]}")
         return
+    from modelmark.align import committed
     from modelmark.networks import layers
     from modelmark.suspects import weights
 
@@ -175,7 +176,7 @@ def run(
     for name, value in implied.items():
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
-    committed = weights.digest(trained.state_dict()) if host else ""
+    digest = weights.digest(trained.state_dict()) if host else ""
     with plain_warnings():
         key = keygen(
             options.make(cls, {**chosen, **implied}),
@@ -183,11 +184,13 @@ def run(
             feed,
             task=task,
             attachments=attachments,
-            owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
+            owner=Provenance(arch=models.recorded(arch), data=data, host=digest),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
             tokenizer=tokenizer_of(cls, tokenizer, arch, host),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
+    if host and key.access == "white-box" and (why := committed.obstacle(trained)):
+        own.append(f"suspects cannot be aligned to this host, and whoever reorders its channels hides the mark: {why}")
     for caution in own:
         say(f"warning: {caution}")
     _write(key, output, bits, unencrypted, passphrase_file)
