@@ -182,9 +182,18 @@ def test_a_verdict_is_computed_again_from_a_heap_of_papers(played, tmp_path):
     assert (status, len(made)) == (0, 18), lines
     assert all(line.endswith("Made again: comes out the same.") for line in made)
     for path in folder.iterdir():
-        if path.is_file() and path.suffix in (".claim", ".deposit", ".challenge", ".opening", ".carriers", ".transcript"):
+        if path.is_file() and path.suffix in (
+            ".claim",
+            ".deposit",
+            ".challenge",
+            ".opening",
+            ".carriers",
+            ".transcript",
+        ):
             (tmp_path / f"{len(path.name)}{path.suffix}x{path.stat().st_size}").write_bytes(path.read_bytes())
-    status, lines = typed(f"modelmark {words} {tmp_path}", folder)  # names say nothing; the suspect itself is not at hand
+    status, lines = typed(
+        f"modelmark {words} {tmp_path}", folder
+    )  # names say nothing; the suspect itself is not at hand
     assert (status, lines.count("Made again: comes out the same")) == (0, 17)
     assert "only the record of its answers" in lines
     assert "Case, as the judge calls it: Noether v. Hilbert" in lines  # found among the papers

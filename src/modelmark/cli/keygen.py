@@ -168,10 +168,12 @@ def run(
     trained = load_weights(model, host) if host else model
     if cls.name == "field":
         from modelmark.cli import fields
+        from modelmark.key.draw import CHARGES
 
         attachments = fields.attached(
-            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along
-        )
+            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along,
+            needed=0.0 if self_check else bits + CHARGES[draw],
+        )  # fmt: skip
         chosen.pop("directions", None), chosen.pop("queries", None)
     for name, value in implied.items():
         if chosen.get(name, value) != value:

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from modelmark.claim.judging import bundle
 from modelmark.desk import worker
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, verdict, weights
@@ -91,7 +92,7 @@ def test_papers_are_told_apart_by_what_is_in_them(papers, tmp_path):
     for number, (_, content) in enumerate(papers["papers"]):
         paths.append(tmp_path / str(number))
         paths[-1].write_bytes(content)
-    found = verdict.sort(paths)
+    found = bundle.sort(paths)
     assert {kind: len(every) for kind, every in found.signed.items() if every} == {
         "claim": 1,
         "challenge": 1,
@@ -103,7 +104,7 @@ def test_papers_are_told_apart_by_what_is_in_them(papers, tmp_path):
 def test_a_changed_paper_is_refused_by_its_signature(papers, tmp_path):
     (tmp_path / "claim").write_bytes(papers["papers"][0][1].replace(b'"sig":"', b'"sig":"A', 1))
     with pytest.raises(MalformedError):
-        verdict.sort([tmp_path / "claim"])
+        bundle.sort([tmp_path / "claim"])
 
 
 @pytest.mark.parametrize("field", ["verdict", "papers"])
