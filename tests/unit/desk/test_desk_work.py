@@ -1,6 +1,7 @@
 """What is done with what was dropped, in this process: no pickle is opened, papers are told apart by what is in them."""
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -10,8 +11,8 @@ import pytest
 from modelmark.claim.judging import bundle
 from modelmark.desk import worker
 from modelmark.desk.given import Given
-from modelmark.desk.work import Result, verdict, weights
-from modelmark.errors import MalformedError
+from modelmark.desk.work import Result, suspect, verdict, weights
+from modelmark.errors import MalformedError, UsageError
 
 
 class Marker:
@@ -75,6 +76,56 @@ def test_parts_of_a_model_are_one_suspect(tmp_path):
     for number in (1, 2):
         save_file({f"w{number}": torch.zeros(2)}, tmp_path / f"model-0000{number}-of-00002.safetensors")
     assert weights.opened(sorted(tmp_path.iterdir())).names == ["w1", "w2"]
+
+
+def adapter_of(marked, plain, folder, *, over):
+    """Write an adapter of full rank that makes a marked network of a plain one, as peft writes it; return its files."""
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    found = {}
+    for name in plain:
+        left, values, right = (marked[name] - plain[name]).double().svd()
+        path = f"base_model.model.{name.removesuffix('.weight')}"
+        found[f"{path}.lora_A.weight"] = right.mT.float().contiguous()
+        found[f"{path}.lora_B.weight"] = (left * values).float().contiguous()
+    said = {
+        "peft_type": "LORA",
+        "r": 160,
+        "lora_alpha": 160,
+        "base_model_name_or_path": str(over),
+        "fan_in_fan_out": False,
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(said))
+    save_file(found, folder / "adapter_model.safetensors")
+    return tuple(sorted(folder.iterdir()))
+
+
+def test_an_adapter_is_read_over_the_model_that_was_dropped_and_no_other(issued, tmp_path):
+    from safetensors.torch import load
+
+    (tmp_path / "local").mkdir()
+    for name in ("plain", "marked"):
+        (tmp_path / f"{name}.safetensors").write_bytes(getattr(issued, name)[1])
+    (tmp_path / "local" / "model.safetensors").write_bytes(issued.plain[1])
+    (tmp_path / "s.key").write_bytes(issued.key[1])
+    plain, marked = load(issued.plain[1]), load(issued.marked[1])
+    parts = adapter_of(marked, plain, tmp_path / "adapter", over=tmp_path / "local")
+    dropped = {"key": (tmp_path / "s.key",), "suspect": parts}
+
+    def said(**base):
+        return suspect.run(Given(dropped | base, "pass"), lambda _: None)
+
+    with pytest.raises(MalformedError, match="got the adapter alone"):  # though it names a folder that is here
+        said()
+    assert weights.open_weights(tmp_path / "adapter").names  # which the command line would follow
+    assert "is in this model" in said(base=(tmp_path / "plain.safetensors",)).part
+    assert "is in this model" not in said(base=(tmp_path / "marked.safetensors",)).part  # marked by whoever dropped it
+    dropped["suspect"] = (tmp_path / "marked.safetensors",)
+    with pytest.raises(UsageError, match="expected a network that modelmark builds by name, got 'os:system'"):
+        suspect.run(Given(dropped, "pass", words={"arch": "os:system"}), lambda _: None)
+    with pytest.raises(MalformedError, match="expected an adapter with the model that one stands on"):
+        said(base=(tmp_path / "plain.safetensors",))
 
 
 def test_an_array_with_pickled_objects_is_no_tensor(tmp_path):
