@@ -12,7 +12,7 @@ from modelmark.claim.judging import bundle
 from modelmark.desk import worker
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, suspect, verdict, weights
-from modelmark.errors import MalformedError, UsageError
+from modelmark.errors import MalformedError, MismatchError, UsageError
 
 
 class Marker:
@@ -241,3 +241,22 @@ def test_a_key_that_waits_for_a_timestamp_says_what_to_drop(issued, tmp_path):
     said = worker.work("suspect", given, lambda _: None)
     assert said["error"].startswith("expected the claim and the deposit of a key that waits for a timestamp")
     assert "drop both" in said["hint"]
+
+
+def test_a_copy_of_another_make_is_read_where_its_make_is_named(tmp_path):
+    from modelmark import data, models
+    from modelmark.marks import keyfile
+    from modelmark.marks.keys import Provenance, keygen
+    from modelmark.schemes.adi import Adi
+    from modelmark.suspects import weights as weight_files
+    from modelmark.training.task import Task
+
+    feed = Task.from_dataset(data.load("digits")).feed
+    host = models.build("mlp", feed.input_shape, feed.classes, seed=0)
+    keyfile.save(keygen(Adi(), host, feed, owner=Provenance(arch="mlp")), tmp_path / "a.key", None)
+    weight_files.save(models.build("cnn", feed.input_shape, feed.classes, seed=0), tmp_path / "copy.safetensors")
+    dropped = {"key": (tmp_path / "a.key",), "suspect": (tmp_path / "copy.safetensors",)}
+    with pytest.raises(MismatchError):
+        suspect.run(Given(dropped), lambda _: None)
+    read = suspect.run(Given(dropped, words={"arch": "cnn"}), lambda _: None)
+    assert "of 100" in read.part, read.part
