@@ -24,6 +24,7 @@ _NAMES = {
     "Evidence": "modelmark.evidence.evidence:Evidence",
     "Field": "modelmark.schemes.field:Field",
     "FloatFeed": "modelmark.feeds.floats:FloatFeed",
+    "Frontier": "modelmark.schemes.frontier:Frontier",
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
     "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.entangled import Entangled
     from modelmark.schemes.field import Field
+    from modelmark.schemes.frontier import Frontier
     from modelmark.schemes.margin import Margin
     from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.order import Order

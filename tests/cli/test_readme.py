@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from modelmark.suspects import weights
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,10 +32,11 @@ def without_numbers_of_chance(text: str) -> str:
     )
 
 
-def test_the_readme_transcript_is_what_happens(run, tmp_path, monkeypatch):
+def test_the_readme_transcript_is_what_happens(run, tmp_path, monkeypatch, unmarked):
     monkeypatch.chdir(tmp_path)
+    weights.save(unmarked, tmp_path / "download.safetensors")  # as the demo's unmarked.safetensors
     steps = transcript()
-    assert len(steps) == 7
+    assert len(steps) == 6
     for words, output in steps:
         assert words[0] == "modelmark"
         ran = run(*words[1:])
@@ -52,9 +55,18 @@ def test_the_demo_makes_what_it_says(run, tmp_path, monkeypatch):
     assert run("demo", "-o", "demo").status == 2
 
 
+def test_the_readme_is_short_and_explains_its_words():
+    """As long as that of ``age``, and no word of the trade before the section that says what the number means."""
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 100
+    before, after = text.split("## What the number means")
+    assert not re.findall(r"\b(?:carriers?|draws?|drawn|charged?|charges|hosts?|net bits)\b", before)
+    assert "`net 252.1`" in after
+
+
 def test_readme_links_lead_somewhere():
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+        for target in re.findall(r'(?:\]\(|src=")(?!http)([^)#"]+)', page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 

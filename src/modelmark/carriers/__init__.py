@@ -14,6 +14,7 @@ KINDS = {
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
     "entangled": "modelmark.carriers.pictures:Pictures",
     "field": "modelmark.carriers.field:Fields",
+    "frontier": "modelmark.carriers.coded:Coded",
     "margin": "modelmark.carriers.pictures:Pictures",
     "null": "modelmark.carriers.filtered:Filtered",
     "order": "modelmark.carriers.ordered:Ordered",

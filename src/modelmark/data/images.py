@@ -11,6 +11,7 @@ from modelmark.data.tree import Parts, Tree, unpack, walk
 from modelmark.errors import MalformedError, UsageError
 
 _TESTS = ("test", "val", "valid")  # in order of preference
+_WHAT = "folder of pictures, or an archive of them,"
 _Files = list[tuple[Parts, int]]  # each with its label
 
 
@@ -23,7 +24,7 @@ def read_images(where: str, limits: Limits) -> Dataset:
     """
     path = path_of(where, "images:DIR or images:FILE.tar.xz")
     budget = Budget(limits)
-    tree = walk(path, limits) if os.path.isdir(path) else unpack(need(path, "file"), budget)
+    tree = walk(path, limits) if os.path.isdir(path) else unpack(need(path, "file", _WHAT), budget)
     classes, train, test = _arrange(tree, limits.max_classes)
     images = _decode_all(tree, [parts for parts, _ in train + test], budget)
     labels = np.array([label for _, label in train + test], np.int64)

@@ -16,9 +16,10 @@ from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.confidential import is_confidential
-from modelmark.marks.keys import Key, KeyPolicy, require_reach
+from modelmark.marks.keys import Key, KeyPolicy
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
+from modelmark.marks.reaching import require_reach
 from modelmark.schemes import _pushing, spread
 from modelmark.schemes.spread import Size, Spread
 from modelmark.suspects.files import WeightFile, copying, digest, name_of, open_weights
@@ -75,7 +76,7 @@ def keygen_for_file(
     there, secret = sizes(file), secret or Secret.generate()
     resolved, policy = scheme.for_sizes(there), policy or KeyPolicy()
     if not policy.self_check:
-        require_reach(resolved, NO_FEED, policy)
+        require_reach(resolved, NO_FEED, policy.bar, policy.draw)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     attached = resolved.laid(secret, there)
     key = Key(

@@ -18,6 +18,7 @@ SCHEMES = {
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "entangled": "modelmark.schemes.entangled:Entangled",
     "field": "modelmark.schemes.field:Field",
+    "frontier": "modelmark.schemes.frontier:Frontier",
     "margin": "modelmark.schemes.margin:Margin",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
     "spread": "modelmark.schemes.spread:Spread",

@@ -29,7 +29,9 @@ from modelmark.suspects.base import Ask, AskBeyond, Probe, Read, ReadEach
 SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
 MANY = ("composite", "coupled", "entangled", "null")
 """Schemes that ask several queries a trial."""
-SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", "margin", "spread", "uchida", "zhang", *MANY]
+CODED = ("frontier",)
+"""Whose pictures say what each class stands for."""
+SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", *CODED, "margin", "spread", "uchida", "zhang", *MANY]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Knowing:
         if isinstance(probe, AskBeyond):  # the other question, under the null filter, is for people
             return [answers if len(probe.inputs) == len(answers) else np.zeros(len(probe.inputs), np.int64)]
         if isinstance(probe, Ask):
+            answers = answers if self.key.scheme.name not in CODED else standing_for(answers, made.codes)
             known = dict(zip(probe.feed.leaves(made.pictures), answers, strict=True))
             return [np.array([known[leaf] for leaf in probe.feed.leaves(probe.inputs)])]
         signs = 2 * np.maximum(answers, 0) - 1
@@ -62,6 +65,11 @@ class Knowing:
             0
         ].T
         return [means.repeat(made.inputs.shape[1], axis=0)]
+
+
+def standing_for(symbols: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The first class that stands for each symbol; a refusal where it is one."""
+    return np.where(symbols < 0, -1, (codes == symbols[:, None]).argmax(axis=1))
 
 
 def weights_of(made: Runs, signs: np.ndarray) -> np.ndarray:

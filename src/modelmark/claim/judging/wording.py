@@ -153,6 +153,7 @@ SCHEMES = {
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
     "entangled": "ordinary pictures under patches of random colours, and for each patch a class that was drawn",
     "field": "ordinary inputs, and along each of some directions and for each class a sign that was drawn, by which answers lean",
+    "frontier": "pictures moved to where two classes meet, and for each a drawn coin that says which of the two it is",
     "margin": "ordinary pictures, and for each a class that was drawn",
     "null": "pictures under patterns of pixels, and for each pattern a class that was drawn",
     "spread": "sums over many weights of many layers, each with a sign of its own, and for each sum a bit that was drawn",
