@@ -1,9 +1,9 @@
 """CIFAR-10 (re-encoded as JPEG, lossy) from nothing with two marks, by the clock, and what marks add to an epoch.
 
 Wants a GPU: ``python benchmarks/minute.py images:cifar10-jpeg.tar.xz``. Not run on one yet. Aimed at: 93 % of accuracy, 100
-triggers and a ``spread`` mark in 60 seconds, from the first step to the last reading, data in memory; a marked epoch within 1 % of
-a plain one. Rows that are there are not measured again, so that a run that was stopped goes on. On any machine ``digits --arch cnn
---epochs 40 --batch 64 --peak 0.05 --device cpu`` shows that it runs.
+triggers and a ``spread`` mark in 60 seconds, from the first step to the last reading, data in memory; a marked epoch within 1 %
+of a plain one. Rows that are there are not measured again, so that a run that was stopped goes on. On any machine
+``digits --arch cnn --epochs 40 --batch 64 --peak 0.05 --device cpu`` shows that it runs.
 """
 
 import argparse
