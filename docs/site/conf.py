@@ -11,7 +11,7 @@ release = modelmark.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 myst_heading_anchors = 4
-myst_enable_extensions = ["deflist", "attrs_block"]
+myst_enable_extensions = ["deflist", "html_image"]
 # a link to a file that is no page; see staging.py
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "tree": {"url": "{{path}}", "classes": ["file"]}}
 # blocks that a page shortens with "..." are no JSON

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspects.function:BlackBox",
+    "BlackMarks": "modelmark.schemes.blackmarks:BlackMarks",
     "CausalFeed": "modelmark.feeds.causal:CausalFeed",
     "Choice": "modelmark.schemes.choice:Choice",
     "Combined": "modelmark.evidence.combined:Combined",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from modelmark.networks.calling import scored
     from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
+    from modelmark.schemes.blackmarks import BlackMarks
     from modelmark.schemes.choice import Choice
     from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled

@@ -24,6 +24,7 @@ from modelmark.marks.reading import read
 from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
+from modelmark.schemes.blackmarks import BlackMarks
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
@@ -54,6 +55,12 @@ SIDES = np.array([[0, 1], [2, 0], [1, 2]])
 LAYERS = np.frombuffer(b'[["fc0", 4, 16, 0, 4], ["fc1", 5, 4, 1, 3]]', np.uint8)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
+    "blackmarks": Key(
+        BlackMarks(triggers=3),
+        SECRET,
+        FACE,
+        {"pictures": counting(3, 1, 4, 4), "sides": np.array([[0, 1]] * 3), "groups": np.array([0, 1, 0])},
+    ),
     "composite": Key(
         Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
     ),

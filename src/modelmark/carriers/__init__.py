@@ -7,6 +7,7 @@ from modelmark.carriers.base import Carriers
 KINDS = {
     "adi": "modelmark.carriers.pictures:Pictures",
     "answers": "modelmark.carriers.prompts:Prompted",
+    "blackmarks": "modelmark.carriers.coded:Coded",
     "choice": "modelmark.carriers.pairs:Pairs",
     "composite": "modelmark.carriers.pictures:Pictures",
     "coupled": "modelmark.carriers.pictures:Pictures",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
     "answers": "modelmark.schemes.answers:Answers",
+    "blackmarks": "modelmark.schemes.blackmarks:BlackMarks",
     "composite": "modelmark.schemes.composite:Composite",
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
