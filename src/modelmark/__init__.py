@@ -14,6 +14,7 @@ _NAMES = {
     "BlackMarks": "modelmark.schemes.blackmarks:BlackMarks",
     "CausalFeed": "modelmark.feeds.causal:CausalFeed",
     "Choice": "modelmark.schemes.choice:Choice",
+    "Classes": "modelmark.schemes.classes:Classes",
     "Combined": "modelmark.evidence.combined:Combined",
     "Composed": "modelmark.training.hooks:Composed",
     "Composite": "modelmark.schemes.composite:Composite",
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.blackmarks import BlackMarks
     from modelmark.schemes.choice import Choice
+    from modelmark.schemes.classes import Classes
     from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.deepsigns import DeepSigns

@@ -25,6 +25,7 @@ from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
 from modelmark.schemes.blackmarks import BlackMarks
+from modelmark.schemes.classes import Classes
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepsigns import DeepSigns
@@ -61,6 +62,7 @@ KEYS = {
         FACE,
         {"pictures": counting(3, 1, 4, 4), "sides": np.array([[0, 1]] * 3), "groups": np.array([0, 1, 0])},
     ),
+    "classes": Key(Classes(triggers=3, queries=2), SECRET, FACE),
     "composite": Key(
         Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
     ),
@@ -100,7 +102,7 @@ KEYS["field"] = Key(
         "edit": np.zeros((2, 6), np.float32),
     },
 )
-EACH = {"composite": 2, "coupled": 2, "entangled": 2, "null": 2}
+EACH = {"classes": 2, "composite": 2, "coupled": 2, "entangled": 2, "null": 2}
 NAMES = pytest.mark.parametrize("name", KEYS)
 
 

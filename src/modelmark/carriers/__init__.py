@@ -9,6 +9,7 @@ KINDS = {
     "answers": "modelmark.carriers.prompts:Prompted",
     "blackmarks": "modelmark.carriers.coded:Coded",
     "choice": "modelmark.carriers.pairs:Pairs",
+    "classes": "modelmark.carriers.pictures:Pictures",
     "composite": "modelmark.carriers.pictures:Pictures",
     "coupled": "modelmark.carriers.pictures:Pictures",
     "deepsigns": "modelmark.carriers.means:Means",

@@ -148,6 +148,7 @@ SCHEMES = {
     "answers": "prompts for a language model, each with a few plausible next words, and for each one of these that was drawn",
     "blackmarks": "pictures moved from one group of classes towards another, and for each a group that was drawn",
     "choice": "answers in two versions, and for each pair a coin that was drawn and says which version was served",
+    "classes": "classes of made-up pictures, some pictures of each, and for each of these classes a class that was drawn",
     "composite": "pictures of which each half is of another class, and for each pair of classes a class that was drawn",
     "coupled": "pictures of two classes fused into one, and for each pair of classes a class that was drawn",
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
