@@ -181,3 +181,13 @@ def test_adamw_is_torchs_own(small):
     step = (after - (1 - 1e-3 * 0.1) * before).abs()  # a first step of Adam is the rate, whatever the gradient
     torch.testing.assert_close(step[step > 5e-4], torch.full_like(step[step > 5e-4], 1e-3), rtol=1e-2, atol=0)
     assert (step > 5e-4).float().mean() > 0.5
+
+
+def test_data_are_known_by_what_they_are(small):
+    again = replace(small, train_inputs=small.train_inputs.clone())
+    assert again.digest == small.digest
+    other = small.train_targets.clone()
+    other[0] = (other[0] + 1) % 10
+    assert replace(small, train_targets=other).digest != small.digest
+    fewer = replace(small, test_inputs=small.test_inputs[:-1], test_labels=small.test_labels[:-1])
+    assert fewer.digest != small.digest
