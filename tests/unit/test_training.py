@@ -184,10 +184,11 @@ def test_adamw_is_torchs_own(small):
 
 
 def test_data_are_known_by_what_they_are(small):
-    again = replace(small, train_inputs=small.train_inputs.clone())
-    assert again.digest == small.digest
-    other = small.train_targets.clone()
+    _, task, *_ = small
+    again = replace(task, train_inputs=task.train_inputs.clone())
+    assert again.digest == task.digest
+    other = task.train_targets.clone()
     other[0] = (other[0] + 1) % 10
-    assert replace(small, train_targets=other).digest != small.digest
-    fewer = replace(small, test_inputs=small.test_inputs[:-1], test_labels=small.test_labels[:-1])
-    assert fewer.digest != small.digest
+    assert replace(task, train_targets=other).digest != task.digest
+    fewer = replace(task, test_inputs=task.test_inputs[:-1], test_labels=task.test_labels[:-1])
+    assert fewer.digest != task.digest
