@@ -109,7 +109,11 @@ class Erring:
             return label
         with self._lock:
             if leaf not in self._waiting:
-                fields = {"before": self._last, "input": base64.b64encode(leaf).decode(), "label": label}
+                fields: dict[str, canonical.Json] = {
+                    "before": self._last,
+                    "input": base64.b64encode(leaf).decode(),
+                    "label": label,
+                }
                 line = canonical.encode(fields) + b"\n"
                 self._lines.add(line)
                 self._waiting[leaf] = label
