@@ -19,10 +19,12 @@ _NAMES = {
     "Composed": "modelmark.training.hooks:Composed",
     "Composite": "modelmark.schemes.composite:Composite",
     "Coupled": "modelmark.schemes.coupled:Coupled",
+    "Dawn": "modelmark.schemes.dawn:Dawn",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.key.draw:Draw",
     "Entangled": "modelmark.schemes.entangled:Entangled",
+    "Erring": "modelmark.marks.erring:Erring",
     "Evidence": "modelmark.evidence.evidence:Evidence",
     "Field": "modelmark.schemes.field:Field",
     "FloatFeed": "modelmark.feeds.floats:FloatFeed",
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
     from modelmark.key.draw import Draw
     from modelmark.key.secret import Secret
     from modelmark.marks.embedding import embed
+    from modelmark.marks.erring import Erring
     from modelmark.marks.imprinting import imprint, initialise
     from modelmark.marks.keyfile import load as load_key
     from modelmark.marks.keyfile import save as save_key
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
     from modelmark.schemes.classes import Classes
     from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled
+    from modelmark.schemes.dawn import Dawn
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.entangled import Entangled

@@ -28,6 +28,7 @@ from modelmark.schemes.blackmarks import BlackMarks
 from modelmark.schemes.classes import Classes
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.dawn import Dawn
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.entangled import Entangled
@@ -67,6 +68,7 @@ KEYS = {
         Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
     ),
     "coupled": Key(COUPLED, SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}),
+    "dawn": Key(Dawn(triggers=3), SECRET, FACE, {"records": counting(3, 1, 4, 4), "given": np.array([0, 1, 2])}),
     "deepsigns": Key(
         DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
         SECRET,

@@ -12,6 +12,7 @@ KINDS = {
     "classes": "modelmark.carriers.pictures:Pictures",
     "composite": "modelmark.carriers.pictures:Pictures",
     "coupled": "modelmark.carriers.pictures:Pictures",
+    "dawn": "modelmark.carriers.coded:Coded",
     "deepsigns": "modelmark.carriers.means:Means",
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
     "entangled": "modelmark.carriers.pictures:Pictures",

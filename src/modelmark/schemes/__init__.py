@@ -30,6 +30,7 @@ SCHEMES = {
 
 IN_DATA = {
     "choice": "modelmark.schemes.choice:Choice",
+    "dawn": "modelmark.schemes.dawn:Dawn",
     "order": "modelmark.schemes.order:Order",
     "twins": "modelmark.schemes.twins:Twins",
 }
