@@ -24,8 +24,11 @@ from modelmark.marks.reading import read
 from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
+from modelmark.schemes.blackmarks import BlackMarks
+from modelmark.schemes.classes import Classes
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.dawn import Dawn
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.entangled import Entangled
@@ -54,10 +57,18 @@ SIDES = np.array([[0, 1], [2, 0], [1, 2]])
 LAYERS = np.frombuffer(b'[["fc0", 4, 16, 0, 4], ["fc1", 5, 4, 1, 3]]', np.uint8)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
+    "blackmarks": Key(
+        BlackMarks(triggers=3),
+        SECRET,
+        FACE,
+        {"pictures": counting(3, 1, 4, 4), "sides": np.array([[0, 1]] * 3), "groups": np.array([0, 1, 0])},
+    ),
+    "classes": Key(Classes(triggers=3, queries=2), SECRET, FACE),
     "composite": Key(
         Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
     ),
     "coupled": Key(COUPLED, SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}),
+    "dawn": Key(Dawn(triggers=3), SECRET, FACE, {"records": counting(3, 1, 4, 4), "given": np.array([0, 1, 2])}),
     "deepsigns": Key(
         DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
         SECRET,
@@ -93,7 +104,7 @@ KEYS["field"] = Key(
         "edit": np.zeros((2, 6), np.float32),
     },
 )
-EACH = {"composite": 2, "coupled": 2, "entangled": 2, "null": 2}
+EACH = {"classes": 2, "composite": 2, "coupled": 2, "entangled": 2, "null": 2}
 NAMES = pytest.mark.parametrize("name", KEYS)
 
 

@@ -7,9 +7,12 @@ from modelmark.carriers.base import Carriers
 KINDS = {
     "adi": "modelmark.carriers.pictures:Pictures",
     "answers": "modelmark.carriers.prompts:Prompted",
+    "blackmarks": "modelmark.carriers.coded:Coded",
     "choice": "modelmark.carriers.pairs:Pairs",
+    "classes": "modelmark.carriers.pictures:Pictures",
     "composite": "modelmark.carriers.pictures:Pictures",
     "coupled": "modelmark.carriers.pictures:Pictures",
+    "dawn": "modelmark.carriers.coded:Coded",
     "deepsigns": "modelmark.carriers.means:Means",
     "deepsigns-blackbox": "modelmark.carriers.pictures:Pictures",
     "entangled": "modelmark.carriers.pictures:Pictures",

@@ -56,7 +56,9 @@ def run(
     records: Annotated[
         list[Path] | None,
         typer.Option(
-            "--records", metavar="FILE", help="twins, choice, order: .jsonl of texts (may be repeated), or .npz"
+            "--records",
+            metavar="FILE",
+            help="twins, choice, order: .jsonl of texts (may be repeated), or .npz; dawn: .npz",
         ),
     ] = None,
     reference: Annotated[
@@ -143,7 +145,7 @@ def run(
         _write(marked, output, bits, unencrypted, passphrase_file)
         return
     if records or reference:
-        raise UsageError(f"expected --records and --reference with twins, choice or order, got {scheme}")
+        raise UsageError(f"expected --records and --reference with twins, choice, order or dawn, got {scheme}")
     if file is not None:
         if cls is not scheme_class("spread") or data or arch or mean or std or host:
             raise UsageError("expected --weights with spread and without --data, --arch, --mean, --std and --host")

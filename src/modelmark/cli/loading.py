@@ -59,9 +59,14 @@ def load_task(
         for note in rows.notes:
             say(note)
         return Task.from_rows(rows)
-    task = Task.from_dataset(data.load(spec))
+    dataset = data.load(spec)
+    task = Task.from_dataset(dataset)
     if spec.startswith("images:"):  # which folders are classes, and what is held out, was guessed from their names
         say(_found(spec, task))
+    if dataset.drawn:
+        say(
+            "no train/ and test/ there, so a fifth was picked to test: of a network that was trained on it accuracy is flattered"
+        )
     own = of_pictures(task.feed)
     means = _constants("mean", mean) if mean else own.mean
     stds = _constants("std", std) if std else own.std

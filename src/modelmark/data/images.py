@@ -1,6 +1,7 @@
 """``images:PATH``: pictures in class folders, or in a tar archive of them."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +30,8 @@ def read_images(where: str, limits: Limits) -> Dataset:
     images = _decode_all(tree, [parts for parts, _ in train + test], budget)
     labels = np.array([label for _, label in train + test], np.int64)
     cut = len(train)
-    return Dataset.measured(name_of(path), (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), classes)
+    made = Dataset.measured(name_of(path), (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), classes)
+    return replace(made, drawn=max(len(parts) for parts in tree.files) == 2)
 
 
 def _arrange(tree: Tree, max_classes: int) -> tuple[tuple[str, ...], _Files, _Files]:

@@ -96,12 +96,17 @@ def _require_numbers(carriers: Runs, file: WeightFile) -> None:
         raise SuspectError(f"expected weights that differ to mark in {file.path.name}, got one number everywhere")
 
 
-def require_safetensors(file: WeightFile, *, otherwise: str = "") -> None:
-    """Raise UsageError unless a file, or every shard, is safetensors; ``otherwise`` is another way on, for the hint."""
-    if file.what.split(" shards of ")[-1] != "safetensors":
+def is_safetensors(file: WeightFile) -> bool:
+    """Return whether a file, or every shard, is safetensors, which is copied tensor by tensor."""
+    return file.what.split(" shards of ")[-1] == "safetensors"
+
+
+def require_safetensors(file: WeightFile) -> None:
+    """Raise UsageError unless a file, or every shard, is safetensors."""
+    if not is_safetensors(file):
         raise UsageError(
             f"expected safetensors to mark without training, got a {file.what}",
-            hint=f"save the state dict with safetensors.torch.save_file{otherwise}",
+            hint="save the state dict with safetensors.torch.save_file, or make the key for a network: --arch and --data",
         )
 
 

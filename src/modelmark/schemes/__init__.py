@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
     "answers": "modelmark.schemes.answers:Answers",
+    "blackmarks": "modelmark.schemes.blackmarks:BlackMarks",
+    "classes": "modelmark.schemes.classes:Classes",
     "composite": "modelmark.schemes.composite:Composite",
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
@@ -28,6 +30,7 @@ SCHEMES = {
 
 IN_DATA = {
     "choice": "modelmark.schemes.choice:Choice",
+    "dawn": "modelmark.schemes.dawn:Dawn",
     "order": "modelmark.schemes.order:Order",
     "twins": "modelmark.schemes.twins:Twins",
 }

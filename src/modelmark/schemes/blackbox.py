@@ -19,6 +19,8 @@ from modelmark.suspects.module import logits
 from modelmark.training.hooks import Hooks, Samples
 
 READING = "largest output, ties to the lowest class"
+HEADROOM = 2.0
+"""By how much more than its margin a label leads, in logits, when a network's last part has learnt it."""
 
 
 def check(model: nn.Module, feed: Feed) -> None:
@@ -126,6 +128,11 @@ class Mixing(Hooks):
     def margins(self, model: nn.Module) -> Tensor:
         """Return the lead of each trigger's label over the best other class, in logits, ``(triggers,)``."""
         return lead(model, self.inputs, self.labels)
+
+    @property
+    def repeated(self) -> Samples:
+        """All triggers with their labels."""
+        return self.inputs, self.labels
 
     @property
     def per_hundred(self) -> int:

@@ -146,9 +146,12 @@ WATERMARK = (
 SCHEMES = {
     "adi": "pictures that the claimant made, and for each a class that was drawn",
     "answers": "prompts for a language model, each with a few plausible next words, and for each one of these that was drawn",
+    "blackmarks": "pictures moved from one group of classes towards another, and for each a group that was drawn",
     "choice": "answers in two versions, and for each pair a coin that was drawn and says which version was served",
+    "classes": "classes of made-up pictures, some pictures of each, and for each of these classes a class that was drawn",
     "composite": "pictures of which each half is of another class, and for each pair of classes a class that was drawn",
     "coupled": "pictures of two classes fused into one, and for each pair of classes a class that was drawn",
+    "dawn": "queries that an API was asked, and for each a wrong class that was drawn and served from then on",
     "deepsigns": "measurements inside the network, one row of numbers each, and for each a bit that was drawn",
     "deepsigns-blackbox": "pictures of noise, and for each a class that was drawn",
     "entangled": "ordinary pictures under patches of random colours, and for each patch a class that was drawn",
