@@ -37,7 +37,7 @@ UNRUN = {
         "docs/release.md",
         "owner$ model_signing",
     ): "tests/cli/test_releases_cli.py types it on a kept release; model-signing itself is not installed",
-    ("docs/results.md", "python benchmarks/adi_paper.py"): STUDY,
+    ("docs/results-tables.md", "python benchmarks/adi_paper.py"): STUDY,
     (
         "docs/schemes/answers.md",
         "$ modelmark keygen answers",
@@ -49,6 +49,10 @@ UNRUN = {
     ("docs/schemes/choice.md", "from modelmark import Served"): SERVED,
     ("docs/schemes/choice.md", "modelmark keygen choice"): DATA_MARKS,
     ("docs/schemes/choice.md", "draw = deposit.draw("): SERVED,
+    (
+        "docs/schemes/dawn.md",
+        "from modelmark import Dawn",
+    ): "lines of a server of the reader's; tests/unit/test_dawn.py calls them",
     ("docs/schemes/deepsigns-blackbox.md", "$ modelmark keygen deepsigns-blackbox"): AUTHORS,
     ("docs/schemes/deepsigns.md", "$ modelmark keygen deepsigns --data idx:mnist/"): AUTHORS,
     ("docs/schemes/deepsigns.md", "import numpy as np"): AUTHORS,
