@@ -17,6 +17,7 @@ _NAMES = {
     "Composed": "modelmark.training.hooks:Composed",
     "Composite": "modelmark.schemes.composite:Composite",
     "Coupled": "modelmark.schemes.coupled:Coupled",
+    "DeepMarks": "modelmark.schemes.deepmarks:DeepMarks",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.key.draw:Draw",
@@ -33,16 +34,19 @@ _NAMES = {
     "Mark": "modelmark.marks.marks:Mark",
     "ModelmarkError": "modelmark.errors:ModelmarkError",
     "Normalise": "modelmark.feeds.tensors:Normalise",
+    "NeuralMark": "modelmark.schemes.neuralmark:NeuralMark",
     "NotEmbeddedError": "modelmark.errors:NotEmbeddedError",
     "NullEmbedding": "modelmark.schemes.null_embedding:NullEmbedding",
     "Observation": "modelmark.evidence.evidence:Observation",
     "Order": "modelmark.schemes.order:Order",
+    "Passports": "modelmark.schemes.passports:Passports",
     "PictureFeed": "modelmark.feeds.pictures:PictureFeed",
     "Probabilities": "modelmark.suspects.probabilities:Probabilities",
     "Provenance": "modelmark.marks.keys:Provenance",
     "Recipe": "modelmark.training.recipe:Recipe",
     "Records": "modelmark.feeds.records:Records",
     "Registry": "modelmark.copies.registry:Registry",
+    "Riga": "modelmark.schemes.riga:Riga",
     "Secret": "modelmark.key.secret:Secret",
     "Served": "modelmark.marks.serving:Served",
     "Spread": "modelmark.schemes.spread:Spread",
@@ -115,13 +119,17 @@ if TYPE_CHECKING:
     from modelmark.schemes.choice import Choice
     from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled
+    from modelmark.schemes.deepmarks import DeepMarks
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.entangled import Entangled
     from modelmark.schemes.field import Field
     from modelmark.schemes.margin import Margin
+    from modelmark.schemes.neuralmark import NeuralMark
     from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.order import Order
+    from modelmark.schemes.passports import Passports
+    from modelmark.schemes.riga import Riga
     from modelmark.schemes.spread import Spread
     from modelmark.schemes.twins import Twins
     from modelmark.schemes.uchida import Uchida
