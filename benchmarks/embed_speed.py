@@ -1,9 +1,9 @@
 """How long it takes to mark a trained network, by default and by a whole recipe, and what a thief leaves of both.
 
 Run: ``python benchmarks/embed_speed.py idx:DIR --net lenet5 [--cache DIR] [--schemes adi ...]``, or with
-``images:cifar10-jpeg.tar.xz --net resnet8 --counted``: an eighth of an epoch of the whole recipe is timed there, and counted for all
-of it. Hosts are trained once, for a few epochs, and kept in the cache. Both ways run one after the other in one process, on one
-thread; only their ratio means something elsewhere.
+``images:cifar10-jpeg.tar.xz --net resnet8 --counted``: an eighth of an epoch of the whole recipe is timed there, and counted for
+all of it. Hosts are trained once, for a few epochs, and kept in the cache. Both ways run one after the other in one process, on
+one thread; only their ratio means something elsewhere.
 """
 
 import argparse
