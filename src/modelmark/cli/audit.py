@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelmark.cli.terminal import say, show
+from modelmark.cli.terminal import Lines, say, show
 
 if TYPE_CHECKING:
     from modelmark.audit.result import Result
@@ -87,7 +87,7 @@ def run(
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[["Step"], None]]:
-    """Show rows done, what was finished last and the time left, on a terminal only."""
+    """Show rows done, what was finished last and the time left; where there is no terminal a line each tenth."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -95,11 +95,14 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
     columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task("networks", total=None)
+        lines = None if console.is_terminal else Lines("audit")
 
         def watch(step: "Step") -> None:
             if not step.doing and step.done < step.total:
                 say(f"{step.done} of {step.total} rows are there; networks that are missing are trained first")
             bars.update(bar, completed=step.done, total=step.total, description=step.doing)
+            if lines is not None:
+                lines(step.done, step.total)
 
         yield watch
 
