@@ -326,6 +326,14 @@ WIDE = PictureFeed((3, 10**5, 10**5), ("zero", "one", "two"))
             },
         ),
         ("coupled", {"feed": WIDE}),
+        (
+            "frontier",
+            {
+                "feed": PictureFeed((1, 1, 1), MANY),
+                "triggers": 16384,
+                "attachments": {"pictures": counting(16384, 1, 1, 1), "sides": np.tile([0, 1], (16384, 1))},
+            },
+        ),
         ("coupled", {"feed": PictureFeed((16,), THREE.class_names)}),
         ("null", {"feed": WIDE}),
         ("null", {"feed": PictureFeed((16,), THREE.class_names)}),
@@ -342,7 +350,7 @@ WIDE = PictureFeed((3, 10**5, 10**5), ("zero", "one", "two"))
         ("null-literal", {"feed": PictureFeed((16,), THREE.class_names)}),
         ("null-literal", {"feed": PictureFeed((1, 4, 4), ("zero", "one"))}),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_an_interface_that_the_rest_does_not_fit_is_refused(key: str, changes: dict[str, Any], tmp_path: Path) -> None:
     refused(tampered(KEYS[key], **changes), tmp_path)

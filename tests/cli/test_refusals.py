@@ -280,7 +280,7 @@ def test_data_of_another_shape_or_class_count(run, story, tmp_path, rng):
 
 def test_an_embedding_that_does_not_take_says_what_was_reached(run, story, tmp_path):
     out = tmp_path / "m.safetensors"
-    ran = run("embed", story / "adi.key", "--epochs", 1, "--rounds", 1, "-o", out)
+    ran = run("embed", story / "adi.key", "--release", "adi", "--epochs", 1, "--rounds", 1, "-o", out)
     refused(ran, 1, "expected every symbol with its margin", "adi ", "/100")
     assert not out.exists()
 

@@ -19,14 +19,14 @@ import numpy.typing as npt
 
 from modelmark.carriers.base import Public, require_each, whole_trials
 from modelmark.carriers.pictures import Pictures
-from modelmark.errors import MalformedError, MismatchError
+from modelmark.errors import CapacityError, MalformedError, MismatchError
 from modelmark.feeds.base import Feed
 from modelmark.suspects.base import ABSTAIN
 
 Codes = npt.NDArray[np.int64]
 _CODE = re.compile(rb"code(?: (?:-|0|[1-9]\d{0,8}))+\n")
-MOST_NUMBERS = 2**26
-"""In the codes of all pictures together."""
+MOST_NUMBERS = 2**24
+"""In the codes of all pictures together: 16,384 of a thousand classes fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +89,21 @@ def coded(
     """Return pictures ``(N, *input_shape)`` with the codes ``(N, classes)`` of a key.
 
     Raises:
-        MismatchError: the codes say a symbol that there is not, or are too many.
+        MismatchError: the codes say a symbol that there is not.
+        CapacityError: they are too many.
     """
-    if codes.shape != (len(pictures), feed.classes) or codes.size > MOST_NUMBERS:
+    if codes.shape != (len(pictures), feed.classes):
         raise MismatchError(f"expected codes ({len(pictures)}, {feed.classes}), got {codes.shape}")
+    require_numbers(*codes.shape)
     if codes.min() < ABSTAIN or codes.max() >= values:
         raise MismatchError(f"expected codes of symbols below {values}, got others")
     return Coded(feed, pictures, chosen=chosen, codes=codes, values=values)
+
+
+def require_numbers(count: int, classes: int) -> None:
+    """Raise CapacityError if the codes of ``count`` pictures would be too much to make."""
+    if count * classes > MOST_NUMBERS:
+        raise CapacityError(f"expected codes of at most {MOST_NUMBERS} numbers, got {count} of {classes} classes")
 
 
 def sides(feed: Feed, first: Codes, second: Codes) -> Codes:
@@ -106,6 +114,7 @@ def sides(feed: Feed, first: Codes, second: Codes) -> Codes:
         first: the class that is 0 for each picture, ``(N,)``.
         second: the one that is 1.
     """
+    require_numbers(len(first), feed.classes)
     found = np.full((len(first), feed.classes), ABSTAIN, np.int64)
     each = np.arange(len(first))
     found[each, first], found[each, second] = 0, 1

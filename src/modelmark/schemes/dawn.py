@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import Carriers
-from modelmark.carriers.coded import Coded, Codes, coded
+from modelmark.carriers.coded import Coded, Codes, coded, require_numbers
 from modelmark.carriers.pictures import label_leaves
 from modelmark.errors import UsageError
 from modelmark.feeds.base import Feed
@@ -118,6 +118,7 @@ class Dawn(InData):
 
 def wrong_codes(right: npt.NDArray[np.int64], classes: int) -> Codes:
     """Return codes in which every class but the right one is a symbol, in order, ``(N, classes)``."""
+    require_numbers(len(right), classes)
     every = np.arange(classes)
     return np.where(every == right[:, None], ABSTAIN, every - (every > right[:, None]))
 
