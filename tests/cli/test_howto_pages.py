@@ -18,7 +18,6 @@ from modelmark.models import build
 from modelmark.suspects import weights
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to"
-GUIDE = HOW_TO.parent / "guide.md"
 PAGES = sorted(path.stem for path in HOW_TO.glob("*.md"))
 FILE = re.compile(r"`([\w.]+)`:\n\n```\w+\n(.*?)^```", re.M | re.S)
 ADDRESS = "https://api.example"
@@ -155,12 +154,6 @@ def test_a_suspect_behind_an_api(folder, model, monkeypatch):
         return model(modelmark.Normalise(feed)(pictures)).argmax(1).numpy()
 
     assert run("api", folder, monkeypatch, client=client).endswith(": established\n")
-
-
-def test_the_python_of_the_guide(unmarked, capsys):
-    exec(compile(code(GUIDE.read_text()), GUIDE.name, "exec"), {"model": unmarked})
-    read, asked = capsys.readouterr().out.splitlines()
-    assert read == asked == "adi: 100/100 expected answers, 332.1 bits (net 252.1): established"
 
 
 @pytest.mark.slow  # transformers takes longer to import than all other pages together
