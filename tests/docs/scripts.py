@@ -59,7 +59,6 @@ SCRIPTS = (
         before=(OWNED, "modelmark embed owner.key --weights trained.safetensors -o marked.safetensors"),
     ),
     Script(GUIDE, ("import modelmark",)),
-    Script(GUIDE, ("$ modelmark identity -o owner.id",), SMALL, daily=True),
     Script(
         ALIGNMENT,
         ("$ modelmark keygen deepsigns --data digits --arch mlp --host trained.safetensors -o owner.key",),

@@ -80,7 +80,7 @@ def test_blocks_of_a_page_do_what_they_say(script, folder, unmarked, digits, rec
     for title in script.titles:
         (block,) = (each for each in blocks() if each.page == script.page and each.named(title))
         if block.language == "python":
-            given = {"host": host, "suspect": host, "task": digits, "recipe": recipe}
+            given = {"model": host, "host": host, "suspect": host, "task": digits, "recipe": recipe}
             exec(compile(block.code, block.page, "exec"), given)
             printed = capsys.readouterr().out.splitlines()
             assert len(printed) == block.code.count("print(")

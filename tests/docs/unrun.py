@@ -19,6 +19,7 @@ UNRUN = {
     ("docs/attacks.md", "python benchmarks/shared_start.py"): STUDY,
     ("docs/attacks.md", "python benchmarks/detection.py"): STUDY,
     ("docs/attacks.md", "pip install -c constraints.txt -e '.[art]'"): STUDY,
+    ("docs/audit/README.md", "modelmark audit docs/audit/digits.toml"): STUDY,
     ("docs/audit.md", "$ modelmark audit quick -o quick.jsonl"): QUICK,
     ("docs/audit.md", "$ modelmark audit quick --seed 0"): QUICK,
     ("docs/audit.md", "# mine.py;"): "tests/docs/test_typed.py loads it, and the file above it",
