@@ -10,7 +10,7 @@ from modelmark.testing import check_scheme
 
 KERNELS = "uchida"
 """Reads means over kernels, so it is tried on a network of convolutions; all others are, too, where slow tests are."""
-ALIKE = {"blackmarks", "classes"}
+ALIKE = {"blackmarks", "classes", "frontier"}
 """Embedded, carried and read by the code of others that are here."""
 OTHERS = sorted({*names_for("pictures")} - {KERNELS, "field"})
 
