@@ -164,6 +164,7 @@ CASES = [
     Case("turn-heads", floor=0.2, net="causal"),
     Case("vote", {"others": 1, "epochs": 1}, floor=0.15, net="causal"),
     Case("weight-statistics"),
+    Case("wrk", {"after": 4}, floor=0.9),
 ]
 
 
@@ -253,6 +254,9 @@ OUTCOMES = [
     Outcome("nad", keeps=ADI, share=0.3, slow=True),
     Outcome("anp", keeps=ADI, share=0.3, slow=True),
     Outcome("rnp", {"forget": 0.5, "threshold": 0.02}, keeps=ADI, share=0.3, slow=True),
+    # boundaries drawn anew, where tuning at the same rate for as long leaves every trigger as it was
+    Outcome("wrk", {"share": 0.4, "rate": 0.05}, removes=ADI, keeps=UCHIDA, lost=CHEAP, share=0.3),
+    Outcome("finetune", {"rate": 0.05, "epochs": 18, "batch": 64}, keeps=ADI, share=0.3, slow=True),
     # learned masks cost more where they remove it
     Outcome("anp", {"threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
     Outcome("rnp", {"threshold": 0.5}, removes=ADI, lost=DEAR, share=0.3, slow=True),

@@ -23,6 +23,7 @@ REFUSED = (
     "prune-channels", "quantise-input", "query-statistics", "randomise", "reconstruct", "refuse",
     "own-field", "refit-head", "retrain-augmented", "retrain-mixed", "retrain-neighbours",
     "retrain-noisy", "retrain-voted", "rotate", "shrink", "spoil", "squeeze", "subset", "transfer", "trim-head",
+    "wrk",
 )  # fmt: skip
 """What wants pictures, numbers that change a little, or layers whose channels can be followed."""
 REFUSES = {

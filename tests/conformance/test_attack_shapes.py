@@ -13,8 +13,8 @@ from modelmark.testing import check_attack
 from modelmark.training.task import Task
 
 CHEAP = {
-    "batch": 16, "committed": 300, "descents": 2, "epochs": 1, "inputs": 2, "iterations": 1, "limit": 500, "opened": 4,
-    "pictures": 20, "pretext_epochs": 1, "queries": 10, "round_epochs": 1, "rounds": 1, "rows": 40, "samples": 40,
+    "after": 1, "batch": 16, "committed": 300, "descents": 2, "epochs": 1, "inputs": 2, "iterations": 1, "limit": 500,
+    "opened": 4, "pictures": 20, "pretext_epochs": 1, "queries": 10, "round_epochs": 1, "rounds": 1, "rows": 40, "samples": 40,
     "scheme": "adi", "steps": 20, "students": 2, "surrogates": 1, "triggers": 4, "tries": 4, "tuning": 1, "unlearning_epochs": 1,
 }  # fmt: skip
 """Settings by name that make any attack cheap, where a field takes them."""

@@ -120,6 +120,7 @@ ATTACKS = {
     "turn-heads": "modelmark.attacks.symmetries.turn_heads:TurnHeads",
     "vote": "modelmark.attacks.evasion.vote:Vote",
     "weight-statistics": "modelmark.attacks.detection.weight_statistics:WeightStatistics",
+    "wrk": "modelmark.attacks.cleansing.wrk:Wrk",
 }
 
 

@@ -108,12 +108,13 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
 
 
 def _summary(results: list["Result"]) -> list[str]:
-    """Return one line for every scheme: which attacks removed its mark at a price a thief would pay."""
+    """Return for every scheme what an unmarked network reads, and which attacks removed its mark at a price a thief would pay."""
     from modelmark.report.labels import clean
 
     lines = []
     for scheme in dict.fromkeys(result.scheme for result in results):
         own = [result for result in results if result.scheme == scheme]
+        lines += _alike(clean(scheme), own)
         judged = {result.attack for result in own if result.removed is not None}
         fell = sorted({result.attack for result in own if result.succeeded})
         refused = next((r.reason for r in own if r.marked is None and r.status == "refused"), "")
@@ -129,3 +130,17 @@ def _summary(results: list["Result"]) -> list[str]:
         lines += [f"  {clean(', '.join(fell), 2000)}"] if fell else []
     failed = [result for result in results if result.status == "failed"]
     return lines + [clean(f"failed: {r.scheme} x {r.attack}: {r.reason}", 400) for r in failed]
+
+
+def _alike(scheme: str, own: list["Result"]) -> list[str]:
+    """Return one line of what a scheme's marks read in unmarked networks of the same make; the most where there are several."""
+    from modelmark.audit.result import INDEPENDENT
+    from modelmark.report.labels import ALIKE
+
+    alone = [result.after for result in own if result.kind == INDEPENDENT and result.after]
+    if not alone:
+        return []
+    found = sum(reading["verdict"] == "established" for reading in alone)
+    most = max(alone, key=lambda reading: reading["matches"] / reading["trials"])
+    said = f"at most, {found} of {len(alone)} established" if len(alone) > 1 else most["verdict"]
+    return [f"{scheme}: {ALIKE}: {most['matches']} of {most['trials']} {said}"]

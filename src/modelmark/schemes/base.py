@@ -122,6 +122,7 @@ class Drawn:
 
     private: ClassVar[tuple[str, ...]] = ()
     counted: ClassVar[str] = ""  # the setting by which symbols become more
+    noun: ClassVar[str] = ""  # what people call a symbol; empty: an answer, or a bit where nothing is asked
     feeds: ClassVar[tuple[str, ...]] = ()
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> Self:

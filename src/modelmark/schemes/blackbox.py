@@ -36,9 +36,14 @@ def check(model: nn.Module, feed: Feed) -> None:
         raise MismatchError(f"expected outputs for {feed.classes} classes, got shape {tuple(found.shape[1:])}")
 
 
-def enough(feed: Feed) -> int:
-    """Return how many symbols a key has where nobody says it: 100, or more of few classes: offline keys need some."""
-    fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
+def enough(feed: Feed, values: int | None = None) -> int:
+    """Return how many symbols a key has where nobody says it: 100, or more of few values: offline keys need some.
+
+    Args:
+        feed: of the key.
+        values: that a symbol may have; None: one for each class.
+    """
+    fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, values or feed.classes))
     return max(100, fewest * 3 // 2)
 
 
