@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "schemes" / "field.md"
 
 def masked(line: str) -> str:
     """Return a line without the numbers and the key's name, which hang on the draw, nor by which rule; verdict and words stay."""
-    line = re.sub(r"score (\S+) of (\S+) \(\w+\)|(\S+) expected answers", "#", line)
+    line = re.sub(r"score (\S+) of (\S+) \(\w+\)|(\S+) expected signs", "#", line)
     return re.sub(r"\b[0-9a-f]{16}\b|\d+(\.\d+)?", "#", re.sub(r"; read with .*", "", line))
 
 
@@ -21,9 +21,9 @@ def test_what_the_test_compares_is_the_verdict_and_all_that_does_not_hang_on_the
     graded = (
         "field: score 3297 of 3938 (exact), 150.9 bits (net 69.3): established; read with how clearly each sign shows"
     )
-    counted = "field: 470/640 expected answers, 150.1 bits (net 68.5): established"
+    counted = "field: 470/640 expected signs, 150.1 bits (net 68.5): established"
     assert masked(graded) == masked(counted) == "field: #, # bits (net #): established"
-    assert masked("field: 333/640 expected answers, 2.6 bits (net 0.0): not established") != masked(counted)
+    assert masked("field: 333/640 expected signs, 2.6 bits (net 0.0): not established") != masked(counted)
 
 
 def test_every_command_of_the_page_has_the_options_it_is_typed_with(run):

@@ -193,6 +193,24 @@ def test_an_older_uchida_mark_comes_with_its_matrix(run, colour, rng):
     assert "no exact test" in ran.err
 
 
+def test_older_deepsigns_marks_come_with_their_files(run, colour, rng):
+    np.save(colour / "a.npy", rng.standard_normal((16, 64)))
+    np.save(colour / "b16.npy", rng.integers(2, size=(16, 10)))
+    np.save(colour / "keys.npy", rng.integers(256, size=(20, 32, 32, 3)) / 255)
+    np.savetxt(colour / "keys.txt", rng.integers(10, size=20), fmt="%i", delimiter=",")
+    common = ["--data", f"npz:{colour}/d.npz", "--arch", "resnet8", "--unencrypted"]
+    head = layers.head(build("resnet8", (3, 32, 32), 10, seed=0))
+    bits = ["--matrix", colour / "a.npy", "--message", colour / "b16.npy", "--set", f"layer={head}"]
+    ran = run("keygen", "deepsigns", *common, *bits, "-o", colour / "no.key")
+    assert (ran.status, "name them: --set carrying=0" in ran.err) == (2, True)
+    for scheme, files in (
+        ("deepsigns", [*bits, "--set", "carrying=1"]),
+        ("deepsigns-blackbox", ["--images", colour / "keys.npy", "--labels", colour / "keys.txt"]),
+    ):
+        ran = run("keygen", scheme, *common, *files, "-o", colour / f"{scheme}.key")
+        assert (ran.status, "no exact test" in ran.err) == (0, True), ran
+
+
 def test_lists(run):
     listed = run("schemes").out
     assert [line.split()[0] for line in listed.splitlines() if line[0] != " "] == sorted(SCHEMES | IN_DATA)

@@ -91,6 +91,12 @@ def test_a_bare_loop(capsys):
     assert re.sub(r"0\.\d+", "N", capsys.readouterr().out.strip()) == re.sub(r"0\.\d+", "N", shown)
 
 
+def test_a_loop_that_calls_hooks():
+    model, mark = net(), mark_of(STRONG, net())
+    run("A loop that calls hooks", mark=mark, model=model, SGD=torch.optim.SGD, loader=batches(steps=SHORT))
+    require(mark, model)
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_carriers_in_data(number):
     model, mark = net(), mark_of(modelmark.Adi(), net())

@@ -54,7 +54,7 @@ ALLOWED = {
     "desk.forms": PLUMBING,
     "desk.pages": PLUMBING | {"claim.judging"},
     "desk.work": PLUMBING | {"align", "claim.dates", "claim.judging", "claim.papers", "copies", "desk.given", "desk.pages",
-                             "evidence", "marks", "report", "suspects"},
+                             "evidence", "marks", "models", "report", "suspects"},
     # who serves pages opens no file that was dropped
     "desk": PLUMBING | {"desk.forms", "desk.given", "desk.pages", "desk.work"},
     "testing": PLUMBING | PROBES | {"attacks", "carriers", "claim.papers", "evidence", "feeds", "key", "marks", "networks",

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ class Means(Symbols):
         feed: how the model is fed.
         classes: the carrying classes, ``(s,)``.
         inputs: as the feed stores them, ``(s, n, *input_shape)``.
-        projections: int32 fixed point, one ``(N, M)`` a layer.
+        projections: int32 fixed point, or float32 as it was imported; one ``(N, M)`` a layer.
         layers: path of each layer.
     """
 
@@ -43,7 +43,7 @@ class Means(Symbols):
     feed: Feed
     classes: npt.NDArray[np.int64]
     inputs: Picture
-    projections: tuple[npt.NDArray[np.int32], ...]
+    projections: tuple[npt.NDArray[Any], ...]
     layers: tuple[str, ...]
 
     alphabet = 2

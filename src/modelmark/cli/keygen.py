@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modelmark.cli.brought import Brought
 from modelmark.cli.options import Arch, Bits, Data, Mean, Output, PassphraseFile, Settings, Std
 from modelmark.cli.terminal import passphrase, plain_warnings, say
 from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from modelmark.marks.keys import Key
 
 
@@ -32,16 +31,24 @@ def run(
     host: Annotated[
         Path | None, typer.Option("--host", metavar="WEIGHTS", help="commit to this unmarked model before the draw")
     ] = None,
-    images: Annotated[Path | None, typer.Option("--images", metavar="DIR", help="adi: your own pictures")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            metavar="PATH",
+            help="adi: folder of your own pictures; deepsigns-blackbox: FILE.npy of older keys",
+        ),
+    ] = None,
     labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="adi, with --images: labels of an older mark")
+        Path | None, typer.Option("--labels", metavar="FILE", help="with --images: labels of an older mark")
     ] = None,
     fit: Annotated[str, typer.Option("--fit", metavar="HOW", help="adi: crop (centre) or resize the pictures")] = "",
     matrix: Annotated[
-        Path | None, typer.Option("--matrix", metavar="FILE.npy", help="uchida: M x T projection of an older mark")
+        Path | None,
+        typer.Option("--matrix", metavar="FILE.npy", help="of an older mark: M x T of uchida, N x M of deepsigns"),
     ] = None,
     message: Annotated[
-        Path | None, typer.Option("--message", metavar="FILE.npy", help="uchida, with --matrix: its T bits")
+        Path | None, typer.Option("--message", metavar="FILE.npy", help="with --matrix: its bits")
     ] = None,
     axes: Annotated[
         str, typer.Option("--axes", metavar="ORDER", help="uchida: order of M in --matrix, keras (default) or pytorch")
@@ -49,7 +56,9 @@ def run(
     records: Annotated[
         list[Path] | None,
         typer.Option(
-            "--records", metavar="FILE", help="twins, choice, order: .jsonl of texts (may be repeated), or .npz"
+            "--records",
+            metavar="FILE",
+            help="twins, choice, order: .jsonl of texts (may be repeated), or .npz; dawn: .npz",
         ),
     ] = None,
     reference: Annotated[
@@ -109,7 +118,6 @@ def run(
         require_new,
         tokenizer_of,
     )
-    from modelmark.marks import imported
     from modelmark.marks.keys import KeyPolicy, Provenance, keygen
     from modelmark.schemes import scheme_class
     from modelmark.schemes.base import Cautious
@@ -119,7 +127,8 @@ def run(
     if unencrypted and passphrase_file:
         raise UsageError("expected --unencrypted or --passphrase-file, got both")
     cls = scheme_class(scheme, trusted=True)
-    _require_pairs(cls.name, adi=(images, labels, fit), uchida=(matrix, message, axes))
+    brought = Brought(images, labels, fit, matrix, message, axes)
+    brought.require(cls.name)
     chosen: dict[str, object] = dict(options.parse(settings or []))
     options.refuse_derived(cls, chosen)
     if cls.name != "field" and (rehearsals or queries or along):
@@ -136,7 +145,7 @@ def run(
         _write(marked, output, bits, unencrypted, passphrase_file)
         return
     if records or reference:
-        raise UsageError(f"expected --records and --reference with twins, choice or order, got {scheme}")
+        raise UsageError(f"expected --records and --reference with twins, choice, order or dawn, got {scheme}")
     if file is not None:
         if cls is not scheme_class("spread") or data or arch or mean or std or host:
             raise UsageError("expected --weights with spread and without --data, --arch, --mean, --std and --host")
@@ -149,33 +158,27 @@ def run(
         there = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
         say(f"{len(there)} layer{'s' * (len(there) != 1)} to mark, {there[0]} to {there[-1]}")
         return
-    from modelmark.networks import layers
+    from modelmark.align import committed
     from modelmark.suspects import weights
 
     task = load_task(data, mean, std, folder=folder_of(arch, host))
     feed = task.feed
     model = build_model(arch, "", feed)
-    attachments: dict[str, NDArray[Any]] = {}
-    implied: dict[str, object] = {}
-    if images:
-        attachments, implied = imported.own_pictures(images, labels, feed, fit)
-    elif matrix and message:
-        if "layer" not in chosen:
-            raise UsageError("expected the marked layer with --matrix, got none", hint="name it: --set layer=...")
-        kernel = layers.find(model, str(chosen["layer"])).kernel
-        attachments, implied = imported.older_projection(matrix, message, kernel, axes)
+    attachments, implied = brought.attached(cls.name, chosen, model, feed)
     trained = load_weights(model, host) if host else model
     if cls.name == "field":
         from modelmark.cli import fields
+        from modelmark.key.draw import CHARGES
 
         attachments = fields.attached(
-            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along
-        )
+            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along,
+            needed=0.0 if self_check else bits + CHARGES[draw],
+        )  # fmt: skip
         chosen.pop("directions", None), chosen.pop("queries", None)
     for name, value in implied.items():
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
-    committed = weights.digest(trained.state_dict()) if host else ""
+    digest = weights.digest(trained.state_dict()) if host else ""
     with plain_warnings():
         key = keygen(
             options.make(cls, {**chosen, **implied}),
@@ -183,11 +186,13 @@ def run(
             feed,
             task=task,
             attachments=attachments,
-            owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
+            owner=Provenance(arch=models.recorded(arch), data=data, host=digest),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
             tokenizer=tokenizer_of(cls, tokenizer, arch, host),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
+    if host and key.access == "white-box" and (why := committed.obstacle(trained)):
+        own.append(f"suspects cannot be aligned to this host, and whoever reorders its channels hides the mark: {why}")
     for caution in own:
         say(f"warning: {caution}")
     _write(key, output, bits, unencrypted, passphrase_file)
@@ -201,23 +206,6 @@ def _write(key: "Key", output: Path, bits: float, unencrypted: bool, passphrase_
         say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
     say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))
-
-
-def _require_pairs(
-    scheme: str, *, adi: tuple[Path | None, Path | None, str], uchida: tuple[Path | None, Path | None, str]
-) -> None:
-    """Refuse options for what is brought from elsewhere that do not go together."""
-    (images, labels, fit), (matrix, message, axes) = adi, uchida
-    if (images or labels) and scheme != "adi":
-        raise UsageError(f"expected --images and --labels with adi, got {scheme}")
-    if (matrix or message) and scheme != "uchida":
-        raise UsageError(f"expected --matrix and --message with uchida, got {scheme}")
-    if (fit and not images) or (axes and not matrix):
-        raise UsageError("expected --fit with --images and --axes with --matrix, got one without the other")
-    if labels and not images:
-        raise UsageError("expected --images with --labels: the pictures the labels belong to")
-    if bool(matrix) != bool(message):
-        raise UsageError("expected --matrix and --message together")
 
 
 def _describe(key: "Key", bar: float) -> str:

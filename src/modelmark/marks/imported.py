@@ -53,7 +53,7 @@ def older_projection(
     Raises:
         MalformedError: a file is not what it should be.
     """
-    found = {"matrix": projection(_array(matrix), kernel, axes or "keras"), "bits": bits(_array(message))}
+    found = {"matrix": projection(array(matrix), kernel, axes or "keras"), "bits": bits(array(message))}
     return found, {"message": "imported"}
 
 
@@ -135,7 +135,8 @@ def bits(message: Array) -> Array:
     return flat.astype(np.uint8)
 
 
-def _array(path: Path) -> Array:
+def array(path: Path) -> Array:
+    """Return the array of a ``.npy`` file, of at most ``MAX_ARRAY`` bytes and without pickle."""
     if not path.is_file():
         raise MalformedError(f"expected an array at {path}, found none")
     if path.stat().st_size > MAX_ARRAY:

@@ -12,14 +12,21 @@ if TYPE_CHECKING:
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
     "answers": "modelmark.schemes.answers:Answers",
+    "blackmarks": "modelmark.schemes.blackmarks:BlackMarks",
+    "classes": "modelmark.schemes.classes:Classes",
     "composite": "modelmark.schemes.composite:Composite",
     "coupled": "modelmark.schemes.coupled:Coupled",
+    "deepmarks": "modelmark.schemes.deepmarks:DeepMarks",
     "deepsigns": "modelmark.schemes.deepsigns:DeepSigns",
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "entangled": "modelmark.schemes.entangled:Entangled",
     "field": "modelmark.schemes.field:Field",
+    "frontier": "modelmark.schemes.frontier:Frontier",
     "margin": "modelmark.schemes.margin:Margin",
+    "neuralmark": "modelmark.schemes.neuralmark:NeuralMark",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
+    "passports": "modelmark.schemes.passports:Passports",
+    "riga": "modelmark.schemes.riga:Riga",
     "spread": "modelmark.schemes.spread:Spread",
     "uchida": "modelmark.schemes.uchida:Uchida",
     "zhang": "modelmark.schemes.zhang:Zhang",
@@ -27,6 +34,7 @@ SCHEMES = {
 
 IN_DATA = {
     "choice": "modelmark.schemes.choice:Choice",
+    "dawn": "modelmark.schemes.dawn:Dawn",
     "order": "modelmark.schemes.order:Order",
     "twins": "modelmark.schemes.twins:Twins",
 }

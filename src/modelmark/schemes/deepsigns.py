@@ -8,6 +8,7 @@ of class c is ``1 if (A mu_c)_j >= 0 else 0``. Training pulls activations toward
 """
 
 import math
+import re
 import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -31,9 +32,17 @@ from modelmark.naming import suggest
 from modelmark.networks import layers, taps
 from modelmark.schemes import _places, _projection, blackbox
 from modelmark.schemes._centres import Centres
+from modelmark.schemes._pulling import Pulling
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
+from modelmark.training.tails import Lesson
 from modelmark.training.task import Task
+
+_OBJECTIONS = {
+    "drawn": "",
+    "secret": "the bits come from the key, as in the paper, and could have been searched for",
+    "imported": "the message was chosen, not drawn",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,8 @@ class DeepSigns(Drawn):
         margin: embedding is done when every ``|A mu|`` has the right sign by at least this much.
         unit: of the margin: ``activation``, or standard ``errors`` of ``A mu`` over the inputs, for long messages.
         start: where centres begin: ``means`` of the classes, or components of a Gaussian mixture (``gmm``, by EM).
-        message: ``drawn``, or ``secret`` (literal).
+        message: ``drawn``, ``secret`` (literal), or ``imported`` with the matrix and bits of an older mark.
+        carrying: of an imported mark: the classes that carry bits, ascending, joined by commas.
         width: M of each layer; filled in from the model.
     """
 
@@ -80,7 +90,8 @@ class DeepSigns(Drawn):
     margin: float = 2.5
     unit: Literal["activation", "errors"] = "activation"
     start: Literal["means", "gmm"] = "means"
-    message: Literal["drawn", "secret"] = "drawn"
+    message: Literal["drawn", "secret", "imported"] = "drawn"
+    carrying: str = field(default="", metadata={"later": True})
     width: tuple[int, ...] = field(default=(), metadata={"derived": True})
 
     def __post_init__(self) -> None:
@@ -91,6 +102,12 @@ class DeepSigns(Drawn):
             raise ValueError("expected centre and strength above 0 and a margin of at least 0")
         if not 0 <= self.norm < math.inf or not 0 <= self.separation < math.inf:
             raise ValueError("expected norm and separation of at least 0")
+        if bool(self.carrying) != (self.message == "imported"):
+            raise ValueError(
+                f"expected carrying={self.carrying!r} with an imported message alone, see --matrix; got {self.message}"
+            )
+        if self.carrying and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.carrying):
+            raise ValueError(f"expected numbers of classes joined by commas for carrying, got {self.carrying!r}")
 
     @property
     def _paths(self) -> list[str]:
@@ -114,6 +131,8 @@ class DeepSigns(Drawn):
         picture = blackbox.pictures(feed.example(1), feed)
         received = [taps.activations(model, path, picture) for path in layer.split(",")]
         width = tuple(found.shape[1] for found in received)
+        if self.message == "imported":
+            return self._of_older(layer, width, feed, attachments)
         classes = min(10, feed.classes) if self.classes is None else self.classes
         if classes > feed.classes:
             raise UsageError(f"expected at most the data's {feed.classes} classes to carry bits, got {classes}")
@@ -131,6 +150,17 @@ class DeepSigns(Drawn):
                 stacklevel=3,
             )
         return resolved
+
+    def _of_older(self, layer: str, width: tuple[int, ...], feed: Feed, attachments: Attachments) -> "DeepSigns":
+        """Take the numbers of classes and bits from what is imported."""
+        given = attachments.get("bits", np.empty(0)).shape
+        if len(given) != 2 or (self.classes or given[0], self.bits or given[1]) != given:
+            raise UsageError(f"expected the imported bits of every class, got {given}: see --matrix")
+        found = replace(self, layer=layer, classes=given[0], bits=given[1], width=width)
+        found._check_capacity()
+        found._projections(Material(Secret(bytes(32)), feed, attachments))
+        found._classes(Secret(bytes(32)), feed)
+        return found
 
     def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
         """Return that what a transformer's layer receives takes any order, where no host is committed."""
@@ -162,6 +192,13 @@ class DeepSigns(Drawn):
         return {"inputs": np.stack([images[places] for places in chosen])}
 
     def _classes(self, secret: Secret, feed: Feed) -> npt.NDArray[np.int64]:
+        if self.carrying:
+            chosen = np.array(self.carrying.split(","), np.int64)
+            if len(chosen) != self._size[0] or (np.diff(chosen) <= 0).any() or chosen[-1] >= feed.classes:
+                raise MismatchError(
+                    f"expected {self._size[0]} classes below {feed.classes}, ascending, got carrying={self.carrying}"
+                )
+            return chosen
         return np.sort(secret.permutation("classes", feed.classes)[: self._size[0]])
 
     def check(self, model: nn.Module, feed: Feed) -> None:
@@ -182,11 +219,7 @@ class DeepSigns(Drawn):
 
     def objection(self) -> str:
         """Return why the message has no exact test, if it has none."""
-        return (
-            ""
-            if self.message == "drawn"
-            else "the bits come from the key, as in the paper, and could have been searched for"
-        )
+        return _OBJECTIONS[self.message]
 
     def carriers(self, material: Material) -> Means:
         """Return classes, their inputs and the projections.
@@ -194,7 +227,7 @@ class DeepSigns(Drawn):
         Raises:
             MismatchError: the attached inputs are not this key's.
         """
-        classes, bits = self._size
+        classes, _ = self._size
         feed, inputs = material.feed, material.attachments.get("inputs", np.empty(0))
         self._check_capacity()
         if inputs.dtype != feed.dtype or inputs.shape[:1] + inputs.shape[2:] != (classes, *feed.input_shape):
@@ -202,19 +235,43 @@ class DeepSigns(Drawn):
         if inputs.shape[1] < 1:
             raise MismatchError("expected at least one input a class, got none")
         require_bytes(classes * inputs.shape[1], feed.input_shape)
-        projections = tuple(
-            _projection.random(material.secret, bits, width, use=f"deepsigns/{index}")
-            for index, width in enumerate(self.width)
-        )
+        projections = self._projections(material)
         return Means(feed, self._classes(material.secret, feed), inputs, projections, tuple(self._paths))
+
+    def _projections(self, material: Material) -> tuple[npt.NDArray[Any], ...]:
+        """Return A of each layer: int32 fixed point, or the imported float32 matrix of the one layer."""
+        classes, bits = self._size
+        if self.message != "imported":
+            return tuple(
+                _projection.random(material.secret, bits, width, use=f"deepsigns/{index}")
+                for index, width in enumerate(self.width)
+            )
+        matrix, given = (material.attachments.get(name, np.empty(0)) for name in ("matrix", "bits"))
+        if len(self.width) != 1 or matrix.dtype != np.float32 or matrix.shape != (bits, self.width[0]):
+            raise MismatchError(
+                f"expected an imported matrix of {bits} x {self.width}, got {matrix.dtype} {matrix.shape}"
+            )
+        if not np.isfinite(matrix).all() or given.dtype != np.uint8 or given.shape != (classes, bits):
+            raise MismatchError(f"expected finite numbers and bits {classes} x {bits}, got {given.dtype} {given.shape}")
+        if given.max() > 1:
+            raise MismatchError(f"expected bits 0 and 1, got {given.max()}")
+        return (matrix,)
 
     def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:
         """Return the literal bits, or None where the draw decides."""
         if self.message == "drawn":
             return None
+        if self.message == "imported":
+            return material.attachments["bits"].astype(np.int64).ravel()
         return material.secret.integers("message", 2, self.size(material.feed)[0])
 
     def hooks(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the centres with their terms, tapped into ``model``: the very module that is trained."""
         self.check(model, carriers.feed)
         return Centres(model, carriers, torch.from_numpy(message), self)
+
+    def lesson(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
+        """Return the pull of class means past their margin, without centres; twice the margin is aimed at."""
+        self.check(model, carriers.feed)
+        hooks = Pulling(model, carriers, torch.from_numpy(message), self, margin=self.margin)
+        return Lesson(hooks, 2 * self.margin)

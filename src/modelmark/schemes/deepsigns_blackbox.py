@@ -33,6 +33,13 @@ ACCEPT = Fraction(1, 1000)
 """Of the paper's rule: how often an independent model may be accepted."""
 
 
+_OBJECTIONS = {
+    "drawn": "",
+    "secret": "pictures are selected after their labels are known, as in the paper",
+    "imported": "the message was chosen, not drawn",
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Selected(Pictures):
     """Pictures of the literal variant, which are judged by the paper's own rule.
@@ -67,7 +74,8 @@ class DeepSignsBlackBox(Drawn):
         share: candidates must lie where at most this share of the training data lies, by log density.
         per_hundred: pictures mixed into every hundred samples.
         margin: embedding is done when every picture's label leads by at least this much in the outputs (logits).
-        message: ``drawn``, or ``secret`` (literal: labels from the key, then ``select``).
+        message: ``drawn``, ``secret`` (literal: labels from the key, then ``select``), or ``imported`` with keys and labels of
+            an older mark.
     """
 
     name: ClassVar[str] = "deepsigns-blackbox"
@@ -81,7 +89,7 @@ class DeepSignsBlackBox(Drawn):
     share: float = 0.01
     per_hundred: int = 2
     margin: float = 0.1
-    message: Literal["drawn", "secret"] = "drawn"
+    message: Literal["drawn", "secret", "imported"] = "drawn"
 
     def __post_init__(self) -> None:
         if self.keys is not None and not 1 <= self.keys <= 16384:
@@ -98,14 +106,23 @@ class DeepSignsBlackBox(Drawn):
         return self.keys
 
     def for_model(self, model: nn.Module, feed: Feed, attachments: Attachments) -> "DeepSignsBlackBox":
-        """Fill in the number of keys."""
-        return replace(self, keys=blackbox.enough(feed) if self.keys is None else self.keys)
+        """Fill in the number of keys, and check what is imported."""
+        if self.message != "imported":
+            return replace(self, keys=blackbox.enough(feed) if self.keys is None else self.keys)
+        given = len(attachments.get("keys", ()))
+        if not given or self.keys not in (None, given):
+            raise UsageError(f"expected {self.keys or 'some'} imported keys, got {given}: see --images")
+        found = replace(self, keys=given)
+        found._imported(Material(Secret(bytes(32)), feed, attachments))
+        return found
 
     def collect(self, secret: Secret, model: nn.Module, task: Task | None) -> dict[str, npt.NDArray[Any]]:
         """Return ``kept``: the indices of the candidates in the sparsest regions, int64 ``(keys,)``, ascending.
 
         ``model`` should be trained: an untrained one has no regions to speak of.
         """
+        if self.message == "imported":
+            return {}
         if task is None:
             raise UsageError("expected data to tell which regions are rarely explored, got none")
         require_bytes(self._count, task.feed.input_shape)
@@ -128,7 +145,7 @@ class DeepSignsBlackBox(Drawn):
 
     def cautions(self, model: nn.Module, feed: Feed, *, host: bool) -> list[str]:
         """Return that nothing is rare to an untrained model, where it was one."""
-        if host:
+        if host or self.message == "imported":
             return []
         return [
             "regions were looked for in an untrained network, where rare means little; name a trained one with --host"
@@ -144,16 +161,32 @@ class DeepSignsBlackBox(Drawn):
 
     def objection(self) -> str:
         """Return why the labels have no exact test, if they have none."""
-        return "" if self.message == "drawn" else "pictures are selected after their labels are known, as in the paper"
+        return _OBJECTIONS[self.message]
 
     def carriers(self, material: Material) -> Pictures:
         """Return the kept pictures, with their literal labels if the draw does not decide."""
         feed, chosen = material.feed, self.literal_message(material)
         require_bytes(self._count, feed.input_shape)
+        if self.message == "imported":
+            keys, labels = self._imported(material)
+            return Selected(feed, keys, chosen=label_leaves(labels), labels=labels)
         pictures = noise.render(material.secret, self._kept(material.attachments), feed.input_shape)
         if chosen is None:
             return Pictures(feed, pictures)
         return Selected(feed, pictures, chosen=label_leaves(chosen), labels=chosen)
+
+    def _imported(self, material: Material) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Return keys and labels of an older mark."""
+        keys, labels = (material.attachments.get(name, np.empty(0)) for name in ("keys", "labels"))
+        feed, count = material.feed, self._count
+        if keys.dtype != feed.dtype or keys.shape != (count, *feed.input_shape) or count < 1:
+            raise MismatchError(
+                f"expected imported keys {feed.dtype} of {feed.input_shape}, got {keys.dtype} {keys.shape}"
+            )
+        if labels.dtype != np.int64 or labels.shape != (count,) or not 0 <= labels.min() <= labels.max() < feed.classes:
+            raise MismatchError(f"expected {count} labels below {feed.classes}, got {labels.dtype} {labels.shape}")
+        feed.check(keys, "imported keys")
+        return keys, labels
 
     def _kept(self, attachments: Attachments) -> npt.NDArray[np.int64]:
         kept = attachments.get("kept", np.empty(0))
@@ -167,6 +200,8 @@ class DeepSignsBlackBox(Drawn):
         """Return the literal labels, or None where the draw decides."""
         if self.message == "drawn":
             return None
+        if self.message == "imported":
+            return self._imported(material)[1]
         kept = self._kept(material.attachments)
         return material.secret.integers("labels", material.feed.classes, int(kept.max()) + 1)[kept]
 

@@ -166,7 +166,7 @@ def test_a_screen_reader_finds_its_way(shown, name):
     for one in outline.of("input"):
         assert labelled.count(one["id"]) == 1
         assert one["aria-describedby"] in names
-        assert one["type"] in ("file", "password", "number")
+        assert one["type"] in ("file", "password", "number", "text")
     assert all("scope" in one for one in outline.of("th"))
     assert len(outline.of("caption")) == len(outline.of("table")) - shown[name].count('<table class="sums">\n<thead>')
 
