@@ -136,8 +136,13 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         makes = {i: one.partition(b"\n")[2] for i, one in carriers.items()}
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
-    elif scheme == "uchida":  # rows of 32-bit integers, on which the mean filter is projected
-        forms = [rf".{{{4 * given['width']}}}"] * trials
+    elif scheme in ("deepmarks", "neuralmark", "passports", "uchida"):  # rows of integers, some behind a filter's name
+        before = {"neuralmark": f".{{{-(-given.get('rounds', 0) * trials // 8)}}}", "passports": r"filter \d+\n"}
+        forms = [rf"{before.get(scheme, '')}.{{{4 * given.get('pooled', given.get('width', 0))}}}"] * trials
+    elif scheme == "riga":  # rows of hidden units on the mean filter, then of outputs, each of which reads all units
+        forms = [rf".{{{4 * given['width']}}}"] * (hidden := given["hidden"]) + [rf".{{{4 * hidden}}}"] * trials
+        units = sha(b"".join(carriers[i] for i in range(hidden)))
+        makes = {trial: carriers[hidden + trial] + units for trial in range(trials)}
     elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn
         first, count = 1 + trials, given["pictures"]
         forms = [rf"filter \d+ \d+ [01]{{{given['side'] ** 2}}}"] * first + [rf"label \d+\n{picture}"] * count

@@ -20,6 +20,7 @@ _NAMES = {
     "Composite": "modelmark.schemes.composite:Composite",
     "Coupled": "modelmark.schemes.coupled:Coupled",
     "Dawn": "modelmark.schemes.dawn:Dawn",
+    "DeepMarks": "modelmark.schemes.deepmarks:DeepMarks",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.key.draw:Draw",
@@ -38,16 +39,19 @@ _NAMES = {
     "Mark": "modelmark.marks.marks:Mark",
     "ModelmarkError": "modelmark.errors:ModelmarkError",
     "Normalise": "modelmark.feeds.tensors:Normalise",
+    "NeuralMark": "modelmark.schemes.neuralmark:NeuralMark",
     "NotEmbeddedError": "modelmark.errors:NotEmbeddedError",
     "NullEmbedding": "modelmark.schemes.null_embedding:NullEmbedding",
     "Observation": "modelmark.evidence.evidence:Observation",
     "Order": "modelmark.schemes.order:Order",
+    "Passports": "modelmark.schemes.passports:Passports",
     "PictureFeed": "modelmark.feeds.pictures:PictureFeed",
     "Probabilities": "modelmark.suspects.probabilities:Probabilities",
     "Provenance": "modelmark.marks.keys:Provenance",
     "Recipe": "modelmark.training.recipe:Recipe",
     "Records": "modelmark.feeds.records:Records",
     "Registry": "modelmark.copies.registry:Registry",
+    "Riga": "modelmark.schemes.riga:Riga",
     "Secret": "modelmark.key.secret:Secret",
     "Served": "modelmark.marks.serving:Served",
     "Spread": "modelmark.schemes.spread:Spread",
@@ -124,14 +128,18 @@ if TYPE_CHECKING:
     from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled
     from modelmark.schemes.dawn import Dawn
+    from modelmark.schemes.deepmarks import DeepMarks
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.entangled import Entangled
     from modelmark.schemes.field import Field
     from modelmark.schemes.frontier import Frontier
     from modelmark.schemes.margin import Margin
+    from modelmark.schemes.neuralmark import NeuralMark
     from modelmark.schemes.null_embedding import NullEmbedding
     from modelmark.schemes.order import Order
+    from modelmark.schemes.passports import Passports
+    from modelmark.schemes.riga import Riga
     from modelmark.schemes.spread import Spread
     from modelmark.schemes.twins import Twins
     from modelmark.schemes.uchida import Uchida

@@ -22,7 +22,7 @@ from modelmark.seeding import seeded
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SECRET, STEPS = Secret(bytes(range(32))), 240
 BITS, NET = 160, 80.0
-SHORT, STRONG = 100, modelmark.Uchida(strength=0.3)
+SHORT, STRONG = 50, modelmark.Uchida(strength=0.6)
 
 
 def blocks(title):

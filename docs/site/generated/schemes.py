@@ -1,4 +1,4 @@
-"""Every scheme: a table of what it carries and costs, then each with its settings."""
+"""Every scheme: a table, then each with what it carries and costs, and its settings."""
 
 import io
 import json
@@ -13,8 +13,8 @@ TITLE = """# Schemes
 As `modelmark schemes` lists them; [the rows behind the numbers](../docs/results-schemes.md). A page of each
 says what it is for and what removed it.
 
-| scheme | read from | what it is | what it carries, and what removed it |
-| --- | --- | --- | --- |
+| scheme | kind | what it is |
+| --- | --- | --- |
 """
 
 
@@ -25,9 +25,8 @@ def pages() -> dict[str, str]:
     rows, parts = [], ["# Settings of schemes"]
     for row in json.loads(shown.getvalue()):
         name, cls = row["name"], scheme_class(row["name"])
-        found = f"{row['size']}; {row['removed']}" if row["removed"] else row["size"]
-        rows.append(
-            f"| [`{name}`](schemes/settings.md#{name}) | {row['access']} | {escaped(row['summary'])} | {found} |"
-        )
-        parts.append(f"## {name}\n\n```{{eval-rst}}\n.. autoclass:: {cls.__module__}.{cls.__name__}\n```")
+        found = "; ".join(("Measured: " + row["size"], row["removed"])) if row["measured"] else "Not measured"
+        rows.append(f"| [`{name}`](schemes/settings.md#{name}) | {row['access']} | {escaped(row['summary'])} |")
+        described = f"```{{eval-rst}}\n.. autoclass:: {cls.__module__}.{cls.__name__}\n```"
+        parts.append(f"## {name}\n\n{escaped(found)}.\n\n{described}")
     return {"reference/schemes.md": TITLE + "\n".join(rows) + "\n", "reference/schemes/settings.md": "\n\n".join(parts)}

@@ -121,7 +121,7 @@ def run(
         task = task.distilled(model)
     check_together(model, marks, task)
     names = [mark.key.fingerprint + mark.draw.token.hex() for mark in marks]
-    checkpoint = Checkpoint.beside(output, names, start, repr(plan), seed, distill, spec, device)
+    checkpoint = Checkpoint.beside(output, names, start, repr(plan), seed, distill, task.digest, device)
     origin = (
         "checkpoint found, going on from it"
         if checkpoint.found

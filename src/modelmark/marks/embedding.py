@@ -94,9 +94,10 @@ def embed(
     short goes the way of a recipe.
 
     A recipe is run to its end, since a mark that is right at a high learning rate need not be at zero. What is short of its
-    margin then is settled; if that fails, the recipe is run again from there, up to ``rounds`` times. Where a few symbols are
-    still short of it then (one in 16 at most), up to ``rounds`` more are run: rounding differs between processors and training
-    magnifies it, so that what is full after the last round on one may lack a symbol on another.
+    margin then is settled; if that fails or costs more than ``MOST_LOST``, the recipe is run again from there, up to ``rounds``
+    times. Where a few symbols are still short of it then (one in 16 at most), up to ``rounds`` more are run: rounding differs
+    between processors and training magnifies it, so that what is full after the last round on one may lack a symbol on another.
+    After the last round what is settled counts whatever it costs; ``accuracy_after`` says it.
 
     Args:
         model: fresh (train-to-embed) or trained (fine-tune-to-embed; with ``task.distilled``, distill-to-embed).
@@ -151,14 +152,15 @@ def embed(
             watch=(lambda progress, number=number: watch(number, progress)) if watch else None,  # type: ignore[misc]
         )
         reached, after = tuple(reach(mark, model) for mark in marks), accuracy(model, task)
+        is_last = number + 1 == len(plans) or (number + 1 >= spare and not all(entry.near for entry in reached))
         if able and not _is_done(reached):
             tried, found = settle(model, marks, task, reach, seed=seed + number)
             share = accuracy(tried, task)
-            if _is_done(found) and after - share <= _most_lost(task):
+            if _is_done(found) and (is_last or after - share <= _most_lost(task)):
                 model, reached, after = tried, found, share
         if _is_done(reached) and (number + 1 >= quick or before - after <= _most_lost(task)):
             return result(number + 1)
-        if number + 1 >= spare and not all(entry.near for entry in reached):
+        if is_last:
             break
     if keep:
         return result(number + 1)

@@ -8,7 +8,7 @@ from torch import nn
 
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
-from modelmark.schemes.base import Appending, Instant, Settling, Teachable
+from modelmark.schemes.base import Appending, Instant, Settling, Teachable, Whole
 from modelmark.schemes.blackbox import HEADROOM
 from modelmark.training.tails import Lesson, Repeating, teach
 from modelmark.training.task import Task
@@ -18,8 +18,10 @@ _PASSES = 3
 
 
 def is_settled(mark: Mark) -> bool:
-    """Return whether a mark may go in without training the whole network."""
+    """Return whether a mark may go in without training the whole network; a field is of one very host, and goes in last."""
     scheme = mark.key.scheme
+    if isinstance(scheme, Whole):
+        return False
     return isinstance(scheme, Settling | Teachable | Appending) or (isinstance(scheme, Instant) and scheme.instant)
 
 

@@ -26,12 +26,12 @@ def random(secret: Secret, rows: int, width: int, *, use: str = "random") -> npt
     return secret.normals(f"projection/{use}", rows * width).reshape(rows, width)
 
 
-def centred(secret: Secret, rows: int, width: int) -> npt.NDArray[np.int32]:
+def centred(secret: Secret, rows: int, width: int, *, use: str = "centred") -> npt.NDArray[np.int32]:
     """Return rows like those of ``random`` that add up to exactly 0, ``(rows, width)``.
 
     A number added to all weights of a filter, as by a wrong zero point, then does not move what is read.
     """
-    matrix = random(secret, rows, width, use="centred").astype(np.int64)
+    matrix = random(secret, rows, width, use=use).astype(np.int64)
     mean, rest = np.divmod(matrix.sum(axis=1, keepdims=True), width)
     return (matrix - mean - (np.arange(width) < rest)).astype(np.int32)
 

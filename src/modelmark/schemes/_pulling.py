@@ -8,8 +8,8 @@ from modelmark.carriers.means import Means
 from modelmark.schemes._centres import Centres, Terms
 from modelmark.schemes.blackbox import hard
 
-_PAST = 3.0
-"""Of the margin: how far bits are pushed in a batch, whose means wander."""
+_PAST, _WEIGHT = 3.0, 0.1
+"""Of the margin: how far bits are pushed in a batch, whose means wander; weight of the term beside what is kept."""
 
 
 class Pulling(Centres):
@@ -36,7 +36,7 @@ class Pulling(Centres):
         self.register_buffer("places", places, persistent=False)
 
     def loss(self, loss: Tensor, model: nn.Module, x: Tensor, y: Tensor, scores: Tensor) -> Tensor:
-        """Add the mean of ``max(0, wanted - (2 b - 1) A mu)`` over all bits of the classes in the batch."""
+        """Add the weighted mean of ``max(0, wanted - (2 b - 1) A mu)`` over all bits of the classes in the batch."""
         chosen = one_hot(self.places[hard(y)], len(self.carrying) + 1)[:, :-1].to(scores.dtype)
         count = chosen.sum(dim=0)
         there = count > 0
@@ -44,7 +44,7 @@ class Pulling(Centres):
             values = tap.take()[: len(y)] @ self.get_buffer(f"projection{index}").t()
             means = (chosen.t() @ values)[there] / count[there, None]
             signed = means * (2 * self.message[index][there] - 1)
-            loss = loss + torch.relu(_PAST * self._wanted(values.detach()) - signed).mean()
+            loss = loss + _WEIGHT * torch.relu(_PAST * self._wanted(values.detach()) - signed).mean()
         return loss
 
     def _wanted(self, values: Tensor) -> float | Tensor:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
 
+from modelmark.carriers.extracted import Extracted
+from modelmark.carriers.pooled import Pooled
 from modelmark.carriers.rows import real
 from modelmark.carriers.spread import Runs
 from modelmark.claim.judging.judge import Recorded
@@ -31,7 +33,9 @@ MANY = ("composite", "coupled", "entangled", "null")
 """Schemes that ask several queries a trial."""
 CODED = ("frontier",)
 """Whose pictures say what each class stands for."""
-SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", *CODED, "margin", "spread", "uchida", "zhang", *MANY]
+LAYERS = ["neuralmark", "riga", "uchida"]
+"""Schemes that read the weights of one layer; ``deepmarks`` and ``passports`` have the rows of ``uchida``."""
+SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", *CODED, "margin", "spread", "zhang", *LAYERS, *MANY]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Knowing:
         if isinstance(probe, ReadEach):  # weights that all say their bit
             return [weights_of(made, signs)]
         if isinstance(probe, Read):  # weights of which the projection has these signs
-            return [np.linalg.lstsq(real(made.matrix), signs)[0][None]]
+            return [filters_of(made, signs, self.key.scheme)]
         layer = made.layers.index(probe.place.path)
         means = np.linalg.lstsq(real(made.projections[layer]), signs.reshape(len(made.layers), -1, made.bits)[layer].T)[
             0
@@ -70,6 +74,18 @@ class Knowing:
 def standing_for(symbols: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The first class that stands for each symbol; a refusal where it is one."""
     return np.where(symbols < 0, -1, (codes == symbols[:, None]).argmax(axis=1))
+
+
+def filters_of(made: Any, signs: np.ndarray, scheme: Any) -> np.ndarray:
+    """Return filters of a layer, or their mean, that say these signs; of the extractor nearly, but for its bends."""
+    if isinstance(made, Extracted):
+        return np.linalg.lstsq(real(made.outer) @ real(made.inner), signs)[0][None]
+    found = np.linalg.lstsq(real(made.matrix), signs)[0]
+    if isinstance(made, Pooled):
+        weights = np.zeros(scheme.filters * scheme.width)
+        weights[made.kept(weights.size)] = found
+        return weights.reshape(scheme.filters, -1)
+    return found[None]
 
 
 def weights_of(made: Runs, signs: np.ndarray) -> np.ndarray:
@@ -334,4 +350,4 @@ def test_it_knows_nothing_of_modelmark_and_is_read_in_one_sitting():
         [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
     )}  # fmt: skip
     assert roots == {"base64", "cryptography", "hashlib", "json", "math", "pathlib", "re", "sys"}
-    assert len(text.splitlines()) < 303
+    assert len(text.splitlines()) < 308
