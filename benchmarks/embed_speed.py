@@ -1,39 +1,45 @@
 """How long it takes to mark a trained network, by default and by a whole recipe, and what a thief leaves of both.
 
-Run: ``python benchmarks/embed_speed.py idx:DIR --net lenet5 [--cache DIR] [--schemes adi ...]``, or with
-``images:cifar10-jpeg.tar.xz --net resnet8 --counted``: an eighth of an epoch of the whole recipe is timed there, and counted for all
-of it. Hosts are trained once, for a few epochs, and kept in the cache. Both ways run one after the other in one process, on one
-thread; only their ratio means something elsewhere.
+Run: ``python benchmarks/embed_speed.py idx:DIR --net lenet5 [--cache DIR] [--schemes adi ...]``, or
+``images:cifar10-jpeg.tar.xz --net resnet8 --ways default counted``. Of *counted* an eighth of an epoch of the whole recipe is
+timed, and counted for one round of it. Hosts are trained once, for a few epochs, and kept in the cache. All ways run one after
+the other in one process, on one thread; only their ratio means something elsewhere.
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import nn
 
 from _study import Rows, reading, secret
 from modelmark import data
+from modelmark.attacks.detection.weight_statistics import WeightStatistics
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.marks.embedding import Embedded, embed, reach
 from modelmark.marks.keys import Provenance, keygen
 from modelmark.marks.marks import Mark
 from modelmark.models import build
-from modelmark.schemes import scheme_class
+from modelmark.schemes import _least, scheme_class
+from modelmark.schemes.uchida import Uchida
 from modelmark.suspects import weights
-from modelmark.training.hooks import Composed
 from modelmark.training.loop import fit, suggested
 from modelmark.training.recipe import constant
 from modelmark.training.task import Task, accuracy
 
 SCHEMES = ("uchida", "adi", "coupled", "deepsigns")
+WAYS = ("default", "counted", "whole", "deviations")
 EPOCHS = {"lenet5": 4, "resnet8": 3}
 STEPS, RATE, BATCH, PRUNED = 150, 0.01, 100, 0.65
 """Of the thief."""
+DEVIATIONS, PARTS = (0, 1, 2, 3, 4, 6, 10, 18), (0.5, 0.65, 0.8)
+"""Margins in closed form, and shares that are pruned."""
 
 
 def host(task: Task, net: str, seed: int, cache: Path | None) -> nn.Module:
@@ -81,7 +87,7 @@ def row(mark: Mark, done: Embedded, seconds: float, task: Task, seed: int) -> di
     }
 
 
-def study(rows: Rows, task: Task, net: str, seed: int, scheme: str, model: nn.Module, *, counted: bool) -> None:
+def study(rows: Rows, task: Task, net: str, seed: int, scheme: str, model: nn.Module, ways: list[str]) -> None:
     key = keygen(
         scheme_class(scheme)(), model, task.feed, task=task, secret=secret("embed-speed", net, scheme, seed),
         owner=Provenance(host=weights.digest(model.state_dict())),
@@ -93,16 +99,44 @@ def study(rows: Rows, task: Task, net: str, seed: int, scheme: str, model: nn.Mo
         return row(mark, *timed(lambda: embed(model, [mark], task, seed=seed)), task, seed)
 
     def whole() -> dict[str, Any]:
-        if not counted:
-            return row(mark, *timed(lambda: embed(model, [mark], task, recipe, seed=seed, settling=False)), task, seed)
-        part = replace(recipe, epochs=1)
-        sample = task.subset(len(task.train_inputs) // 8, seed=seed)
-        hooks = lambda copied: Composed([mark.hooks(copied, seed=seed)])  # noqa: E731
-        _, seconds = timed(lambda: fit(model, sample, part, seed=seed, hooks=hooks))
-        return {"seconds": round(8 * recipe.epochs * seconds, 1), "counted": "an eighth of an epoch, for all"}
+        return row(mark, *timed(lambda: embed(model, [mark], task, recipe, seed=seed, settling=False)), task, seed)
 
-    for way, measure in (("default", default), ("whole recipe", whole)):
-        rows.measure({"net": net, "seed": seed, "scheme": scheme, "way": way}, measure)
+    def counted() -> dict[str, Any]:
+        sample, once = task.subset(len(task.train_inputs) // 8, seed=seed), replace(recipe, epochs=1)
+        _, seconds = timed(
+            lambda: fit(model, sample, once, seed=seed, hooks=lambda copied: mark.hooks(copied, seed=seed))
+        )
+        return {"seconds": round(8 * recipe.epochs * seconds, 1)}
+
+    measures = {"default": default, "counted": counted, "whole": whole}
+    for way in ways:
+        if way == "deviations":
+            deviations(rows, task, {"net": net, "seed": seed, "scheme": scheme, "way": way}, mark, model)
+            continue
+        rows.measure({"net": net, "seed": seed, "scheme": scheme, "way": way}, measures[way])
+
+
+def deviations(rows: Rows, task: Task, cell: dict[str, Any], mark: Mark, model: nn.Module) -> None:
+    """Measure what margins in closed form cost, what pruning leaves, and what one number without a key says of the layer."""
+    if not isinstance(mark.key.scheme, Uchida):
+        return
+    for count in DEVIATIONS:
+
+        def measure(count: float = count) -> dict[str, Any]:
+            marked = copy.deepcopy(model)
+            with mock.patch.object(_least, "DEVIATIONS", count):
+                if count:
+                    mark.key.scheme.settle(marked, mark.carriers, mark.message)
+            found = WeightStatistics()(marked, task, seed=0)
+            return {
+                "margin": round(reach(mark, marked).margin, 3),
+                "accuracy": accuracy(marked, task),
+                "score": round(found.score, 3),
+                "found": found.marked,
+                **{f"pruned {part:g}": reading(mark, Prune(part)(marked, task, seed=0))["matches"] for part in PARTS},
+            }
+
+        rows.measure({**cell, "deviations": count}, measure)
 
 
 def main() -> None:
@@ -113,7 +147,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--schemes", nargs="+", choices=SCHEMES, default=list(SCHEMES))
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--counted", action="store_true", help="time an eighth of an epoch of the whole recipe")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = Task.from_dataset(data.load(arguments.data))
@@ -123,7 +157,7 @@ def main() -> None:
         nn.functional.one_hot(torch.zeros(1, dtype=torch.int64))
         torch.optim.Adam([nn.Parameter(torch.zeros(1))])  # imports what the first optimiser of a process imports
         for scheme in arguments.schemes:
-            study(rows, task, arguments.net, seed, scheme, model, counted=arguments.counted)
+            study(rows, task, arguments.net, seed, scheme, model, arguments.ways)
 
 
 if __name__ == "__main__":

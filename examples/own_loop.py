@@ -13,7 +13,7 @@ def main() -> None:
     torch.manual_seed(0)
     task = modelmark.Task.from_dataset(modelmark.load_data("digits"))
     model = modelmark.build("cnn", task.feed.input_shape, task.feed.classes, seed=0)
-    schemes = modelmark.Adi(per_hundred=20), modelmark.Uchida()  # twenty triggers to a hundred pictures: ten times as fast
+    schemes = modelmark.Adi(per_hundred=20), modelmark.Uchida()  # of a hundred pictures twenty more: ten times as fast
     marks = [modelmark.keygen(scheme, model, task.feed).mark() for scheme in schemes]
     normalise = modelmark.Normalise(task.feed)
 

@@ -136,17 +136,11 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         makes = {i: one.partition(b"\n")[2] for i, one in carriers.items()}
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
-    elif scheme in ("deepmarks", "uchida"):  # rows of 32-bit integers, on which the mean filter is projected
-        forms = [rf".{{{4 * given['width']}}}"] * trials
-    elif scheme == "passports":  # of filters by their number, rows of 32-bit integers
-        forms = [rf"filter \d+\n.{{{4 * given['width']}}}"] * trials
-    elif scheme == "neuralmark":  # rows for pooled weights, each behind the bits of the filter that selects them
-        forms = [rf".{{{-(-given['rounds'] * trials // 8) + 4 * given['pooled']}}}"] * trials
-    elif (
-        scheme == "riga"
-    ):  # rows of hidden units on the mean filter, then those of outputs, all of which read all units
-        hidden = given["hidden"]
-        forms = [rf".{{{4 * given['width']}}}"] * hidden + [rf".{{{4 * hidden}}}"] * trials
+    elif scheme in ("deepmarks", "neuralmark", "passports", "uchida"):  # rows of integers, some behind a filter's name
+        before = {"neuralmark": f".{{{-(-given.get('rounds', 0) * trials // 8)}}}", "passports": r"filter \d+\n"}
+        forms = [rf"{before.get(scheme, '')}.{{{4 * given.get('pooled', given.get('width', 0))}}}"] * trials
+    elif scheme == "riga":  # rows of hidden units on the mean filter, then of outputs, each of which reads all units
+        forms = [rf".{{{4 * given['width']}}}"] * (hidden := given["hidden"]) + [rf".{{{4 * hidden}}}"] * trials
         units = sha(b"".join(carriers[i] for i in range(hidden)))
         makes = {trial: carriers[hidden + trial] + units for trial in range(trials)}
     elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn

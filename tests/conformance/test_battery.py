@@ -10,7 +10,7 @@ from modelmark.testing import check_scheme
 
 KERNELS = "uchida"
 """Reads means over kernels, so it is tried on a network of convolutions; all others are, too, where slow tests are."""
-ALIKE = {"blackmarks", "classes"}
+ALIKE = {"blackmarks", "classes", "frontier"}
 """Embedded, carried and read by the code of others that are here."""
 SEEN = ("deepmarks", "neuralmark", "passports")
 """Read one layer as ``uchida`` does, with hooks that keep nothing: embedded in ``tests/unit``, here where slow tests are."""

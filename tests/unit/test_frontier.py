@@ -86,7 +86,8 @@ def test_an_answer_that_is_neither_class_matches_nothing(marked):
 
 def test_it_outlives_pruning_and_not_adversarial_training(marked, digits):
     mark, done = marked
-    pruned, hardened = Prune(0.75)(done.model, digits, seed=0), AdversarialTraining()(done.model, digits, seed=0)
+    pruned = Prune(0.75)(done.model, digits, seed=0)
+    hardened = AdversarialTraining(epochs=2, rate=0.03)(done.model, digits, seed=0)
     assert mark.evidence(WhiteBox(pruned)).established
     assert mark.evidence(WhiteBox(hardened)).gross_bits < 64
 
