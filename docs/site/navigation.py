@@ -17,7 +17,7 @@ NAVIGATION = (
     ),
     ("Reference", ("reference/commands.md", "reference/python.md", "reference/schemes.md", "reference/attacks.md")),
     ("Files", ("docs/formats.md", "docs/spec/*.md", "reference/schemas.md")),
-    ("Results", ("docs/results*.md", "docs/attacks.md", "docs/audit/*.md")),
+    ("Results", ("docs/results.md", "docs/results-*.md", "docs/attacks.md", "docs/audit/*.md")),
     ("Disputes", ("docs/dispute.md", "docs/what-a-verdict-means.md", "docs/release.md")),
     (
         "Project",
