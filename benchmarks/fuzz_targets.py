@@ -125,6 +125,7 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
         "zhang": (32, 10, {}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
         "field": (30, 2, {"directions": 3, "queries": 24}, fields),
+        "frontier": (32, 2, {}, [b"code 0 1 - - - - - - - -\n" + one for one in pictures]),
         "uchida": (24, 2, {"width": 4}, rows),
         "deepmarks": (24, 2, {"width": 4}, rows),
         "neuralmark": (24, 2, {"width": 4, "pooled": 1, "rounds": 1}, [b"\x80\x00\x00" + row[:4] for row in rows]),

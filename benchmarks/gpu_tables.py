@@ -1,4 +1,4 @@
-"""The tables of what was measured on a GPU, on ``docs/results.md``."""
+"""The tables of what was measured on a GPU, on ``docs/results-tables.md``."""
 
 from _rows import Row, markdown, rows
 

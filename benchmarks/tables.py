@@ -1,7 +1,7 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py`` with the pages, docs/{alignment,results,results-schemes,attacks,copies,formats,language}.md,
-docs/lineage.md and docs/schemes/{choice,field,field-enemies,field-rivals,order,spread,twins}.md. What is between
+Run: ``python benchmarks/tables.py`` with the pages, docs/results*.md, docs/{alignment,attacks,copies,formats,language,lineage}.md
+and docs/schemes/{choice,field,field-enemies,field-rivals,order,spread,twins}.md. What is between
 ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a
 test checks that nothing would change.
 """
@@ -20,6 +20,7 @@ import family_tables
 import field_enemies_tables
 import field_tables
 import gpu_tables
+import heat_map
 import language_tables
 import lineage_tables
 import matrix_tables
@@ -202,6 +203,7 @@ def filled(page: str) -> str:
         field_enemies_tables,
         field_tables,
         gpu_tables,
+        heat_map,
         language_tables,
         copies_tables,
         data_tables,

@@ -1,6 +1,6 @@
 """Draw the trigger pictures of a fixed secret as one PNG: what adi's carriers look like at three input shapes.
 
-Run: ``python examples/contact_sheet.py OUT.png``
+Run: ``python examples/contact_sheet.py OUT.png``; a number behind it: of so many shapes alone.
 """
 
 import sys
@@ -27,12 +27,12 @@ def sheet(shape: tuple[int, int, int], scale: int) -> np.ndarray:
     return out
 
 
-def main(output: str) -> None:
-    sheets = [sheet(shape, scale) for shape, scale in SHAPES]
+def main(output: str, most: str = "3") -> None:
+    sheets = [sheet(shape, scale) for shape, scale in SHAPES[: int(most)]]
     width = max(part.shape[1] for part in sheets)
     padded = [np.pad(part, ((0, 8), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in sheets]
     Image.fromarray(np.concatenate(padded)).save(output, optimize=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

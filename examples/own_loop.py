@@ -13,12 +13,13 @@ def main() -> None:
     torch.manual_seed(0)
     task = modelmark.Task.from_dataset(modelmark.load_data("digits"))
     model = modelmark.build("cnn", task.feed.input_shape, task.feed.classes, seed=0)
-    marks = [modelmark.keygen(scheme, model, task.feed).mark() for scheme in (modelmark.Adi(), modelmark.Uchida())]
+    schemes = modelmark.Adi(per_hundred=20), modelmark.Uchida()  # of a hundred pictures twenty more: ten times as fast
+    marks = [modelmark.keygen(scheme, model, task.feed).mark() for scheme in schemes]
     normalise = modelmark.Normalise(task.feed)
 
     hooks = modelmark.Composed(mark.hooks(model) for mark in marks)
     optimizer = torch.optim.AdamW([{"params": model.parameters()}, *hooks.param_groups()], lr=2e-3)
-    steps = 800
+    steps = 250
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         picked = torch.randint(len(task.train_inputs), (64,))

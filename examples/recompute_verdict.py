@@ -2,8 +2,7 @@
 
 python recompute_verdict.py CLAIM DEPOSIT CHALLENGE OPENING CARRIERS TRANSCRIPT VERDICT     (DEPOSIT may be -)
 Written from docs/spec. Taken on trust: the suspect's answers, and in how many ways it was read. Not checked: certificates of
-timestamps (openssl ts -verify does that), beacons, revocations, dates, signatures other than Ed25519. It ends with an error, or
-a line.
+timestamps (openssl ts -verify does that), beacons, revocations, dates, signatures other than Ed25519. It ends with a line.
 """
 
 import base64
@@ -125,25 +124,23 @@ def versions(pair, kind):  # of each version of a pair: its record, what that su
 
 def queries(public, carriers):  # what each query is made of, by its number, and how many there are a trial
     scheme, given, trials = public["scheme"], public["parameters"], public["trials"]
-    shape, each = public["interface"]["input_shape"], 1 if scheme == "field" else given.get("queries", 1)
-    kind, makes, known = public["interface"].get("kind"), carriers, {}  # pictures have no kind, other inputs one
+    face, each = public["interface"], 1 if scheme == "field" else given.get("queries", 1)
+    shape, kind, makes, known = face["input_shape"], face.get("kind"), carriers, {}  # pictures have no kind, others one
     name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
     picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
-    if scheme in ("adi", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin", "zhang"):  # asked
+    if scheme in ("adi", "classes", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin", "zhang"):
         forms = [picture] * trials * each
+    elif scheme in ("blackmarks", "dawn", "frontier"):  # pictures, each behind the symbol that every class stands for
+        forms = [rf"code( -| \d+){{{face['classes']}}}\n{picture}"] * trials
+        known = {i: re.sub(b"code|-", b"-1", one.split(b"\n")[0]).split() for i, one in carriers.items()}
+        makes = {i: one.partition(b"\n")[2] for i, one in carriers.items()}
     elif scheme == "answers":  # prompts, each with the tokens among which its answer is looked for
         forms = [r'\{"candidates":\[[\d,]+\],"prompt":\[[\d,]+\](,"text":".*","words":\[".*"\])?\}'] * trials
-    elif scheme in ("deepmarks", "uchida"):  # rows of 32-bit integers, on which the mean filter is projected
-        forms = [rf".{{{4 * given['width']}}}"] * trials
-    elif scheme == "passports":  # of filters by their number, rows of 32-bit integers
-        forms = [rf"filter \d+\n.{{{4 * given['width']}}}"] * trials
-    elif scheme == "neuralmark":  # rows for pooled weights, each behind the bits of the filter that selects them
-        forms = [rf".{{{-(-given['rounds'] * trials // 8) + 4 * given['pooled']}}}"] * trials
-    elif (
-        scheme == "riga"
-    ):  # rows of hidden units on the mean filter, then those of outputs, all of which read all units
-        hidden = given["hidden"]
-        forms = [rf".{{{4 * given['width']}}}"] * hidden + [rf".{{{4 * hidden}}}"] * trials
+    elif scheme in ("deepmarks", "neuralmark", "passports", "uchida"):  # rows of integers, some behind a filter's name
+        before = {"neuralmark": f".{{{-(-given.get('rounds', 0) * trials // 8)}}}", "passports": r"filter \d+\n"}
+        forms = [rf"{before.get(scheme, '')}.{{{4 * given.get('pooled', given.get('width', 0))}}}"] * trials
+    elif scheme == "riga":  # rows of hidden units on the mean filter, then of outputs, each of which reads all units
+        forms = [rf".{{{4 * given['width']}}}"] * (hidden := given["hidden"]) + [rf".{{{4 * hidden}}}"] * trials
         units = sha(b"".join(carriers[i] for i in range(hidden)))
         makes = {trial: carriers[hidden + trial] + units for trial in range(trials)}
     elif scheme == "null":  # a filter to ignore, one for each trial, and pictures that filters are put on in turn
@@ -152,9 +149,8 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         makes = {q: carriers[1 + q // each] + b"\n" + carriers[first + q % count] for q in range(trials * each)}
     elif scheme == "deepsigns":  # rows for each layer, then pictures of each class, whose mean is projected on them
         layers, classes, bits = range(len(given["width"])), range(given["classes"]), range(given["bits"])
-        first = len(layers) * len(bits)
-        count = (public["carriers"] - first) // len(classes)
-        forms = [rf".{{{4 * width}}}" for width in given["width"] for _ in bits]
+        count = (public["carriers"] - (first := len(layers) * len(bits))) // len(classes)
+        forms = [rf".{{{4 * n}}}" for n in given["width"] for _ in bits]
         forms += [rf"class \d+\n{picture}"] * (count * len(classes))
         means = [sha(b"".join(carriers[first + c * count + i] for i in range(count))) for c in classes]
         makes = dict(enumerate(carriers[at * len(bits) + i] + means[c] for at in layers for c in classes for i in bits))
@@ -163,10 +159,10 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         known = {2 * i + j: one for i in carriers for j, one in enumerate(versions(carriers[i], kind))}
         makes = {number: record for number, (record, _, _) in known.items()}
     elif scheme == "field":  # ordinary inputs, each behind its coordinates and two references, which nobody is asked
-        size = 2 * given["directions"] + 4 * public["interface"]["classes"]
+        size = 2 * given["directions"] + 4 * face["classes"]
         forms, makes = [rf".{{{size}}}{picture}"] * given["queries"], {i: one[size:] for i, one in carriers.items()}
         if given.get("answers") == "probabilities":  # what each input surprises by with each class
-            count = public["interface"]["classes"]
+            count = face["classes"]
             makes = {i * count + c: b"told %d\n" % c + one for i, one in makes.items() for c in range(count)}
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
         form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
@@ -188,13 +184,14 @@ def symbols(lines, head, makes, each, known, trials):  # each trial's symbol, in
     asked = order[: len(answers)] if first["v"] > 1 else sorted(answers)
     agree("order of the queries", asked, [row["carrier"] for row in rows])
     agree("queries", {i: sha(makes[i]).hex() for i in answers}, {row["carrier"]: row["query"] for row in rows})
+    answers = {i: int(known[i][one + 1]) for i, one in answers.items()} if known and each == 1 else answers
     last, found = {number // each: place for place, number in enumerate(order)}, {}
     for trial in sorted(last, key=last.get):
         votes = [answers.get(query) for query in range(trial * each, (trial + 1) * each)]
         if None in votes:
             break
         found[trial] = max(sorted(set(votes) - {-1}), key=votes.count, default=-1)
-        if known:  # the version of less surprise for its size, beyond the reference's; -1 where they are alike
+        if known and each == 2:  # the version of less surprise for its size, beyond the reference's; -1 where alike
             (_, r, n), (_, other_r, other_n) = known[2 * trial], known[2 * trial + 1]
             lead = (votes[1] - other_r) * n - (votes[0] - r) * other_n
             found[trial] = -1 if -1 in votes or not lead else int(lead < 0)
@@ -209,9 +206,8 @@ def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the
 
     n, matches, bits = 0, 0, 0.0
     if test == "exact":
-        n, matches = most, sum(hits)
-        tail = sum(math.comb(n, k) * (alphabet - 1) ** (n - k) for k in range(matches, n + 1))
-        bits = math.log2(alphabet**n) - math.log2(tail)
+        tail = sum(math.comb(most, k) * (alphabet - 1) ** (most - k) for k in range(sum(hits), most + 1))
+        n, matches, bits = most, sum(hits), math.log2(alphabet**most) - math.log2(tail)
     else:
         while n < most and bits < target <= wealth(matches + most - n, most) and (n < 60 or wealth(matches, n) >= -10):
             matches, n = matches + hits[n], n + 1
@@ -285,9 +281,7 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
     rules = 3 if shared and max(read.values()) >= 0 else 1
-    ways = max(
-        [policy["readings"], rules, *counts]
-    )  # perhaps more places to read from, or rules, than the claim foresaw
+    ways = max([policy["readings"], rules, *counts])  # perhaps more places, or rules, than the claim foresaw
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
     charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
     said = [one for one in claim.get("recipients", []) if one["key"] == asked["key"]]

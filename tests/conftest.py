@@ -1,8 +1,7 @@
 """What several tests share: small data, small trained networks, and the owner's real data where it is there."""
 
-import copy
+import compileall
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # also for commands that tests start: more threads than cores wait for one another
@@ -13,16 +12,13 @@ import torch
 from hypothesis import settings
 from torch import nn
 
-from locks import alone
+import locks
+import modelmark
+import nets
 from modelmark import data
+from modelmark.key import sealed
 from modelmark.key.secret import Secret
-from modelmark.marks.embedding import embed
-from modelmark.marks.keys import Provenance, keygen
-from modelmark.marks.marks import Mark
-from modelmark.models import build
-from modelmark.schemes import scheme_class
 from modelmark.seeding import seeded
-from modelmark.suspects import weights
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
 from modelmark.training.task import Task
@@ -36,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "suite", derandomize=not config.getoption("--hypothesis-seed"), deadline=None, database=None
     )
     settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
+    nets.SLIM = config.option.markexpr == "not slow"
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # once, for this process, the workers and all that tests start
+        compileall.compile_dir(Path(modelmark.__file__).parent, quiet=2)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,9 +58,7 @@ def recipes(recipe):
     return lambda scheme: annealed(40, 0.05, batch=64, clip=1.0) if scheme in ("composite", "coupled") else recipe
 
 
-@pytest.fixture(scope="session")
-def fresh(digits):
-    return build("cnn", digits.feed.input_shape, digits.feed.classes, seed=0)
+fresh, made_once, unmarked, stolen = nets.around(nets.usual)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +72,7 @@ def perceptron(digits):
     def recipe(scheme: str):
         return annealed(40 if scheme in ("composite", "coupled") else 25, 0.2, batch=64, clip=1.0)
 
-    return fresh, fit(fresh, digits, recipe(""), seed=1), recipe
+    return fresh, locks.made_once("perceptron", fresh, lambda: fit(fresh, digits, recipe(""), seed=1)), recipe
 
 
 @pytest.fixture(scope="session")
@@ -85,53 +82,15 @@ def common(tmp_path_factory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-@pytest.fixture(scope="session")
-def made_once(fresh, common, tmp_path_factory):
-    """Return a function that trains a network like ``fresh``, or takes what another process of this run has trained."""
-    own = tmp_path_factory.getbasetemp()
-
-    def get(name: str, train: Callable[[], nn.Module]) -> nn.Module:
-        kept = common / f"{name}.safetensors"
-        with alone(common / f"{name}.lock"):  # who comes second waits, rather than train the same network beside
-            if not kept.exists():
-                weights.save(train(), own / f"{name}.new")
-                (own / f"{name}.new").replace(kept)
-        model = copy.deepcopy(fresh)
-        weights.apply(model, weights.load(kept), what=f"weights of {name}")
-        return model.eval()
-
-    return get
+@pytest.fixture(scope="session", autouse=True)
+def _shared(common):
+    locks.COMMON[:] = [common]
 
 
-@pytest.fixture(scope="session")
-def unmarked(fresh, digits, recipe, made_once):
-    return made_once("unmarked", lambda: fit(fresh, digits, recipe, seed=0))
-
-
-@pytest.fixture(scope="session")
-def stolen(unmarked, digits, recipes, made_once):
-    """Return a function from a scheme's name to its mark and a digits network that carries it, each made once."""
-    made: dict[str, tuple[Mark, nn.Module]] = {}
-
-    def get(name: str) -> tuple[Mark, nn.Module]:
-        if name not in made:
-            host = weights.digest(unmarked.state_dict())
-            key = keygen(
-                scheme_class(name)(),
-                unmarked,
-                digits.feed,
-                task=digits,
-                secret=Secret(bytes(range(32))),
-                owner=Provenance(host=host),
-            )
-            mark = key.mark()
-            made[name] = (
-                mark,
-                made_once(f"stolen-{name}", lambda: embed(unmarked, [mark], digits, recipes(name), seed=1).model),
-            )
-        return made[name]
-
-    return get
+@pytest.fixture
+def quick_seal(monkeypatch):
+    """Argon2id at its least for what this test seals; ``abuse/test_key_files.py`` and the vectors derive at full price."""
+    monkeypatch.setattr(sealed, "KDF", sealed.KDF | {"m_kib": 32, "t": 1})
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import locks
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
 from modelmark.training.task import Task
@@ -76,4 +77,5 @@ def fresh(seed: int = 0, **sizes: int) -> Tiny:
 def trained(seed: int = 0, epochs: int = 2) -> nn.Module:
     """Return one that has read the text; not to be changed."""
     recipe = annealed(epochs, 0.1, batch=32, weight_decay=0.0, clip=1.0)
-    return fit(fresh(seed), task(), recipe, seed=seed)
+    model = fresh(seed)
+    return locks.made_once(f"language-{seed}-{epochs}", model, lambda: fit(model, task(), recipe, seed=seed))

@@ -11,20 +11,25 @@ __version__ = "0.1.0"
 _NAMES = {
     "Adi": "modelmark.schemes.adi:Adi",
     "BlackBox": "modelmark.suspects.function:BlackBox",
+    "BlackMarks": "modelmark.schemes.blackmarks:BlackMarks",
     "CausalFeed": "modelmark.feeds.causal:CausalFeed",
     "Choice": "modelmark.schemes.choice:Choice",
+    "Classes": "modelmark.schemes.classes:Classes",
     "Combined": "modelmark.evidence.combined:Combined",
     "Composed": "modelmark.training.hooks:Composed",
     "Composite": "modelmark.schemes.composite:Composite",
     "Coupled": "modelmark.schemes.coupled:Coupled",
+    "Dawn": "modelmark.schemes.dawn:Dawn",
     "DeepMarks": "modelmark.schemes.deepmarks:DeepMarks",
     "DeepSigns": "modelmark.schemes.deepsigns:DeepSigns",
     "DeepSignsBlackBox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "Draw": "modelmark.key.draw:Draw",
     "Entangled": "modelmark.schemes.entangled:Entangled",
+    "Erring": "modelmark.marks.erring:Erring",
     "Evidence": "modelmark.evidence.evidence:Evidence",
     "Field": "modelmark.schemes.field:Field",
     "FloatFeed": "modelmark.feeds.floats:FloatFeed",
+    "Frontier": "modelmark.schemes.frontier:Frontier",
     "Hooks": "modelmark.training.hooks:Hooks",
     "Key": "modelmark.marks.keys:Key",
     "KeyPolicy": "modelmark.marks.keys:KeyPolicy",
@@ -103,6 +108,7 @@ if TYPE_CHECKING:
     from modelmark.key.draw import Draw
     from modelmark.key.secret import Secret
     from modelmark.marks.embedding import embed
+    from modelmark.marks.erring import Erring
     from modelmark.marks.imprinting import imprint, initialise
     from modelmark.marks.keyfile import load as load_key
     from modelmark.marks.keyfile import save as save_key
@@ -116,14 +122,18 @@ if TYPE_CHECKING:
     from modelmark.networks.calling import scored
     from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
+    from modelmark.schemes.blackmarks import BlackMarks
     from modelmark.schemes.choice import Choice
+    from modelmark.schemes.classes import Classes
     from modelmark.schemes.composite import Composite
     from modelmark.schemes.coupled import Coupled
+    from modelmark.schemes.dawn import Dawn
     from modelmark.schemes.deepmarks import DeepMarks
     from modelmark.schemes.deepsigns import DeepSigns
     from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
     from modelmark.schemes.entangled import Entangled
     from modelmark.schemes.field import Field
+    from modelmark.schemes.frontier import Frontier
     from modelmark.schemes.margin import Margin
     from modelmark.schemes.neuralmark import NeuralMark
     from modelmark.schemes.null_embedding import NullEmbedding

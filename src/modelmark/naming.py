@@ -14,7 +14,7 @@ from modelmark.errors import MissingPackageError, UsageError
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a hint naming the known names nearest to ``name``, or all of them when few."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return f"did you mean {', '.join(near)}?"
     if not known:

@@ -169,7 +169,7 @@ def test_a_key_comes_back_as_it_was(key: Key, tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(("passphrase", "encrypted"), [(None, False), (PASSPHRASE, True)])
 def test_what_shows_without_the_passphrase_is_the_header_alone(
-    passphrase: str | None, encrypted: bool, tmp_path: Path
+    passphrase: str | None, encrypted: bool, tmp_path: Path, quick_seal: None
 ) -> None:
     keyfile.save(WEIGHTS, tmp_path / "a.key", passphrase)
     shown = keyfile.inspect(tmp_path / "a.key")
@@ -232,13 +232,13 @@ def test_bytes_appended_or_put_in_are_refused(kind: str, read: Read, request: py
     ("field", "expected"),
     [("salt", PassphraseError), ("nonce", MalformedError), ("created", MalformedError)],
 )
-def test_a_changed_header_is_refused_after_the_real_derivation(
-    field: str, expected: type[ModelmarkError], sealed: bytes, read: Read
+def test_a_changed_header_is_refused_after_the_derivation(
+    field: str, expected: type[ModelmarkError], cheap: bytes, read: Read
 ) -> None:
-    header = header_of(sealed)
+    header = header_of(cheap)
     last = header[field][-1]
     header[field] = header[field][:-1] + ("1" if last != "1" else "2")
-    assert type(refused(read, MAGIC + spelled(header) + b"\n" + content_of(sealed))) is expected
+    assert type(refused(read, MAGIC + spelled(header) + b"\n" + content_of(cheap))) is expected
 
 
 def test_the_body_of_another_key_is_refused(opened: bytes, cheap: bytes, read: Read, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from modelmark.schemes.deepmarks import DeepMarks
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.entangled import Entangled
+from modelmark.schemes.frontier import Frontier
 from modelmark.schemes.margin import Margin
 from modelmark.schemes.neuralmark import NeuralMark
 from modelmark.schemes.null_embedding import NullEmbedding
@@ -98,6 +99,12 @@ KEYS = {
     ),
     "composite": Key(Composite(symbols=5, layouts=2, queries=2), SECRET, THREE, {"sources": counting(3, 2, 1, 4, 4)}),
     "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, THREE, {"sources": counting(6, 1, 4, 4)}),
+    "frontier": Key(
+        Frontier(triggers=3),
+        SECRET,
+        THREE,
+        {"pictures": counting(3, 1, 4, 4), "sides": np.array([[0, 1], [1, 2], [2, 0]])},
+    ),
     "zhang": Key(Zhang(triggers=3, side=2), SECRET, THREE, {"sources": counting(3, 1, 4, 4)}),
     "zhang-noise": Key(
         Zhang(triggers=3, kind="noise", message="secret"), SECRET, THREE, {"sources": counting(3, 1, 4, 4)}
@@ -206,6 +213,12 @@ def test_kept_candidates_that_keygen_would_not_keep_are_refused(message: str, ke
     refused(tampered(KEYS["deepsigns-blackbox"], attachments=attachments, message=message), tmp_path)
 
 
+@pytest.mark.parametrize("side", [[-1, 1], [0, 3], [1, 1], [2**62, 0], [-(2**63), 0]], ids=str)
+def test_sides_of_no_two_classes_are_refused(side: list[int], tmp_path: Path) -> None:
+    key = KEYS["frontier"]
+    refused(tampered(key, attachments={**key.attachments, "sides": np.array([side, [1, 2], [2, 0]])}), tmp_path)
+
+
 @pytest.mark.parametrize("labels", [[0, 1, -1], [0, 1, 3], [0, 1, 2**62], [-(2**63), 0, 0]], ids=str)
 @pytest.mark.parametrize("key", ["margin-literal", "null", "null-literal"])
 def test_labels_of_no_class_are_refused(key: str, labels: list[int], tmp_path: Path) -> None:
@@ -292,6 +305,8 @@ def test_another_signature_or_public_key_is_refused(given: dict[str, bytes], tmp
         *(("entangled", {"queries": queries}) for queries in (0, 1, 3, 1001, 10**30)),
         *(("entangled", {"side": side}) for side in (0, 5, 1024, 10**30)),
         *(("entangled", {"temperature": value}) for value in (0.0, float("nan"), float("inf"))),
+        *(("frontier", {"triggers": triggers}) for triggers in (None, 0, 2, 4, 16385)),
+        *(("frontier", {"amount": amount}) for amount in (0, 256, 10**30)),
         *((key, {"triggers": triggers}) for key in ("zhang", "zhang-noise") for triggers in (None, 0, 2, 4, 16385)),
         *(("zhang", {"side": side}) for side in (0, 5, 1024, 10**30)),
         *(("zhang-noise", {"amount": amount}) for amount in (0, 256, 10**30)),
@@ -352,6 +367,14 @@ WIDE = PictureFeed((3, 10**5, 10**5), ("zero", "one", "two"))
             },
         ),
         ("coupled", {"feed": WIDE}),
+        (
+            "frontier",
+            {
+                "feed": PictureFeed((1, 1, 1), MANY),
+                "triggers": 16384,
+                "attachments": {"pictures": counting(16384, 1, 1, 1), "sides": np.tile([0, 1], (16384, 1))},
+            },
+        ),
         ("coupled", {"feed": PictureFeed((16,), THREE.class_names)}),
         ("null", {"feed": WIDE}),
         ("null", {"feed": PictureFeed((16,), THREE.class_names)}),
@@ -368,7 +391,7 @@ WIDE = PictureFeed((3, 10**5, 10**5), ("zero", "one", "two"))
         ("null-literal", {"feed": PictureFeed((16,), THREE.class_names)}),
         ("null-literal", {"feed": PictureFeed((1, 4, 4), ("zero", "one"))}),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_an_interface_that_the_rest_does_not_fit_is_refused(key: str, changes: dict[str, Any], tmp_path: Path) -> None:
     refused(tampered(KEYS[key], **changes), tmp_path)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import nets
 from locks import alone
 from modelmark import cli
 from modelmark.suspects import weights
+
+fresh, made_once, unmarked, stolen = nets.around(nets.cnn, epochs=8)
 
 NET = ["--data", "digits", "--arch", "cnn", "--unencrypted"]
 

@@ -298,13 +298,13 @@ def test_a_judge_asks_a_file_as_it_runs(run, disputed):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_black_box_key_asks_a_file_through_its_runtime_and_reads_by_code_where_arch_is_typed(run, stolen, tmp_path):
+def test_a_black_box_key_asks_a_file_through_its_runtime_and_reads_by_code_where_arch_is_typed(run, story, tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnx", reason="the library onnx is not installed")
-    mark, model = stolen("adi")
-    keyfile.save(mark.key, tmp_path / "a.key", None)
+    model = build("cnn", (1, 8, 8), 10, seed=0).eval()
+    weights.apply(model, weights.load(story / "marked.safetensors"), what="the story")
     torch.onnx.export(model, (torch.zeros(1, 1, 8, 8),), tmp_path / "m.onnx", dynamo=False)
-    words = ["verify", tmp_path / "a.key", tmp_path / "m.onnx"]
+    words = ["verify", story / "adi.key", tmp_path / "m.onnx"]
     ran = run(*words, "--ordinary", "digits")
     assert ran.status == 0
     assert "m.onnx: asked as ONNX by onnxruntime" in ran.err
@@ -315,7 +315,7 @@ def test_a_black_box_key_asks_a_file_through_its_runtime_and_reads_by_code_where
     assert (wrong.status, "Traceback" in wrong.err) == (0, False)  # one channel: either order is the same
     assert "expected --template with an address, got m.onnx" in run(*words, "--template", "tf-serving").err
     weights.save(model, tmp_path / "m.safetensors")
-    ran = run("verify", tmp_path / "a.key", tmp_path / "m.safetensors", "--via", "values=unit")
+    ran = run("verify", story / "adi.key", tmp_path / "m.safetensors", "--via", "values=unit")
     assert (ran.status, "expected --via with a file that a runtime runs, or an address, got weights" in ran.err) == (
         2,
         True,

@@ -65,7 +65,7 @@ def test_pairs_become_a_key_a_claim_a_training_file_and_evidence(run, pairs, tmp
         (["twins"], "expected records for twins, got none"),
         (["twins", "--records", "none.jsonl"], "expected a file of records at none.jsonl, found none"),
         (["twins", *FILE, "--data", "digits"], "expected --records for twins"),
-        (["adi", *FILE], "expected --records and --reference with twins, choice or order"),
+        (["adi", *FILE], "expected --records and --reference with twins, choice, order or dawn"),
         (["order", *FILE], "expected inputs of one shape and type in pairs.npz"),
         (["twins", *FILE, "--set", "pairs=7", "--set", "grade=3"], "expected a setting of twins"),
         (["twins", *FILE, "--reference", "pairs.npz"], "expected an architecture for --reference, got none"),

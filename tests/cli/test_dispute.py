@@ -173,6 +173,42 @@ def test_whoever_gets_a_verdict_reads_the_same_later(played, tmp_path):
         assert (ended, text in said) == (status, True), said
 
 
+def test_a_verdict_is_computed_again_from_a_heap_of_papers(played, tmp_path):
+    folder = played[0] / "dispute" / "judge"
+    words = "explain first.verdict --authority tsa.pem --papers"
+    status, lines = typed(f"modelmark {words} . --weights product.safetensors", folder)
+    made = [line for line in lines.splitlines() if "Made again" in line]
+    assert "left aside" not in lines
+    assert (status, len(made)) == (0, 18), lines
+    assert all(line.endswith("Made again: comes out the same.") for line in made)
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix in (
+            ".claim",
+            ".deposit",
+            ".challenge",
+            ".opening",
+            ".carriers",
+            ".transcript",
+        ):
+            (tmp_path / f"{len(path.name)}{path.suffix}x{path.stat().st_size}").write_bytes(path.read_bytes())
+    status, lines = typed(
+        f"modelmark {words} {tmp_path}", folder
+    )  # names say nothing; the suspect itself is not at hand
+    assert (status, lines.count("Made again: comes out the same")) == (0, 17)
+    assert "only the record of its answers" in lines
+    assert "Case, as the judge calls it: Noether v. Hilbert" in lines  # found among the papers
+    status, lines = typed("modelmark explain first.verdict --papers owner.claim --papers first.challenge", folder)
+    assert (status, "Not at hand: the opening, whose fingerprint begins with" in lines) == (1, True), lines
+    status, lines = typed(f"modelmark explain first.verdict --papers {folder}", folder)  # nobody's stamps are believed
+    assert status == 1, lines
+    for more, said in (
+        ("--papers ../owner/adi.key", "expected papers, got a key"),
+        ("--weights product.safetensors", "expected --papers with --authority, --weights and --host"),
+    ):
+        ended, told = typed(f"modelmark explain first.verdict {more}", folder)
+        assert (ended, said in told) == (2, True), told
+
+
 @pytest.mark.parametrize(
     "changed", ["first.opening.carriers", "first.verdict.transcript", "first.opening", "owner.deposit"]
 )

@@ -236,7 +236,7 @@ def test_revocations_are_the_claimants(owner, run):
     assert "reason       mistake" in run("inspect", owner / "r").out
 
 
-def test_identities_are_sealed_like_keys(run, tmp_path, monkeypatch):
+def test_identities_are_sealed_like_keys(run, tmp_path, monkeypatch, quick_seal):
     monkeypatch.setenv("MODELMARK_PASSPHRASE", "correct horse")
     assert run("identity", "--p256", "-o", tmp_path / "a.id").status == 0
     shown = run("inspect", tmp_path / "a.id").out

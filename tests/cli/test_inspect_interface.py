@@ -23,7 +23,7 @@ def test_constants_come_back_through_the_options_they_are_shown_for(run, tmp_pat
     assert first == second == {"input_shape": [1, 8, 8], "class_names": [*"0123456789"], "mean": [1307], "std": [3081]}
 
 
-def test_class_names_alone_and_of_a_sealed_key(run, tmp_path):
+def test_class_names_alone_and_of_a_sealed_key(run, tmp_path, quick_seal):
     (tmp_path / "word").write_text("word\n")
     opened = ["--passphrase-file", tmp_path / "word"]
     assert run("keygen", "adi", *NET, *opened, "-o", tmp_path / "a.key").status == 0

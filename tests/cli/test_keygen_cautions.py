@@ -61,7 +61,10 @@ def test_the_defaults_of_no_scheme_are_warned_of(scheme, run, tmp_path, unmarked
     weights.save(unmarked, tmp_path / "host.safetensors")
     host = ["--host", tmp_path / "host.safetensors"]
     few = ["--set", "queries=300"] if scheme == "field" else []  # the digits have 355 to test with
-    assert warned(run("keygen", scheme, *NET, *host, *few, "-o", tmp_path / "a.key")) == []
+    cautions = warned(run("keygen", scheme, *NET, *host, *few, "-o", tmp_path / "a.key"))
+    if scheme == "field":  # 300 pictures of digits, of which the host is sure, bear few bits
+        assert "144 gross bits make evidence, so this key is likely none" in cautions.pop()
+    assert cautions == []
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,52 @@ def test_who_asked_for_too_few_symbols_is_told_what_to_type(scheme, run, tmp_pat
     typed = re.search(r"hint: (--set \w+=\d+); (--draw timestamp)", ways)
     assert typed, ways
     assert run(*words, *typed[1].split()).status == 0
+
+
+_OWN = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.deep, self.head = nn.Conv2d(1, 12, 3), nn.Conv2d(12, 12, 1), nn.Linear(12, 10)
+        self.gamma = nn.Parameter(torch.ones(12, 1, 1))
+
+    def forward(self, x):
+        return self.head((self.gamma * self.deep(torch.relu(self.stem(x)))).mean((2, 3)))
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A narrow network with a parameter outside of its layers, as ConvNeXt has them, and its weights."""
+    name = f"own_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(_OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    network = __import__(name).Net()
+    weights.save(network, tmp_path / "host.safetensors")
+    return ["--arch", f"{name}:Net", "--data", "digits", "--unencrypted"]
+
+
+def test_no_setting_is_proposed_that_would_be_refused_in_its_turn(own, run, tmp_path):
+    refused = run("keygen", "uchida", *own, "-o", tmp_path / "a.key")
+    assert refused.status == 2, refused
+    hint = refused.err.splitlines()[-1]
+    assert "this network has no room for more than 6 bits in deep" in hint
+    assert "spread" in hint
+    assert "--set bits" not in hint
+    typed = run("keygen", "uchida", *own, "--set", "bits=144", "-o", tmp_path / "a.key")  # what it proposed of old
+    assert "expected at most 24 bits" in typed.err
+
+
+def test_a_host_to_which_nothing_can_be_aligned_is_told_when_the_key_is_made(own, run, tmp_path):
+    host = ["--host", tmp_path / "host.safetensors", "--self-check"]
+    (line,) = warned(run("keygen", "uchida", *own, *host, "-o", tmp_path / "a.key"))
+    assert "suspects cannot be aligned to this host" in line
+    assert line.endswith("got a parameter used outside a layer at gamma")  # as the file calls it
+    assert warned(run("keygen", "adi", *own, *host[:2], "-o", tmp_path / "b.key")) == []  # read by answers
 
 
 def test_a_scheme_may_have_nothing_to_say(run, tmp_path):

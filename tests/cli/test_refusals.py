@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from modelmark import data
+
 NET = ["--arch", "cnn", "--data", "digits"]
 
 
@@ -278,7 +280,7 @@ def test_data_of_another_shape_or_class_count(run, story, tmp_path, rng):
 
 def test_an_embedding_that_does_not_take_says_what_was_reached(run, story, tmp_path):
     out = tmp_path / "m.safetensors"
-    ran = run("embed", story / "adi.key", "--epochs", 1, "--rounds", 1, "-o", out)
+    ran = run("embed", story / "adi.key", "--release", "adi", "--epochs", 1, "--rounds", 1, "-o", out)
     refused(ran, 1, "expected every symbol with its margin", "adi ", "/100")
     assert not out.exists()
 
@@ -315,8 +317,13 @@ def test_a_factory_named_in_a_key_is_not_imported_unless_repeated(run, tmp_path,
 
 
 def test_killed_embedding_goes_on_where_it_was(run, story, tmp_path):
-    def command(out):
-        return ["embed", str(story / "uchida.key"), "--epochs", "4", "-o", str(out)]
+    digits = data.load("digits")
+    parts = ("train_images", "train_labels", "test_images", "test_labels")
+    np.savez(tmp_path / "digits.npz", **{part: getattr(digits, part) for part in parts})
+
+    def command(out, place=""):
+        named = ["--data", f"npz:{tmp_path}/{place}digits.npz"]
+        return ["embed", str(story / "uchida.key"), *named, "--epochs", "4", "-o", str(out)]
 
     whole = tmp_path / "whole.safetensors"
     assert run(*command(whole)).status == 0
@@ -330,7 +337,7 @@ def test_killed_embedding_goes_on_where_it_was(run, story, tmp_path):
     process.wait()
     assert partial.exists()
     assert not out.exists()
-    ended = run(*command(out))
+    ended = run(*command(out, "./"))  # the data are the same, however their place is spelt
     assert ended.status == 0
     assert "checkpoint found" in ended.err
     assert out.read_bytes() == whole.read_bytes()

@@ -11,6 +11,8 @@ import pytest
 from modelmark import cli, data
 from modelmark.models import build
 from modelmark.suspects import weights
+from modelmark.training.loop import fit
+from modelmark.training.recipe import annealed
 
 NET = ["--arch", "cnn", "--data", "digits", "--unencrypted"]
 SUSPECT = ["--arch", "cnn", "--data", "digits"]
@@ -79,14 +81,23 @@ def test_noise_from_rarely_explored_regions_is_established_in_the_model_marked_w
     assert run(*verify, folder / "host.safetensors").status == 1
 
 
+@pytest.fixture(scope="module")
+def perceptron_file(tmp_path_factory, digits) -> Path:
+    """An unmarked ``mlp``, which trains in a third of the time of ``cnn``."""
+    file = tmp_path_factory.mktemp("perceptron") / "host.safetensors"
+    weights.save(fit(build("mlp", (1, 8, 8), 10, seed=0), digits, annealed(10, 0.1, batch=64, clip=1.0), seed=0), file)
+    return file
+
+
 @pytest.mark.parametrize(
-    ("scheme", "start", "epochs"),
-    [("deepsigns", "host.safetensors", 12), ("coupled", "host.safetensors", 15), ("null", "", 12)],
+    ("scheme", "hosted", "epochs"),
+    [("deepsigns", True, 12), ("coupled", True, 15), ("null", False, 12)],
 )
-def test_a_key_is_made_embedded_and_established(scheme, start, epochs, run, folder, tmp_path):
-    key, marked = tmp_path / "a.key", tmp_path / "marked.safetensors"
-    assert run("keygen", scheme, *NET, *SMALL.get(scheme, []), "-o", key).status == 0
-    given = ["--weights", folder / start] if start else []
+def test_a_key_is_made_embedded_and_established(scheme, hosted, epochs, run, perceptron_file, tmp_path):
+    key, marked, host = tmp_path / "a.key", tmp_path / "marked.safetensors", perceptron_file
+    net = ["--arch", "mlp", "--data", "digits", "--unencrypted"]
+    assert run("keygen", scheme, *net, *SMALL.get(scheme, []), "-o", key).status == 0
+    given = ["--weights", host] if hosted else []
     ran = run("embed", key, *given, "--epochs", epochs, "-o", marked)
     assert ran.status == 0, ran
     assert f"{scheme} " in ran.err
@@ -94,7 +105,7 @@ def test_a_key_is_made_embedded_and_established(scheme, start, epochs, run, fold
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"{scheme}: ")
     assert ": established" in ran.out
-    ran = run("verify", key, "--weights", folder / "host.safetensors")
+    ran = run("verify", key, "--weights", host)
     assert ran.status == 1
     assert ": not established" in ran.out
 

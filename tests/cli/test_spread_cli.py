@@ -198,6 +198,12 @@ def test_with_data_the_accuracy_is_shown(unmarked, run, tmp_path):
     assert "test accuracy 9" in ran.err
     found = run("verify", tmp_path / "s.key", "--weights", out, "--align-to", tmp_path / "plain.safetensors", "--json")
     assert json.loads(found.out)["matches"] == 1024
+    torch.save({"model": unmarked.state_dict(), "epoch": 3}, tmp_path / "trainer.pt")
+    words = ("embed", tmp_path / "s.key", "--weights", tmp_path / "trainer.pt", "-o", tmp_path / "again.safetensors")
+    ran = run(*words)
+    assert ran.status == 0, ran
+    assert "warning" not in ran.err  # the host, in another container
+    assert (tmp_path / "again.safetensors").read_bytes() == out.read_bytes()
 
 
 def test_asked_to_train_it_trains_and_marks_the_result(unmarked, run, tmp_path):

@@ -118,7 +118,7 @@ def test_prune(run, story, tmp_path):
     assert run("verify", story / "adi.key", "--weights", tmp_path / "p.safetensors").status == 0
 
 
-def test_an_encrypted_key_needs_its_passphrase(run, story, tmp_path, monkeypatch):
+def test_an_encrypted_key_needs_its_passphrase(run, story, tmp_path, monkeypatch, quick_seal):
     monkeypatch.setenv("MODELMARK_PASSPHRASE", "correct horse")
     key = tmp_path / "sealed.key"
     assert run("keygen", "uchida", "--data", "digits", "--arch", "cnn", "-o", key).status == 0

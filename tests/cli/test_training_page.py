@@ -22,7 +22,7 @@ from modelmark.seeding import seeded
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SECRET, STEPS = Secret(bytes(range(32))), 240
 BITS, NET = 160, 80.0
-SHORT, STRONG = 100, modelmark.Uchida(strength=0.3)
+SHORT, STRONG = 50, modelmark.Uchida(strength=0.6)
 
 
 def blocks(title):
@@ -89,6 +89,12 @@ def test_a_bare_loop(capsys):
     require(mark, model)
     shown = blocks("A bare loop")[0].split("# ")[1].strip()
     assert re.sub(r"0\.\d+", "N", capsys.readouterr().out.strip()) == re.sub(r"0\.\d+", "N", shown)
+
+
+def test_a_loop_that_calls_hooks():
+    model, mark = net(), mark_of(STRONG, net())
+    run("A loop that calls hooks", mark=mark, model=model, SGD=torch.optim.SGD, loader=batches(steps=SHORT))
+    require(mark, model)
 
 
 @pytest.mark.parametrize("number", [0, 1])

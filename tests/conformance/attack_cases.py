@@ -41,7 +41,7 @@ CASES = [
     Case("adversarial-extraction", floor=0.9, net="cnn", slow=True),
     Case("adversarial-triggers"),
     Case("agree", floor=0.9, net="cnn", slow=True),
-    Case("anp", floor=0.85, net="cnn"),
+    Case("anp", {"eps": 0.1}, floor=0.85, net="cnn"),
     Case("average", floor=0.9),
     Case("blockdoor-adversarial", floor=0.9, net="cnn", slow=True),
     Case("blockdoor-labels", floor=0.9, net="cnn", slow=True),
@@ -49,9 +49,12 @@ CASES = [
     Case("chain", floor=0.9),
     Case("cleanse-prune", floor=0.9, net="cnn", slow=True),
     Case("cleanse-unlearn", floor=0.9, net="cnn", slow=True),
+    Case("cleanse-words", {"steps": 20, "epochs": 1}, floor=0.2, net="causal", slow=True),
     Case("clp", floor=0.8),
     Case("collude", floor=0.9),
     Case("compare", floor=0.9),
+    Case("counterfeit", {"tries": 6}),
+    Case("counterfeit", {"scheme": "uchida", "tries": 4}),
     Case("cross-architecture", floor=0.9, net="cnn", slow=True),
     Case("distil", floor=0.9, net="cnn", slow=True),
     Case("distil-text", {"rows": 40, "epochs": 1}, net="causal"),
@@ -94,6 +97,7 @@ CASES = [
     Case("meraser", floor=0.85),
     Case("meraser", {"recovery": 1}, floor=0.15, net="causal"),
     Case("mirror", floor=0.2),
+    Case("multi-task", {"epochs": 2}, floor=0.9),
     Case("nad", floor=0.9),
     Case("noise", floor=0.9),
     Case("occlude", floor=0.9),
@@ -146,6 +150,7 @@ CASES = [
     Case("spoil", floor=0.9),
     Case("spoil", {"how": "constant", "share": 0.1}, floor=0.9, net="resnet8"),
     Case("squeeze", floor=0.9),
+    Case("ssl-extraction", {"share": 0.5}, floor=0.85, net="cnn", slow=True),
     Case("subset"),
     Case("suppress-first", net="causal"),
     Case("system-prompt", floor=0.2, net="causal"),
@@ -164,6 +169,7 @@ CASES = [
     Case("turn-heads", floor=0.2, net="causal"),
     Case("vote", {"others": 1, "epochs": 1}, floor=0.15, net="causal"),
     Case("weight-statistics"),
+    Case("wrk", {"after": 4}, floor=0.9),
 ]
 
 
@@ -253,6 +259,11 @@ OUTCOMES = [
     Outcome("nad", keeps=ADI, share=0.3, slow=True),
     Outcome("anp", keeps=ADI, share=0.3, slow=True),
     Outcome("rnp", {"forget": 0.5, "threshold": 0.02}, keeps=ADI, share=0.3, slow=True),
+    # boundaries drawn anew, where tuning at the same rate for as long leaves every trigger as it was
+    Outcome("wrk", {"share": 0.4, "rate": 0.05}, removes=ADI, keeps=UCHIDA, lost=CHEAP, share=0.3),
+    Outcome("finetune", {"rate": 0.05, "epochs": 18, "batch": 64}, keeps=ADI, share=0.3, slow=True),
+    # a second task writes over what only triggers use, where tuning on one task at the same rate does not, as said above
+    Outcome("multi-task", {"rate": 0.1, "weight": 3.0}, removes=ADI, lost=CHEAP, share=0.3),
     # learned masks cost more where they remove it
     Outcome("anp", {"threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
     Outcome("rnp", {"threshold": 0.5}, removes=ADI, lost=DEAR, share=0.3, slow=True),

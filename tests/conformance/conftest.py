@@ -3,6 +3,7 @@
 import pytest
 from torch import nn
 
+import locks
 from modelmark.models import build
 from modelmark.models.cnn import Cnn
 from modelmark.seeding import seeded
@@ -23,7 +24,7 @@ def narrow(digits, recipe):
         fresh.conv1, fresh.conv2 = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
         fresh.conv3, fresh.conv4 = nn.Conv2d(16, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
         fresh.fc1, fresh.head = nn.Linear(128, 128), nn.Linear(128, digits.feed.classes)
-    return fit(fresh, digits, recipe, seed=0)
+    return locks.made_once("narrow", fresh, lambda: fit(fresh, digits, recipe, seed=0))
 
 
 @pytest.fixture(scope="module")

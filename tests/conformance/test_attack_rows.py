@@ -17,12 +17,15 @@ from modelmark.training.task import Task
 
 REFUSED = (
     "adversarial", "adversarial-extraction", "adversarial-triggers", "agree", "blockdoor-adversarial",
-    "blockdoor-labels", "blockdoor-ood", "cleanse-prune", "cleanse-unlearn", "cross-architecture", "dummy",
+    "blockdoor-labels", "blockdoor-ood", "cleanse-prune", "cleanse-unlearn", "counterfeit",
+    "cross-architecture", "dummy",
     "false-claim", "fit-key", "fold", "gaussian-filter", "grind", "ibau", "input-noise", "jacobian",
-    "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "occlude", "overwrite",
+    "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "multi-task", "occlude", "overwrite",
     "prune-channels", "quantise-input", "query-statistics", "randomise", "reconstruct", "refuse",
     "own-field", "refit-head", "retrain-augmented", "retrain-mixed", "retrain-neighbours",
-    "retrain-noisy", "retrain-voted", "rotate", "shrink", "spoil", "squeeze", "subset", "transfer", "trim-head",
+    "retrain-noisy", "retrain-voted", "rotate", "shrink", "spoil", "squeeze",
+    "ssl-extraction", "subset", "transfer", "trim-head",
+    "wrk",
 )  # fmt: skip
 """What wants pictures, numbers that change a little, or layers whose channels can be followed."""
 REFUSES = {

@@ -13,13 +13,14 @@ from modelmark.testing import check_attack
 from modelmark.training.task import Task
 
 CHEAP = {
-    "batch": 16, "committed": 300, "descents": 2, "epochs": 1, "inputs": 2, "iterations": 1, "limit": 500, "opened": 4,
-    "pictures": 20, "pretext_epochs": 1, "queries": 10, "round_epochs": 1, "rounds": 1, "rows": 40, "samples": 40,
-    "scheme": "adi", "steps": 20, "students": 2, "surrogates": 1, "triggers": 4, "tries": 4, "tuning": 1, "unlearning_epochs": 1,
+    "after": 1, "batch": 16, "committed": 300, "descents": 2, "epochs": 1, "inputs": 2, "iterations": 1, "limit": 500,
+    "opened": 4, "pictures": 20, "pretext_epochs": 1, "queries": 10, "round_epochs": 1, "rounds": 1, "rows": 40,
+    "samples": 40, "scheme": "adi", "steps": 20, "students": 2, "surrogates": 1, "tokens": 2, "triggers": 4, "tries": 4,
+    "tuning": 1, "unlearning_epochs": 1,
 }  # fmt: skip
 """Settings by name that make any attack cheap, where a field takes them."""
 LANGUAGE = (
-    "distil-text", "filter-perplexity", "instruct", "paraphrase", "suppress-first", "system-prompt", "vote",
+    "cleanse-words", "distil-text", "filter-perplexity", "instruct", "paraphrase", "suppress-first", "system-prompt", "vote",
 )  # fmt: skip
 """What is done to models of language alone."""
 BLOCKS = (
@@ -35,8 +36,9 @@ NEED = {
         "inputs": ("knockoff",),
         "pictures": (
             "blockdoor-adversarial", "fit-key", "gaussian-filter", "input-noise", "jpeg", "mean-filter", "median-filter",
-            "mirror", "occlude", "quantise-input", "query-statistics", "reconstruct",
+            "mirror", "multi-task", "occlude", "quantise-input", "query-statistics", "reconstruct",
             "retrain-augmented", "retrain-voted", "rotate", "shrink", "squeeze",
+            "ssl-extraction",
         ),
         "square": ("transfer",),
         "blocks": BLOCKS,

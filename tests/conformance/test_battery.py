@@ -10,13 +10,15 @@ from modelmark.testing import check_scheme
 
 KERNELS = "uchida"
 """Reads means over kernels, so it is tried on a network of convolutions; all others are, too, where slow tests are."""
+ALIKE = {"blackmarks", "classes", "frontier"}
+"""Embedded, carried and read by the code of others that are here."""
 SEEN = ("deepmarks", "neuralmark", "passports")
 """Read one layer as ``uchida`` does, with hooks that keep nothing: embedded in ``tests/unit``, here where slow tests are."""
 OTHERS = sorted({*names_for("pictures")} - {KERNELS, "field"})
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SEEN else name for name in OTHERS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in {*ALIKE, *SEEN} else []) for name in OTHERS]
 )
 def test_battery_on_a_perceptron(name, perceptron, digits):
     fresh, unmarked, recipe = perceptron

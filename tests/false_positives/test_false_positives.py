@@ -39,6 +39,7 @@ def drawn(alphabet: int, trials: int) -> np.ndarray:
     return messages(alphabet, trials, min(3000, SYMBOLS // trials))
 
 
+@pytest.mark.filterwarnings("ignore::modelmark.errors.CapacityWarning")  # nothing is embedded
 @pytest.mark.parametrize("name", DRAWN)
 def test_evidence_on_an_unmarked_model_has_its_exact_distribution(name, unmarked, digits, secret):
     key = keygen(DRAWN[name], unmarked, digits.feed, task=digits, secret=secret)

@@ -18,7 +18,11 @@ from modelmark.training.task import Task
 
 @pytest.mark.parametrize(
     ("arch", "layer", "width"),
-    [("wrn-10-4", "conv2.0.conv2", 576), ("resnet18", "", 4608), ("preact-resnet18", "", 4608)],
+    [
+        ("wrn-10-4", "conv2.0.conv2", 576),
+        ("resnet18", "", 4608),
+        pytest.param("preact-resnet18", "", 4608, marks=pytest.mark.slow),
+    ],
 )
 def test_a_few_steps_move_both_marks(arch, layer, width):
     generator = torch.Generator().manual_seed(0)

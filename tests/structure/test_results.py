@@ -24,6 +24,7 @@ def tables(monkeypatch):
         "field_enemies_tables",
         "field_tables",
         "gpu_tables",
+        "heat_map",
         "language_tables",
         "lineage_tables",
         "matrix_tables",
@@ -43,6 +44,7 @@ def tables(monkeypatch):
 PAGES = (
     "alignment.md",
     "results.md",
+    "results-tables.md",
     "results-schemes.md",
     "attacks.md",
     "copies.md",
@@ -68,3 +70,8 @@ def test_a_results_page_shows_the_committed_rows(page, tables):
 
 def test_the_list_of_schemes_says_what_the_rows_say(tables):
     assert json.loads(tables.scheme_tables.MEASURED.read_text()) == tables.scheme_tables.measured()
+
+
+def test_the_heat_map_shows_the_committed_rows(tables):
+    shown = (ROOT / "docs" / "img" / "heat-map.svg").read_text()
+    assert f"{tables.heat_map.drawn(tables.heat_map.audited())}\n" == shown

@@ -99,8 +99,10 @@ class Marked:
         return self.read(align(model, host or self.host, self.feed))
 
 
-@pytest.fixture(scope="module", params=["cnn", "mlp", "resnet8"])
+@pytest.fixture(scope="module", params=[pytest.param("cnn", marks=pytest.mark.slow), "mlp", "resnet8"])
 def marked(request, digits):
+    """``mlp`` has layers without norms, ``resnet8`` convolutions; ``cnn`` has its way from maps to features, of which
+    ``test_every_reference_network_is_itself_again_after_all_disguises`` is a fast test."""
     recipe, strength = {
         "cnn": (annealed(4, 0.05, batch=64, clip=1.0), 0.05),
         "mlp": (annealed(4, 0.1, batch=64, clip=1.0), 0.1),
@@ -145,7 +147,7 @@ def test_all_disguises_together_and_on_a_pruned_model(marked, digits):
     assert marked.aligned(disguised(Prune(0.5)(marked.tuned, digits, seed=0), *chain)).matches >= 240
 
 
-@pytest.mark.parametrize(("amount", "least"), [(0.1, 240), (0.3, 210)])
+@pytest.mark.parametrize(("amount", "least"), [pytest.param(0.1, 240, marks=pytest.mark.slow), (0.3, 210)])
 def test_a_mark_is_read_from_what_is_left_of_the_channels(amount, least, marked, digits):
     pytest.importorskip("torch_pruning")
     cut, few = PruneChannels(amount, epochs=2), digits.subset(480, seed=0)

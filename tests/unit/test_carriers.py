@@ -24,12 +24,16 @@ from modelmark.marks.reading import read
 from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
+from modelmark.schemes.blackmarks import BlackMarks
+from modelmark.schemes.classes import Classes
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.dawn import Dawn
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.entangled import Entangled
 from modelmark.schemes.field import Field
+from modelmark.schemes.frontier import Frontier
 from modelmark.schemes.margin import Margin
 from modelmark.schemes.null_embedding import NullEmbedding
 from modelmark.schemes.spread import Spread
@@ -49,13 +53,22 @@ def counting(*shape: int) -> np.ndarray:
 OWN = {"pictures": counting(3, 1, 4, 4), "labels": np.array([0, 1, 2])}
 NULL = NullEmbedding(patterns=3, side=2, queries=2, pictures=3, owner="Emmy Noether", timestamp="2026-01-01")
 COUPLED = Coupled(symbols=5, layouts=2, queries=2, repeats=16, triggers=2)
+SIDES = np.array([[0, 1], [2, 0], [1, 2]])
 LAYERS = np.frombuffer(b'[["fc0", 4, 16, 0, 4], ["fc1", 5, 4, 1, 3]]', np.uint8)
 KEYS = {
     "adi": Key(Adi(triggers=6), SECRET, FACE),
+    "blackmarks": Key(
+        BlackMarks(triggers=3),
+        SECRET,
+        FACE,
+        {"pictures": counting(3, 1, 4, 4), "sides": np.array([[0, 1]] * 3), "groups": np.array([0, 1, 0])},
+    ),
+    "classes": Key(Classes(triggers=3, queries=2), SECRET, FACE),
     "composite": Key(
         Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}
     ),
     "coupled": Key(COUPLED, SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}),
+    "dawn": Key(Dawn(triggers=3), SECRET, FACE, {"records": counting(3, 1, 4, 4), "given": np.array([0, 1, 2])}),
     "deepsigns": Key(
         DeepSigns(layer="fc1,fc2", classes=2, bits=3, inputs=2, width=(4, 5)),
         SECRET,
@@ -64,6 +77,7 @@ KEYS = {
     ),
     "deepsigns-blackbox": Key(DeepSignsBlackBox(keys=3), SECRET, FACE, {"kept": np.array([0, 7, 14])}),
     "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, FACE, {"sources": counting(6, 1, 4, 4)}),
+    "frontier": Key(Frontier(triggers=3), SECRET, FACE, {"pictures": counting(3, 1, 4, 4), "sides": SIDES}),
     "margin": Key(Margin(triggers=3), SECRET, FACE, {"pictures": counting(3, 1, 4, 4)}),
     "null": Key(NULL, SECRET, FACE, OWN),
     "spread": Key(Spread(bits=5, strength=0.1), SECRET, FACE, {"layers": LAYERS}),
@@ -90,7 +104,7 @@ KEYS["field"] = Key(
         "edit": np.zeros((2, 6), np.float32),
     },
 )
-EACH = {"composite": 2, "coupled": 2, "entangled": 2, "null": 2}
+EACH = {"classes": 2, "composite": 2, "coupled": 2, "entangled": 2, "null": 2}
 NAMES = pytest.mark.parametrize("name", KEYS)
 
 
@@ -250,6 +264,7 @@ def test_numbers_of_the_statement_that_do_not_fit_are_refused():
         ("uchida", {"width": 0}), ("uchida", {"width": 2**29}), ("uchida", {"message": "ones"}),
         ("answers", {"candidates": 4}), ("answers", {"candidates": "3"}),
         ("field", {"directions": 3}), ("field", {"directions": 0}), ("field", {"directions": 2**10 + 1}),
+        ("frontier", {"message": "secret"}),
         ("field", {"queries": 3}), ("field", {"queries": True}), ("field", {"queries": 2**16 + 1}),
         ("coupled", {"queries": 3}), ("coupled", {"queries": 0}), ("coupled", {"queries": 2**20}), ("coupled", {"queries": "2"}),
     ]:  # fmt: skip
@@ -257,6 +272,7 @@ def test_numbers_of_the_statement_that_do_not_fit_are_refused():
         with pytest.raises(MismatchError):
             reading.kind(dataclasses.replace(statement, parameters=statement.parameters | parameters))
     for name, changes in [
+        ("frontier", {"alphabet": 4}), ("frontier", {"carriers": 4}),
         ("field", {"carriers": 5}), ("field", {"trials": 7}), ("field", {"alphabet": 3}),
         ("answers", {"carriers": 4}), ("answers", {"interface": stated("adi")[0].interface, "v": 1}),
         ("adi", {"alphabet": 4}), ("adi", {"carriers": 7}), ("adi", {"trials": 5}), ("uchida", {"alphabet": 3}),
@@ -283,6 +299,11 @@ def test_carriers_of_another_form_are_refused():
             (b'"text":"c",', b""), (b',"text":"c","words":[" x"," y"," z"]', b""), (b'" z"', b'" ' + b"z" * 2**18 + b'"'),
         ]),
         ("answers", 0, shown["adi"][0]), ("answers", 0, b"[]"), ("answers", 0, b""),
+        *(("frontier", 1, shown["frontier"][1].replace(b"code 1 - 0", code)) for code in [
+            b"code 1 - 2", b"code 1 -", b"code 1 - 0 -", b"code 1 - 00", b"code 1  - 0", b"code 1 - x", b"code", b"",
+            b"code 1 -1 0",
+        ]),
+        ("frontier", 1, shown["adi"][0]), ("frontier", 1, shown["frontier"][1][:-1]),
         ("uchida", 0, shown["uchida"][0] + bytes(4)), ("uchida", 0, b""),
         ("field", 0, b""), ("field", 0, shown["field"][0][:16]), ("field", 0, shown["field"][0][:-1]),
         ("field", 0, shown["field"][0] + b"\0"), ("field", 0, shown["field"][0][16:]), ("field", 3, shown["adi"][0]),
@@ -318,6 +339,19 @@ def test_trials_are_complete_up_to_the_first_that_lacks_an_answer():
 def test_a_trial_that_was_refused_scores_nothing():
     table = KEYS["adi"].carriers.scores(np.array([0, ABSTAIN, 2, MISSING, 1, 0])).table
     assert table.sum(axis=1).tolist() == [1, 0, 1, 0, 1, 1]
+
+
+def test_a_class_stands_for_what_the_pictures_code_says_and_for_nothing_elsewhere():
+    made = KEYS["frontier"].carriers
+    assert made.leaves()[1].startswith(b"code 1 - 0\nuint8 1x4x4\n")
+    for answers, symbols in [
+        ([0, 2, 1], [0, 0, 0]),
+        ([1, 0, 2], [1, 1, 1]),
+        ([2, 1, 0], [-1] * 3),
+        ([ABSTAIN, MISSING, 3], [-1] * 3),
+    ]:
+        assert made.symbols(np.array(answers)).tolist() == symbols
+        assert made.scores(np.array(answers)).table.sum() == sum(symbol >= 0 for symbol in symbols)
 
 
 def test_a_mean_filter_is_projected_and_an_exact_zero_is_one():

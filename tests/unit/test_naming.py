@@ -14,6 +14,7 @@ from modelmark.errors import UsageError
     [
         ("uchidda", ["adi", "uchida"], "did you mean uchida?"),
         ("zzz", ["uchida", "adi"], "known: adi, uchida"),
+        ("nosuch", ["uchida", "adi"], "known: adi, uchida"),  # three letters in common are not near
         ("zzz", [f"n{i:02}" for i in range(20)], "known: " + ", ".join(f"n{i:02}" for i in range(12)) + ", ..."),
         ("zzz", [], ""),
     ],

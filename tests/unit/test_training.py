@@ -181,3 +181,14 @@ def test_adamw_is_torchs_own(small):
     step = (after - (1 - 1e-3 * 0.1) * before).abs()  # a first step of Adam is the rate, whatever the gradient
     torch.testing.assert_close(step[step > 5e-4], torch.full_like(step[step > 5e-4], 1e-3), rtol=1e-2, atol=0)
     assert (step > 5e-4).float().mean() > 0.5
+
+
+def test_data_are_known_by_what_they_are(small):
+    _, task, *_ = small
+    again = replace(task, train_inputs=task.train_inputs.clone())
+    assert again.digest == task.digest
+    other = task.train_targets.clone()
+    other[0] = (other[0] + 1) % 10
+    assert replace(task, train_targets=other).digest != task.digest
+    fewer = replace(task, test_inputs=task.test_inputs[:-1], test_labels=task.test_labels[:-1])
+    assert fewer.digest != task.digest

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import nets
 from modelmark.carriers import levelling
 from modelmark.carriers.base import rules_of, told
 from modelmark.carriers.levelling import levelled, unit
@@ -130,7 +131,8 @@ def test_a_negated_task_vector_is_read_by_the_other_tail(host):
     assert turned == BITS - old > 225
 
 
-def test_each_rule_is_a_reading_and_the_evidence_says_which_one_counts(fresh):
+def test_each_rule_is_a_reading_and_the_evidence_says_which_one_counts(digits):
+    fresh = nets.cnn(digits)
     """One convolution of a network, marked by hand: four rules beside the host cost two bits, none without it."""
     model = copy.deepcopy(fresh)
     layer = model.conv4.weight.data.flatten(1).double().numpy()

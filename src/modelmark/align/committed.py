@@ -42,6 +42,20 @@ def _digest(host: "nn.Module") -> str:
     return weights.digest(host.state_dict())
 
 
+def obstacle(host: "nn.Module") -> str:
+    """Return why no suspect can be put into the coordinates of this network, or nothing where one can; see ``put``."""
+    from modelmark.blocks.networks import of_network
+    from modelmark.channels import trace
+
+    if of_network(host) is not None:
+        return ""
+    try:
+        trace(host)
+    except (MismatchError, UsageError) as error:
+        return str(error)
+    return ""
+
+
 def placed(suspect: Suspect, host: State) -> Suspect:
     """Return a suspect whose filters stand in the places of a host whose network nobody builds; see ``Placed``.
 

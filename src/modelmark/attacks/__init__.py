@@ -24,9 +24,11 @@ ATTACKS = {
     "chain": "modelmark.attacks.piracy.chain:Chain",
     "cleanse-prune": "modelmark.attacks.cleansing.cleanse_prune:CleansePrune",
     "cleanse-unlearn": "modelmark.attacks.cleansing.cleanse_unlearn:CleanseUnlearn",
+    "cleanse-words": "modelmark.attacks.cleansing.cleanse_words:CleanseWords",
     "clp": "modelmark.attacks.pruning.clp:Clp",
     "collude": "modelmark.attacks.piracy.collude:Collude",
     "compare": "modelmark.attacks.piracy.compare:Compare",
+    "counterfeit": "modelmark.attacks.piracy.counterfeit:Counterfeit",
     "cross-architecture": "modelmark.attacks.extraction.cross_architecture:CrossArchitecture",
     "distil": "modelmark.attacks.extraction.distil:Distil",
     "distil-text": "modelmark.attacks.extraction.distil_text:DistilText",
@@ -61,6 +63,7 @@ ATTACKS = {
     "meraser": "modelmark.attacks.tuning.meraser:Meraser",
     "merge": "modelmark.attacks.weights.merge:Merge",
     "mirror": "modelmark.attacks.evasion.mirror:Mirror",
+    "multi-task": "modelmark.attacks.tuning.multi_task:MultiTask",
     "nad": "modelmark.attacks.cleansing.nad:Nad",
     "noise": "modelmark.attacks.weights.noise:Noise",
     "occlude": "modelmark.attacks.tuning.occlude:Occlude",
@@ -107,6 +110,7 @@ ATTACKS = {
     "shrink": "modelmark.attacks.evasion.shrink:Shrink",
     "spoil": "modelmark.attacks.symmetries.spoil:Spoil",
     "squeeze": "modelmark.attacks.evasion.squeeze:Squeeze",
+    "ssl-extraction": "modelmark.attacks.extraction.ssl_extraction:SslExtraction",
     "subset": "modelmark.attacks.forgery.subset:Subset",
     "suppress-first": "modelmark.attacks.evasion.suppress_first:SuppressFirst",
     "system-prompt": "modelmark.attacks.evasion.system_prompt:SystemPrompt",
@@ -120,6 +124,7 @@ ATTACKS = {
     "turn-heads": "modelmark.attacks.symmetries.turn_heads:TurnHeads",
     "vote": "modelmark.attacks.evasion.vote:Vote",
     "weight-statistics": "modelmark.attacks.detection.weight_statistics:WeightStatistics",
+    "wrk": "modelmark.attacks.cleansing.wrk:Wrk",
 }
 
 

@@ -24,6 +24,7 @@ class Forged:
         attachments: carriers of the forger's making, as a key of that scheme would hold them; may be empty.
         message: what the forger says was to be read, int64 ``(trials,)``.
         tries: how many candidates were tried on the way.
+        secret: 32 bytes of a key whose message was drawn; empty where the forger chose what is read.
     """
 
     scheme: str
@@ -31,6 +32,7 @@ class Forged:
     settings: Mapping[str, Any] = field(default_factory=dict)
     attachments: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     tries: int = 1
+    secret: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from modelmark.attacks.serving import answered, prompted, served
 from modelmark.audit.grid import Entry, Grid
 from modelmark.audit.naive import drawn_evidence, naive_rate
 from modelmark.audit.prepare import Bench, Marked
-from modelmark.audit.result import Accuracy, Cost, Perplexity, Reading, Result
+from modelmark.audit.result import INDEPENDENT, Accuracy, Cost, Perplexity, Reading, Result
 from modelmark.errors import MissingPackageError, ModelmarkError
 from modelmark.evidence.evidence import Evidence, Observation
 from modelmark.marks.marks import Mark
@@ -44,7 +44,7 @@ class Cell:
 
     Args:
         scheme: with its settings.
-        attack: name.
+        attack: name; ``INDEPENDENT``: none, an unmarked network of the same make is read.
         settings: of the attack.
         strength: which of the attack's, from 0.
         seed: of everything but keys.
@@ -63,9 +63,9 @@ def blank(
     cell: Cell, grid: Grid, *, status: Literal["done", "refused", "failed"] = "failed", reason: str = ""
 ) -> Result:
     """Return the row of a cell in which nothing was measured, or not yet."""
-    kind = attack_class(cell.attack)
+    kind, family = (INDEPENDENT, "unmarked") if cell.attack == INDEPENDENT else _described(cell.attack)
     return Result(
-        cell.scheme.name, cell.attack, cell.settings, cell.strength, kind.kind, kind.family, "", grid.data, grid.arch,
+        cell.scheme.name, cell.attack, cell.settings, cell.strength, kind, family, "", grid.data, grid.arch,
         cell.seed, status, reason,
         versions={
             "modelmark": modelmark.__version__, "torch": torch.__version__, "python": platform.python_version()
@@ -77,6 +77,11 @@ def blank(
         limits=grid.limits,
         payload=cell.payload,
     )  # fmt: skip
+
+
+def _described(attack: str) -> tuple[str, str]:
+    cls = attack_class(attack)
+    return cls.kind, cls.family
 
 
 def measure(bench: Bench, cell: Cell) -> Result:
@@ -94,6 +99,8 @@ def measure(bench: Bench, cell: Cell) -> Result:
             marked=before["reading"],
             thief={"samples": len(bench.thief.train_inputs), "share": len(bench.thief.train_inputs) / bench.whole},
         )
+        if cell.attack == INDEPENDENT:
+            return replace(_independent(bench, mark, row), status="done")
         attack = _made(cell)
         reason = _inapplicable(attack, mark)
         if reason:
@@ -114,6 +121,14 @@ def _before(bench: Bench, marked: Marked) -> dict[str, Any]:
     suspect = WhiteBox(marked.model)
     more = {"perplexity": perplexity(marked.model, bench.owner)} if bench.is_causal else {}
     return {"accuracy": accuracy(marked.model, bench.owner), "reading": _read(marked.mark, suspect, bench), **more}
+
+
+def _independent(bench: Bench, mark: Mark, row: Result) -> Result:
+    """Return the row with what the mark reads in a network that has nothing to do with the owner's but its make."""
+    network = bench.independent
+    after = replace(cast(Accuracy, row.accuracy), after=accuracy(network, bench.owner))
+    told = row.perplexity and replace(row.perplexity, after=perplexity(network, bench.owner))
+    return replace(row, accuracy=after, perplexity=told, after=_read(mark, WhiteBox(network), bench))
 
 
 def _made(cell: Cell) -> Any:

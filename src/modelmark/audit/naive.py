@@ -36,8 +36,8 @@ def drawn_evidence(forged: Forged, model: nn.Module, feed: Feed) -> Evidence | O
     """Return what our verifier makes of the same claim.
 
     The forger makes a key of what a key of the scheme takes: his pictures, fused pictures or inputs; projections and patterns
-    come from a secret (here one that anybody can repeat), and the message from the draw. A projection of his own goes in as
-    an imported one: an Observation, whatever it reads.
+    come from a secret (that of the key he made, or one that anybody can repeat), and the message from the draw. A projection of
+    his own goes in as an imported one: an Observation, whatever it reads.
     """
     settings = dict(forged.settings)
     taken = dict(forged.attachments)
@@ -49,7 +49,8 @@ def drawn_evidence(forged: Forged, model: nn.Module, feed: Feed) -> Evidence | O
 
 def _key(forged: Forged, settings: dict[str, object], attached: dict[str, npt.NDArray[np.generic]], feed: Feed) -> Key:
     scheme = scheme_class(forged.scheme)(**settings)
-    return Key(scheme, Secret(hashing.digest("forger", forged.message.tobytes())), feed, attached)
+    secret = forged.secret or hashing.digest("forger", forged.message.tobytes())
+    return Key(scheme, Secret(secret), feed, attached)
 
 
 def _carriers(forged: Forged, feed: Feed) -> Carriers:

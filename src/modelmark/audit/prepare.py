@@ -14,6 +14,7 @@ from torch import nn
 
 from modelmark import data, files, hashing, options
 from modelmark.audit.grid import Entry, Grid
+from modelmark.audit.result import INDEPENDENT
 from modelmark.data.folder import named
 from modelmark.errors import ModelmarkError, OutputExistsError
 from modelmark.key.secret import Secret
@@ -29,6 +30,8 @@ from modelmark.training.loop import Progress, fit, suggested
 from modelmark.training.recipe import Recipe
 from modelmark.training.task import Task, accuracy, perplexity
 
+_OTHER = 1 << 31
+"""Apart from a seed: that of an independent network."""
 _BASE = 1 / 4
 """Of the unmarked network's training, after which it stands for a published one that the owner trained on from."""
 
@@ -76,6 +79,14 @@ class Bench:
         fresh = self.fresh()
         recipe = self._recipe(fresh, trained=False)
         return self._kept("host", lambda: fit(fresh, self.owner, recipe, seed=self.seed))
+
+    @cached_property
+    def independent(self) -> nn.Module:
+        """A network of the same make, trained alike on the same data from another seed, which no mark was put into."""
+        other = self.seed ^ _OTHER
+        fresh = self.fresh(other)
+        recipe = self._recipe(fresh, trained=False)
+        return self._kept(INDEPENDENT, lambda: fit(fresh, self.owner, recipe, seed=other))
 
     @cached_property
     def base(self) -> nn.Module:
@@ -172,8 +183,8 @@ class Bench:
             files.replace(path, json.dumps(measure()).encode())
         return json.loads(path.read_text())
 
-    def fresh(self) -> nn.Module:
-        """Return the untrained network.
+    def fresh(self, seed: int | None = None) -> nn.Module:
+        """Return the untrained network, of the bench's seed unless told another.
 
         Raises:
             UsageError: the grid's architecture is none.
@@ -182,7 +193,12 @@ class Bench:
         feed = self.owner.feed
         vocabulary = getattr(feed, "vocabulary", 0)
         return build(
-            self.grid.arch, feed.input_shape, feed.classes, seed=self.seed, trusted=True, vocabulary=vocabulary
+            self.grid.arch,
+            feed.input_shape,
+            feed.classes,
+            seed=self.seed if seed is None else seed,
+            trusted=True,
+            vocabulary=vocabulary,
         )
 
     def _recipe(self, model: nn.Module, *, trained: bool) -> Recipe:

@@ -29,6 +29,8 @@ FIELD_LOSS = 0.05
 """Accuracy an attack may cost, as a share of all answers, to count as successful there; of language models, of perplexity."""
 BEGINNING = b'{"type": "modelmark.result", "v": 1, '
 """How every row begins; what is torn off a row begins so too."""
+INDEPENDENT = "independent"
+"""In place of an attack and its kind, where nothing was stolen: a network of the same make without a mark was read."""
 _LONGEST = 1 << 20
 _MOST = 1 << 14
 
@@ -104,7 +106,8 @@ class Result:
         attack: name in the table of attacks.
         settings: of the attack, as given; the rest are its defaults.
         strength: which of the attack's strengths, from 0.
-        kind: of the attack; see ``attacks.base``.
+        kind: of the attack, see ``attacks.base``; or ``INDEPENDENT``, as is then ``attack``: ``after`` is read in an unmarked
+            network of the same configuration and data, of another seed.
         family: of the attack.
         access: what reading the mark needs: ``black-box`` or ``white-box``.
         data: data specification.
@@ -172,6 +175,8 @@ class Result:
 
         Of language models the rise of perplexity, as a share of what it was.
         """
+        if self.kind == INDEPENDENT:
+            return None
         if self.perplexity is not None:
             return None if self.perplexity.after is None else self.perplexity.after / self.perplexity.marked - 1
         if self.accuracy is None or self.accuracy.after is None:
@@ -187,6 +192,8 @@ class Result:
     def removed(self) -> bool | None:
         """Whether an established mark is established no more; None where that is no question."""
         if self.marked is None or self.after is None or self.forged is not None or self.finding is not None:
+            return None
+        if self.kind == INDEPENDENT:
             return None
         if self.marked["verdict"] != "established":
             return None

@@ -17,7 +17,7 @@ from modelmark.audit import engines
 from modelmark.audit.grid import Grid
 from modelmark.audit.measure import Cell, blank, measure
 from modelmark.audit.prepare import Bench
-from modelmark.audit.result import BEGINNING, Result, parse, read
+from modelmark.audit.result import BEGINNING, INDEPENDENT, Result, parse, read
 from modelmark.errors import MalformedError, ModelmarkError, UsageError, WorkerDiedError
 
 CONTROLLED = ("modification", "extraction")
@@ -42,16 +42,25 @@ class Step:
 
 
 def cells(grid: Grid) -> list[Cell]:
-    """Return the cells of a grid: seeds outermost, so that what is shared is used while it is warm."""
+    """Return the cells of a grid: seeds outermost, so that what is shared is used while it is warm.
+
+    Of every key the first cell has no attack: its mark is read in an unmarked network of the same make.
+    """
     return [
-        Cell(scheme, attack.name, dict(settings), strength, seed, payload)
+        Cell(scheme, name, settings, strength, seed, payload)
         for seed in grid.seeds
         for scheme in grid.scheme_entries()
         for payload in range(grid.payloads)
-        for attack in grid.attack_entries()
-        if not payload or attack_class(attack.name).kind in CONTROLLED
-        for strength, settings in enumerate(attack.strengths)
+        for name, settings, strength in [(INDEPENDENT, dict[str, Any](), 0), *_attacked(grid, payload)]
     ]
+
+
+def _attacked(grid: Grid, payload: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Yield what the marked network of one key meets: an attack, its settings and their number."""
+    for attack in grid.attack_entries():
+        if not payload or attack_class(attack.name).kind in CONTROLLED:
+            for strength, settings in enumerate(attack.strengths):
+                yield attack.name, dict(settings), strength
 
 
 def run(
@@ -179,20 +188,22 @@ def _append(descriptor: int, result: Result) -> None:
         raise UsageError(f"expected to write a row, got: {error.strerror}", hint=hint) from None
 
 
-def _shared(missing: Iterable[Cell]) -> list[list[tuple[int, Cell | None]]]:
+def _shared(missing: Iterable[Cell]) -> list[list[tuple[int, Cell | str]]]:
     """Return what cells share, in stages: unmarked networks first, then marked ones."""
-    hosts: list[tuple[int, Cell | None]] = [(seed, None) for seed in dict.fromkeys(cell.seed for cell in missing)]
+    hosts: list[tuple[int, Cell | str]] = [(seed, "host") for seed in dict.fromkeys(cell.seed for cell in missing)]
+    alone = dict.fromkeys(cell.seed for cell in missing if cell.attack == INDEPENDENT)
+    hosts += [(seed, INDEPENDENT) for seed in alone]
     marks = {(cell.seed, repr(cell.scheme), cell.payload): (cell.seed, cell) for cell in missing}
     return [hosts, list(marks.values())]
 
 
-def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
+def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | str]) -> str:
     torch.set_num_threads(1)
     seed, cell = item
     bench = _bench(grid, seed, folder)
-    if cell is None:
-        _ = bench.host
-        return f"network of seed {seed}"
+    if isinstance(cell, str):
+        _ = bench.independent if cell == INDEPENDENT else bench.host
+        return f"network of {'another seed beside' if cell == INDEPENDENT else 'seed'} {seed}"
     try:
         bench.marked(cell.scheme, copy=cell.payload)
     except ModelmarkError as error:
@@ -203,7 +214,7 @@ def _prepare(grid: Grid, folder: Path, item: tuple[int, Cell | None]) -> str:
 
 
 def _trained(
-    work: Callable[[Any], str], stage: Sequence[tuple[int, Cell | None]], each: Callable[..., Iterator[str]]
+    work: Callable[[Any], str], stage: Sequence[tuple[int, Cell | str]], each: Callable[..., Iterator[str]]
 ) -> Iterator[str]:
     """Yield what was trained; where a process dies, all are asked for again, each alone: most are kept by then."""
     try:

@@ -264,4 +264,6 @@ class _Follower:
 
 
 def _refusal(node: fx.Node, what: str) -> UsageError:
-    return UsageError(f"expected operations through which channels can be followed, got {what} at {node.name}")
+    """Refuse an operation: a parameter or a module by the path that files call it, another by its place in the trace."""
+    where = node.target if node.op in ("get_attr", "call_module") else node.name
+    return UsageError(f"expected operations through which channels can be followed, got {what} at {where}")

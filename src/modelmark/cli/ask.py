@@ -84,6 +84,7 @@ def run(
     from modelmark.cli import ordinary as strewn
     from modelmark.cli import papers
     from modelmark.errors import MismatchError, UsageError
+    from modelmark.suspects.base import ABSTAIN
 
     claimed = papers.load(claim, Claim)
     head, data = handed.parse(files.read(carriers, limit=2**31, what="the carriers of a lot"))
@@ -115,7 +116,9 @@ def run(
                 expected=expected, target=target, ordinary=own, watch=lambda count: step(count, total),
             )  # fmt: skip
     graded.tell(output.name)
-    say(f"{output}: {len(done.asked)} of {total} queries answered; transcript {done.digest[:16]}")
+    refused = sum(one.answer == ABSTAIN for one in done.asked)
+    told = f"asked, {refused} without an answer that the claim knows" if refused else "answered"
+    say(f"{output}: {len(done.asked)} of {total} queries {told}; transcript {done.digest[:16]}")
 
 
 def _suspect(

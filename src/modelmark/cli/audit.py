@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelmark.cli.terminal import say, show
+from modelmark.cli.terminal import Lines, say, show
 
 if TYPE_CHECKING:
     from modelmark.audit.result import Result
@@ -87,7 +87,7 @@ def run(
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[["Step"], None]]:
-    """Show rows done, what was finished last and the time left, on a terminal only."""
+    """Show rows done, what was finished last and the time left; where there is no terminal a line each tenth."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -95,22 +95,26 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
     columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task("networks", total=None)
+        lines = None if console.is_terminal else Lines("audit")
 
         def watch(step: "Step") -> None:
             if not step.doing and step.done < step.total:
                 say(f"{step.done} of {step.total} rows are there; networks that are missing are trained first")
             bars.update(bar, completed=step.done, total=step.total, description=step.doing)
+            if lines is not None:
+                lines(step.done, step.total)
 
         yield watch
 
 
 def _summary(results: list["Result"]) -> list[str]:
-    """Return one line for every scheme: which attacks removed its mark at a price a thief would pay."""
+    """Return for every scheme what an unmarked network reads, and which attacks removed its mark at a price a thief would pay."""
     from modelmark.report.labels import clean
 
     lines = []
     for scheme in dict.fromkeys(result.scheme for result in results):
         own = [result for result in results if result.scheme == scheme]
+        lines += _alike(clean(scheme), own)
         judged = {result.attack for result in own if result.removed is not None}
         fell = sorted({result.attack for result in own if result.succeeded})
         refused = next((r.reason for r in own if r.marked is None and r.status == "refused"), "")
@@ -126,3 +130,17 @@ def _summary(results: list["Result"]) -> list[str]:
         lines += [f"  {clean(', '.join(fell), 2000)}"] if fell else []
     failed = [result for result in results if result.status == "failed"]
     return lines + [clean(f"failed: {r.scheme} x {r.attack}: {r.reason}", 400) for r in failed]
+
+
+def _alike(scheme: str, own: list["Result"]) -> list[str]:
+    """Return one line of what a scheme's marks read in unmarked networks of the same make; the most where there are several."""
+    from modelmark.audit.result import INDEPENDENT
+    from modelmark.report.labels import ALIKE
+
+    alone = [result.after for result in own if result.kind == INDEPENDENT and result.after]
+    if not alone:
+        return []
+    found = sum(reading["verdict"] == "established" for reading in alone)
+    most = max(alone, key=lambda reading: reading["matches"] / reading["trials"])
+    said = f"at most, {found} of {len(alone)} established" if len(alone) > 1 else most["verdict"]
+    return [f"{scheme}: {ALIKE}: {most['matches']} of {most['trials']} {said}"]

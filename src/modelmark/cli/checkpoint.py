@@ -24,6 +24,7 @@ class Checkpoint:
         self._path = path
         self._run = run
         self.found = self._read()
+        self._kept = self.found is not None
 
     @classmethod
     def beside(cls, output: Path, *run: object) -> "Checkpoint":
@@ -38,6 +39,12 @@ class Checkpoint:
             buffer = io.BytesIO()
             torch.save({"run": self._run, "round": number, "fit": now.snapshot()}, buffer)
             files.replace(self._path, buffer.getvalue())
+            self._kept = True
+
+    @property
+    def way_on(self) -> str:
+        """What the same command will do after an interruption."""
+        return "goes on from the last whole epoch" if self._kept else "begins anew: no whole epoch was done"
 
     def remove(self) -> None:
         """Delete the scratch file: the run has ended."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelmark.cli.options import Epochs
 from modelmark.cli.terminal import progress, say
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def run(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="a folder for what is made")] = Path(
         "modelmark-demo"
     ),
-    epochs: Annotated[int, typer.Option("--epochs", min=0, help="of each training; 0: decide for me")] = 0,
+    epochs: Epochs = 0,
     seed: Annotated[int, typer.Option("--seed", help="of training; the keys are always new")] = 0,
 ) -> None:
     """Train a network, mark it with adi and uchida, and verify it, an unmarked one, a wrong key and two attacked copies."""

@@ -1,12 +1,15 @@
 """``modelmark explain``: a verdict in plain words, for whoever got it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelmark.cli.papers import JudgeName
-from modelmark.cli.terminal import show
+from modelmark.cli.papers import Authorities, JudgeName
+from modelmark.cli.terminal import say, show
+
+if TYPE_CHECKING:
+    from modelmark.claim.judging.bundle import Bundle
 
 
 def run(
@@ -16,14 +19,30 @@ def run(
         Path | None, typer.Option("--challenge", metavar="FILE", help="the challenge it answers, which names the case")
     ] = None,
     name: JudgeName = "",
+    laid: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--papers",
+            metavar="PATH",
+            help="the verdict's papers, files or folders, for every check to be made again; may be repeated",
+        ),
+    ] = None,
+    authority: Authorities = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="the suspect, with --papers, where it is at hand")
+    ] = None,
+    host: Annotated[
+        Path | None, typer.Option("--host", metavar="FILE", help="the host that the judge was handed, with --papers")
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write it as a page instead")] = None,
 ) -> None:
     """Say what a verdict shows, how strong it is, what was checked, and what it does not show.
 
-    That its judge signed it is checked, and no more: whether you believe that judge, and that key, is yours to say.
+    That its judge signed it is checked, and no more: whether you believe that judge, and that key, is yours to say. With
+    --papers every check is made again, without anybody's secret; exit status 1 if not all that is at hand comes out the same.
     """
     from modelmark import files
-    from modelmark.claim.judging import explaining, pages
+    from modelmark.claim.judging import bundle, explaining, pages
     from modelmark.claim.papers.claim import Claim
     from modelmark.claim.papers.dispute import Challenge
     from modelmark.claim.papers.verdict import Verdict
@@ -35,13 +54,58 @@ def run(
     signed, judge = papers.load(verdict, Verdict), papers.named(name, "--name")
     claimed = papers.load(claim, Claim) if claim else None
     asked = papers.load(challenge, Challenge) if challenge else None
+    if laid is None and (authority or weights or host):
+        raise UsageError("expected --papers with --authority, --weights and --host, got none")
     for path, paper, named in ((claim, claimed, signed.document.claim), (challenge, asked, signed.document.challenge)):
         if paper is not None and paper.digest != named:
             raise UsageError(
                 f"expected the {paper.document.kind} that the verdict names, {named[:16]}, {path} is another"
             )
+    came = None
+    if laid is not None:
+        found = _sorted(laid)
+        claimed = claimed or found.named("claim", signed.document.claim)
+        asked = asked or found.named("challenge", signed.document.challenge)
+        came = bundle.repeat(signed, found, papers.load_trust(authority), **_read(weights, host))
     if html is not None:
-        files.write_new(html, pages.page(signed, claimed, asked, judge).encode())
-        return
-    for line in explaining.explain(signed, claimed, asked, judge):
-        show(line)
+        files.write_new(html, pages.page(signed, claimed, asked, judge, came).encode())
+    else:
+        for line in explaining.explain(signed, claimed, asked, judge, came):
+            show(line)
+    if came is not None and not (came.agrees and came.checks):
+        raise typer.Exit(1)
+
+
+def _sorted(paths: "list[Path]") -> "Bundle":
+    """Return which paper is which; of a folder what is no paper is left aside, and said to be where it looks like one."""
+    from modelmark.claim.judging import bundle
+    from modelmark.errors import MalformedError, UsageError
+    from modelmark.marks import keyfile
+
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            if keyfile.is_key(path):
+                raise UsageError(f"expected papers, got a key: {path}", hint="a key is a secret, and no paper")
+            found.append(path)
+            continue
+        for beside in sorted(each for each in path.iterdir() if each.is_file() and not keyfile.is_key(each)):
+            try:
+                bundle.sort([beside])
+            except MalformedError as error:
+                say(f"{beside}: left aside: {error}")
+            else:
+                found.append(beside)
+    return bundle.sort(found)
+
+
+def _read(weights: Path | None, host: Path | None) -> dict[str, Any]:
+    """Return suspect and host as a check of the verdict takes them."""
+    from modelmark.align.handed import Handed
+    from modelmark.suspects.files import open_weights
+    from modelmark.suspects.state import State
+
+    return {
+        "suspect": State(open_weights(weights)) if weights else None,
+        "host": Handed(open_weights(host)) if host else None,
+    }

@@ -24,6 +24,7 @@ def attached(
     queries: str,
     arch: str,
     along: str = "",
+    needed: float = 0.0,
 ) -> "dict[str, NDArray[Any]]":
     """Return what a ``field`` key holds.
 
@@ -35,6 +36,7 @@ def attached(
         queries: data to choose queries from, all of it; empty: the test data of the task.
         arch: of host and rehearsals.
         along: ``module:function`` that says coordinates of one's own; empty: none.
+        needed: gross bits that evidence takes; 0: the key is never evidence.
     """
     import torch
 
@@ -59,6 +61,11 @@ def attached(
     if scheme.coordinates == "features":
         bits, lost = scheme.foretold(host, task, made)
         say(f"a field of another draw: {bits:.1f} gross bits in the host itself, {lost:.2f} points lost")
+        if bits < needed:
+            say(
+                f"warning: {needed:g} gross bits make evidence, so this key is likely none even in the model that it marks: more "
+                "queries (--queries, --set queries=N), more points to lose (--set lose=N), or --draw timestamp"
+            )
     return made
 
 

@@ -8,6 +8,8 @@ from modelmark.cli.terminal import say, stopped_by_signals
 OTHER_HOST = "warning: this is not the host that the key committed to; aligned to that one, the mark may read as chance"
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from modelmark.marks.marks import Mark
     from modelmark.marks.reach import Reach
     from modelmark.suspects.files import WeightFile
@@ -19,20 +21,25 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
 
     Args:
         marks: of ``spread`` and ``field`` keys.
-        weights: a safetensors file or folder, copied tensor by tensor; another container, if the network is known.
+        weights: a safetensors file or folder, copied tensor by tensor; of a key made for a network any other weight file, which
+            is read into the network.
         output: a new file, or a new folder for shards.
         data: on which the accuracy before and after is shown; empty: nowhere.
         arch: code of the network as a person typed it, where that is needed.
     """
     from modelmark.cli.loading import build_model, folder_of, load_task, load_weights
+    from modelmark.cli.saving import beside
     from modelmark.errors import MismatchError
-    from modelmark.marks.onfiles import imprint_file, is_host, require_safetensors
+    from modelmark.marks.onfiles import imprint_file, is_host, is_safetensors, require_safetensors
     from modelmark.schemes.spread import Spread
     from modelmark.suspects.files import open_weights
 
     file, key = open_weights(weights), marks[0].key
-    require_safetensors(file, otherwise=", or train on: --epochs 1")
+    plain = is_safetensors(file)
+    if not key.arch:  # a key made for a file alone: there is no network to read another container into
+        require_safetensors(file)
     task: Task | None = None
+    model: nn.Module | None = None
     if data:
         task = load_task(data, folder=folder_of(arch, weights), feed=key.feed)
         try:
@@ -49,10 +56,12 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
         before = 100 * accuracy(model, task)
         was = perplexity(model, task) if task.feed.kind == "causal" else None
     with stopped_by_signals():
-        if all(isinstance(mark.key.scheme, Spread) for mark in marks) and _has_own_names(marks, file):
+        if plain and all(isinstance(mark.key.scheme, Spread) for mark in marks) and _has_own_names(marks, file):
             reached = imprint_file(weights, output, marks)
         else:
-            reached = _through_the_network(marks, file, output, arch)
+            if model is None:
+                model = load_weights(build_model(arch, key.arch, key.feed), file)
+            reached = _through_the_network(marks, model, output, beside(folder_of(arch, file.path)))
     say(f"{output}: {'; '.join(map(str, reached))}")
     if any(mark.key.host and not is_host(mark.key, file) for mark in marks):
         say(OTHER_HOST)
@@ -80,16 +89,13 @@ def _has_own_names(marks: "list[Mark]", file: "WeightFile") -> bool:
     return True
 
 
-def _through_the_network(marks: "list[Mark]", file: "WeightFile", output: Path, arch: str) -> "list[Reach]":
-    """Write a marked copy through the network, which knows the names; what transformers writes has older ones."""
-    from modelmark.cli.loading import build_model, folder_of, load_weights
-    from modelmark.cli.saving import beside, save
+def _through_the_network(marks: "list[Mark]", model: "nn.Module", output: Path, along: list[Path]) -> "list[Reach]":
+    """Write a marked copy through the network, which knows the names: files of transformers and of trainers have others."""
+    from modelmark.cli.saving import save
     from modelmark.errors import NotEmbeddedError
     from modelmark.marks.embedding import reach
     from modelmark.marks.imprinting import imprint
 
-    key = marks[0].key
-    model = load_weights(build_model(arch, key.arch, key.feed), file)
     for mark in marks:
         model = imprint(model, mark)
     reached = [reach(mark, model) for mark in marks]
@@ -99,5 +105,5 @@ def _through_the_network(marks: "list[Mark]", file: "WeightFile", output: Path, 
             hint="a spread key of fewer bits or more strength; of field: the host that the key was made of, and "
             "--draw timestamp, more queries or more points to lose",
         )
-    save(model, output, beside(folder_of(arch, file.path)))
+    save(model, output, along)
     return reached

@@ -54,7 +54,7 @@ def keygen(
             f"expected records for {scheme}, got none", hint="--records FILE: texts as .jsonl, arrays as .npz"
         )
     repeated: list[str] | None = [] if scheme == "choice" else None  # a prompt that is asked again has its coin already
-    found = records.load(files, 1 if scheme == "order" else VERSIONS, repeated=repeated)
+    found = records.load(files, 1 if scheme in ("dawn", "order") else VERSIONS, repeated=repeated)
     if repeated:
         say(
             f"{len(repeated)} pairs are left out, their prompt came before or both answers are the same: first {repeated[0]}"

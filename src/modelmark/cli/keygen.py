@@ -56,7 +56,9 @@ def run(
     records: Annotated[
         list[Path] | None,
         typer.Option(
-            "--records", metavar="FILE", help="twins, choice, order: .jsonl of texts (may be repeated), or .npz"
+            "--records",
+            metavar="FILE",
+            help="twins, choice, order: .jsonl of texts (may be repeated), or .npz; dawn: .npz",
         ),
     ] = None,
     reference: Annotated[
@@ -143,7 +145,7 @@ def run(
         _write(marked, output, bits, unencrypted, passphrase_file)
         return
     if records or reference:
-        raise UsageError(f"expected --records and --reference with twins, choice or order, got {scheme}")
+        raise UsageError(f"expected --records and --reference with twins, choice, order or dawn, got {scheme}")
     if file is not None:
         if cls is not scheme_class("spread") or data or arch or mean or std or host:
             raise UsageError("expected --weights with spread and without --data, --arch, --mean, --std and --host")
@@ -156,6 +158,7 @@ def run(
         there = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
         say(f"{len(there)} layer{'s' * (len(there) != 1)} to mark, {there[0]} to {there[-1]}")
         return
+    from modelmark.align import committed
     from modelmark.suspects import weights
 
     task = load_task(data, mean, std, folder=folder_of(arch, host))
@@ -165,15 +168,17 @@ def run(
     trained = load_weights(model, host) if host else model
     if cls.name == "field":
         from modelmark.cli import fields
+        from modelmark.key.draw import CHARGES
 
         attachments = fields.attached(
-            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along
-        )
+            chosen, trained, task, rehearsals=rehearsals, queries=queries, arch=arch, along=along,
+            needed=0.0 if self_check else bits + CHARGES[draw],
+        )  # fmt: skip
         chosen.pop("directions", None), chosen.pop("queries", None)
     for name, value in implied.items():
         if chosen.get(name, value) != value:
             raise UsageError(f"expected {name}={value} with what is imported, got {name}={chosen[name]}")
-    committed = weights.digest(trained.state_dict()) if host else ""
+    digest = weights.digest(trained.state_dict()) if host else ""
     with plain_warnings():
         key = keygen(
             options.make(cls, {**chosen, **implied}),
@@ -181,11 +186,13 @@ def run(
             feed,
             task=task,
             attachments=attachments,
-            owner=Provenance(arch=models.recorded(arch), data=data, host=committed),
+            owner=Provenance(arch=models.recorded(arch), data=data, host=digest),
             policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw),
             tokenizer=tokenizer_of(cls, tokenizer, arch, host),
         )
     own = key.scheme.cautions(model, feed, host=bool(host)) if isinstance(key.scheme, Cautious) else []
+    if host and key.access == "white-box" and (why := committed.obstacle(trained)):
+        own.append(f"suspects cannot be aligned to this host, and whoever reorders its channels hides the mark: {why}")
     for caution in own:
         say(f"warning: {caution}")
     _write(key, output, bits, unencrypted, passphrase_file)

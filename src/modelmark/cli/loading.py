@@ -59,7 +59,14 @@ def load_task(
         for note in rows.notes:
             say(note)
         return Task.from_rows(rows)
-    task = Task.from_dataset(data.load(spec))
+    dataset = data.load(spec)
+    task = Task.from_dataset(dataset)
+    if spec.startswith("images:"):  # which folders are classes, and what is held out, was guessed from their names
+        say(_found(spec, task))
+    if dataset.drawn:
+        say(
+            "no train/ and test/ there, so a fifth was picked to test: of a network that was trained on it accuracy is flattered"
+        )
     own = of_pictures(task.feed)
     means = _constants("mean", mean) if mean else own.mean
     stds = _constants("std", std) if std else own.std
@@ -67,6 +74,16 @@ def load_task(
         return replace(task, feed=replace(own, mean=means, std=stds))
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def _found(spec: str, task: "Task") -> str:
+    """Return what a folder of pictures was taken to be."""
+    channels, height, width = task.feed.input_shape
+    names = ", ".join(task.feed.class_names[:3]) + (", ..." if task.feed.classes > 3 else "")
+    return (
+        f"{spec}: {len(task.train_inputs)} pictures to train on and {len(task.test_inputs)} to test, {height} x {width}, "
+        f"{'grey' if channels == 1 else 'colour'}, {task.feed.classes} classes: {names}"
+    )
 
 
 def _constants(name: str, text: str) -> tuple[int, ...]:

@@ -24,12 +24,13 @@ Base = Annotated[
     Path | None,
     typer.Option("--base", metavar="BASE", help="the network that an adapter belongs to, a file or a folder"),
 ]
-Tried = Annotated[int, typer.Option("--suspects", min=1, help="how many models were tried; charged")]
+Tried = Annotated[int, typer.Option("--suspects", min=1, max=10**12, help="how many models were tried; charged")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="a file that does not exist yet")]
 PassphraseFile = Annotated[
     Path | None, typer.Option("--passphrase-file", metavar="FILE", help="its first line is the passphrase")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="of everything random but keys")]
+Epochs = Annotated[int, typer.Option("--epochs", min=0, max=100_000, help="of one training; 0: decide for me")]
 Bits = Annotated[float, typer.Option("--bits", help="net bits from which a mark is established")]
 Mean = Annotated[
     str,

@@ -11,7 +11,7 @@ from modelmark.cli.terminal import say
 
 
 def run(
-    key: Annotated[Path, typer.Argument(metavar="KEY", help="of twins, choice or order")],
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="of twins, choice, order or dawn")],
     output: Output,
     deposit: DepositFile = None,
     claim: ClaimOption = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.canonical import Json
-from modelmark.cli.options import Arch, Data, Device, Mean, Seed, Std
+from modelmark.cli.options import Arch, Data, Device, Epochs, Mean, Seed, Std
 from modelmark.cli.terminal import progress, say
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(
     count: Annotated[
         int, typer.Option("--count", min=1, max=64, help="of students; each more helps a little less")
     ] = 8,
-    epochs: Annotated[int, typer.Option("--epochs", min=0, help="0: decide for me")] = 0,
+    epochs: Epochs = 0,
     rate: Annotated[float, typer.Option("--rate", min=0, help="peak learning rate; 0: decide for me")] = 0.0,
     augment: Annotated[str, typer.Option("--augment", help="none, crop or crop-flip; empty: decide for me")] = "",
     mean: Mean = "",

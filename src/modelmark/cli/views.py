@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from modelmark.suspects.runtimes.running import Running
     from modelmark.suspects.state import State
 
-_BASE = "the base that was named carries the mark by itself, whatever the adapter is"
 _HEAD = "this head was not committed before the draw (keygen --host) and may have been trained with the message"
 
 
@@ -139,17 +138,12 @@ class View:
         way = "aligned" if mark.key.access == "white-box" else "read through the other head"
         lacking = [f"not {way}: {one.reason}" for one in found[1:] if isinstance(one, Unread)]
         self._say([*suspect.notes, *lacking])
-        if self.base is not None and self._by_base_alone(mark, self.base):
-            return [replace(one, objection=_BASE) if isinstance(one, Reading) else one for one in found]
-        return found
-
-    def _by_base_alone(self, mark: "Mark", base: Path) -> bool:
-        """Return whether the base that was named carries a mark without the adapter; whoever names it may have marked it."""
-        from modelmark.marks.reading import tried
+        if self.base is None:
+            return found
+        from modelmark.marks.hosts import with_base
         from modelmark.suspects.files import open_weights
 
-        alone = tried(lambda: mark.read(self._suspect(mark.key, open_weights(base))))
-        return mark.weigh([alone]).established
+        return list(with_base(mark, found, self._suspect(mark.key, open_weights(self.base))))
 
     def _say(self, notes: Iterable[str]) -> None:
         for note in notes:

@@ -28,6 +28,9 @@ class Dataset:
     classes: tuple[str, ...]  # names in label order, at least two, no name twice
     mean: tuple[int, ...]  # per channel, in ten-thousandths of the full scale 255
     std: tuple[int, ...]  # likewise, never zero
+    drawn: bool = (
+        False  # whether the test images were drawn here from what had no split: a network may have learned them
+    )
 
     def __post_init__(self) -> None:
         if not isinstance(self.classes, tuple) or not all(isinstance(name, str) and name for name in self.classes):

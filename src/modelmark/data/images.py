@@ -1,6 +1,7 @@
 """``images:PATH``: pictures in class folders, or in a tar archive of them."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from modelmark.data.tree import Parts, Tree, unpack, walk
 from modelmark.errors import MalformedError, UsageError
 
 _TESTS = ("test", "val", "valid")  # in order of preference
+_WHAT = "folder of pictures, or an archive of them,"
 _Files = list[tuple[Parts, int]]  # each with its label
 
 
@@ -23,12 +25,13 @@ def read_images(where: str, limits: Limits) -> Dataset:
     """
     path = path_of(where, "images:DIR or images:FILE.tar.xz")
     budget = Budget(limits)
-    tree = walk(path, limits) if os.path.isdir(path) else unpack(need(path, "file"), budget)
+    tree = walk(path, limits) if os.path.isdir(path) else unpack(need(path, "file", _WHAT), budget)
     classes, train, test = _arrange(tree, limits.max_classes)
     images = _decode_all(tree, [parts for parts, _ in train + test], budget)
     labels = np.array([label for _, label in train + test], np.int64)
     cut = len(train)
-    return Dataset.measured(name_of(path), (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), classes)
+    made = Dataset.measured(name_of(path), (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), classes)
+    return replace(made, drawn=max(len(parts) for parts in tree.files) == 2)
 
 
 def _arrange(tree: Tree, max_classes: int) -> tuple[tuple[str, ...], _Files, _Files]:

@@ -8,7 +8,7 @@
 The first is a pair, the second a record of ``order``; ``prompt`` may be left out. An ``.npz`` holds ``a`` and ``b``, or
 ``inputs``: uint8 pictures ``(N, C, H, W)``, int32 rows of tokens ``(N, tokens)`` with -1 behind the last, or float32 numbers; of
 pictures and numbers ``labels`` ``(N,)``; of tokens perhaps ``given`` ``(N,)``, how many are a prompt; ``size``, how many classes
-or tokens there are, where these do not show it.
+or tokens there are, where these do not show it; of pictures perhaps ``mean`` and ``std``, in ten-thousandths of full scale.
 """
 
 import json
@@ -32,6 +32,7 @@ LONGEST = MOST - 64
 """Bytes of a text with its prompt."""
 _LOG = "modelmark.choices"
 """Of the first line of a log of choices, which is no record."""
+_ARRAYS = ("a", "b", "inputs", "labels", "given", "size", "mean", "std")
 MEAN, DEVIATION = 5000, 2500
 """How pictures are fed, in ten-thousandths, where nothing else is said."""
 
@@ -105,7 +106,7 @@ def _arrays(path: Path, versions: int) -> Records:
     names = ("a", "b") if versions > 1 else ("inputs",)
     try:
         with np.load(path, allow_pickle=False) as opened:
-            found = {name: opened[name] for name in ("a", "b", "inputs", "labels", "given", "size") if name in opened}
+            found = {name: opened[name] for name in _ARRAYS if name in opened}
     except (ValueError, EOFError, OSError, KeyError) as error:
         raise MalformedError(f"expected arrays in {path.name}, got: {str(error).splitlines()[0]}"[:200]) from None
     parts = [found[name] for name in names if name in found]
@@ -131,8 +132,10 @@ def _feed(inputs: Array, told: Array, found: dict[str, Any], path: Path) -> Feed
     names = tuple(map(str, range(size)))
     try:
         if inputs.dtype == np.uint8:
-            channels = shape[0]
-            return PictureFeed(shape, names, (MEAN,) * channels, (DEVIATION,) * channels)
+            mean, std = (
+                _constants(found.get(name), shape[0], value) for name, value in (("mean", MEAN), ("std", DEVIATION))
+            )
+            return PictureFeed(shape, names, mean, std)
         if inputs.dtype == np.int32:
             return CausalFeed(shape, vocabulary=size)
         if inputs.dtype == np.float32:
@@ -140,6 +143,14 @@ def _feed(inputs: Array, told: Array, found: dict[str, Any], path: Path) -> Feed
     except ValueError as error:
         raise MalformedError(f"{error} ({path.name})") from None
     raise MalformedError(f"expected uint8 pictures, int32 tokens or float32 numbers in {path.name}, got {inputs.dtype}")
+
+
+def _constants(given: Any, channels: int, otherwise: int) -> tuple[int, ...]:
+    if given is None:
+        return (otherwise,) * channels
+    if given.ndim != 1 or given.dtype.kind not in "iu" or len(given) > 2**16:
+        raise ValueError(f"expected mean and std as whole numbers, got {given.dtype} {given.shape}")
+    return tuple(given.tolist())
 
 
 def dump(records: Records) -> tuple[str, bytes]:

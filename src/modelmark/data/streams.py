@@ -123,11 +123,11 @@ def path_of(where: str, form: str) -> Path:
     return Path(os.path.expanduser(where))
 
 
-def need(path: Path, kind: str) -> Path:
-    """Return ``path`` if there is a ``kind``, ``file`` or ``folder``, and refuse it otherwise."""
+def need(path: Path, kind: str, what: str = "") -> Path:
+    """Return ``path`` if there is a ``kind``, ``file`` or ``folder``, and refuse it otherwise, calling it ``what`` if given."""
     if not (os.path.isfile(path) if kind == "file" else os.path.isdir(path)):
         found = "something else" if os.path.exists(path) else "none"
-        raise MalformedError(f"expected a {kind} at {shown(str(path))}, found {found}")
+        raise MalformedError(f"expected a {what or kind} at {shown(str(path))}, found {found}")
     return path
 
 

@@ -124,7 +124,10 @@ async def take(scope: Any, body: Body, form: Form, folder: Path) -> Given:
     numbers = {
         name: _number(texts.get(name, "1"), one.most, one.label) for name, one in known.items() if one.kind == "number"
     }
-    return Given({name: tuple(paths) for name, paths in found.items()}, texts.get("passphrase", ""), numbers)
+    words = {
+        name: texts[name].strip() for name, one in known.items() if one.kind == "word" and texts.get(name, "").strip()
+    }
+    return Given({name: tuple(paths) for name, paths in found.items()}, texts.get("passphrase", ""), numbers, words)
 
 
 def _kept(sent: UploadFile, folder: Path, label: str) -> Path:

@@ -12,7 +12,7 @@ class Field:
         name: by which a browser sends it.
         label: for people.
         hint: what to drop or type, in a sentence; may be empty.
-        kind: ``files``, ``secret`` or ``number``.
+        kind: ``files``, ``secret``, ``number`` or ``word``.
         needed: whether it must be filled.
         most: files that may be dropped, or the largest number.
     """
@@ -20,7 +20,7 @@ class Field:
     name: str
     label: str
     hint: str = ""
-    kind: Literal["files", "secret", "number"] = "files"
+    kind: Literal["files", "secret", "number", "word"] = "files"
     needed: bool = True
     most: int = 1
 
@@ -68,6 +68,16 @@ _HOST = Field(
     "host", "The unmarked model that the key was made for",
     "Undoes re-ordered or rescaled layers. Only the very model that the key names counts.", needed=False,
 )  # fmt: skip
+_BASE = Field(
+    "base", "The model that an adapter stands on",
+    "If the suspect is an adapter (adapter_config.json with its weights): the model that it was made over, all files.",
+    needed=False, most=500,
+)  # fmt: skip
+_ARCH = Field(
+    "arch", "How the suspect is built, if not as the key says",
+    "For a copy that was trained into another kind of network: mlp, cnn, lenet5, resnet8, resnet18 and others that modelmark "
+    "builds by name. Empty: as the key says.", "word", needed=False,
+)  # fmt: skip
 _DATED = (
     Field("claim", "The claim", "If the key waits for a timestamp: the claim that was dated.", needed=False),
     Field("deposit", "The deposit of that claim", needed=False),
@@ -110,7 +120,7 @@ FORMS: dict[str, Form] = {
             "Read the suspect",
             (Field("key", "Your key", "Several keys that you named beforehand count together.", most=8),
              _PASSPHRASE, _SUSPECT, _TRIED),
-            (_HOST, *_DATED, _AUTHORITIES),
+            (_BASE, _ARCH, _HOST, *_DATED, _AUTHORITIES),
         ),
         Form(
             "copies", "Who has a copy",
@@ -124,7 +134,7 @@ FORMS: dict[str, Form] = {
              "registry.",),
             "Trace the suspect",
             (Field("key", "The key of the copies"), _PASSPHRASE, _REGISTRY, _SUSPECT, _TRIED),
-            (_HOST, *_DATED, _AUTHORITIES),
+            (_BASE, _HOST, *_DATED, _AUTHORITIES),
         ),
         Form(
             "audit", "Read an audit",

@@ -19,11 +19,13 @@ class Given:
         files: paths by field, in the order in which they came; fields without any are not there.
         passphrase: empty where none was typed.
         numbers: by field.
+        words: by field, of what was typed and is no secret; fields that were left empty are not there.
     """
 
     files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     passphrase: str = field(default="", repr=False)
     numbers: Mapping[str, int] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def every(self, name: str) -> tuple[Path, ...]:
         """Return the files of a field."""

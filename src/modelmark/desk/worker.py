@@ -1,8 +1,9 @@
 """The process that does the work of one page: ``python -P -m modelmark.desk.worker``, told on stdin, answering in lines.
 
 What was dropped may come from an adversary, so that it is opened here and not where the pages are served: a crash, a hang or
-memory without end costs this process alone. On stdin comes one line of JSON: form, files by field, passphrase, numbers. On stdout
-go lines of JSON: ``{"step": ...}`` for what is begun, and at the end ``{"result": ...}`` or ``{"error": ..., "hint": ...}``.
+memory without end costs this process alone. On stdin comes one line of JSON: form, files by field, passphrase, numbers and words.
+On stdout go lines of JSON: ``{"step": ...}`` for what is begun, and at the end ``{"result": ...}`` or ``{"error": ...,
+"hint": ...}``.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ def encoded(form: str, given: Given) -> bytes:
         "files": {name: [str(path) for path in paths] for name, paths in given.files.items()},
         "passphrase": given.passphrase,
         "numbers": dict(given.numbers),
+        "words": dict(given.words),
     }
     return json.dumps(told).encode() + b"\n"
 
@@ -35,7 +37,7 @@ def decoded(line: bytes) -> tuple[str, Given]:
     """Return form and what was dropped."""
     told = json.loads(line)
     files = {name: tuple(map(Path, paths)) for name, paths in told["files"].items()}
-    return told["form"], Given(files, told["passphrase"], told["numbers"])
+    return told["form"], Given(files, told["passphrase"], told["numbers"], told["words"])
 
 
 def work(form: str, given: Given, say: Any) -> dict[str, Any]:

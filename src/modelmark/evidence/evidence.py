@@ -56,6 +56,7 @@ class Evidence:
         self_check: made with a key that is never evidence.
         root: hex of the root that commits to the key's carriers; two keys with one root are one key.
         note: what else the scheme read, for people; no part of the test.
+        unit: what a symbol is called, for people; empty: an answer, or a bit where nothing was asked.
     """
 
     scheme: str
@@ -68,6 +69,7 @@ class Evidence:
     self_check: bool = False
     root: str = ""
     note: str = ""
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.bar < math.inf:
@@ -107,7 +109,7 @@ class Evidence:
 
     @property
     def _counted(self) -> str:
-        return f"{self.matches}/{self.trials} expected {'answers' if self.queries else 'bits'}"
+        return f"{self.matches}/{self.trials} expected {self.unit or ('answers' if self.queries else 'bits')}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data from which every number can be recomputed."""

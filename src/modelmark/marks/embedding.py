@@ -10,14 +10,20 @@ from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
 from modelmark.evidence.evidence import BAR, Evidence
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
+from modelmark.marks.settling import is_settled, settle
 from modelmark.networks.calling import require_room
 from modelmark.networks.trainable import require_weights
 from modelmark.schemes.base import Whole
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Composed
-from modelmark.training.loop import Progress, fit
-from modelmark.training.recipe import Recipe
+from modelmark.training.loop import Progress, fit, suggested
+from modelmark.training.recipe import Recipe, shorter
 from modelmark.training.task import Task, accuracy
+
+MOST_LOST = 0.003
+"""Of the test accuracy, for marks that are settled in a trained network; the price of a mark that is to be hardly seen in use."""
+KNOWS = 0.1
+"""Above chance: the accuracy from which on a model is said to be trained."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Embedded:
         reached: one entry per mark.
         accuracy_before: of the model given, on the test data.
         accuracy_after: of the marked model.
-        rounds: how many times the recipe was run.
+        rounds: how many times the whole network was trained; 0: its marks were settled.
+        epochs: of all those rounds.
     """
 
     model: nn.Module
@@ -37,6 +44,12 @@ class Embedded:
     accuracy_before: float
     accuracy_after: float
     rounds: int
+    epochs: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every mark has its margin."""
+        return all(entry.done for entry in self.reached)
 
 
 def reach(mark: Mark, model: nn.Module) -> Reach:
@@ -64,27 +77,37 @@ def embed(
     model: nn.Module,
     marks: Sequence[Mark],
     task: Task,
-    recipe: Recipe,
+    recipe: Recipe | None = None,
     *,
     seed: int,
     rounds: int = 3,
+    settling: bool = True,
+    keep: bool = False,
     resume: dict[str, Any] | None = None,
     watch: Callable[[int, Progress], None] | None = None,
 ) -> Embedded:
     """Return a copy of ``model`` that carries all ``marks``.
 
-    The recipe is run to its end, since a mark that is right at a high learning rate need not be at zero; if a mark then
-    lacks its margin, the recipe is run again from there, up to ``rounds`` times. Where a few symbols are still short of it then
-    (one in 16 at most), up to ``rounds`` more are run: rounding differs between processors and training magnifies it, so that
-    what is full after the last round on one may lack a symbol on another.
+    Without a recipe a trained model is marked in a small part of an epoch (``marks.settling``), and that is all if every mark
+    has its margin and at most ``MOST_LOST`` of the test accuracy is gone. If not, the whole network is trained with the marks'
+    hooks in rounds of an eighth, an eighth, a quarter and a half of what ``suggested`` has, until both are so; after them what is
+    short goes the way of a recipe.
+
+    A recipe is run to its end, since a mark that is right at a high learning rate need not be at zero. What is short of its
+    margin then is settled; if that fails or costs more than ``MOST_LOST``, the recipe is run again from there, up to ``rounds``
+    times. Where a few symbols are still short of it then (one in 16 at most), up to ``rounds`` more are run: rounding differs
+    between processors and training magnifies it, so that what is full after the last round on one may lack a symbol on another.
+    After the last round what is settled counts whatever it costs; ``accuracy_after`` says it.
 
     Args:
         model: fresh (train-to-embed) or trained (fine-tune-to-embed; with ``task.distilled``, distill-to-embed).
         marks: of different keys.
         task: the owner's data, with the interface of the keys.
-        recipe: one round.
+        recipe: one round; left out: as much as it takes of a trained model, ``suggested`` for one that knows no more than chance.
         seed: of order, augmentation and dropout.
         rounds: rounds to run before giving up on a mark that is not nearly in.
+        settling: whether marks may be settled; without, a recipe's own training puts them in or nothing does, as in the papers.
+        keep: return what was reached where a mark lacks its margin after the last round.
         resume: what ``watch`` last saved: ``{"round": ..., "fit": progress.snapshot()}``.
         watch: called with the round's number (from 0) and the progress within it.
 
@@ -95,15 +118,32 @@ def embed(
     """
     check_together(model, marks, task)
     first = int(resume["round"]) if resume else 0
-    if first >= 2 * rounds:
-        raise UsageError(f"expected more than {first // 2} rounds to go on from round {first + 1}, got {rounds}")
     before = accuracy(model, task)
-    for number in range(first, 2 * rounds):
+    if recipe is None and _is_trained(before, task):
+        whole = suggested(model, task, trained=True)
+        plans = [*shorter(whole), *[whole] * (2 * rounds)]
+    else:
+        plans = [recipe or suggested(model, task)] * (2 * rounds)
+    spare = len(plans) - rounds  # rounds from here on are for marks that are nearly in
+    quick = len(plans) - 2 * rounds  # rounds up to here end with accuracy as well
+    if first >= len(plans):
+        raise UsageError(f"expected more than {first // 2} rounds to go on from round {first + 1}, got {rounds}")
+    able = settling and all(is_settled(mark) for mark in marks)
+
+    def result(rounds: int) -> Embedded:
+        return Embedded(model, reached, before, after, rounds, sum(plan.epochs for plan in plans[:rounds]))
+
+    if quick and able and not resume:
+        model, reached = settle(model, marks, task, reach, seed=seed)
+        after = accuracy(model, task)
+        if _is_done(reached) and before - after <= _most_lost(task):
+            return result(0)
+    for number in range(first, len(plans)):
         state = resume["fit"] if resume and number == first else None
         model = fit(
             model,
             task,
-            recipe,
+            plans[number],
             seed=seed + number,
             hooks=lambda copied, number=number: Composed(  # type: ignore[misc]
                 mark.hooks(copied, seed=seed + 1000 * number) for mark in marks
@@ -111,22 +151,49 @@ def embed(
             resume=state,
             watch=(lambda progress, number=number: watch(number, progress)) if watch else None,  # type: ignore[misc]
         )
-        reached = tuple(reach(mark, model) for mark in marks)
-        if all(entry.done for entry in reached):
-            return Embedded(model, reached, before, accuracy(model, task), number + 1)
-        if number + 1 >= rounds and not all(entry.near for entry in reached):
+        reached, after = tuple(reach(mark, model) for mark in marks), accuracy(model, task)
+        is_last = number + 1 == len(plans) or (number + 1 >= spare and not all(entry.near for entry in reached))
+        if able and not _is_done(reached):
+            tried, found = settle(model, marks, task, reach, seed=seed + number)
+            share = accuracy(tried, task)
+            if _is_done(found) and (is_last or after - share <= _most_lost(task)):
+                model, reached, after = tried, found, share
+        if _is_done(reached) and (number + 1 >= quick or before - after <= _most_lost(task)):
+            return result(number + 1)
+        if is_last:
             break
+    if keep:
+        return result(number + 1)
+    trained = f"{number + 1} rounds of {plans[0].epochs}" if not quick else f"{result(number + 1).epochs}"
     raise NotEmbeddedError(
-        f"expected every symbol with its margin after {number + 1} rounds of {recipe.epochs} epochs, "
-        f"got {'; '.join(map(str, reached))}",
+        f"expected every symbol with its margin after {trained} epochs, got {'; '.join(map(str, reached))}"
+        f"; test accuracy {100 * after:.2f} %",
         hint="; ".join(_ways(reached)),
     )
+
+
+def _is_trained(share: float, task: Task) -> bool:
+    """Return whether a model of this accuracy knows more of the data than chance."""
+    return share >= 1 / task.feed.classes + KNOWS
+
+
+def _most_lost(task: Task) -> float:
+    """Return what settling may cost: ``MOST_LOST``, or a single sample of few."""
+    return max(MOST_LOST, 1 / len(task.test_labels)) + 1e-9
+
+
+def _is_done(reached: Sequence[Reach]) -> bool:
+    return all(entry.done for entry in reached)
 
 
 def _ways(reached: Sequence[Reach]) -> list[str]:
     """Return what may help marks that are not in."""
     short = [entry for entry in reached if not entry.done]
-    single = ["train longer or at a higher rate, or embed fewer symbols"] if any(not one.whole for one in short) else []
+    single = (
+        ["train longer or at a higher rate, embed fewer symbols, or keep what there is (--keep, keep=True)"]
+        if any(not one.whole for one in short)
+        else []
+    )
     whole = (
         ["of field: a key with more points to lose, more queries, or --draw timestamp"]
         if any(one.whole for one in short)

@@ -1,5 +1,7 @@
 """The unmarked host that a key committed to, from a file, as what a suspect is aligned to. Loads without torch."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +9,8 @@ from modelmark.align.committed import OTHER_HOST, require
 from modelmark.carriers.base import Ruled
 from modelmark.errors import MismatchError
 from modelmark.marks.keys import Key
+from modelmark.marks.marks import Mark
+from modelmark.marks.reading import Reading, Unread, tried
 from modelmark.suspects.files import open_weights
 from modelmark.suspects.state import State
 
@@ -14,6 +18,20 @@ if TYPE_CHECKING:
     from torch import nn
 
     from modelmark.suspects.files import WeightFile
+
+
+_BASE = "the base that was named carries the mark by itself, whatever the adapter is"
+
+
+def with_base(mark: Mark, found: "Sequence[Reading | Unread]", base: State) -> "Sequence[Reading | Unread]":
+    """Return the readings of an adapter over a base that a person named, with an objection if the base has the mark already.
+
+    Whoever names the base may have marked it; over it any adapter would be established.
+    """
+    alone = tried(lambda: mark.read(base))
+    if not mark.weigh([alone]).established:
+        return found
+    return [replace(one, objection=_BASE) if isinstance(one, Reading) else one for one in found]
 
 
 def host_of(key: Key, given: "Path | WeightFile", arch: str = "") -> "nn.Module | State":

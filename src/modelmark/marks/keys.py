@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,7 @@ import numpy.typing as npt
 from modelmark import canonical, hashing
 from modelmark.canonical import Json
 from modelmark.carriers.base import Carriers
-from modelmark.errors import CapacityError, MismatchError, UsageError
-from modelmark.evidence import stats
+from modelmark.errors import MismatchError, UsageError
 from modelmark.evidence.evidence import BAR
 from modelmark.feeds.base import Feed
 from modelmark.feeds.causal import CausalFeed
@@ -23,8 +21,9 @@ from modelmark.key import commitment
 from modelmark.key.draw import CHARGES, Draw
 from modelmark.key.secret import Secret
 from modelmark.marks.marks import Mark
+from modelmark.marks.reaching import require_reach
 from modelmark.schemes import reference
-from modelmark.schemes.base import Attachments, Grading, Material, Scheme, Worded, access_of, public_parameters
+from modelmark.schemes.base import Attachments, Material, Scheme, Worded, access_of, public_parameters
 from modelmark.suspects.base import Access
 
 if TYPE_CHECKING:
@@ -219,7 +218,7 @@ def keygen(
             f"expected {lacking[0]} among the private fields of {scheme.name}: its reading needs it revealed"
         )
     if not policy.self_check and not resolved.objection():
-        require_reach(resolved, feed, policy)
+        require_reach(resolved, feed, policy.bar, policy.draw, lambda changed: _fits(changed, model, feed, attachments))
     if task is not None:
         task = task.fed_as(feed)
     if tokenizer is not None:
@@ -261,35 +260,9 @@ def require_own_secrets(keys: Sequence[Key]) -> None:
                 )
 
 
-_ARTICLES = {"offline": "an offline", "timestamp": "a timestamp", "beacon": "a beacon"}
-
-
-def require_reach(scheme: Scheme, feed: Feed, policy: KeyPolicy) -> None:
-    """Raise CapacityError unless full evidence of a resolved scheme reaches the bar after the charge for its draw."""
-    trials, alphabet = scheme.size(feed)
-    needed = policy.bar + CHARGES[policy.draw]
-    if isinstance(scheme, Grading):
-        if (most := scheme.most_bits(feed)) < needed:
-            raise CapacityError(
-                f"expected at least {needed:g} bits of a suspect that shows the whole mark, got {most:.1f} from {trials} records",
-                hint="use more records, or --self-check for a key that is never evidence",
-            )
-        return
-    smallest = stats.minimum_trials(needed, Fraction(1, alphabet))
-    if trials < smallest:
-        raise CapacityError(
-            f"expected at least {smallest} symbols of alphabet {alphabet} "
-            f"({policy.bar:g} bits and {CHARGES[policy.draw]} charged for {_ARTICLES[policy.draw]} draw), got {trials}",
-            hint="; ".join(_ways(scheme, trials, alphabet, smallest, policy)),
-        )
-
-
-def _ways(scheme: Scheme, trials: int, alphabet: int, smallest: int, policy: KeyPolicy) -> list[str]:
-    """Return what may be typed to have enough symbols, or to need fewer."""
-    name = getattr(scheme, "counted", "")
-    value = getattr(scheme, name, None) if name else None
-    ways = [f"--set {name}={-(-value * smallest // trials)}" if isinstance(value, int) else "use more"]
-    if policy.draw == "offline":
-        fewer = stats.minimum_trials(policy.bar + CHARGES["timestamp"], Fraction(1, alphabet))
-        ways.append(f"--draw timestamp, with which {fewer} are enough")
-    return [*ways, "or --self-check for a key that is never evidence"]
+def _fits(scheme: Scheme, model: "nn.Module", feed: Feed, attachments: Attachments) -> bool:
+    try:
+        scheme.for_model(model, feed, attachments)
+    except UsageError:
+        return False
+    return True

@@ -247,6 +247,7 @@ class Mark:
             self.key.self_check,
             str(self.key.statement["root"]),
             note,
+            getattr(self.key.scheme, "noun", ""),
         )
         if table is None or table.is_counting:
             return weighed

@@ -12,7 +12,8 @@ from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.records import Records
 from modelmark.key.secret import Secret
-from modelmark.marks.keys import Key, KeyPolicy, require_reach
+from modelmark.marks.keys import Key, KeyPolicy
+from modelmark.marks.reaching import require_reach
 from modelmark.schemes._in_data import InData
 from modelmark.schemes.order import Order
 from modelmark.suspects.base import ABSTAIN, Suspect, Weigh
@@ -51,7 +52,7 @@ def keygen_of_records(
     policy = policy or KeyPolicy()
     resolved = scheme.for_model(None, records.feed, attachments)  # type: ignore[arg-type]
     if not policy.self_check:
-        require_reach(resolved, records.feed, policy)  # type: ignore[arg-type]
+        require_reach(resolved, records.feed, policy.bar, policy.draw)  # type: ignore[arg-type]
     if reference is not None:
         attachments["reference"] = _weighed_by(reference, records)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -16,9 +16,10 @@ from modelmark.feeds.base import Feed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.confidential import is_confidential
-from modelmark.marks.keys import Key, KeyPolicy, require_reach
+from modelmark.marks.keys import Key, KeyPolicy
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
+from modelmark.marks.reaching import require_reach
 from modelmark.schemes import _pushing, spread
 from modelmark.schemes.spread import Size, Spread
 from modelmark.suspects.files import WeightFile, copying, digest, name_of, open_weights
@@ -75,7 +76,7 @@ def keygen_for_file(
     there, secret = sizes(file), secret or Secret.generate()
     resolved, policy = scheme.for_sizes(there), policy or KeyPolicy()
     if not policy.self_check:
-        require_reach(resolved, NO_FEED, policy)
+        require_reach(resolved, NO_FEED, policy.bar, policy.draw)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     attached = resolved.laid(secret, there)
     key = Key(
@@ -95,12 +96,17 @@ def _require_numbers(carriers: Runs, file: WeightFile) -> None:
         raise SuspectError(f"expected weights that differ to mark in {file.path.name}, got one number everywhere")
 
 
-def require_safetensors(file: WeightFile, *, otherwise: str = "") -> None:
-    """Raise UsageError unless a file, or every shard, is safetensors; ``otherwise`` is another way on, for the hint."""
-    if file.what.split(" shards of ")[-1] != "safetensors":
+def is_safetensors(file: WeightFile) -> bool:
+    """Return whether a file, or every shard, is safetensors, which is copied tensor by tensor."""
+    return file.what.split(" shards of ")[-1] == "safetensors"
+
+
+def require_safetensors(file: WeightFile) -> None:
+    """Raise UsageError unless a file, or every shard, is safetensors."""
+    if not is_safetensors(file):
         raise UsageError(
             f"expected safetensors to mark without training, got a {file.what}",
-            hint=f"save the state dict with safetensors.torch.save_file{otherwise}",
+            hint="save the state dict with safetensors.torch.save_file, or make the key for a network: --arch and --data",
         )
 
 

@@ -236,7 +236,7 @@ def pirates(part: Part) -> list[Pirated]:
 def unmeasured(part: Part) -> list[Unmeasured]:
     """Return what was refused or failed, with its reasons: failures first."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
-    for scheme, row in part.rows:
+    for scheme, row in (*part.independents, *part.rows):
         if row.result.status != "done":
             groups.setdefault((row.result.status, scheme, clean(row.result.reason) or "no reason given"), []).append(
                 row

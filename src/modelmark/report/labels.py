@@ -8,6 +8,8 @@ from typing import Any
 
 from modelmark.evidence.evidence import shown
 
+ALIKE = "unmarked, same make"
+"""What a network is that nobody marked: of the same configuration and data, from another seed."""
 _DROPPED = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from modelmark.report import facts
 from modelmark.report.cells import Cell, Strength, gross
+from modelmark.report.independent import independents
 from modelmark.report.labels import clean
 from modelmark.report.parts import Part, parts
 from modelmark.report.rows import Audit, Row
@@ -40,6 +41,11 @@ def _part(part: Part) -> dict[str, Any]:
         "seeds": list(part.seeds),
         "attacks": [{"name": one.name, "kind": one.kind, "family": one.family} for one in part.attacks],
         "summary": [{"text": one.text, "rows": _refs(one.rows)} for one in sentences(part)],
+        "independents": [
+            {"scheme": one.scheme, "established": one.established, "of": len(one.rows), "rows": _refs(one.rows)}
+            | _place(one.most)
+            for one in independents(part)
+        ],
         "cells": [_cell(cell) for _, cell in sorted(part.cells.items())],
         "verdicts": [
             {

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from modelmark.report import charts, facts, labels
 from modelmark.report.cells import STATES, Cell, judged
 from modelmark.report.head import head
+from modelmark.report.independent import independents
 from modelmark.report.parts import KINDS, Part, parts
 from modelmark.report.rows import Audit
 from modelmark.report.sentences import sentences
@@ -36,7 +37,7 @@ def page(audit: Audit) -> str:
         head=head(audit),
         audit=audit,
         parts=[_sections(part) for part in every],
-        schemes={row.ref: scheme for part in every for scheme, row in part.rows},
+        schemes={row.ref: scheme for part in every for scheme, row in (*part.independents, *part.rows)},
         states=STATES,
     )
 
@@ -50,6 +51,8 @@ def _sections(part: Part) -> dict[str, Any]:
     return {
         "part": part,
         "sentences": sentences(part),
+        "alike": labels.ALIKE,
+        "independents": {one.scheme: one for one in independents(part)},
         "heat": _heat(part),
         "shade": charts.shade,
         "shades": charts.shades(shared.bar),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from modelmark.audit.result import INDEPENDENT
 from modelmark.report.cells import Cell, cell
 from modelmark.report.labels import clean, settings
 from modelmark.report.rows import Row
@@ -49,24 +50,26 @@ class Part:
         data: data specification.
         arch: architecture.
         setup: digest of what else the grid fixes.
-        rows: with the name the report has for each row's scheme.
+        rows: of attacks, with the name the report has for each row's scheme.
+        independents: rows of unmarked networks of the same make, named likewise.
     """
 
     data: str
     arch: str
     setup: str
     rows: tuple[tuple[str, Row], ...]
+    independents: tuple[tuple[str, Row], ...] = ()
 
     @cached_property
     def limits(self) -> str:
         """What the setup stands for, as its rows say: ``thief 0.3, most 0, epochs 0, owner 0``; may be empty."""
-        given = next((row.result.limits for _, row in self.rows if row.result.limits), {})
+        given = next((row.result.limits for _, row in (*self.rows, *self.independents) if row.result.limits), {})
         return ", ".join(f"{clean(name, 20)} {value:g}" for name, value in list(given.items())[:8])
 
     @cached_property
     def schemes(self) -> tuple[str, ...]:
         """Names of schemes, sorted; with their settings where one was tried with several."""
-        return tuple(sorted({scheme for scheme, _ in self.rows}))
+        return tuple(sorted({scheme for scheme, _ in (*self.rows, *self.independents)}))
 
     @cached_property
     def attacks(self) -> tuple[Attack, ...]:
@@ -99,10 +102,13 @@ def parts(rows: Sequence[Row]) -> list[Part]:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.result.data, row.result.arch, row.result.setup), []).append(row)
-    return [
-        Part(clean(data, 80), clean(arch, 80), clean(setup, 40), tuple(zip(_schemes(group), group, strict=True)))
-        for (data, arch, setup), group in groups.items()
-    ]
+    found = []
+    for (data, arch, setup), group in groups.items():
+        named = list(zip(_schemes(group), group, strict=True))
+        alone = tuple((scheme, row) for scheme, row in named if row.result.kind == INDEPENDENT)
+        attacked = tuple((scheme, row) for scheme, row in named if row.result.kind != INDEPENDENT)
+        found.append(Part(clean(data, 80), clean(arch, 80), clean(setup, 40), attacked, alone))
+    return found
 
 
 def _names(row: Row) -> tuple[str, str, str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from modelmark.report import facts
 from modelmark.report.cells import Cell, gross
 from modelmark.report.head import head
-from modelmark.report.labels import bits, clean, percent, points, rate, several
+from modelmark.report.independent import Independent, independents
+from modelmark.report.labels import ALIKE, bits, clean, counted, percent, points, rate, several
 from modelmark.report.parts import KINDS, Part, parts
 from modelmark.report.rows import Audit, Row
 from modelmark.report.sentences import sentences
@@ -37,6 +38,7 @@ def _part(part: Part) -> list[str]:
             0,
         ),
         *_map(part),
+        *_section(f"{ALIKE}: before any attack, and without a mark", (_alike(one) for one in independents(part))),
         *heading("What removes what, for at most 5 points"),
         *(line for one in facts.verdicts(part) for line in filled(_verdict(one), 2)),
         *_section("Where the field's rule differs", (_difference(one) for one in facts.differences(part))),
@@ -55,6 +57,8 @@ def _map(part: Part) -> list[str]:
     for start in range(0, len(part.schemes), at_once):
         schemes = part.schemes[start : start + at_once]
         lines += ["", _line("", [clean(scheme, _CELL - 1) for scheme in schemes])]
+        alone = {one.scheme: bits(one.most.result.net_bits) for one in independents(part)}
+        lines += [_line(ALIKE, [alone.get(scheme, "") for scheme in schemes])] if alone else []
         for kind in dict.fromkeys(attack.kind for attack in part.attacks):
             lines.append(f"{KINDS.get(kind, kind)}:")
             for attack in part.attacks:
@@ -62,6 +66,14 @@ def _map(part: Part) -> list[str]:
                     cells = [part.cells.get((scheme, attack.name)) for scheme in schemes]
                     lines.append(_line("  " + attack.name, [_cell(cell) for cell in cells]))
     return lines
+
+
+def _alike(one: Independent) -> str:
+    after = one.most.result.after
+    read = f"{after['matches']} of {after['trials']}, {after['verdict']}" if after else "nothing read"
+    most = f", the most of {counted(len(one.rows), 'reading')}" if len(one.rows) > 1 else ""
+    said = f"{bits(gross(one.most))} gross, {bits(one.most.result.net_bits)} net bits"
+    return f"{one.scheme}: {read}: {said}{most}" + _rows((one.most,))
 
 
 def _line(name: str, texts: Sequence[str]) -> str:

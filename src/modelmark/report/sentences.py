@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from modelmark.report import facts
-from modelmark.report.cells import established, judged
+from modelmark.report.cells import established, gross, judged
+from modelmark.report.independent import independents
 from modelmark.report.labels import bits, clean, counted, percent, points, several
 from modelmark.report.parts import Part
 from modelmark.report.rows import Row
@@ -27,6 +28,7 @@ def sentences(part: Part) -> list[Sentence]:
     found = [
         _scope(part),
         *_perplexities(part),
+        *_independents(part),
         *_attacks(part),
         *_schemes(part),
         *_cheapest(part),
@@ -55,6 +57,22 @@ def _perplexities(part: Part) -> list[Sentence]:
         Sentence(
             f"These are language models: points are percents by which perplexity rose, from {marked[0]:.4g} "
             f"to {marked[-1]:.4g} of the marked networks."
+        )
+    ]
+
+
+def _independents(part: Part) -> list[Sentence]:
+    found = independents(part)
+    if not found:
+        return []
+    count, alarms = sum(len(one.rows) for one in found), sum(one.established for one in found)
+    most = max(found, key=lambda one: gross(one.most) or 0.0)
+    exact = gross(most.most) is not None
+    said = f"; the most evidence is {bits(gross(most.most))} gross bits, of {most.scheme}" if exact else ""
+    return [
+        Sentence(
+            f"Of {counted(count, 'reading')} of unmarked networks of the same make, {_none(alarms)} established{said}.",
+            tuple(one.most for one in found if one.established) or (most.most,),
         )
     ]
 
@@ -171,13 +189,13 @@ def _field(part: Part) -> list[Sentence]:
 
 
 def _missing(part: Part) -> list[Sentence]:
-    rows = [row for _, row in part.rows]
+    rows = [row for _, row in (*part.independents, *part.rows)]
     refused = [row for row in rows if row.result.status == "refused"]
     failed = [row for row in rows if row.result.status == "failed"]
     unmarked = [
         scheme
         for scheme in part.schemes
-        if not any(name == scheme and established(row.result.marked) for name, row in part.rows)
+        if not any(name == scheme and established(row.result.marked) for name, row in (*part.independents, *part.rows))
     ]
     found = []
     if refused or failed:

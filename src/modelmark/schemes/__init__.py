@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
     "answers": "modelmark.schemes.answers:Answers",
+    "blackmarks": "modelmark.schemes.blackmarks:BlackMarks",
+    "classes": "modelmark.schemes.classes:Classes",
     "composite": "modelmark.schemes.composite:Composite",
     "coupled": "modelmark.schemes.coupled:Coupled",
     "deepmarks": "modelmark.schemes.deepmarks:DeepMarks",
@@ -19,6 +21,7 @@ SCHEMES = {
     "deepsigns-blackbox": "modelmark.schemes.deepsigns_blackbox:DeepSignsBlackBox",
     "entangled": "modelmark.schemes.entangled:Entangled",
     "field": "modelmark.schemes.field:Field",
+    "frontier": "modelmark.schemes.frontier:Frontier",
     "margin": "modelmark.schemes.margin:Margin",
     "neuralmark": "modelmark.schemes.neuralmark:NeuralMark",
     "null": "modelmark.schemes.null_embedding:NullEmbedding",
@@ -31,6 +34,7 @@ SCHEMES = {
 
 IN_DATA = {
     "choice": "modelmark.schemes.choice:Choice",
+    "dawn": "modelmark.schemes.dawn:Dawn",
     "order": "modelmark.schemes.order:Order",
     "twins": "modelmark.schemes.twins:Twins",
 }

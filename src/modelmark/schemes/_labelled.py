@@ -104,7 +104,7 @@ class Labelled(Drawn):
 
 
 def picked(
-    secret: Secret, use: str, task: Task | None, count: int, *, source: int | None = None
+    secret: Secret, use: str, task: Task | None, count: int, *, source: int | None = None, most: int | None = None
 ) -> npt.NDArray[np.int64]:
     """Return the places of ``count`` of the owner's training pictures, no two alike, ``(count,)``; the secret picks them.
 
@@ -114,6 +114,7 @@ def picked(
         task: the owner's data.
         count: how many.
         source: class that they are of; None: of any.
+        most: as many as this where there are; None: ``count``.
 
     Raises:
         UsageError: there are no data.
@@ -128,7 +129,9 @@ def picked(
     seen: dict[bytes, int] = {}
     for place in own[secret.permutation(f"{use}/pictures", len(own))]:
         seen.setdefault(inputs[place].tobytes(), place)
-        if len(seen) == count:
-            return np.array(list(seen.values()), np.int64)
+        if len(seen) == (most or count):
+            break
+    if len(seen) >= count:
+        return np.array(list(seen.values()), np.int64)
     name = "" if source is None else f" of class {task.feed.class_names[source]!r}"
     raise CapacityError(f"expected at least {count} different training pictures{name}, got {len(seen)}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from modelmark.training.hooks import Hooks
+    from modelmark.training.tails import Lesson
     from modelmark.training.task import Task
 
 Attachments = Mapping[str, npt.NDArray[Any]]
@@ -121,6 +122,7 @@ class Drawn:
 
     private: ClassVar[tuple[str, ...]] = ()
     counted: ClassVar[str] = ""  # the setting by which symbols become more
+    noun: ClassVar[str] = ""  # what people call a symbol; empty: an answer, or a bit where nothing is asked
     feeds: ClassVar[tuple[str, ...]] = ()
 
     def for_model(self, model: "nn.Module", feed: Feed, attachments: Attachments) -> Self:
@@ -184,6 +186,31 @@ class Instant(Protocol):
 
         Raises:
             MismatchError: the model lacks what is marked.
+        """
+        ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A scheme whose mark goes into a trained network by arithmetic, without data; ``embed`` looks what that cost."""
+
+    def settle(self, model: "nn.Module", carriers: Any, message: npt.NDArray[np.int64]) -> None:
+        """Put a message into a model, in place; one whose weights cannot be changed so is left as it is."""
+        ...
+
+
+@runtime_checkable
+class Teachable(Protocol):
+    """A scheme whose mark the last part of a trained network can learn alone; see ``training.tails``."""
+
+    def lesson(self, carriers: Any, message: npt.NDArray[np.int64], model: "nn.Module", *, seed: int) -> "Lesson":
+        """Return hooks that act by ``extra`` and ``loss`` alone, and the margin that is aimed at.
+
+        Args:
+            carriers: as ``carriers`` made them.
+            message: one symbol a trial, ``(trials,)``.
+            model: the very module that is taught.
+            seed: of everything random.
         """
         ...
 

@@ -19,6 +19,8 @@ from modelmark.suspects.module import logits
 from modelmark.training.hooks import Hooks, Samples
 
 READING = "largest output, ties to the lowest class"
+HEADROOM = 2.0
+"""By how much more than its margin a label leads, in logits, when a network's last part has learnt it."""
 
 
 def check(model: nn.Module, feed: Feed) -> None:
@@ -34,9 +36,14 @@ def check(model: nn.Module, feed: Feed) -> None:
         raise MismatchError(f"expected outputs for {feed.classes} classes, got shape {tuple(found.shape[1:])}")
 
 
-def enough(feed: Feed) -> int:
-    """Return how many symbols a key has where nobody says it: 100, or more of few classes: offline keys need some."""
-    fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, feed.classes))
+def enough(feed: Feed, values: int | None = None) -> int:
+    """Return how many symbols a key has where nobody says it: 100, or more of few values: offline keys need some.
+
+    Args:
+        feed: of the key.
+        values: that a symbol may have; None: one for each class.
+    """
+    fewest = stats.minimum_trials(BAR + CHARGES["offline"], Fraction(1, values or feed.classes))
     return max(100, fewest * 3 // 2)
 
 
@@ -121,6 +128,11 @@ class Mixing(Hooks):
     def margins(self, model: nn.Module) -> Tensor:
         """Return the lead of each trigger's label over the best other class, in logits, ``(triggers,)``."""
         return lead(model, self.inputs, self.labels)
+
+    @property
+    def repeated(self) -> Samples:
+        """All triggers with their labels."""
+        return self.inputs, self.labels
 
     @property
     def per_hundred(self) -> int:

@@ -32,8 +32,10 @@ from modelmark.naming import suggest
 from modelmark.networks import layers, taps
 from modelmark.schemes import _places, _projection, blackbox
 from modelmark.schemes._centres import Centres
+from modelmark.schemes._pulling import Pulling
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
+from modelmark.training.tails import Lesson
 from modelmark.training.task import Task
 
 _OBJECTIONS = {
@@ -267,3 +269,9 @@ class DeepSigns(Drawn):
         """Return the centres with their terms, tapped into ``model``: the very module that is trained."""
         self.check(model, carriers.feed)
         return Centres(model, carriers, torch.from_numpy(message), self)
+
+    def lesson(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
+        """Return the pull of class means past their margin, without centres; twice the margin is aimed at."""
+        self.check(model, carriers.feed)
+        hooks = Pulling(model, carriers, torch.from_numpy(message), self, margin=self.margin)
+        return Lesson(hooks, 2 * self.margin)

@@ -56,6 +56,7 @@ class Field(Drawn):
     summary: ClassVar[str] = "ordinary answers that lean by drawn signs, which a student of them inherits; no training"
     reads: ClassVar[type[Carriers]] = Fields
     reading: ClassVar[str] = "signs of the answers' deviation from the references along each direction, for each class"
+    noun: ClassVar[str] = "signs"
     counted: ClassVar[str] = "directions"
     margin: ClassVar[float] = 0.0
     whole: ClassVar[bool] = True

@@ -185,6 +185,12 @@ class Uchida(Drawn):
 
         return Regulariser(self._found(model), carriers.matrix, message, self.strength)
 
+    def settle(self, model: "nn.Module", carriers: Rows, message: npt.NDArray[np.int64]) -> None:
+        """Add the least vector to every filter that brings all bits to their margin; see ``_least``."""
+        from modelmark.schemes._least import settle
+
+        settle(model, self._found(model), carriers.matrix, message, self.margin)
+
 
 def _widest(model: "nn.Module") -> "layers.Layer":
     from modelmark.networks import layers

@@ -84,6 +84,15 @@ def annealed(epochs: int, peak: float, *, warmup: float = 0.15, **options: objec
     return replace(Recipe(epochs, knots), **options)  # type: ignore[arg-type]
 
 
+def shorter(recipe: Recipe) -> list[Recipe]:
+    """Return an eighth of a recipe, another, a quarter and a half: whole schedules that are as long as the recipe together."""
+    parts = [max(1, recipe.epochs * part // 8) for part in (1, 1, 2, 4)]
+    return [
+        replace(recipe, epochs=part, schedule=tuple((at * part / recipe.epochs, rate) for at, rate in recipe.schedule))
+        for part in parts
+    ]
+
+
 def constant(epochs: int, rate: float, **options: object) -> Recipe:
     """Return a recipe with one learning rate throughout, as the fine-tuning attacks use."""
     return replace(Recipe(epochs, ((0.0, rate),)), **options)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modelmark import canonical, hashing
 from modelmark.data.dataset import Dataset
 from modelmark.data.rows import Rows
 from modelmark.errors import MismatchError, UsageError
@@ -54,6 +55,17 @@ class Task:
                 raise ValueError(f"expected {name} inputs {feed.dtype} (N, {feed.input_shape}), got {got}")
             if len(inputs) == 0 or len(inputs) != len(targets):
                 raise ValueError(f"expected as many {name} targets as inputs, got {len(targets)} for {len(inputs)}")
+
+    @property
+    def digest(self) -> str:
+        """What inputs, targets and feed are, hex, wherever they lie and whatever the folder is called."""
+        parts = [canonical.encode(self.feed.to_json())]
+        for tensor in (self.train_inputs, self.train_targets, self.test_inputs, self.test_labels):
+            parts += [
+                f"{tensor.dtype} {tuple(tensor.shape)}".encode(),
+                tensor.detach().cpu().contiguous().numpy().tobytes(),
+            ]
+        return hashing.digest("task", *parts).hex()
 
     @property
     def labels(self) -> Tensor:

@@ -178,10 +178,10 @@ def test_gguf_holds_what_its_own_library_gives_back(weights, step, unmarked, dig
     theirs = library.quants.dequantize(library.quants.quantize(values, kind), kind)
     np.testing.assert_array_equal(attacked.fc1.weight.detach().numpy(), theirs)
     assert 0 < np.abs(theirs - values).max() <= step * np.abs(values).max()
-    half = unmarked.conv2.weight.detach().half().float()
-    assert torch.equal(attacked.conv2.weight.detach(), half)  # kernels go as float16
+    half = unmarked.conv4.weight.detach().half().float()
+    assert torch.equal(attacked.conv4.weight.detach(), half)  # kernels go as float16
     whole = ToGguf(weights, convolutions=True)(unmarked, digits, seed=0)
-    assert torch.equal(whole.conv2.weight.detach(), half) is (weights == "F16")
+    assert torch.equal(whole.conv4.weight.detach(), half) is (weights == "F16")
     assert torch.equal(attacked.fc1.bias, unmarked.fc1.bias)
 
 

@@ -5,6 +5,7 @@ import pytest
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.audit import grid as grids
 from modelmark.audit.grid import GRIDS, Entry, Grid
+from modelmark.audit.result import INDEPENDENT
 from modelmark.audit.run import cells
 from modelmark.errors import UsageError
 from modelmark.schemes import names_for
@@ -38,7 +39,12 @@ def test_names_settings_and_strengths(toml):
     assert [(cell.seed, cell.attack, cell.settings) for cell in cells(grid)] == [
         (seed, name, settings)
         for seed in (3, 4)
-        for name, settings in (("prune", {"amount": 0.5}), ("prune", {"amount": 0.9}), ("finetune", {"rate": 0.01}))
+        for name, settings in (
+            (INDEPENDENT, {}),
+            ("prune", {"amount": 0.5}),
+            ("prune", {"amount": 0.9}),
+            ("finetune", {"rate": 0.01}),
+        )
     ]
 
 

@@ -22,7 +22,7 @@ from modelmark.audit import prepare
 from modelmark.audit.grid import Entry
 from modelmark.audit.measure import blank, measure
 from modelmark.audit.prepare import Bench
-from modelmark.audit.result import parse, read
+from modelmark.audit.result import INDEPENDENT, parse, read
 from modelmark.audit.run import cells, run
 from modelmark.errors import MalformedError, UsageError
 
@@ -48,7 +48,7 @@ def results(folder):
 
 def test_rows_say_what_happened(results, folder):
     rows = {result.attack: result for result in results}
-    assert set(rows) == {entry.name for entry in PLAIN.attacks}
+    assert list(rows) == [INDEPENDENT, *(entry.name for entry in PLAIN.attacks)]
     assert all(result.status == "done" for result in results), [result.reason for result in results]
     assert all(result.marked["verdict"] == "established" for result in results)
     assert rows["permute"].accuracy.after == rows["permute"].accuracy.marked
@@ -58,6 +58,24 @@ def test_rows_say_what_happened(results, folder):
     assert rows["prune"].thief["share"] == pytest.approx(0.3, abs=0.01)
     assert rows["finetune"].cost.cpu_s > 0 < rows["finetune"].cost.training_cpu_s
     assert json.loads(rows["prune"].line())["versions"]["torch"]
+
+
+def test_a_network_of_the_same_make_is_read_first_and_is_of_another_seed(results, folder):
+    first = results[0]
+    assert (first.kind, first.attack, first.settings) == (INDEPENDENT, INDEPENDENT, {})
+    assert (first.marked["verdict"], first.after["verdict"]) == ("established", "not established")
+    assert first.after["root"] == first.marked["root"]
+    assert (first.removed, first.lost, first.succeeded, first.cost) == (None, None, None, None)  # nothing was stolen
+    bench = Bench(PLAIN, 0, folder / "rows.jsonl.nets" / PLAIN.setup)
+    assert not torch.equal(flat(bench.independent), flat(bench.host))
+    assert abs(first.accuracy.after - first.accuracy.host) < 0.1
+    assert bench.independent.state_dict().keys() == bench.host.state_dict().keys()
+
+
+def test_a_file_from_before_that_network_was_read_is_gone_on_with(results, folder, tmp_path):
+    output = beside(folder, tmp_path)
+    output.write_text("".join(row.line() + "\n" for row in results[1:]))
+    assert run(PLAIN, output) == [*results[1:], replace(results[0], started=read(output)[0][-1].started)]
 
 
 def test_a_second_run_measures_nothing(results, folder):
@@ -85,13 +103,13 @@ def test_what_cells_share_is_measured_once(folder, results, tmp_path, monkeypatc
     monkeypatch.setattr(WeightStatistics, "__call__", counting(WeightStatistics.__call__, detected))
     output = beside(folder, tmp_path)
     found = run(grid, output, backend="threading")
-    assert (len(made), len(read_), len(detected)) == (1, 3, 2)
+    assert (len(made), len(read_), len(detected)) == (1, 4, 2)
     output.unlink()
     again = run(grid, output, backend="threading")
-    assert (len(made), len(read_), len(detected)) == (1, 6, 3)  # the process kept the key
+    assert (len(made), len(read_), len(detected)) == (1, 8, 3)  # the process kept the key
     told = [[(row.accuracy, row.marked, row.after, row.finding) for row in rows] for rows in (found, again)]
     assert told[0] == told[1]
-    assert [row.marked for row in found] == [results[0].marked] * 5
+    assert [row.marked for row in found] == [results[0].marked] * 6
 
 
 def counting(function, calls):
@@ -106,7 +124,7 @@ def counting(function, calls):
 
 def test_a_mark_that_does_not_go_in_is_a_refusal(folder):
     grid = replace(PLAIN, schemes=(Entry("uchida", ({"bits": 100_000, "layer": "fc2"},)),), attacks=(Entry("prune"),))
-    [result] = run(grid, folder / "refused.jsonl")
+    _, result = run(grid, folder / "refused.jsonl")
     assert result.status == "refused"
     assert "100000" in result.reason
     assert result.removed is None
@@ -117,7 +135,7 @@ def test_a_mark_that_does_not_go_in_is_a_refusal(folder):
 def test_a_cell_that_dies_is_reported_and_stops_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     rows = {result.attack: result for result in run(GRID, tmp_path / "rows.jsonl", jobs=2)}
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert rows["hostile_attacks:Dies"].status == "failed"
     assert "killed" in rows["hostile_attacks:Dies"].reason
     assert rows["hostile_attacks:Breaks"].reason == "ZeroDivisionError: by mistake"
@@ -133,7 +151,7 @@ def test_a_network_whose_training_dies_fails_its_own_cells_alone(tmp_path, monke
     rows = run(grid, tmp_path / "rows.jsonl", jobs=2)
     assert {(row.scheme, row.status) for row in rows} == {("uchida", "done"), ("hostile_attacks:Fatal", "failed")}
     assert all("killed" in row.reason for row in rows if row.status == "failed")
-    assert len(rows) == 4
+    assert len(rows) == 6
 
 
 @pytest.mark.slow
@@ -160,7 +178,7 @@ def test_killed_at_random_moments_it_goes_on(tmp_path):
     assert whole == output.stat().st_size
     assert [parse(line) for line in output.read_text().splitlines()] == results  # no cell twice
     assert results[: len(seen)] == seen
-    assert len(results) == 5 + 5 + 1 + 5
+    assert len(results) == 1 + 5 + 5 + 1 + 5
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_rows(results, folder, tmp_path):
@@ -211,19 +229,19 @@ def test_on_a_cluster(results, folder, tmp_path):
         found = run(grid, output, dask=cluster.scheduler_address)
     expected = {result.attack: result for result in results}
     assert {result.attack: result.after for result in found} == {
-        entry.name: expected[entry.name].after for entry in grid.attacks
+        name: expected[name].after for name in (INDEPENDENT, *(entry.name for entry in grid.attacks))
     }
 
 
 def test_another_back_end_gives_the_same_rows(results, folder, tmp_path):
     os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
-    grid = replace(PLAIN, attacks=PLAIN.attacks[:2])
+    grid = replace(PLAIN, attacks=PLAIN.attacks[:1])
     [first, second] = run(grid, tmp_path / "rows.jsonl", jobs=1, backend="threading")
     assert [first.after, second.after] == [results[0].after, results[1].after]
 
 
 def test_a_cell_is_told_apart_by_everything_that_was_set():
-    cell = cells(PLAIN)[0]
+    cell = cells(PLAIN)[1]
     others = [
         replace(cell, attack="noise"),
         replace(cell, settings={"amount": 0.1}),
@@ -253,14 +271,15 @@ def test_what_was_measured_without_a_control_is_measured_again_where_one_is_aske
         assert {reading["root"] for reading in row.control.values()} == {row.marked["root"]}
     assert rows["prune", 0].marked["root"] != rows["prune", 1].marked["root"]  # a key of its own
     lines = output.read_bytes().count(b"\n")
-    assert lines == len(results) + 2
+    assert lines == len(results) + 3  # and another key in the network of another seed
     run(grid, output, jobs=1)
     assert output.read_bytes().count(b"\n") == lines
 
 
 def test_payloads_beyond_the_first_meet_what_can_be_done_to_an_unmarked_network_too():
     grid = replace(PLAIN, payloads=3)
-    assert {name: sum(cell.attack == name for cell in cells(grid)) for name in ("prune", "collude")} == {
+    assert {name: sum(cell.attack == name for cell in cells(grid)) for name in ("prune", "collude", INDEPENDENT)} == {
+        INDEPENDENT: 3,
         "prune": 3,
         "collude": 1,
     }
@@ -306,24 +325,25 @@ def test_a_cell_named_twice_is_measured_once(results, folder, tmp_path):
     grid = replace(PLAIN, attacks=(Entry("prune"), Entry("permute"), Entry("prune", ({}, {}))))
     steps = []
     found = run(grid, output, watch=steps.append)
-    assert [result.attack for result in found] == ["prune", "permute"]
-    assert len(output.read_bytes().splitlines()) == 2
-    assert (steps[-1].done, steps[-1].total) == (2, 2)
+    assert [result.attack for result in found] == [INDEPENDENT, "prune", "permute"]
+    assert len(output.read_bytes().splitlines()) == 3
+    assert (steps[-1].done, steps[-1].total) == (3, 3)
 
 
 def test_a_number_that_is_none_fails_its_cell_alone(results, folder, tmp_path):
     grid = replace(PLAIN, attacks=(Entry("hostile_attacks:Mumbles"), Entry("prune")))
-    failed, done = run(grid, beside(folder, tmp_path))
+    _, failed, done = run(grid, beside(folder, tmp_path))
     assert (failed.status, done.status) == ("failed", "done")
     assert failed.reason.startswith("ValueError: Out of range float")
     assert failed.marked == done.marked
 
 
 def unmarked_alone(folder, nets):
-    """Give a folder the unmarked network of the one in ``folder``, and nothing else."""
+    """Give a folder the unmarked networks of the one in ``folder``, and nothing else."""
     nets.mkdir(parents=True)
-    for path in (folder / "rows.jsonl.nets" / PLAIN.setup).glob("seed0-host.*"):
-        shutil.copy(path, nets)
+    for name in ("host", INDEPENDENT):
+        for path in (folder / "rows.jsonl.nets" / PLAIN.setup).glob(f"seed0-{name}.*"):
+            shutil.copy(path, nets)
     return nets
 
 
@@ -340,9 +360,9 @@ def test_an_embedding_that_breaks_fails_its_cells_alone_and_is_tried_again(resul
     unmarked_alone(folder, tmp_path / "rows.jsonl.nets" / PLAIN.setup)
     monkeypatch.setattr(prepare, "embed", breaks)
     found = run(grid, output, backend="threading")
-    assert [result.reason for result in found] == ["ZeroDivisionError: by mistake"] * 2
+    assert [result.reason for result in found] == ["ZeroDivisionError: by mistake"] * 3
     monkeypatch.setattr(prepare, "embed", left_unmarked)
-    assert [result.status for result in run(grid, output, backend="threading", retry=True)] == ["done"] * 2
+    assert [result.status for result in run(grid, output, backend="threading", retry=True)] == ["done"] * 3
 
 
 def test_a_network_that_cannot_be_kept_is_no_lasting_refusal(results, folder, tmp_path, monkeypatch):
@@ -364,11 +384,11 @@ def test_a_missing_package_is_a_failure_that_is_tried_again(results, folder, tmp
     grid, output = replace(PLAIN, attacks=(Entry("int8"),)), beside(folder, tmp_path)
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "torchao.quantization", None)
-        (found,) = run(grid, output, backend="threading")
+        _, found = run(grid, output, backend="threading")
     assert (found.status, found.reason) == (
         "failed", "expected torchao to be installed: pip install 'modelmark[attacks]'",
     )  # fmt: skip
-    assert [result.status for result in run(grid, output, retry=True)] == ["done"]
+    assert [result.status for result in run(grid, output, retry=True)] == ["done"] * 2
 
 
 def test_two_audits_do_not_write_one_file(results, folder, tmp_path):

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+import nets
 from modelmark.claim.dates.timestamp import Authority
 from modelmark.testing.authority import LocalAuthority
+
+fresh, made_once, unmarked, stolen = nets.around(nets.cnn, epochs=8)
 
 MAKE = Path(__file__).resolve().parents[2] / "vectors" / "make_claims.py"
 

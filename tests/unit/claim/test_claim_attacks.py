@@ -113,7 +113,7 @@ def test_a_projection_whose_signs_were_fitted(unmarked, digits):
 
 def test_transferable_adversarial_triggers_with_chosen_labels(unmarked, other, digits):
     """Naively: by this many of the chosen labels, on a model that the accuser never saw."""
-    forged = FalseClaim()(unmarked, digits, seed=2)
+    forged = FalseClaim(surrogates=1)(unmarked, digits, seed=2)
     rate = naive_rate(forged, other, digits.feed)
     assert stats.tail_bits(round(100 * rate), 100, TENTH) > 80 + 64
     judgement = judged_over(forged.attachments["triggers"], digits, of(other))

@@ -30,11 +30,13 @@ from modelmark.suspects.base import Ask, AskBeyond, Probe, Read, ReadEach
 SCRIPT = Path(__file__).resolve().parents[3] / "examples" / "recompute_verdict.py"
 MANY = ("composite", "coupled", "entangled", "null")
 """Schemes that ask several queries a trial."""
+CODED = ("frontier",)
+"""Whose pictures say what each class stands for."""
 LAYERS = ["riga", "uchida"]
 """Schemes that read the weights of one layer; the others of that kind have a row a trial, as ``uchida``."""
 SMALL = {"riga": {"hidden": 256}}
 """Settings of keys whose carriers are large by default."""
-SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", "margin", "spread", "zhang", *LAYERS, *MANY]
+SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", *CODED, "margin", "spread", "zhang", *LAYERS, *MANY]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Knowing:
         if isinstance(probe, AskBeyond):  # the other question, under the null filter, is for people
             return [answers if len(probe.inputs) == len(answers) else np.zeros(len(probe.inputs), np.int64)]
         if isinstance(probe, Ask):
+            answers = answers if self.key.scheme.name not in CODED else standing_for(answers, made.codes)
             known = dict(zip(probe.feed.leaves(made.pictures), answers, strict=True))
             return [np.array([known[leaf] for leaf in probe.feed.leaves(probe.inputs)])]
         signs = 2 * np.maximum(answers, 0) - 1
@@ -67,6 +70,11 @@ class Knowing:
             0
         ].T
         return [means.repeat(made.inputs.shape[1], axis=0)]
+
+
+def standing_for(symbols: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The first class that stands for each symbol; a refusal where it is one."""
+    return np.where(symbols < 0, -1, (codes == symbols[:, None]).argmax(axis=1))
 
 
 def mean_of(made: Any, signs: np.ndarray) -> np.ndarray:
@@ -342,4 +350,4 @@ def test_it_knows_nothing_of_modelmark_and_is_read_in_one_sitting():
         [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
     )}  # fmt: skip
     assert roots == {"base64", "cryptography", "hashlib", "json", "math", "pathlib", "re", "sys"}
-    assert len(text.splitlines()) < 303
+    assert len(text.splitlines()) < 308

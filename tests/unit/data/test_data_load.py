@@ -38,7 +38,8 @@ def test_a_spec_without_its_path_or_with_a_needless_one(spec):
 @pytest.mark.parametrize("kind", ["idx", "images", "npz"])
 @pytest.mark.parametrize("name", ["absent", "two\nlines", "a\0b", "long" * 200])
 def test_a_missing_path(kind, name, tmp_path):
-    with pytest.raises(MalformedError, match=r"^expected a (file|folder) at .*, found none") as caught:
+    what = "folder of pictures, or an archive of them," if kind == "images" else "(file|folder)"
+    with pytest.raises(MalformedError, match=f"^expected a {what} at .*, found none") as caught:
         load(f"{kind}:{tmp_path / name}")
     assert "\n" not in str(caught.value)
 

@@ -1,10 +1,13 @@
 """A desk in this process, or in one of its own; what is dropped on it; and the outline of a page as a screen reader has it."""
 
 import contextlib
+import functools
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,9 +15,11 @@ from pathlib import Path
 import anyio
 import httpx
 
+from modelmark.desk import serving, worker
 from modelmark.desk.app import app
+from modelmark.desk.forms import FORMS
 from modelmark.desk.gate import Gate
-from modelmark.desk.tasks import Tasks
+from modelmark.desk.tasks import Task, Tasks
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "claim"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
@@ -27,6 +32,8 @@ QUIET = [
     "--disable-sync", "--no-first-run", "--hide-scrollbars",
 ]  # fmt: skip
 VOID = {"meta", "br", "input", "link"}
+WEB = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all requests: each of its own would read the certificates of the world anew."""
 
 
 class Inside:
@@ -81,9 +88,43 @@ def running(scratch: Path, *words: str):
         process.communicate(timeout=60)
 
 
+@contextlib.contextmanager
+def beside(scratch: Path):
+    """Yield the address of a desk in this process, which also does what others are begun for: they would each import torch."""
+    place = serving.Place()
+    with serving._listening(place) as listening:
+        names = place.names(listening.getsockname()[1])
+        server, tasks = serving._framework()(place, scratch, TOKEN, names)
+        tasks.begin = functools.partial(_worked, tasks)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://{names[0]}/{TOKEN}/"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _worked(tasks, form, given, folder):
+    task = Task(FORMS[form], folder)
+    tasks._tasks[task.name] = task
+
+    def work():
+        try:
+            said = worker.work(
+                *worker.decoded(worker.encoded(form, given)), lambda line: task.steps.append(line["step"])
+            )
+        finally:
+            shutil.rmtree(folder)
+        tasks._ended(task, json.loads(json.dumps(said)))
+
+    threading.Thread(target=work).start()
+    return task
+
+
 def dropped(address: str, form: str, data=None, **fields) -> str:
     """Press the button of a form; return the address of what is under way."""
-    answer = httpx.post(address + form, files=files(**fields), data=data or {}, timeout=120)
+    answer = WEB.post(address + form, files=files(**fields), data=data or {}, timeout=120)
     assert answer.status_code == 303, answer.text
     return str(httpx.URL(address).join(answer.headers["location"]))
 
@@ -91,7 +132,7 @@ def dropped(address: str, form: str, data=None, **fields) -> str:
 def waited(task: str) -> str:
     """Return the page of a task once it says how it ended, as a page that renews itself would show it."""
     for _ in range(1200):
-        page = httpx.get(task, timeout=60).text
+        page = WEB.get(task, timeout=60).text
         if 'http-equiv="refresh"' not in page:
             return page
         time.sleep(0.25)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("starlette", reason="pip install 'modelmark[desk]'")
 pytest.importorskip("httpx", reason="pip install 'modelmark[http]'")
 import httpx
-from desk_cases import CHROMIUM, QUIET, Outline, dropped, running, waited
+from desk_cases import CHROMIUM, QUIET, WEB, Outline, beside, dropped, running, waited
 
 from modelmark.desk import pages
 from modelmark.desk.forms import FORMS
@@ -21,6 +21,13 @@ ALL = ("home", "absent", *FORMS, *(f"result-{name}" for name in FORMS), "lacking
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
+    with beside(tmp_path_factory.mktemp("scratch")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory):
+    """A desk in a process of its own, as people have it."""
     with running(tmp_path_factory.mktemp("scratch")) as (_, address):
         yield address
 
@@ -53,9 +60,9 @@ def tasks(desk, papers, issued, rows):
 @pytest.fixture(scope="module")
 def shown(desk, tasks):
     """Return every page by its name."""
-    found = {"home": httpx.get(desk).text, "absent": httpx.get(desk + "nothing").text}
-    found |= {name: httpx.get(desk + name).text for name in FORMS}
-    return found | {f"result-{name}" if name in FORMS else name: httpx.get(task).text for name, task in tasks.items()}
+    found = {"home": WEB.get(desk).text, "absent": WEB.get(desk + "nothing").text}
+    found |= {name: WEB.get(desk + name).text for name in FORMS}
+    return found | {f"result-{name}" if name in FORMS else name: WEB.get(task).text for name, task in tasks.items()}
 
 
 def test_a_verdict_is_computed_again_and_explained(shown):
@@ -100,13 +107,13 @@ def test_an_audits_report_is_the_one_that_the_command_writes(shown, tasks, rows,
 
     ((name, data),) = rows
     (tmp_path / name).write_bytes(data)
-    assert httpx.get(tasks["audit"] + "/page").text == page(load([tmp_path / name]))
+    assert WEB.get(tasks["audit"] + "/page").text == page(load([tmp_path / name]))
     assert "Read the whole report" in shown["result-audit"]
 
 
 def test_what_is_saved_stands_by_itself_and_has_no_script(tasks):
     for name, task in tasks.items():
-        answer = httpx.get(task + "/page")
+        answer = WEB.get(task + "/page")
         if name == "wrong":
             assert answer.status_code == 404
             continue
@@ -121,19 +128,19 @@ def test_what_is_saved_stands_by_itself_and_has_no_script(tasks):
 def test_what_was_forgotten_is_gone(desk, rows):
     task = dropped(desk, "audit", rows=rows)
     waited(task)
-    assert httpx.post(task + "/forget").status_code == 303
-    assert httpx.get(task).status_code == httpx.get(task + "/page").status_code == 404
+    assert WEB.post(task + "/forget").status_code == 303
+    assert WEB.get(task).status_code == WEB.get(task + "/page").status_code == 404
 
 
-def test_work_under_way_says_what_it_does_and_can_be_stopped(desk, rows):
-    task = dropped(desk, "audit", rows=rows)
-    page = httpx.get(task).text
+def test_work_under_way_says_what_it_does_and_can_be_stopped(another, rows):
+    task = dropped(another, "audit", rows=rows)
+    page = WEB.get(task).text
     outline = Outline(page)
     assert outline.of("meta")[3] == {"http-equiv": "refresh", "content": "2"}
     assert [one["role"] for one in outline.of("div") if "role" in one] == ["status"]
     assert outline.of("progress") == [{"aria-label": "Under way"}]
-    assert httpx.post(task + "/forget").status_code == 303
-    assert httpx.get(task).status_code == 404
+    assert WEB.post(task + "/forget").status_code == 303
+    assert WEB.get(task).status_code == 404
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -159,7 +166,7 @@ def test_a_screen_reader_finds_its_way(shown, name):
     for one in outline.of("input"):
         assert labelled.count(one["id"]) == 1
         assert one["aria-describedby"] in names
-        assert one["type"] in ("file", "password", "number")
+        assert one["type"] in ("file", "password", "number", "text")
     assert all("scope" in one for one in outline.of("th"))
     assert len(outline.of("caption")) == len(outline.of("table")) - shown[name].count('<table class="sums">\n<thead>')
 
@@ -230,9 +237,9 @@ def test_nothing_sticks_out_of_any_page(shown, width, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_shows_the_desk_in_its_own_style_under_its_own_policy(desk, width, tmp_path):
+def test_a_browser_shows_the_desk_in_its_own_style_under_its_own_policy(another, width, tmp_path):
     shot = tmp_path / "desk.png"
-    browse(tmp_path, desk + "suspect", f"--window-size={width},1400", f"--screenshot={shot}")
+    browse(tmp_path, another + "suspect", f"--window-size={width},1400", f"--screenshot={shot}")
     from PIL import Image
 
     with Image.open(shot) as picture:

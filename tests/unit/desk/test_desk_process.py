@@ -11,8 +11,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="pip install 'modelmark[desk]'")
 pytest.importorskip("httpx", reason="pip install 'modelmark[http]'")
-import httpx
-from desk_cases import dropped, running, waited
+from desk_cases import WEB, dropped, running, waited
 
 from modelmark.desk import serving
 from modelmark.errors import MissingPackageError
@@ -70,7 +69,7 @@ def test_what_was_read_is_deleted_at_once_and_results_are_kept_where_they_are_to
         (file,) = kept.iterdir()
         assert f"It is kept as {file.name} in the folder that you named." in page
         assert 'role="alert"' in refused
-        home = httpx.get(address).text
+        home = WEB.get(address).text
     assert file.stat().st_mode & 0o777 == 0o600
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d{6}-report-[0-9a-f]{6}\.html", file.name)
     assert "<h1>What becomes of ownership marks under attack</h1>" in file.read_text()

@@ -1,16 +1,18 @@
 """What is done with what was dropped, in this process: no pickle is opened, papers are told apart by what is in them."""
 
 import io
+import json
 import os
 import pickle
 import zipfile
 
 import pytest
 
+from modelmark.claim.judging import bundle
 from modelmark.desk import worker
 from modelmark.desk.given import Given
-from modelmark.desk.work import Result, verdict, weights
-from modelmark.errors import MalformedError
+from modelmark.desk.work import Result, suspect, verdict, weights
+from modelmark.errors import MalformedError, MismatchError, UsageError
 
 
 class Marker:
@@ -76,6 +78,56 @@ def test_parts_of_a_model_are_one_suspect(tmp_path):
     assert weights.opened(sorted(tmp_path.iterdir())).names == ["w1", "w2"]
 
 
+def adapter_of(marked, plain, folder, *, over):
+    """Write an adapter of full rank that makes a marked network of a plain one, as peft writes it; return its files."""
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    found = {}
+    for name in plain:
+        left, values, right = (marked[name] - plain[name]).double().svd()
+        path = f"base_model.model.{name.removesuffix('.weight')}"
+        found[f"{path}.lora_A.weight"] = right.mT.float().contiguous()
+        found[f"{path}.lora_B.weight"] = (left * values).float().contiguous()
+    said = {
+        "peft_type": "LORA",
+        "r": 160,
+        "lora_alpha": 160,
+        "base_model_name_or_path": str(over),
+        "fan_in_fan_out": False,
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(said))
+    save_file(found, folder / "adapter_model.safetensors")
+    return tuple(sorted(folder.iterdir()))
+
+
+def test_an_adapter_is_read_over_the_model_that_was_dropped_and_no_other(issued, tmp_path):
+    from safetensors.torch import load
+
+    (tmp_path / "local").mkdir()
+    for name in ("plain", "marked"):
+        (tmp_path / f"{name}.safetensors").write_bytes(getattr(issued, name)[1])
+    (tmp_path / "local" / "model.safetensors").write_bytes(issued.plain[1])
+    (tmp_path / "s.key").write_bytes(issued.key[1])
+    plain, marked = load(issued.plain[1]), load(issued.marked[1])
+    parts = adapter_of(marked, plain, tmp_path / "adapter", over=tmp_path / "local")
+    dropped = {"key": (tmp_path / "s.key",), "suspect": parts}
+
+    def said(**base):
+        return suspect.run(Given(dropped | base, "pass"), lambda _: None)
+
+    with pytest.raises(MalformedError, match="got the adapter alone"):  # though it names a folder that is here
+        said()
+    assert weights.open_weights(tmp_path / "adapter").names  # which the command line would follow
+    assert "is in this model" in said(base=(tmp_path / "plain.safetensors",)).part
+    assert "is in this model" not in said(base=(tmp_path / "marked.safetensors",)).part  # marked by whoever dropped it
+    dropped["suspect"] = (tmp_path / "marked.safetensors",)
+    with pytest.raises(UsageError, match="expected a network that modelmark builds by name, got 'os:system'"):
+        suspect.run(Given(dropped, "pass", words={"arch": "os:system"}), lambda _: None)
+    with pytest.raises(MalformedError, match="expected an adapter with the model that one stands on"):
+        said(base=(tmp_path / "plain.safetensors",))
+
+
 def test_an_array_with_pickled_objects_is_no_tensor(tmp_path):
     import numpy as np
 
@@ -91,7 +143,7 @@ def test_papers_are_told_apart_by_what_is_in_them(papers, tmp_path):
     for number, (_, content) in enumerate(papers["papers"]):
         paths.append(tmp_path / str(number))
         paths[-1].write_bytes(content)
-    found = verdict.sort(paths)
+    found = bundle.sort(paths)
     assert {kind: len(every) for kind, every in found.signed.items() if every} == {
         "claim": 1,
         "challenge": 1,
@@ -103,7 +155,7 @@ def test_papers_are_told_apart_by_what_is_in_them(papers, tmp_path):
 def test_a_changed_paper_is_refused_by_its_signature(papers, tmp_path):
     (tmp_path / "claim").write_bytes(papers["papers"][0][1].replace(b'"sig":"', b'"sig":"A', 1))
     with pytest.raises(MalformedError):
-        verdict.sort([tmp_path / "claim"])
+        bundle.sort([tmp_path / "claim"])
 
 
 @pytest.mark.parametrize("field", ["verdict", "papers"])
@@ -189,3 +241,22 @@ def test_a_key_that_waits_for_a_timestamp_says_what_to_drop(issued, tmp_path):
     said = worker.work("suspect", given, lambda _: None)
     assert said["error"].startswith("expected the claim and the deposit of a key that waits for a timestamp")
     assert "drop both" in said["hint"]
+
+
+def test_a_copy_of_another_make_is_read_where_its_make_is_named(tmp_path):
+    from modelmark import data, models
+    from modelmark.marks import keyfile
+    from modelmark.marks.keys import Provenance, keygen
+    from modelmark.schemes.adi import Adi
+    from modelmark.suspects import weights as weight_files
+    from modelmark.training.task import Task
+
+    feed = Task.from_dataset(data.load("digits")).feed
+    host = models.build("mlp", feed.input_shape, feed.classes, seed=0)
+    keyfile.save(keygen(Adi(), host, feed, owner=Provenance(arch="mlp")), tmp_path / "a.key", None)
+    weight_files.save(models.build("cnn", feed.input_shape, feed.classes, seed=0), tmp_path / "copy.safetensors")
+    dropped = {"key": (tmp_path / "a.key",), "suspect": (tmp_path / "copy.safetensors",)}
+    with pytest.raises(MismatchError):
+        suspect.run(Given(dropped), lambda _: None)
+    read = suspect.run(Given(dropped, words={"arch": "cnn"}), lambda _: None)
+    assert "of 100" in read.part, read.part

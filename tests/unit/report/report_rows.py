@@ -78,6 +78,12 @@ def detection(scheme, marked, host, **changes):
     return row(scheme, "weight-statistics", finding=found, **blank | changes)
 
 
+def independent(scheme, matches, **changes):
+    """Return the row of an unmarked network of the same make."""
+    blank = {"kind": "independent", "family": "unmarked", "cost": None, "after": reading(scheme, matches)}
+    return row(scheme, "independent", lost=0.004, **blank | changes)
+
+
 def audit(seeds=(0, 1, 2)):
     """Return the rows of an audit in which everything happens."""
     return [

@@ -1,6 +1,7 @@
 """A verdict in plain words, as lines; ``modelmark.claim.judging.telling`` says what they are."""
 
 from modelmark.claim.judging import strength, telling
+from modelmark.claim.judging.again import OTHER, SAME, Again
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
@@ -15,11 +16,16 @@ def explain(
     claim: Signed[Claim] | None = None,
     challenge: Signed[Challenge] | None = None,
     judge: str = "",
+    came: Again | None = None,
 ) -> list[str]:
-    """Return the verdict's reasoning, a line each; an empty line parts the sections. Arguments as of ``telling.tell``."""
+    """Return the verdict's reasoning, a line each; an empty line parts the sections.
+
+    Arguments as of ``telling.tell``, and what came out when it was computed again.
+    """
     told = telling.tell(signed, claim, challenge, judge)
     checks = [
         f"{SIGNS[one.state]} {number}. {one.name}: {one.state}. {f'{one.sentence} ' if one.sentence else ''}[{one.detail}]"
+        + _second(came, one.name)
         for number, one in enumerate(told.checks, 1)
     ]
     taken = [
@@ -27,6 +33,7 @@ def explain(
     ]
     sums = [f"The agreement is worth {told.agreement} bits.", *taken, told.left[1]] if told.left else []
     sections = [
+        *([("Computed again", _again(came))] if came else []),
         (f"{told.title} ({told.decision})", [*told.meaning, *told.strength]),
         ("What it is about", [f"{name}: {value}" for name, value in told.about]),
         ("What it does not show", list(told.limits)),
@@ -36,6 +43,25 @@ def explain(
         ("Fingerprints", [f"{name} {value}" for name, value in told.papers]),
     ]
     return [line for title, lines in sections for line in [title, *lines, ""]][:-1]
+
+
+def _again(came: Again) -> list[str]:
+    """Return what is said first of a verdict that was computed again."""
+    return [
+        came.summary,
+        *([] if came.agrees else ["Ask the judge why. Until that is answered, do not rely on this verdict."]),
+        *(f"Taken on the judge's word: {what}." for what in came.on_trust),
+        *(f"Not at hand: {what}." for what in came.lacking),
+    ]
+
+
+def _second(came: Again | None, name: str) -> str:
+    """Return what a check came to when it was made again."""
+    found = next((one for one in came.checks if one.name == name), None) if came else None
+    if found is None:
+        return ""
+    other = f", it {found.here}" if found.came == OTHER else ""
+    return f" Made again: {found.came}{other}" + (f": {found.detail}" if found.came != SAME else "") + "."
 
 
 def _graded(weighed: Weighed) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, Step, keys, telling, weights
-from modelmark.errors import MismatchError, RefusedError, SuspectError
+from modelmark.errors import MismatchError, RefusedError, SuspectError, UsageError
 from modelmark.evidence.combined import Combined, combine
 from modelmark.evidence.evidence import Evidence, Observation
-from modelmark.marks.hosts import host_of
+from modelmark.marks.hosts import host_of, with_base
 from modelmark.marks.marks import Mark
 from modelmark.marks.reading import Reading, Unread
+from modelmark.models import ARCHITECTURES
+from modelmark.naming import suggest
 from modelmark.suspects.files import WeightFile
 from modelmark.suspects.state import State
 
@@ -28,13 +30,18 @@ def run(given: Given, step: Step) -> Result:
     step("opening the keys")
     marks = keys.marks(given, keys.opened(given))
     step("opening the suspect")
-    file = weights.opened(given.every("suspect"))
+    file, base = weights.opened(given.every("suspect"), given.every("base")), base_of(given)
+    arch = given.words.get("arch", "")
+    if arch and arch not in ARCHITECTURES:
+        raise UsageError(
+            f"expected a network that modelmark builds by name, got {arch!r}", hint=suggest(arch, ARCHITECTURES)
+        )
     host = weights.opened(given.every("host")) if given.every("host") else None
     found = list[Evidence | Observation]()
     refusals = list[RefusedError]()
     for number, mark in enumerate(marks, 1):
         step(f"reading the mark of key {number} of {len(marks)} ({mark.key.scheme.name})")
-        readings = read(mark, file, host, refusals)
+        readings = read(mark, file, host, refusals, base=base, arch=arch)
         step(f"weighing what key {number} of {len(marks)} found")
         found.append(mark.weigh(readings, suspects=given.numbers.get("suspects", 1)))
     if len(refusals) == len(marks):
@@ -51,16 +58,36 @@ def explained(error: RefusedError) -> RefusedError:
     return error
 
 
+def base_of(given: Given) -> WeightFile | None:
+    """Return what an adapter stands on, if that was dropped."""
+    return weights.opened(given.every("base")) if given.every("base") else None
+
+
 def read(
-    mark: Mark, file: WeightFile, host: WeightFile | None, refusals: list[RefusedError]
+    mark: Mark,
+    file: WeightFile,
+    host: WeightFile | None,
+    refusals: list[RefusedError],
+    *,
+    base: WeightFile | None = None,
+    arch: str = "",
 ) -> Sequence[Reading | Unread]:
     """Return the readings of one mark: as the suspect is, and beside the host where there is one and it helps.
 
     A mark that cannot be read counts as one that matches nowhere, beside those that can; why is added to ``refusals``.
+
+    Args:
+        mark: with its draw.
+        file: of the suspect.
+        host: that the key was made for.
+        refusals: grows.
+        base: what the suspect, an adapter, stands on.
+        arch: how it is built, by name; empty: as the key says.
     """
     beside = host_of(mark.key, host) if host is not None and mark.key.access == "white-box" else None
     try:
-        return mark.readings(State(file, mark.key.arch), align_to=beside)
+        found = mark.readings(State(file, arch or mark.key.arch), align_to=beside)
+        return found if base is None else with_base(mark, found, State(base, mark.key.arch))
     except (MismatchError, SuspectError) as error:
         refusals.append(error)
         return [Unread(str(error), error.hint)]

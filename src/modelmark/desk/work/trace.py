@@ -28,11 +28,11 @@ def run(given: Given, step: Step) -> Result:
     registry.bind(str(mark.key.statement["root"]), mark.draw)
     recipients = registry.recipients(mark.draw)
     step("opening the suspect")
-    file = weights.opened(given.every("suspect"))
+    file = weights.opened(given.every("suspect"), given.every("base"))
     host = weights.opened(given.every("host")) if given.every("host") else None
     step("reading the suspect")
     refusals = list[RefusedError]()
-    readings = suspect.read(mark, file, host, refusals)
+    readings = suspect.read(mark, file, host, refusals, base=suspect.base_of(given))
     if refusals:
         raise suspect.explained(refusals[0])
     step(f"comparing it with {len(recipients):,} copies")

@@ -5,21 +5,39 @@ from pathlib import Path
 
 from modelmark import files
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import WeightFile, archives, checkpoint, open_weights
+from modelmark.suspects.files import WeightFile, adapters, archives, checkpoint, open_weights
 
 _HEAD = 4096
 _PICKLE = b"\x80"  # the first byte of every pickle since protocol 2
 
 
-def opened(paths: Sequence[Path]) -> WeightFile:
-    """Return the weights in a file, or in all files of a folder.
+def opened(paths: Sequence[Path], base: Sequence[Path] = ()) -> WeightFile:
+    """Return the weights in a file, or in all files of a folder; an adapter in the base that was dropped with it.
+
+    Args:
+        paths: in a folder of their own.
+        base: what an adapter stands on. Which folder of this machine its configuration names counts for nothing here.
 
     Raises:
-        MalformedError: damaged, no weights, or a pickle among them.
+        MalformedError: damaged, no weights, or a pickle among them; an adapter without a base, or a base without an adapter.
     """
-    for path in paths:
+    for path in (*paths, *base):
         require_no_pickle(path)
-    return open_weights(paths[0] if len(paths) == 1 else paths[0].parent)
+    where = _place(paths)
+    if adapters.config_beside(where) is None:
+        if base:
+            raise MalformedError("expected an adapter with the model that one stands on, got another suspect")
+        return open_weights(where)
+    if not base:
+        raise MalformedError(
+            "expected an adapter with the model that it stands on, got the adapter alone",
+            hint="open the last part of the form, and drop that model, too",
+        )
+    return open_weights(where, _place(base))
+
+
+def _place(paths: Sequence[Path]) -> Path:
+    return paths[0] if len(paths) == 1 else paths[0].parent
 
 
 def require_no_pickle(path: Path) -> None:

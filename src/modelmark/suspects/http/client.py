@@ -1,5 +1,6 @@
 """One request at a time to one host: paced, bounded, tried again where that can help, and never sent elsewhere."""
 
+import functools
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -90,12 +91,7 @@ class Client:
 
     def __post_init__(self) -> None:
         self._httpx = library("httpx", extra="http")
-        context = ssl.create_default_context()
-        try:
-            if self.ca:
-                context.load_verify_locations(cafile=self.ca)
-        except (OSError, ssl.SSLError):
-            raise UsageError(f"expected certificates in {self.ca}, cannot read any") from None
+        context = _trusting(self.ca)
         seconds = self.patience.timeout
         self._client = self._httpx.Client(
             timeout=self._httpx.Timeout(seconds, connect=min(seconds, 10.0)),
@@ -241,3 +237,21 @@ class Client:
         return _Passing(
             f"expected an answer from {self.address}, got: {said}", strange=isinstance(error, self._httpx.ConnectError)
         )
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
+    """Return what trusts whom this machine trusts and, where there is a file of one's own, who signed in it."""
+    if not ca:
+        return _machine()
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca)
+    except (OSError, ssl.SSLError):
+        raise UsageError(f"expected certificates in {ca}, cannot read any") from None
+    return context
+
+
+@functools.cache
+def _machine() -> ssl.SSLContext:
+    """Return what trusts whom this machine trusts: a hundred certificates, read once."""
+    return ssl.create_default_context()
