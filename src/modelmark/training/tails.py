@@ -28,8 +28,8 @@ _FUSED, _PASSES = 4096, 16
 """Samples that hooks make of data by chance, each kept once, and passes over the data for them at most."""
 _BATCH, _EACH = 128, 64
 """Of data, and of what each part of the hooks appends, in a step."""
-_STEPS, _ROUNDS, _RATE, _KEEP = 150, 8, 3e-3, 0.1
-"""Of a round, whose rate falls to zero; rounds at most; peak rate; weight of the scores."""
+_STEPS, _RATE, _KEEP = (150, 300, 600, 600, 600), 3e-3, 0.1
+"""Of each round, whose rate falls to zero; peak rate; weight of the scores."""
 _PROGRESS = 0.9
 """Of what is lacking, at most so much after a round that is followed by another."""
 
@@ -77,7 +77,7 @@ def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int,
         Whether it was tried: False where the network cannot be cut, or a lesson looks at what lies below the cut.
     """
     model.eval()
-    cut = halves(model)
+    cut = None if task.feed.kind == "causal" else halves(model)  # scores of every token are too many to keep
     if cut is None:
         return False
     device = next(model.parameters()).device
@@ -85,9 +85,9 @@ def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int,
     with seeded(seed, device):
         known = _Known.of(cut, hooks, task, torch.Generator().manual_seed(seed), device)
         before = math.inf
-        for _ in range(_ROUNDS):
+        for steps in _STEPS:
             try:
-                known.round(model, hooks, unfinished=unfinished)
+                known.round(hooks, model, steps, unfinished=unfinished)
             except MismatchError:  # what is tapped was not passed: that is so from the first step on
                 return False
             lacking = sum(lesson.lacking(model) for lesson in lessons)
@@ -138,13 +138,13 @@ class _Known:
                 taught.append((_each(below, found[0]), found[1]))
         return cls(cut, values, batch(order)[1], kept, taught, generator)
 
-    def round(self, model: nn.Module, hooks: Hooks, *, unfinished: bool) -> None:
-        """Run one round of steps."""
+    def round(self, hooks: Hooks, model: nn.Module, steps: int, *, unfinished: bool) -> None:
+        """Run one round."""
         trained = [*self.cut.trained]
         optimizer = torch.optim.Adam([{"params": trained}, *hooks.param_groups()], lr=_RATE)
-        for step in range(_STEPS):
+        for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = _RATE * (1 - step / _STEPS)
+                group["lr"] = _RATE * (1 - step / steps)
             picked = self._some(len(self.values), _BATCH)
             x, y = self.values[picked], self.targets[picked]
             more = [(values[some], targets[some]) for values, targets in self.taught
