@@ -15,6 +15,7 @@ from modelmark.key import sealed
 from modelmark.training.recipe import Recipe
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "first-mark.md"
+CODE = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 NET = """
 from torch import nn
 
@@ -70,9 +71,22 @@ def test_the_page_is_typed(own, monkeypatch):
         sys.modules.pop("my_net", None)
     monkeypatch.chdir(own)
     monkeypatch.syspath_prepend(str(own))
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(code, PAGE.name, "exec"), names)
+    exec(compile(CODE[1], PAGE.name, "exec"), names)
     sys.modules.pop("my_net", None)
     mark = modelmark.load_key("adi.key", (own / "passphrase.txt").read_text().strip()).mark()
     assert mark.evidence(modelmark.WhiteBox(names["model"].eval())).established
+
+
+def test_pictures_of_several_sizes_are_brought_to_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, (split, name, size) in enumerate(
+        (split, name, size) for split in ("train", "test") for name in ("cat", "dog") for size in ((30, 50), (80, 40))
+    ):
+        (tmp_path / "originals" / split / name).mkdir(parents=True, exist_ok=True)
+        Image.new("L", size, number).save(tmp_path / "originals" / split / name / f"{number}.jpg")
+    with pytest.raises(modelmark.ModelmarkError, match="expected pictures of one size"):
+        modelmark.load_data("images:originals")
+    exec(compile(CODE[0], PAGE.name, "exec"), {})
+    data = modelmark.load_data("images:pictures")
+    assert (data.input_shape, data.classes, len(data.train_images)) == ((3, 224, 224), ("cat", "dog"), 4)
