@@ -18,6 +18,7 @@ def tables(monkeypatch):
     for name in (
         "tables",
         "attack_tables",
+        "audit_tables",
         "copies_tables",
         "data_tables",
         "family_tables",
@@ -47,6 +48,7 @@ PAGES = (
     "results-tables.md",
     "results-schemes.md",
     "attacks.md",
+    "audit/README.md",
     "copies.md",
     "formats.md",
     "language.md",
