@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attack_tables
+import audit_tables
 import copies_tables
 import data_tables
 import embed_tables
@@ -201,6 +202,7 @@ def filled(page: str) -> str:
         scheme_tables,
         study_tables,
         attack_tables,
+        audit_tables,
         family_tables,
         field_enemies_tables,
         field_tables,

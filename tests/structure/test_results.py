@@ -18,6 +18,7 @@ def tables(monkeypatch):
     for name in (
         "tables",
         "attack_tables",
+        "audit_tables",
         "copies_tables",
         "data_tables",
         "embed_tables",
@@ -48,6 +49,7 @@ PAGES = (
     "results-tables.md",
     "results-schemes.md",
     "attacks.md",
+    "audit/README.md",
     "copies.md",
     "formats.md",
     "language.md",
