@@ -1,7 +1,8 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
-Run: ``python benchmarks/tables.py`` with the pages, docs/results*.md, docs/{alignment,attacks,copies,formats,language,lineage}.md
-and docs/schemes/{choice,field,field-enemies,field-rivals,order,spread,twins}.md. What is between
+Run: ``python benchmarks/tables.py`` with the pages, docs/results*.md,
+docs/{alignment,attacks,copies,formats,language,lineage,training}.md and
+docs/schemes/{choice,field,field-enemies,field-rivals,order,spread,twins}.md. What is between
 ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a
 test checks that nothing would change.
 """
@@ -17,6 +18,7 @@ import attack_tables
 import audit_tables
 import copies_tables
 import data_tables
+import embed_tables
 import family_tables
 import field_enemies_tables
 import field_tables
@@ -209,6 +211,7 @@ def filled(page: str) -> str:
         language_tables,
         copies_tables,
         data_tables,
+        embed_tables,
         spread_tables,
         lineage_tables,
         matrix_tables,

@@ -15,6 +15,7 @@ from torch import nn
 import locks
 import modelmark
 import nets
+from drawing import Drawing
 from modelmark import data
 from modelmark.key import sealed
 from modelmark.key.secret import Secret
@@ -27,7 +28,9 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whether tests pass depends on the tree alone; with ``--hypothesis-seed`` examples are drawn that nobody has seen yet."""
+    """Whether tests pass depends on the tree alone; with ``--hypothesis-seed`` nobody has seen examples or secrets yet."""
+    if not config.getoption("--hypothesis-seed"):
+        config.pluginmanager.register(Drawing(), "drawing")
     settings.register_profile(
         "suite", derandomize=not config.getoption("--hypothesis-seed"), deadline=None, database=None
     )

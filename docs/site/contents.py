@@ -12,7 +12,7 @@ def sections(names: Iterable[str]) -> list[tuple[str, list[str]]]:
     for title, patterns in NAVIGATION:
         met: list[str] = []
         for pattern in patterns:
-            met += [name for name in left if _matches(name, pattern) and name not in met]
+            met += [name for name in left if matches(name, pattern) and name not in met]
         left = [name for name in left if name not in met]
         if met:
             found.append((title, met))
@@ -22,7 +22,7 @@ def sections(names: Iterable[str]) -> list[tuple[str, list[str]]]:
 def below(page: str, names: Iterable[str], generated: Mapping[str, str]) -> list[str]:
     """Return the pages below a generated one: first those of the tree, then its folder's, in the order they were made in."""
     folder = page.removesuffix(".md") + "/"
-    of_tree = sorted(name for name in names if page in UNDER and _matches(name, UNDER[page]))
+    of_tree = sorted(name for name in names if page in UNDER and matches(name, UNDER[page]))
     return of_tree + [name for name in generated if name.startswith(folder)]
 
 
@@ -36,5 +36,6 @@ def toctree(title: str, names: Iterable[str]) -> str:
     )
 
 
-def _matches(name: str, pattern: str) -> bool:
+def matches(name: str, pattern: str) -> bool:
+    """Whether a pattern means a page; its stars do not reach into folders."""
     return len(PurePath(name).parts) == len(PurePath(pattern).parts) and PurePath(name).match(pattern)

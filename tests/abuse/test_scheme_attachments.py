@@ -23,12 +23,16 @@ from modelmark.marks.keys import Key
 from modelmark.schemes import _signature
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.deepmarks import DeepMarks
 from modelmark.schemes.deepsigns import DeepSigns
 from modelmark.schemes.deepsigns_blackbox import DeepSignsBlackBox
 from modelmark.schemes.entangled import Entangled
 from modelmark.schemes.frontier import Frontier
 from modelmark.schemes.margin import Margin
+from modelmark.schemes.neuralmark import NeuralMark
 from modelmark.schemes.null_embedding import NullEmbedding
+from modelmark.schemes.passports import Passports
+from modelmark.schemes.riga import Riga
 from modelmark.schemes.zhang import Zhang
 from spending import at_most
 
@@ -59,7 +63,27 @@ KEYS = {
         THREE,
         {"inputs": counting(2, 2, 1, 4, 4)},
     ),
+    "deepsigns-imported": Key(
+        DeepSigns(layer="fc1", classes=2, bits=3, inputs=2, width=(4,), message="imported", carrying="0,2"),
+        SECRET,
+        THREE,
+        {
+            "inputs": counting(2, 2, 1, 4, 4),
+            "matrix": np.arange(12, dtype=np.float32).reshape(3, 4),
+            "bits": np.array([[0, 1, 1], [1, 0, 0]], np.uint8),
+        },
+    ),
     "deepsigns-blackbox": Key(DeepSignsBlackBox(keys=3), SECRET, THREE, {"kept": np.array([0, 7, 14])}),
+    "deepsigns-blackbox-imported": Key(
+        DeepSignsBlackBox(keys=3, message="imported"),
+        SECRET,
+        THREE,
+        {"keys": counting(3, 1, 4, 4), "labels": np.array([0, 1, 2])},
+    ),
+    "deepmarks": Key(DeepMarks(layer="fc1", bits=3, width=4), SECRET, THREE),
+    "neuralmark": Key(NeuralMark(layer="fc1", bits=8, pooled=2, rounds=1, width=4, filters=9), SECRET, THREE),
+    "passports": Key(Passports(layer="fc1", bits=3, width=4), SECRET, THREE),
+    "riga": Key(Riga(layer="fc1", bits=3, hidden=4, width=4), SECRET, THREE),
     "coupled": Key(COUPLED, SECRET, THREE, {"sources": counting(3, 2, 1, 4, 4)}),
     "coupled-literal": Key(
         replace(COUPLED, message="literal", symbols=2, layouts=1),
@@ -132,10 +156,13 @@ def test_what_is_not_tampered_with_loads(name: str, tmp_path: Path) -> None:
 
 # Attachments
 
-EACH = [(key, name) for key in KEYS for name in KEYS[key].attachments]
+IMPORTED = ("deepsigns-imported", "deepsigns-blackbox-imported")
+"""Tried without an attachment; of other types and shapes in ``tests/unit/test_imported_deepsigns.py``."""
+ALL = [(key, name) for key in KEYS for name in KEYS[key].attachments]
+EACH = [(key, name) for key, name in ALL if key not in IMPORTED]
 
 
-@pytest.mark.parametrize(("key", "name"), EACH)
+@pytest.mark.parametrize(("key", "name"), ALL)
 def test_a_missing_attachment_is_refused(key: str, name: str, tmp_path: Path) -> None:
     others = {other: array for other, array in KEYS[key].attachments.items() if other != name}
     refused(tampered(KEYS[key], attachments=others), tmp_path)
@@ -250,6 +277,20 @@ def test_another_signature_or_public_key_is_refused(given: dict[str, bytes], tmp
         *(("deepsigns", {"layer": layer}) for layer in ("", "fc1", "fc1,fc1", "fc1,", ",fc2", ",", "fc1,fc2,fc3")),
         *(("deepsigns", {"inputs": inputs}) for inputs in (0, 10**30)),
         *(("deepsigns", {"strength": value}) for value in (0.0, float("nan"), float("inf"))),
+        *(("deepsigns-imported", {"carrying": value}) for value in ("", "0", "2,0", "0,0", "0,3", "0,x", "0,2,1", 5)),
+        *(("deepsigns-imported", {"message": message}) for message in ("drawn", "secret", "chosen")),
+        *(("deepmarks", {"bits": bits}) for bits in (None, 0, 5, 10**30)),
+        *(("deepmarks", {"width": width}) for width in (None, 0, 2, 2**28 + 1, 10**30)),
+        *(("deepmarks", {"message": "code", "order": order}) for order in (0, 4, 5, 10**30)),
+        *(("neuralmark", {"bits": bits}) for bits in (None, 0, 37, 2**16, 10**30)),
+        *(("neuralmark", {"pooled": pooled}) for pooled in (None, 0, 36, 2**28, 10**30)),
+        *(("neuralmark", {"rounds": rounds}) for rounds in (0, 9, 33, 10**30)),
+        *(("neuralmark", {"filters": filters}) for filters in (None, 0, 1, 10**30)),
+        *(("passports", {"width": width}) for width in (None, 0, 2**28, 10**30)),
+        *(("passports", {"bits": bits}) for bits in (None, 0, 2**16 + 1, 10**30)),
+        *(("passports", {"message": "text", "text": text}) for text in ("", "a", "\u00e4", 7)),
+        *(("riga", {"hidden": hidden}) for hidden in (None, 0, 2**14 + 1, 10**30)),
+        *(("riga", {"width": width}) for width in (None, 0, 2**28, 10**30)),
         *(("deepsigns-blackbox", {"keys": keys}) for keys in (None, 0, 2, 4, 16384, 16385, 10**30)),
         *(("deepsigns-blackbox", {"share": share}) for share in (0.0, float("nan"))),
         *(("coupled", {"symbols": symbols}) for symbols in (None, 0, 13, 16384, 16385, 10**30)),

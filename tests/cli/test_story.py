@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -209,6 +210,16 @@ def test_older_deepsigns_marks_come_with_their_files(run, colour, rng):
     ):
         ran = run("keygen", scheme, *common, *files, "-o", colour / f"{scheme}.key")
         assert (ran.status, "no exact test" in ran.err) == (0, True), ran
+
+
+def test_the_page_of_deepmarks_makes_the_key_of_a_user(run, tmp_path):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "schemes" / "deepmarks.md").read_text()
+    (typed,) = re.findall(r"^\$ modelmark (keygen .*)$", page, re.MULTILINE)
+    ran = run(*typed.split()[:-1], tmp_path / "seven.key", "--unencrypted")
+    assert (ran.status, "31 symbols of alphabet 2; no exact test: the code was chosen for a user" in ran.err) == (
+        0,
+        True,
+    ), ran
 
 
 def test_lists(run):

@@ -73,5 +73,6 @@ SCRIPTS = (
     Script(SPREAD, ("modelmark keygen spread --weights model.safetensors -o spread.key",), daily=True),
     Script("docs/schemes/deepsigns.md", ("$ modelmark keygen deepsigns --data digits --arch mlp -o demo.key",), daily=True),
     Script("docs/schemes/deepsigns-blackbox.md", ("import dataclasses",), says="no exact test"),
+    Script("docs/schemes/deepmarks.md", ("$ modelmark keygen deepmarks",), daily=True),
     Script("docs/lineage.md", ("modelmark lineage mine.safetensors suspect.safetensors --arch cnn --data digits",), daily=True),
 )  # fmt: skip

@@ -50,6 +50,8 @@ def test_every_page_has_one_place(site):
     placed = [name for _, names in site.contents.sections(names) for name in names]
     placed += [name for page in generated for name in site.contents.below(page, names, generated)]
     assert sorted([*placed, str(site.staging.HOME)]) == sorted(names)
+    patterns = [pattern for _, patterns in site.contents.NAVIGATION for pattern in patterns]
+    assert [pattern for pattern in patterns if not any(site.contents.matches(name, pattern) for name in names)] == []
 
 
 def test_the_reference_leaves_nothing_out(site):

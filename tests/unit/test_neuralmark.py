@@ -7,14 +7,14 @@ import pytest
 import torch
 from layer_marks import FEED, embedded, key, net
 
-from modelmark.carriers.pooled import Pooled, selected
+from modelmark.carriers.pooled import Pooled, remaining, selected
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import CapacityError, MalformedError, MismatchError
 from modelmark.marks.keys import keygen
 from modelmark.schemes.neuralmark import NeuralMark, _hash
 from modelmark.suspects.module import WhiteBox
 
-SCHEME = NeuralMark(layer="1", bits=64, pooled=64)
+SCHEME = NeuralMark(layer="1", bits=64, pooled=128)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def mark():
 
 @pytest.fixture(scope="module")
 def marked(mark):
-    return embedded(mark, net(), steps=300, rate=0.3)
+    return embedded(mark, net(), steps=150, rate=0.3)
 
 
 def test_a_filter_is_applied_round_by_round_and_the_rest_is_pooled():
@@ -33,6 +33,7 @@ def test_a_filter_is_applied_round_by_round_and_the_rest_is_pooled():
     assert selected(keep[:1], 2, 22).tolist() == np.reshape(first, (5, 2)).tolist()
     assert selected(keep, 2, 22).tolist() == [[2, 4], [10, 12]]
     assert selected(keep, 8, 22).shape == (0, 8)
+    assert [remaining(keep, count) for count in (22, 3)] == [4, 0]
 
 
 def test_a_marked_layer_is_read_and_neither_another_nor_by_another_key(mark, marked):
@@ -47,7 +48,7 @@ def test_a_second_key_over_it_has_other_weights_and_takes_few_bits(mark, marked)
     second = key(SCHEME, bytes(32)).mark()
     over = embedded(second, net(), steps=0, rate=0.3)
     over.load_state_dict(marked.state_dict())
-    embedded(second, over, steps=300, rate=0.3)
+    embedded(second, over, steps=150, rate=0.3)
     assert second.evidence(WhiteBox(over)).matches == 64
     assert mark.evidence(WhiteBox(over)).matches >= 60
 

@@ -24,7 +24,7 @@ def mark():
 
 @pytest.fixture(scope="module")
 def marked(mark):
-    return embedded(mark, net(), steps=300, rate=0.02)
+    return embedded(mark, net(), steps=150, rate=0.03)
 
 
 def spread(model):
@@ -39,7 +39,7 @@ def test_a_marked_layer_is_read_and_neither_another_nor_by_another_key(mark, mar
 
 
 def test_the_detector_keeps_the_mean_filter_from_growing(mark, marked):
-    open_ = embedded(key(dataclasses.replace(SCHEME, hide=0.0)).mark(), net(), steps=300, rate=0.02)
+    open_ = embedded(key(dataclasses.replace(SCHEME, hide=0.0)).mark(), net(), steps=150, rate=0.03)
     assert spread(net()) < spread(marked) < spread(open_)
 
 

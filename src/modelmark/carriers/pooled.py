@@ -104,6 +104,13 @@ class Pooled(Symbols):
         return cls(matrix, made, require_revealed(revealed, "layer"), number(public, "width", MOST_WIDTH), trials)
 
 
+def remaining(keep: npt.NDArray[np.uint8], count: int) -> int:
+    """Return how many of ``count`` weights are left by every round of a filter."""
+    for bits in keep:
+        count = count // len(bits) * int(bits.sum())
+    return count
+
+
 def selected(keep: npt.NDArray[np.uint8], pooled: int, count: int) -> npt.NDArray[np.int64]:
     """Return which of ``count`` weights are left by every round of a filter, ``(n, pooled)``; empty where they are too few."""
     left = np.arange(count)

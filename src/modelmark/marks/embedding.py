@@ -154,7 +154,7 @@ def embed(
         reached, after = tuple(reach(mark, model) for mark in marks), accuracy(model, task)
         is_last = number + 1 == len(plans) or (number + 1 >= spare and not all(entry.near for entry in reached))
         if able and not _is_done(reached):
-            tried, found = settle(model, marks, task, reach, seed=seed + number)
+            tried, found = settle(model, marks, task, reach, seed=seed + number, unfinished=not quick)
             share = accuracy(tried, task)
             if _is_done(found) and (is_last or after - share <= _most_lost(task)):
                 model, reached, after = tried, found, share

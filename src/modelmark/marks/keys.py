@@ -186,7 +186,8 @@ def keygen(
 
     Args:
         scheme: with or without defaults left open.
-        model: any model of the architecture to be marked; its weights matter to ``deepsigns-blackbox`` alone.
+        model: any model of the architecture to be marked; its weights matter to ``blackmarks``, ``deepsigns-blackbox`` and
+            ``frontier``.
         feed: how it is fed.
         task: the owner's data, for schemes whose carriers are made of it.
         secret: drawn from the operating system unless given.

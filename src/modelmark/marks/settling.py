@@ -26,7 +26,13 @@ def is_settled(mark: Mark) -> bool:
 
 
 def settle(
-    model: nn.Module, marks: Sequence[Mark], task: Task, reach: Callable[[Mark, nn.Module], Reach], *, seed: int
+    model: nn.Module,
+    marks: Sequence[Mark],
+    task: Task,
+    reach: Callable[[Mark, nn.Module], Reach],
+    *,
+    seed: int,
+    unfinished: bool = False,
 ) -> tuple[nn.Module, tuple[Reach, ...]]:
     """Return a copy of a trained model into which as many of ``marks`` were put as go, and how far each is in.
 
@@ -36,6 +42,7 @@ def settle(
         task: whose training inputs the model goes on answering as it did.
         reach: measures how far a mark is in.
         seed: of what is chosen.
+        unfinished: whether the model is still learning its task.
     """
     given, model = model, copy.deepcopy(model).eval()
     for number in range(_PASSES):
@@ -44,7 +51,7 @@ def settle(
             mark.key.digest: lesson for mark in short if (lesson := _lesson(mark, model, seed + number)) is not None
         }
         if lessons:
-            teach(model, list(lessons.values()), task, seed=seed + number)
+            teach(model, list(lessons.values()), task, seed=seed + number, unfinished=unfinished)
         learnt = all(reach(mark, model).done for mark in short if mark.key.digest in lessons)
         for mark in short:
             _by_arithmetic(mark, model)

@@ -46,7 +46,9 @@ def settle(
     mean = filters.mean(axis=0)
     projected = real(matrix)
     rows = projected * (2 * message - 1)[:, None]
-    length = max(float(np.linalg.norm(mean)), float(np.linalg.norm(filters)) / len(filters))
+    length = float(np.linalg.norm(filters - mean)) / len(
+        filters
+    )  # of the mean of independent filters; no mark is in it
     deviation = length * float(np.sqrt((projected**2).mean()))
     found = least(rows, _SLACK * max(margin, DEVIATIONS * deviation) - rows @ mean)
     if found is not None:

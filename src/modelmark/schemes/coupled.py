@@ -29,7 +29,6 @@ from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
-from modelmark.training.tails import Lesson
 from modelmark.training.task import Task
 
 
@@ -220,17 +219,10 @@ class Coupled(Drawn):
         """Return the hooks that append fused pictures to every batch and mask weights."""
         feed = carriers.feed
         self.check(model, feed)
-        return self._coupling(carriers, message, seed, Masking(self.mask_every, self.mask_ratio, seed))
-
-    def lesson(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
-        """Return the same without masking, which would change what lies below."""
-        return Lesson(self._coupling(carriers, message, seed), self.margin + blackbox.HEADROOM)
-
-    def _coupling(self, carriers: Fused, message: npt.NDArray[np.int64], seed: int, *also: Hooks) -> Coupling:
-        feed = carriers.feed
         inputs = blackbox.pictures(carriers.pictures, feed)
         labels = torch.from_numpy(message).repeat_interleave(self._each)
-        parts: list[Hooks] = [blackbox.Mixing(inputs, labels, self._sizes[2], seed), *also]
+        repeated = blackbox.Mixing(inputs, labels, self._sizes[2], seed)
+        parts: list[Hooks] = [repeated, Masking(self.mask_every, self.mask_ratio, seed)]
         if not self._fixed:
             table = torch.full((feed.classes, feed.classes, self._sizes[1]), -1)
             first, second, layout = torch.from_numpy(carriers.pairs).T

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.carriers.base import Carriers
-from modelmark.carriers.pooled import MOST_ROUNDS, Pooled, selected
+from modelmark.carriers.pooled import MOST_ROUNDS, Pooled, remaining
 from modelmark.carriers.rows import row_leaves
 from modelmark.errors import CapacityError, MismatchError
 from modelmark.feeds.base import Feed
@@ -127,10 +127,8 @@ class NeuralMark(OneLayer):
         keep = material.secret.integers("neuralmark/filter", 2, self.rounds * bits).reshape(self.rounds, bits)
         if self.message == "hash":
             keep = np.tile(_hash(matrix), (self.rounds, 1))
-        if self._most() > 2**28 or not len(selected(keep.astype(np.uint8), self.pooled, self._most())):
-            raise MismatchError(
-                f"expected a filter that leaves {self.pooled} of {self._most()} weights, got fewer or too many"
-            )
+        if remaining(keep.astype(np.uint8), self._most()) < self.pooled:
+            raise MismatchError(f"expected a filter that leaves {self.pooled} of {self._most()} weights, got fewer")
         return Pooled(matrix, keep.astype(np.uint8), self.layer, width)
 
     def literal_message(self, material: Material) -> npt.NDArray[np.int64] | None:

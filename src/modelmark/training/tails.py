@@ -28,8 +28,10 @@ _FUSED, _PASSES = 4096, 16
 """Samples that hooks make of data by chance, each kept once, and passes over the data for them at most."""
 _BATCH, _EACH = 128, 64
 """Of data, and of what each part of the hooks appends, in a step."""
-_STEPS, _ROUNDS, _RATE, _KEEP = 150, 8, 3e-3, 0.1
-"""Of a round, whose rate falls to zero; rounds at most; peak rate; weight of the scores."""
+_STEPS, _RATE, _KEEP = (150, 300, 600, 600, 600), 3e-3, 0.1
+"""Of each round, whose rate falls to zero; peak rate; weight of the scores."""
+_PROGRESS = 0.9
+"""Of what is lacking, at most so much after a round that is followed by another."""
 
 
 @runtime_checkable
@@ -54,14 +56,13 @@ class Lesson:
     hooks: Hooks
     margin: float
 
-    def short(self, model: nn.Module) -> int:
-        """Return how many symbols lack their margin."""
-        margins = self.hooks.margins(model)
-        return len(margins) - int((margins >= self.margin).sum())
+    def lacking(self, model: nn.Module) -> float:
+        """Return what all symbols together lack of their margins; 0 where none lacks any."""
+        return float((self.margin - self.hooks.margins(model)).clamp_min(0).sum())
 
 
-def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int) -> bool:
-    """Train the last part of ``model``, in place, until all lessons are learnt, or a round brings none of what is short.
+def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int, unfinished: bool = False) -> bool:
+    """Train the last part of ``model``, in place, until all lessons are learnt, or a round brings little of what is lacking.
 
     Everything is in evaluation mode, so that statistics stay as they are.
 
@@ -70,12 +71,13 @@ def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int)
         lessons: for this very model.
         task: whose training inputs the model goes on answering as it did.
         seed: of what is chosen.
+        unfinished: whether the model is still learning its task, and may go on with that here.
 
     Returns:
         Whether it was tried: False where the network cannot be cut, or a lesson looks at what lies below the cut.
     """
     model.eval()
-    cut = halves(model)
+    cut = None if task.feed.kind == "causal" else halves(model)  # scores of every token are too many to keep
     if cut is None:
         return False
     device = next(model.parameters()).device
@@ -83,15 +85,15 @@ def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int)
     with seeded(seed, device):
         known = _Known.of(cut, hooks, task, torch.Generator().manual_seed(seed), device)
         before = math.inf
-        for _ in range(_ROUNDS):
+        for steps in _STEPS:
             try:
-                known.round(model, hooks)
+                known.round(hooks, model, steps, unfinished=unfinished)
             except MismatchError:  # what is tapped was not passed: that is so from the first step on
                 return False
-            short = sum(lesson.short(model) for lesson in lessons)
-            if not short or short >= before:
+            lacking = sum(lesson.lacking(model) for lesson in lessons)
+            if not 0 < lacking < _PROGRESS * before:
                 break
-            before = short
+            before = lacking
     return True
 
 
@@ -136,19 +138,21 @@ class _Known:
                 taught.append((_each(below, found[0]), found[1]))
         return cls(cut, values, batch(order)[1], kept, taught, generator)
 
-    def round(self, model: nn.Module, hooks: Hooks) -> None:
-        """Run one round of steps."""
+    def round(self, hooks: Hooks, model: nn.Module, steps: int, *, unfinished: bool) -> None:
+        """Run one round."""
         trained = [*self.cut.trained]
         optimizer = torch.optim.Adam([{"params": trained}, *hooks.param_groups()], lr=_RATE)
-        for step in range(_STEPS):
+        for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = _RATE * (1 - step / _STEPS)
+                group["lr"] = _RATE * (1 - step / steps)
             picked = self._some(len(self.values), _BATCH)
             x, y = self.values[picked], self.targets[picked]
             more = [(values[some], targets[some]) for values, targets in self.taught
                     for some in (self._some(len(values), _EACH),)]  # fmt: skip
             found = scores(self.cut.above(torch.cat([x, *(values for values, _ in more)])))
             loss = _KEEP * (found[: len(x)] - self.kept[picked]).square().mean()
+            if unfinished:
+                loss = loss + cross_entropy(found[: len(x)], y)
             if more:
                 loss = loss + _EACH / _BATCH * len(more) * cross_entropy(
                     found[len(x) :], torch.cat([labels for _, labels in more])

@@ -20,6 +20,7 @@ from modelmark.feeds.records import TEXTS, Records
 from modelmark.key.secret import Secret
 from modelmark.marks.ondata import keygen_of_records
 from modelmark.schemes.choice import Choice
+from modelmark.schemes.dawn import Dawn
 from modelmark.schemes.order import Order
 from modelmark.schemes.twins import Twins
 from modelmark.suspects.likelihoods import Likelihoods
@@ -74,7 +75,23 @@ def test_a_dispute_ends_as_the_coins_say_and_the_second_implementation_agrees(tm
     key = keygen_of_records(
         Choice() if made is texts else Twins(), made(), secret=Secret(bytes(32)), reference=reference
     )
-    claim, suspect = recorded(key, answers(key, right))
+    agreed(tmp_path, capsys, key, answers(key, right), decision)
+
+
+@pytest.mark.parametrize(("right", "decision"), [(COUNT, "dependence-shown"), (0, "no-evidence")])
+def test_queries_of_an_api_are_judged_by_their_labels_and_the_second_implementation_agrees(
+    tmp_path, capsys, right, decision
+):
+    """Of fifteen classes, so that symbols have one digit or two."""
+    asked = Records(PictureFeed((1, 4, 4), tuple(map(str, range(15)))), pictures().inputs[::2], np.arange(COUNT) % 15)
+    key = keygen_of_records(Dawn(), asked, secret=Secret(bytes(32)))
+    labels = [*key.mark().records().given[:right].tolist(), *asked.given[right:].tolist()]
+    agreed(tmp_path, capsys, key, dict(enumerate(labels)), decision)
+
+
+def agreed(tmp_path, capsys, key, given, decision) -> None:
+    """Judge a record of answers, and compute the verdict again with the script."""
+    claim, suspect = recorded(key, given)
     challenge = cases.challenged(claim, suspect, test="exact")
     papers = cases.laid(claim, challenge, key.secret, key.carriers.leaves())
     judged = cases.verdict(papers, suspect)

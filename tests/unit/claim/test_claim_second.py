@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
 
-from modelmark.carriers.extracted import Extracted
-from modelmark.carriers.pooled import Pooled
+from modelmark.carriers.extracted import LEAK, Extracted
 from modelmark.carriers.rows import real
 from modelmark.carriers.spread import Runs
 from modelmark.claim.judging.judge import Recorded
@@ -33,8 +32,10 @@ MANY = ("composite", "coupled", "entangled", "null")
 """Schemes that ask several queries a trial."""
 CODED = ("frontier",)
 """Whose pictures say what each class stands for."""
-LAYERS = ["neuralmark", "riga", "uchida"]
-"""Schemes that read the weights of one layer; ``deepmarks`` and ``passports`` have the rows of ``uchida``."""
+LAYERS = ["riga", "uchida"]
+"""Schemes that read the weights of one layer; the others of that kind have a row a trial, as ``uchida``."""
+SMALL = {"riga": {"hidden": 256}}
+"""Settings of keys whose carriers are large by default."""
 SCHEMES = ["adi", "deepsigns", "deepsigns-blackbox", *CODED, "margin", "spread", "zhang", *LAYERS, *MANY]
 
 
@@ -63,7 +64,7 @@ class Knowing:
         if isinstance(probe, ReadEach):  # weights that all say their bit
             return [weights_of(made, signs)]
         if isinstance(probe, Read):  # weights of which the projection has these signs
-            return [filters_of(made, signs, self.key.scheme)]
+            return [mean_of(made, signs)]
         layer = made.layers.index(probe.place.path)
         means = np.linalg.lstsq(real(made.projections[layer]), signs.reshape(len(made.layers), -1, made.bits)[layer].T)[
             0
@@ -76,16 +77,15 @@ def standing_for(symbols: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return np.where(symbols < 0, -1, (codes == symbols[:, None]).argmax(axis=1))
 
 
-def filters_of(made: Any, signs: np.ndarray, scheme: Any) -> np.ndarray:
-    """Return filters of a layer, or their mean, that say these signs; of the extractor nearly, but for its bends."""
+def mean_of(made: Any, signs: np.ndarray) -> np.ndarray:
+    """Return a mean filter that says these signs; of the extractor, step by step, its bends known."""
     if isinstance(made, Extracted):
-        return np.linalg.lstsq(real(made.outer) @ real(made.inner), signs)[0][None]
-    found = np.linalg.lstsq(real(made.matrix), signs)[0]
-    if isinstance(made, Pooled):
-        weights = np.zeros(scheme.filters * scheme.width)
-        weights[made.kept(weights.size)] = found
-        return weights.reshape(scheme.filters, -1)
-    return found[None]
+        inner, outer, bends = real(made.inner), real(made.outer), np.ones(len(made.inner))
+        for _ in range(6):
+            found = np.linalg.lstsq(outer * bends @ inner, signs)[0]
+            bends = np.where(inner @ found > 0, 1, LEAK)
+        return found[None]
+    return np.linalg.lstsq(real(made.matrix), signs)[0][None]
 
 
 def weights_of(made: Runs, signs: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def each(key: Key) -> int:
 def keys(fresh, digits):
     return {
         name: keygen(
-            scheme_class(name)(),
+            scheme_class(name)(**SMALL.get(name, {})),
             fresh,
             digits.feed,
             task=digits,

@@ -1,0 +1,58 @@
+"""The tables of docs/training.md on embedding, from the rows that ``embed_speed.py`` wrote."""
+
+from collections.abc import Callable
+
+from _rows import Row, markdown, rows
+
+NETS = {"lenet5": "MNIST, `lenet5`", "resnet8": "CIFAR-10, `resnet8`"}
+
+
+def speed() -> str:
+    found, body = rows("embed-speed"), []
+    for net, scheme in dict.fromkeys((row["net"], row["scheme"]) for row in found):
+        ways = {row["way"]: row for row in found if (row["net"], row["scheme"]) == (net, scheme)}
+        if not {"default", "counted"} <= ways.keys():
+            continue
+        default, counted, whole = ways["default"], ways["counted"], ways.get("whole")
+        recipe = whole["seconds"] if whole else counted["seconds"]
+        share = f"1/{recipe / default['seconds']:.0f}" if default["seconds"] < recipe else "more"
+        body.append(
+            [
+                f"{NETS[net]}: `{scheme}`",
+                f"{default['seconds']:.1f} ({default['epochs']} epochs)",
+                f"{recipe:.0f}" + ("" if whole else " (counted)"),
+                share,
+                f"{default['net_bits']:.0f}",
+                f"{100 * (default['before'] - default['after']):.2f}",
+                _left(default),
+                _left(whole) if whole else "",
+            ]
+        )
+    header = [
+        "", "default, CPU s", "whole recipe, CPU s", "ratio", "net bits", "points lost",
+        "left: fine-tuned; pruned", "of the whole recipe's",
+    ]  # fmt: skip
+    return markdown(header, body)
+
+
+def _left(row: Row) -> str:
+    return f"{'; '.join(str(row[name]['matches']) for name in ('tuned', 'pruned'))} of {row['trials']}"
+
+
+def deviations() -> str:
+    body = [
+        [
+            f"{row['deviations']}" if row["deviations"] else "unmarked",
+            f"{row['margin']:.2f}" if row["deviations"] else "",
+            f"{100 * row['accuracy']:.2f}",
+            *(str(row[f"pruned {part}"]) for part in ("0.5", "0.65", "0.8")),
+            f"{row['score']:.2f}{', found' if row['found'] else ''}",
+        ]
+        for row in rows("embed-speed")
+        if row["way"] == "deviations"
+    ]
+    header = ["deviations", "margin", "accuracy %", "50 % pruned", "65 %", "80 %", "`weight-statistics`"]
+    return markdown(header, body)
+
+
+TABLES: dict[str, Callable[[], str]] = {"embed-speed": speed, "embed-deviations": deviations}
