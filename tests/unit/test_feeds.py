@@ -109,7 +109,7 @@ def test_a_mark_goes_in_and_is_read_through_a_key_file(feed, scheme, tmp_path):
         "adi": (Adi(pictures="own", per_hundred=20), {"triggers": triggers}),
     }[scheme]
     key = keygen(made, model, feed, task=task, attachments=given, policy=KeyPolicy(self_check=scheme != "adi"))
-    keyfile.save(key, tmp_path / "k", None)
+    keyfile.save(key, str(tmp_path / "k"), None)
     loaded = keyfile.load(tmp_path / "k")
     assert loaded.digest == key.digest
     assert key.statement["v"] == 2

@@ -61,7 +61,7 @@ class Header:
     encrypted: bool
 
 
-def save(key: "Key", path: Path, passphrase: str | None) -> None:
+def save(key: "Key", path: Path | str, passphrase: str | None) -> None:
     """Write a key to a new file, readable by its owner alone.
 
     Args:
@@ -81,7 +81,7 @@ def save(key: "Key", path: Path, passphrase: str | None) -> None:
         "created": key.created,
         "self_check": key.self_check,
     }
-    sealed.write(FORM, header, content, passphrase, path)
+    sealed.write(FORM, header, content, passphrase, Path(path))
 
 
 @dataclass(frozen=True)
