@@ -1,4 +1,4 @@
-"""The tables of docs/training.md on embedding, from the rows that ``embed_speed.py`` wrote."""
+"""The tables of docs/embedding.md on embedding, from the rows that ``embed_speed.py`` wrote."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
 """Write the tables of a page from the rows of the studies, so that every number in the docs stands in a committed row.
 
 Run: ``python benchmarks/tables.py`` with the pages, docs/results*.md,
-docs/{alignment,attacks,copies,formats,language,lineage,training}.md and
+docs/{alignment,attacks,copies,embedding,formats,language,lineage}.md and
 docs/schemes/{choice,field,field-enemies,field-rivals,order,spread,twins}.md. What is between
 ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is replaced by table NAME, and what ``modelmark schemes`` lists is written; a
 test checks that nothing would change.

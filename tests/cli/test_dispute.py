@@ -183,24 +183,21 @@ def test_whoever_gets_a_verdict_reads_the_same_later(played, tmp_path):
 def test_a_verdict_is_computed_again_from_a_heap_of_papers(played, tmp_path):
     folder = played[0] / "dispute" / "judge"
     words = "explain first.verdict --authority tsa.pem --papers"
-    status, lines = typed(f"modelmark {words} . --weights product.safetensors", folder)
+    heap, few = tmp_path / "heap", tmp_path / "few"
+    for path in (heap, few):
+        path.mkdir()
+    of_the_dispute = (".claim", ".deposit", ".challenge", ".opening", ".carriers", ".transcript")
+    for path in folder.iterdir():  # a revocation came later, on a quick machine within the same second
+        if path.is_file() and path.suffix != ".revocation":
+            shutil.copy(path, heap)
+        if path.suffix in of_the_dispute:
+            shutil.copy(path, few / f"{len(path.name)}{path.suffix}x{path.stat().st_size}")
+    status, lines = typed(f"modelmark {words} {heap} --weights product.safetensors", folder)
     made = [line for line in lines.splitlines() if "Made again" in line]
     assert "left aside" not in lines
     assert (status, len(made)) == (0, 18), lines
     assert all(line.endswith("Made again: comes out the same.") for line in made)
-    for path in folder.iterdir():
-        if path.is_file() and path.suffix in (
-            ".claim",
-            ".deposit",
-            ".challenge",
-            ".opening",
-            ".carriers",
-            ".transcript",
-        ):
-            (tmp_path / f"{len(path.name)}{path.suffix}x{path.stat().st_size}").write_bytes(path.read_bytes())
-    status, lines = typed(
-        f"modelmark {words} {tmp_path}", folder
-    )  # names say nothing; the suspect itself is not at hand
+    status, lines = typed(f"modelmark {words} {few}", folder)  # names say nothing, and the suspect is not at hand
     assert (status, lines.count("Made again: comes out the same")) == (0, 17)
     assert "only the record of its answers" in lines
     assert "Case, as the judge calls it: Noether v. Hilbert" in lines  # found among the papers

@@ -212,7 +212,8 @@ OUTCOMES = [
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, keeps=UCHIDA, slow=True),
     Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP),
-    Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP),
+    Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
+    Outcome("label-noise", {"share": 0.3, "rate": 0.05}, removes=ADI, lost=CHEAP),  # a slimmer network bears less
     # gentler
     Outcome("refit", {"peak": 0.01}, keeps=ADI),
     Outcome("regularise", {"decay": 0.005}, keeps=ADI, slow=True),
@@ -220,7 +221,8 @@ OUTCOMES = [
     Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI, slow=True),
     Outcome("lora", {"rank": 1}, keeps=ADI),
     # controls: what removes is the noise, the penalty, the hole, and not the learning rate alone
-    Outcome("label-noise", {"share": 0.0, "rate": 0.1, "epochs": 8}, keeps=ADI),
+    Outcome("label-noise", {"share": 0.0, "rate": 0.1, "epochs": 8}, keeps=ADI, slow=True),
+    Outcome("label-noise", {"share": 0.0, "rate": 0.05, "epochs": 8}, keeps=ADI),
     Outcome("regularise", {"decay": 0.0}, keeps=ADI),
     Outcome("finetune", {"share": 0.05} | FURTHER, keeps=ADI),
     # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing

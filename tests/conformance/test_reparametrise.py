@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import nets
 from modelmark.attacks.symmetries.dummy import Dummy
 from modelmark.attacks.symmetries.flip import Flip
 from modelmark.attacks.symmetries.permute import Permute
@@ -17,8 +18,8 @@ from modelmark.training.task import accuracy
 
 
 @pytest.fixture(scope="module")
-def plain(fresh, digits):
-    return fit(fresh, digits, annealed(4, 0.05, batch=64, clip=1.0), seed=0)
+def plain(digits):
+    return fit(nets.cnn(digits), digits, annealed(4, 0.05, batch=64, clip=1.0), seed=0)
 
 
 @pytest.fixture(scope="module")

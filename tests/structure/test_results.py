@@ -54,7 +54,7 @@ PAGES = (
     "formats.md",
     "language.md",
     "lineage.md",
-    "training.md",
+    "embedding.md",
     "schemes/choice.md",
     "schemes/field-rivals.md",
     "schemes/field.md",

@@ -138,7 +138,7 @@ def test_parameters_that_were_replaced_behind_the_optimiser_are_noticed():
         optimizer.step()
 
 
-@pytest.mark.parametrize("name", sorted(set(names_for("pictures")) - {"field", "uchida", "spread"}))
+@pytest.mark.parametrize("name", sorted(set(names_for("pictures")) - {"deepmarks", "field", "uchida", "spread"}))
 def test_a_scheme_that_needs_the_batch_says_what_to_use(name, digits, perceptron):
     model = copy.deepcopy(perceptron[1])
     mark = keygen(scheme_class(name)(), model, digits.feed, task=digits, secret=SECRET).mark()

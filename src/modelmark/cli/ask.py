@@ -116,7 +116,7 @@ def run(
                 expected=expected, target=target, ordinary=own, watch=lambda count: step(count, total),
             )  # fmt: skip
     graded.tell(output.name)
-    refused = sum(one.answer == ABSTAIN for one in done.asked)
+    refused = sum(one.answer == ABSTAIN and one.carrier >= 0 for one in done.asked)
     told = f"asked, {refused} without an answer that the claim knows" if refused else "answered"
     say(f"{output}: {len(done.asked)} of {total} queries {told}; transcript {done.digest[:16]}")
 

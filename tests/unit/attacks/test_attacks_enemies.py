@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import nets
 from modelmark.attacks.piracy.collude import Collude
 from modelmark.attacks.piracy.compare import Compare
 from modelmark.attacks.pruning.scramble import Scramble
@@ -25,6 +26,11 @@ from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
 
 STILL = {"rate": 1e-12, "epochs": 1}  # tuning that moves nothing
+
+
+@pytest.fixture(scope="module")
+def fresh(digits):
+    return nets.cnn(digits)
 
 
 @pytest.fixture(scope="module")

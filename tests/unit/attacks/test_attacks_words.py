@@ -91,7 +91,8 @@ def test_a_network_without_a_mark_keeps_what_it_knows(task):
 
 def test_a_language_model_is_turned_to_tokens_of_the_thiefs_text():
     small = language.task(48)
-    model = language.Tiny(width=16).eval()
+    with seeded(3):  # of four starts the best of three targets is met 10, 14, 32 and 36 times as often as by chance
+        model = language.Tiny(width=16).eval()
     found = reconstruct(model, Thief(small, seed=0), targets(Thief(small, seed=0), 3), 2, 40)
     chance = 1 / len(language.CHARACTERS)
     assert found.tokens.shape == (3, 2)
