@@ -10,8 +10,8 @@ NAVIGATION = (
     (
         "Guides",
         (
-            "docs/which-scheme.md", "docs/guide.md", "docs/training.md", "docs/embedding.md", "docs/models.md", "docs/language.md",
-            "docs/large-models.md", "docs/suspects.md", "docs/alignment.md", "docs/copies.md", "docs/lineage.md",
+            "docs/which-scheme.md", "docs/guide.md", "docs/training.md", "docs/embedding.md", "docs/models.md",
+            "docs/language.md", "docs/large-models.md", "docs/suspects.md", "docs/alignment.md", "docs/copies.md", "docs/lineage.md",
             "docs/audit.md", "docs/desk.md",
         ),
     ),
