@@ -11,8 +11,8 @@ NAVIGATION = (
         "Guides",
         (
             "docs/which-scheme.md", "docs/guide.md", "docs/training.md", "docs/embedding.md", "docs/models.md",
-            "docs/language.md", "docs/large-models.md", "docs/suspects.md", "docs/alignment.md", "docs/copies.md", "docs/lineage.md",
-            "docs/audit.md", "docs/desk.md",
+            "docs/language.md", "docs/large-models.md", "docs/suspects.md", "docs/alignment.md", "docs/copies.md",
+            "docs/lineage.md", "docs/audit.md", "docs/desk.md",
         ),
     ),
     ("Reference", ("reference/commands.md", "reference/python.md", "reference/schemes.md", "reference/attacks.md")),
