@@ -194,19 +194,30 @@ def test_a_verdict_is_computed_again_from_a_heap_of_papers(played, tmp_path):
             shutil.copy(path, few / f"{len(path.name)}{path.suffix}x{path.stat().st_size}")
     status, lines = typed(f"modelmark {words} {heap} --weights product.safetensors", folder)
     made = [line for line in lines.splitlines() if "Made again" in line]
-    assert "left aside" not in lines
+    aside = [line for line in lines.splitlines() if "left aside" in line]
+    assert [Path(line.split(": ")[1]).name for line in aside] == ["judge.id"], aside
     assert (status, len(made)) == (0, 18), lines
     assert all(line.endswith("Made again: comes out the same.") for line in made)
     status, lines = typed(f"modelmark {words} {few}", folder)  # names say nothing, and the suspect is not at hand
     assert (status, lines.count("Made again: comes out the same")) == (0, 17)
     assert "only the record of its answers" in lines
     assert "Case, as the judge calls it: Noether v. Hilbert" in lines  # found among the papers
+    second = f"modelmark explain second.verdict --authority tsa.pem --papers {heap} --weights own.safetensors"
+    assert typed(second, folder)[0] == 0, typed(second, folder)  # its carriers are as long as those of the first
+    carriers = (folder / "first.opening.carriers").read_bytes()
+    (few / "aaa").write_bytes(bytes([carriers[0] ^ 1]) + carriers[1:])  # of the right size, and first by name
+    assert typed(f"modelmark {words} {few}", folder)[0] == 0
+    for path in few.glob("*.carriersx*"):
+        path.unlink()
+    status, lines = typed(f"modelmark {words} {few}", folder)  # damaged papers are no fault of the verdict's
+    assert (status, "Not at hand: the carriers beside the opening" in lines) == (1, True)
+    assert "Ask the judge" not in lines
     status, lines = typed("modelmark explain first.verdict --papers owner.claim --papers first.challenge", folder)
     assert (status, "Not at hand: the opening, whose fingerprint begins with" in lines) == (1, True), lines
     status, lines = typed(f"modelmark explain first.verdict --papers {folder}", folder)  # nobody's stamps are believed
     assert status == 1, lines
     for more, said in (
-        ("--papers ../owner/adi.key", "expected papers, got a key"),
+        ("--papers ../owner/adi.key", "expected papers, got a key or an identity"),
         ("--weights product.safetensors", "expected --papers with --authority, --weights and --host"),
     ):
         ended, told = typed(f"modelmark explain first.verdict {more}", folder)

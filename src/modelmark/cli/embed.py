@@ -96,7 +96,7 @@ def run(
         imprint(marks, weights, output, data=data, arch=arch)
         return
     from modelmark.cli.checkpoint import Checkpoint
-    from modelmark.marks.embedding import check_together, embed
+    from modelmark.marks.embedding import KNOWS, check_together, embed, most_lost
     from modelmark.suspects import weights as weight_files
     from modelmark.training import recipe
     from modelmark.training.loop import suggested
@@ -137,6 +137,13 @@ def run(
         step(now)
         checkpoint.keep(number, now)
 
+    def begun(share: float) -> None:
+        if weights and task.feed.kind != "causal" and share < 1 / task.feed.classes + KNOWS:
+            say(
+                f"warning: the given model knew little of this data, {100 * share:.2f} %: is it untrained, or fed otherwise?"
+            )
+            say("hint: keygen --mean and --std say how the key feeds it")
+
     try:
         with progress("embedding") as step:
             done = embed(
@@ -150,6 +157,7 @@ def run(
                 keep=keep,
                 resume=checkpoint.found,
                 watch=watch,
+                begun=begun,
             )
     except KeyboardInterrupt:
         say(f"interrupted; the same command {checkpoint.way_on}")
@@ -161,11 +169,13 @@ def run(
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     if plan is None:
-        say(f"after {done.epochs} epochs of the whole network")
+        say(f"after {done.epochs} epoch{'s' * (done.epochs != 1)} of the whole network")
+        if done.lost > most_lost(task):
+            say(
+                f"warning: {100 * done.lost:.2f} points of accuracy went, where {100 * most_lost(task):.1f} are aimed at"
+            )
+            say("hint: a smaller mark, another scheme, or --epochs N with more of them than that")
     before, after = 100 * done.accuracy_before, 100 * done.accuracy_after
-    if weights and task.feed.kind != "causal" and before < 100 / task.feed.classes + 10:
-        say("warning: the given model knew little of this data; was it trained on inputs fed as the key says?")
-        say("hint: keygen --mean and --std say how")
     say(f"test accuracy {after:.2f} %" + (f", {before:.2f} % before" if weights else ""))
     if task.feed.kind == "causal":
         found, was = perplexity(done.model, task), perplexity(model, task)

@@ -80,16 +80,21 @@ def _sorted(paths: "list[Path]") -> "Bundle":
     """Return which paper is which; of a folder what is no paper is left aside, and said to be where it looks like one."""
     from modelmark.claim.judging import bundle
     from modelmark.errors import MalformedError, UsageError
-    from modelmark.marks import keyfile
 
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
-            if keyfile.is_key(path):
-                raise UsageError(f"expected papers, got a key: {path}", hint="a key is a secret, and no paper")
+            if bundle.is_secret(path):
+                raise UsageError(
+                    f"expected papers, got a key or an identity: {path}",
+                    hint="a secret is no paper: keep it to yourself",
+                )
             found.append(path)
             continue
-        for beside in sorted(each for each in path.iterdir() if each.is_file() and not keyfile.is_key(each)):
+        for beside in sorted(each for each in path.iterdir() if each.is_file() and each.stat().st_size):
+            if bundle.is_secret(beside):
+                say(f"{beside}: left aside: a key or an identity, which is no paper; it is not for anybody else")
+                continue
             try:
                 bundle.sort([beside])
             except MalformedError as error:

@@ -51,6 +51,11 @@ class Embedded:
         """Whether every mark has its margin."""
         return all(entry.done for entry in self.reached)
 
+    @property
+    def lost(self) -> float:
+        """Test accuracy that went."""
+        return self.accuracy_before - self.accuracy_after
+
 
 def reach(mark: Mark, model: nn.Module) -> Reach:
     """Measure how far ``mark`` is in ``model``."""
@@ -85,6 +90,7 @@ def embed(
     keep: bool = False,
     resume: dict[str, Any] | None = None,
     watch: Callable[[int, Progress], None] | None = None,
+    begun: Callable[[float], None] | None = None,
 ) -> Embedded:
     """Return a copy of ``model`` that carries all ``marks``.
 
@@ -110,6 +116,7 @@ def embed(
         keep: return what was reached where a mark lacks its margin after the last round.
         resume: what ``watch`` last saved: ``{"round": ..., "fit": progress.snapshot()}``.
         watch: called with the round's number (from 0) and the progress within it.
+        begun: called before anything is changed, with the test accuracy of the model given.
 
     Raises:
         NotEmbeddedError: a mark lacks its margin after the last round.
@@ -119,6 +126,8 @@ def embed(
     check_together(model, marks, task)
     first = int(resume["round"]) if resume else 0
     before = accuracy(model, task)
+    if begun is not None:
+        begun(before)
     if recipe is None and _is_trained(before, task):
         whole = suggested(model, task, trained=True)
         plans = [*shorter(whole), *[whole] * (2 * rounds)]
@@ -136,7 +145,7 @@ def embed(
     if quick and able and not resume:
         model, reached = settle(model, marks, task, reach, seed=seed)
         after = accuracy(model, task)
-        if _is_done(reached) and before - after <= _most_lost(task):
+        if _is_done(reached) and before - after <= most_lost(task):
             return result(0)
     for number in range(first, len(plans)):
         state = resume["fit"] if resume and number == first else None
@@ -156,9 +165,9 @@ def embed(
         if able and not _is_done(reached):
             tried, found = settle(model, marks, task, reach, seed=seed + number, unfinished=not quick)
             share = accuracy(tried, task)
-            if _is_done(found) and (is_last or after - share <= _most_lost(task)):
+            if _is_done(found) and (is_last or after - share <= most_lost(task)):
                 model, reached, after = tried, found, share
-        if _is_done(reached) and (number + 1 >= quick or before - after <= _most_lost(task)):
+        if _is_done(reached) and (number + 1 >= quick or before - after <= most_lost(task)):
             return result(number + 1)
         if is_last:
             break
@@ -177,7 +186,7 @@ def _is_trained(share: float, task: Task) -> bool:
     return share >= 1 / task.feed.classes + KNOWS
 
 
-def _most_lost(task: Task) -> float:
+def most_lost(task: Task) -> float:
     """Return what settling may cost: ``MOST_LOST``, or a single sample of few."""
     return max(MOST_LOST, 1 / len(task.test_labels)) + 1e-9
 
@@ -199,7 +208,8 @@ def _ways(reached: Sequence[Reach]) -> list[str]:
         if any(one.whole for one in short)
         else []
     )
-    return single + whole
+    fewer = ["fewer keys at once, or one after the other"] if len(reached) > 1 else []
+    return single + whole + fewer
 
 
 def check_together(model: nn.Module, marks: Sequence[Mark], task: Task) -> None:

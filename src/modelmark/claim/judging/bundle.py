@@ -10,7 +10,8 @@ from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.judging import again
 from modelmark.claim.judging.again import Again
 from modelmark.claim.judging.judge import Host, Papers, Suspect
-from modelmark.claim.papers import envelope, transcript
+from modelmark.claim.papers import envelope, opening, transcript
+from modelmark.claim.papers.dispute import Leaf
 from modelmark.claim.papers.envelope import MAX_ENVELOPE, Signed
 from modelmark.claim.papers.schemas import DOCUMENTS
 from modelmark.claim.papers.transcript import Transcript
@@ -19,7 +20,7 @@ from modelmark.errors import MalformedError
 
 MOST_BESIDE = 2**31
 """Bytes of carriers."""
-_LINE = 4096
+_LINE, _SECRET = 4096, b"modelmark-"
 
 
 @dataclass
@@ -41,11 +42,16 @@ class Bundle:
         return next((one for one in self.signed[kind] if one.digest == digest), None)
 
 
+def is_secret(path: Path) -> bool:
+    """Return whether a file is a key or an identity, neither of which is a paper, nor anybody else's."""
+    return files.head(path, len(_SECRET), what="a paper") == _SECRET
+
+
 def sort(paths: Sequence[Path]) -> Bundle:
     """Return which paper is which.
 
     Args:
-        paths: none of them a key, which is nobody's paper.
+        paths: none of them a secret.
 
     Raises:
         MalformedError: a document that is not as it was signed, or a record that is damaged.
@@ -66,6 +72,26 @@ def sort(paths: Sequence[Path]) -> Bundle:
     return found
 
 
+def _beside(leaves: Sequence[Leaf], paths: Sequence[Path], size: int, *, any_bytes: bool) -> bytes | None:
+    """Return what is in the file of the opened carriers: of several that long the one of their digests.
+
+    Args:
+        leaves: that were opened.
+        paths: of files that are no documents.
+        size: of the carriers together.
+        any_bytes: take others where none fits, since the judge got such.
+    """
+    long = [path for path in paths if path.stat().st_size == size <= MOST_BESIDE]
+    found = [files.read(path, limit=size, what="carriers beside the opening") for path in long]
+    for data in found:
+        try:
+            opening.unpack(leaves, data)
+        except MalformedError:
+            continue
+        return data
+    return found[0] if found and any_bytes else None
+
+
 def _are_carriers(path: Path) -> bool:
     """Return whether these are carriers that were handed to whoever asks; they lie about, and no verdict needs them."""
     return b'"type":"modelmark.carriers"' in files.head(path, _LINE, what="a paper").partition(b"\n")[0]
@@ -84,12 +110,12 @@ def repeat(
     lacking = again.lacking(signed, [one for every in found.signed.values() for one in every])
     shown = found.named("opening", verdict.opening)
     beside = b""
+    bad = any(check.name == "carriers" and check.outcome == "fail" for check in verdict.checks)
     if shown is not None and (size := sum(leaf.size for leaf in shown.document.leaves)):
-        fitting = next((path for path in found.others if path.stat().st_size == size), None)
-        if fitting is not None:
-            beside = files.read(fitting, limit=min(size, MOST_BESIDE), what="carriers beside the opening")
-        else:
+        fitting = _beside(shown.document.leaves, found.others, size, any_bytes=bad)
+        if fitting is None:
             lacking += (f"the carriers beside the opening, a file of {size:,} bytes (its name ends in .carriers)",)
+        beside = fitting or b""
     if lacking:
         return Again(again.NOTHING, lacking=lacking)
     papers = Papers(

@@ -2,6 +2,7 @@
 
 from modelmark.claim.judging import strength, telling
 from modelmark.claim.judging.again import OTHER, SAME, Again
+from modelmark.claim.judging.telling import STATES
 from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
@@ -60,8 +61,12 @@ def _second(came: Again | None, name: str) -> str:
     found = next((one for one in came.checks if one.name == name), None) if came else None
     if found is None:
         return ""
-    other = f", it {found.here}" if found.came == OTHER else ""
+    other = f", it {_became(found.here)}" if found.came == OTHER else ""
     return f" Made again: {found.came}{other}" + (f": {found.detail}" if found.came != SAME else "") + "."
+
+
+def _became(state: str) -> str:
+    return f"is {state}" if state == STATES["skipped"] else state
 
 
 def _graded(weighed: Weighed) -> str:

@@ -11,7 +11,6 @@ from modelmark.claim.papers.verdict import Verdict
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, Step, keys, weights
 from modelmark.errors import MalformedError
-from modelmark.marks import keyfile
 from modelmark.suspects.state import State
 
 
@@ -47,8 +46,8 @@ def _verdict(path: Path) -> Signed[Verdict]:
 
 
 def _require_no_secret(path: Path) -> None:
-    if files.head(path, 32, what="a paper").startswith(keyfile.MAGIC):
+    if bundle.is_secret(path):
         raise MalformedError(
-            f"expected papers, got a key: {path.name}",
-            hint="a key is a secret; whoever sent it to you should know that",
+            f"expected papers, got a key or an identity: {path.name}",
+            hint="that is a secret; whoever sent it to you should know that",
         )
