@@ -56,7 +56,7 @@ def test_low_rank_tuning_changes_weights_by_no_more_than_its_rank(stolen, digits
     assert attacked.state_dict().keys() == model.state_dict().keys()
     moved = 0
     for layer in layers.markable(model):
-        before = layers.weight(model, layer.path).flatten(1)
+        before = layers.weight(model, layer.path).detach().flatten(1)
         change = layers.weight(attacked, layer.path).flatten(1) - before
         rounding = torch.finfo(before.dtype).eps * float(
             before.norm()
