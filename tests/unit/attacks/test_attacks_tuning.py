@@ -58,9 +58,7 @@ def test_low_rank_tuning_changes_weights_by_no_more_than_its_rank(stolen, digits
     for layer in layers.markable(model):
         before = layers.weight(model, layer.path).detach().flatten(1)
         change = layers.weight(attacked, layer.path).flatten(1) - before
-        rounding = torch.finfo(before.dtype).eps * float(
-            before.norm()
-        )  # of the sum that is stored; small changes drown in it
+        rounding = torch.finfo(before.dtype).eps * float(before.norm())  # small changes drown in it
         rank = int(torch.linalg.matrix_rank(change, atol=rounding, rtol=1e-4))
         assert rank <= 2
         moved += rank
