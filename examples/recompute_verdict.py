@@ -159,17 +159,15 @@ def queries(public, carriers):  # what each query is made of, by its number, and
         known = {2 * i + j: one for i in carriers for j, one in enumerate(versions(carriers[i], kind))}
         makes = {number: record for number, (record, _, _) in known.items()}
     elif scheme == "field":  # ordinary inputs, each behind its coordinates and two references, which nobody is asked
-        size = 2 * given["directions"] + 4 * face["classes"]
+        size = 2 * given["directions"] + 4 * (count := face["classes"])
         forms, makes = [rf".{{{size}}}{picture}"] * given["queries"], {i: one[size:] for i, one in carriers.items()}
         if given.get("answers") == "probabilities":  # what each input surprises by with each class
-            count = face["classes"]
             makes = {i * count + c: b"told %d\n" % c + one for i, one in makes.items() for c in range(count)}
     elif scheme == "spread":  # runs of filters with seeds, which together say to which bit each weight belongs
         form = r'\{"count":\d+,"filters":\d+,"first":\d+,"layer":"[^\n]*","seed":"[0-9a-f]{64}","width":\d+\}'
         forms, every = [form] * public["carriers"], sha(b"".join(carriers[i] for i in sorted(carriers)))
         makes = {bit: b"bit %d\n" % bit + every for bit in range(trials)}
-    agree("message", "drawn", given.get("message", "drawn"))
-    agree("number of carriers", len(forms), public["carriers"])
+    agree("message and carriers", ("drawn", len(forms)), (given.get("message", "drawn"), public["carriers"]))
     for i, carrier in carriers.items():
         agree(f"form of carrier {i}", True, bool(re.fullmatch(forms[i].encode(), carrier, re.DOTALL)))
     return makes, each, known
@@ -218,8 +216,7 @@ def tested(test, hits, most, alphabet, target):  # trials, matches and bits; the
 
 def leaning(public, carriers, labels, message):  # of a field by the best rule: matches, bits, score and highest sum
     width, classes, count = public["parameters"]["directions"], public["interface"]["classes"], len(message)
-    sums, rules = ([0] * count, [0] * count), []
-    likely = public["parameters"].get("answers") == "probabilities"
+    sums, rules, likely = ([0] * count, [0] * count), [], public["parameters"].get("answers") == "probabilities"
     for i in carriers:
         given = [labels[i * classes + c] for c in range(classes)] if likely else [labels[i]]
         ends = range(0, 2 * (width + 2 * classes), 2)
@@ -260,9 +257,8 @@ def chosen(said, whose, listed):  # charges for a message that could be chosen: 
 def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     (claim, name), (asked, number), (shown, paper), (found, _) = map(document, (claim, challenge, opening, verdict))
     stamped, stamp = document(deposit) if deposit != "-" else ({"claim": name, "tokens": []}, "")
-    lines, suspect = Path(transcript).read_bytes(), asked["suspect"]
+    lines, suspect, whose = Path(transcript).read_bytes(), asked["suspect"], asked.get("recipient", "")
     named = {"claim": name, "deposit": stamp, "challenge": number, "opening": paper, "transcript": sha(lines).hex()}
-    whose = asked.get("recipient", "")
     for what, value in (named | {"suspect": suspect, "release": claim["release"]}).items():  # named by later papers
         agree(what, [value] * 4, [says.get(what, value) for says in (stamped, asked, shown, found)])
     agree("recipient", whose, found.get("recipient", ""))
@@ -272,16 +268,14 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     public, trials = entry["statement"], asked_for(entry, asked)
     message, known = drawn(public, kind, stamped["tokens"], whose), opened(public, shown, Path(carriers).read_bytes())
     agree("opened", trials if len(message) == public["carriers"] else [*range(public["carriers"])], sorted(known))
-    if suspect["kind"] == "transcript":  # answers that were recorded before anything was shown
-        agree("suspect", named["transcript"], suspect["digest"])
+    agree("suspect", named["transcript"] if suspect["kind"] == "transcript" else suspect["digest"], suspect["digest"])
     head = {"claim": name, "key": asked["key"], "lot": asked["lot"], "type": "modelmark.transcript"}
     shared = public["scheme"] == "field"  # every query is one of every trial
     asks, each, weighs = queries(public, known)
     read, named = symbols(lines, head, asks, each, weighs, range(len(asks)) if shared else trials)
     late = suspect["kind"] == "transcript" and not named and found["v"] > 1  # the test was named after the answers
     counts = [int(one["reason"].split()[0]) for one in found["weighed"][0]["charges"] if " readings " in one["reason"]]
-    rules = 3 if shared and max(read.values()) >= 0 else 1
-    ways = max([policy["readings"], rules, *counts])  # perhaps more places, or rules, than the claim foresaw
+    ways = max([policy["readings"], 3 if shared and max(read.values()) >= 0 else 1, *counts])  # more than foreseen?
     tries = sum(len(e["lots"]) for e in claim["keys"]), policy["suspects"], ways, 1 + len(claim["prior"])
     charges = [CHARGES[kind], *(math.ceil(1000 * math.log2(n)) for n in tries if n > 1)]
     said = [one for one in claim.get("recipients", []) if one["key"] == asked["key"]]
@@ -294,7 +288,7 @@ def main(claim, deposit, challenge, opening, carriers, transcript, verdict):
     else:
         hits, graded = [symbol == message[trial] for trial, symbol in read.items()], []
         n, matches, bits = tested(test, hits, len(trials), alphabet, bar + sum(charges) / 1000)
-    gross, net = math.floor(1000 * bits), max(math.floor(1000 * bits) - sum(charges), 0)
+    net = max((gross := math.floor(1000 * bits)) - sum(charges), 0)
     (weighed,), fields = found["weighed"], ("test", "trials", "matches", "alphabet", "gross", "net", "bar")
     agree("numbers", [test, n, matches, alphabet, gross, net, bar], [weighed[field] for field in fields])
     agree("grades", graded, [weighed[field] for field in ("score", "highest") if field in weighed])
