@@ -12,7 +12,7 @@ from modelmark.audit.result import INDEPENDENT, read
 GRID = """
 arch = "mlp"
 epochs = 2
-schemes = { uchida = { layer = "fc2", bits = 160, strength = 0.3 } }
+schemes = { uchida = { layer = "fc2", bits = 160, strength = 10.0 } }
 attacks = ["permute", "jpeg", "prune-channels"]
 """
 
