@@ -20,6 +20,7 @@ from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.records import Subject
 from modelmark.claim.papers.signing import MAX_SIGNATURE, Signer
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.naming import counted
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -126,7 +127,7 @@ def verify(signed: Signed[D]) -> Signed[D]:
 def _require_signed(document: Document, payload: bytes, signatures: list[tuple[str, bytes]]) -> None:
     if len(signatures) != len(document.signers):
         raise MalformedError(
-            f"expected {len(document.signers)} signatures of the {document.kind}, got {len(signatures)}"
+            f"expected {counted(len(document.signers), 'signature')} of the {document.kind}, got {len(signatures)}"
         )
     message = pae(payload)
     for signer, (keyid, signature) in zip(document.signers, signatures, strict=True):
