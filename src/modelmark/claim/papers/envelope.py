@@ -241,7 +241,9 @@ def _decode(data: bytes, what: str, most: int) -> Any:
     brackets = _STRING.sub(b"", data).translate(_ALIKE, _REST)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")  # the innermost, all at once
-    if b"[" in brackets:
+    if brackets.count(b"[") > brackets.count(b"]"):
+        raise MalformedError(f"expected a whole document, got {what} without its end")
+    if b"[]" in brackets:
         raise MalformedError(f"expected {what} at most {MAX_DEPTH} deep, got a deeper one")
     return canonical.decode(data, what=what)
 
