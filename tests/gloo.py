@@ -10,8 +10,8 @@ from torch import distributed, multiprocessing
 
 COUNT = 2
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-multiprocessing.set_forkserver_preload(["torch.distributed.fsdp", "torch.distributed.tensor", "modelmark.marks.keys"])
-"""What is imported once by the server and not by each process: four seconds of every run."""
+multiprocessing.set_forkserver_preload(["torch.distributed.fsdp", "torch._dynamo", "modelmark.marks.keys"])
+"""What a server imports once, and not each process of each run."""
 
 
 def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[Any]:
