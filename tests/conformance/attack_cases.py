@@ -212,28 +212,32 @@ OUTCOMES = [
     Outcome("label-smoothing", {"eps": 0.6, "rate": 0.1}, removes=ADI, lost=CHEAP),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, keeps=UCHIDA, slow=True),
-    Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP),
+    Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("label-noise", {"share": 0.3, "rate": 0.05}, removes=ADI, lost=CHEAP),  # a slimmer network bears less
     # gentler
-    Outcome("refit", {"peak": 0.01}, keeps=ADI),
+    Outcome("refit", {"peak": 0.01}, keeps=ADI, slow=True),
+    Outcome("refit", {"peak": 0.01}, keeps=ADI, share=0.3),
     Outcome("regularise", {"decay": 0.005}, keeps=ADI, slow=True),
-    Outcome("occlude", {"side": 0.2}, keeps=ADI),
+    Outcome("occlude", {"side": 0.2}, keeps=ADI, slow=True),
+    Outcome("occlude", {"side": 0.2}, keeps=ADI, share=0.3),
     Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI, slow=True),
-    Outcome("lora", {"rank": 1}, keeps=ADI),
+    Outcome("lora", {"rank": 1}, keeps=ADI, slow=True),
     # controls: what removes is the noise, the penalty, the hole, and not the learning rate alone
     Outcome("label-noise", {"share": 0.0, "rate": 0.1, "epochs": 8}, keeps=ADI, slow=True),
-    Outcome("label-noise", {"share": 0.0, "rate": 0.05, "epochs": 8}, keeps=ADI),
-    Outcome("regularise", {"decay": 0.0}, keeps=ADI),
+    Outcome("label-noise", {"share": 0.0, "rate": 0.05, "epochs": 8}, keeps=ADI, slow=True),
+    Outcome("regularise", {"decay": 0.0}, keeps=ADI, slow=True),
     Outcome("finetune", {"share": 0.05} | FURTHER, keeps=ADI),
     # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing
-    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP),
+    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, slow=True),
+    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, share=0.3),
     Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP, slow=True),
     # one filter outweighs the mean of all, one unit the projection of all; neither changes an answer
     Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=CHEAP),
     Outcome("spoil", {"how": "constant"}, removes=("deepsigns",), keeps=UCHIDA, lost=CHEAP, slow=True),
     # cut and merged
-    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP),
+    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP, slow=True),
+    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, lost=CHEAP, share=0.3),
     Outcome("average", {"share": 0.9, "peak": 0.1, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("average", {"share": 0.3}, keeps=ADI, slow=True),
     # defences against backdoors; plain fine-tuning on the same data at the same rates removes nothing

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from attack_cases import Case
 from torch import nn
 
 import language
 import locks
-from attack_cases import Case
 from modelmark.models import build
 from modelmark.models.cnn import Cnn
 from modelmark.seeding import seeded
