@@ -1,4 +1,4 @@
-"""How Keras and Flax lay kernels out, and what brings their filters into rows as torch has them."""
+"""How Keras, Flax and MLX lay kernels out, and what brings their filters into rows as torch has them."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -47,6 +47,19 @@ def turn(words: str, shape: Sequence[int], *, swapped: bool) -> Turn | None:
     if "transpose" in words and swapped:
         return Turn((axes - 2, axes - 1, *kernel), (inputs, outputs, *spatial))
     return Turn((axes - 1, axes - 2, *kernel), (outputs, inputs, *spatial))
+
+
+def channels_last(name: str, shape: Sequence[int]) -> Turn | None:
+    """Return what turns a kernel of MLX, which holds filters, what they span, then inputs; None where it is no kernel.
+
+    Transposed convolutions are laid out so, too. Stacked matrices of experts have three axes as a kernel in one dimension has,
+    whose layers are named convolutions.
+    """
+    axes = len(shape)
+    if not (axes in (4, 5) or (axes == 3 and "conv" in name.lower())) or not math.prod(shape):
+        return None
+    order = (0, axes - 1, *range(1, axes - 1))
+    return Turn(order, tuple(shape[axis] for axis in order))
 
 
 def called(names: Iterable[str], name: str) -> str:
