@@ -49,7 +49,7 @@ def opened(path: Path) -> WeightFile:
     for name, shape in shapes.items():
         require_shape(path, name, shape)
     start = 8 + _length(path)
-    turns = {name: turn for name, shape in shapes.items() if is_mlx and (turn := kernels.channels_last(name, shape))}
+    turns = kernels.of_mlx(shapes) if is_mlx else kernels.of_flax(shapes)
 
     def read(name: str) -> Array:
         tensor = stored(name)
@@ -68,7 +68,7 @@ def opened(path: Path) -> WeightFile:
     return WeightFile(
         path, f"{_WHAT} of MLX" if is_mlx else _WHAT, shapes | {name: turn.shape for name, turn in turns.items()}, read,
         lambda: read, aliases=aliases, types=types, metadata=metadata, stored={name: shapes[name] for name in turns},
-        rows=frozenset(turns),
+        rows=frozenset(turns), called=lambda name: kernels.called(turns, name),
     )  # fmt: skip
 
 
