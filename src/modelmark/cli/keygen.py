@@ -10,6 +10,7 @@ from modelmark.cli.options import Arch, Bits, Data, Mean, Output, PassphraseFile
 from modelmark.cli.terminal import passphrase, plain_warnings, say
 from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
@@ -156,7 +157,7 @@ def run(
         key = keygen_for_file(made, open_weights(file), policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw))
         _write(key, output, bits, unencrypted, passphrase_file)
         there = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
-        say(f"{len(there)} layer{'s' * (len(there) != 1)} to mark, {there[0]} to {there[-1]}")
+        say(f"{counted(len(there), 'layer')} to mark, {there[0]} to {there[-1]}")
         return
     from modelmark.align import committed
     from modelmark.suspects import weights
@@ -216,7 +217,7 @@ def _describe(key: "Key", bar: float) -> str:
     from modelmark.schemes.base import Grading, Whole
 
     trials, alphabet = key.scheme.size(key.feed)
-    title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
+    title = f"{key.scheme.name} key {key.fingerprint[:16]}, {counted(trials, 'symbol')} of alphabet {alphabet}"
     if key.scheme.objection():
         return f"{title}; no exact test: {key.scheme.objection()}"
     if key.self_check:

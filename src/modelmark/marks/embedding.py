@@ -11,6 +11,7 @@ from modelmark.evidence.evidence import BAR, Evidence
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
 from modelmark.marks.settling import is_settled, settle
+from modelmark.naming import counted
 from modelmark.networks.calling import require_room
 from modelmark.networks.trainable import require_weights
 from modelmark.schemes.base import Whole
@@ -136,7 +137,9 @@ def embed(
     spare = len(plans) - rounds  # rounds from here on are for marks that are nearly in
     quick = len(plans) - 2 * rounds  # rounds up to here end with accuracy as well
     if first >= len(plans):
-        raise UsageError(f"expected more than {first // 2} rounds to go on from round {first + 1}, got {rounds}")
+        raise UsageError(
+            f"expected more than {counted(first // 2, 'round')} to go on from round {first + 1}, got {rounds}"
+        )
     able = settling and all(is_settled(mark) for mark in marks)
 
     def result(rounds: int) -> Embedded:
@@ -173,9 +176,10 @@ def embed(
             break
     if keep:
         return result(number + 1)
-    trained = f"{number + 1} rounds of {plans[0].epochs}" if not quick else f"{result(number + 1).epochs}"
+    epochs = result(number + 1).epochs if quick else plans[0].epochs
+    trained = "" if quick else f"{counted(number + 1, 'round')} of "
     raise NotEmbeddedError(
-        f"expected every symbol with its margin after {trained} epochs, got {'; '.join(map(str, reached))}"
+        f"expected every symbol with its margin after {trained}{counted(epochs, 'epoch')}, got {'; '.join(map(str, reached))}"
         f"; test accuracy {100 * after:.2f} %",
         hint="; ".join(_ways(reached)),
     )
