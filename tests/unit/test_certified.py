@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from modelmark.errors import NotEmbeddedError, UsageError
+from modelmark.evidence import stats
 from modelmark.evidence.evidence import Charge
 from modelmark.evidence.smoothing import MEDIAN, Certificate, distance
 from modelmark.feeds.tensors import Normalise
@@ -24,6 +25,7 @@ from modelmark.networks.noisy import noisy
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.certified import Certified
 from modelmark.suspects.module import WhiteBox
+from modelmark.testing.false_positives import messages
 from modelmark.training.recipe import annealed
 
 SECRET = Secret(bytes(range(32)))
@@ -124,6 +126,20 @@ def test_a_median_pays_a_bit_and_needs_so_many_more_matches():
     assert replace(found, bar=1000.0).needed is None
     assert replace(found, bar=1000.0).distance == 0
     assert replace(found, self_check=True).distance == 0
+
+
+def test_medians_of_an_unmarked_network_are_no_likelier_than_their_bits_say(made, perceptron):
+    """Each message is held against the same thirty draws of noise."""
+    mark, generator = made(Adi()), torch.Generator().manual_seed(0)
+    shaken = [noisy(perceptron[1], SIGMA, generator) for _ in range(30)]
+    symbols = np.stack([mark.read(WhiteBox(one)).scores[0].symbols for one in shaken])
+    drawn = messages(10, 100, 2000)
+    medians = np.sort((drawn[:, None] == symbols).sum(axis=2), axis=1)[:, 14]
+    assert len({row.tobytes() for row in symbols}) == 30
+    for matches in (10, 13, 15, 17):
+        most = 2.0 ** (MEDIAN - stats.tail_bits(matches, 100, Fraction(1, 10)))
+        assert (medians >= matches).mean() < most + 4 * math.sqrt(most / 2000)
+    assert (medians >= 10).mean() > 0.3
 
 
 # The bound: where a threshold on one number is read, the true distance is known
