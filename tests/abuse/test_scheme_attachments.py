@@ -21,6 +21,7 @@ from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
 from modelmark.marks.keys import Key
 from modelmark.schemes import _signature
+from modelmark.schemes.certified import Certified
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
 from modelmark.schemes.deepmarks import DeepMarks
@@ -98,6 +99,7 @@ KEYS = {
         THREE,
         {"fused": counting(6, 1, 4, 4)},
     ),
+    "certified": Key(Certified(triggers=3, kind="content", side=2), SECRET, THREE, {"sources": counting(3, 1, 4, 4)}),
     "composite": Key(Composite(symbols=5, layouts=2, queries=2), SECRET, THREE, {"sources": counting(3, 2, 1, 4, 4)}),
     "entangled": Key(Entangled(triggers=3, queries=2, side=2), SECRET, THREE, {"sources": counting(6, 1, 4, 4)}),
     "frontier": Key(
@@ -318,6 +320,8 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((key, {"triggers": triggers}) for key in ("zhang", "zhang-noise") for triggers in (None, 0, 2, 4, 16385)),
     *(("zhang", {"side": side}) for side in (0, 5, 1024, 10**30)),
     *(("zhang-noise", {"amount": amount}) for amount in (0, 256, 10**30)),
+    *(("certified", {"sigma": value}) for value in (0.0, -1.0, float("nan"), float("inf"))),
+    *(("certified", {"draws": draws}) for draws in (0, 1001, 10**30)),
     *(("margin", {"triggers": triggers}) for triggers in (None, 0, 2, 4, 16384, 16385, 10**30)),
     *(("margin", {"step": value}) for value in (0.0, 256.0, float("nan"))),
     ("coupled", {"fusion": "autoencoder"}),
