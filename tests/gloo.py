@@ -1,5 +1,6 @@
 """Two processes on this machine that talk by gloo; each runs a function of a module that tests can import."""
 
+import multiprocessing as forking
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from torch import distributed, multiprocessing
 
 COUNT = 2
+PRELOADED = ["torch.distributed.fsdp", "torch.distributed.tensor.debug"]
+"""Imported once, by the process that all others are forks of: they take longer than what is done with them."""
 
 
 def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[Any]:
@@ -19,7 +22,8 @@ def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[An
         folder: where results are kept.
         count: processes.
     """
-    multiprocessing.spawn(_one, args=(work, str(folder), count), nprocs=count)
+    forking.set_forkserver_preload(PRELOADED)
+    multiprocessing.start_processes(_one, (work, str(folder), count), nprocs=count, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(count)]
 
 
