@@ -1,6 +1,5 @@
 """Two processes on this machine that talk by gloo; each runs a function of a module that tests can import."""
 
-import multiprocessing as forking
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,11 @@ import torch
 from torch import distributed, multiprocessing
 
 COUNT = 2
-PRELOADED = ["torch.distributed.fsdp", "torch.distributed.tensor.debug"]
-"""Imported once, by the process that all others are forks of: they take longer than what is done with them."""
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+multiprocessing.set_forkserver_preload(
+    ["torch.distributed.fsdp", "torch.distributed.tensor.debug", "torch._dynamo", "modelmark.marks.keys"]
+)
+"""What a server imports once, and not each process of each run."""
 
 
 def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[Any]:
@@ -22,8 +24,7 @@ def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[An
         folder: where results are kept.
         count: processes.
     """
-    forking.set_forkserver_preload(PRELOADED)
-    multiprocessing.start_processes(_one, (work, str(folder), count), nprocs=count, start_method="forkserver")
+    multiprocessing.start_processes(_one, args=(work, str(folder), count), nprocs=count, start_method=METHOD)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(count)]
 
 

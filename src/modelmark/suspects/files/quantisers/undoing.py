@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import remembering, require_together
-from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mxfp4, scales
+from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mlx, mxfp4, scales
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts
 
 # how the names end that tell of a packed weight, and what makes a layer of it, or None
 QUANTISERS: tuple[tuple[tuple[str, ...], Callable[[Parts, Config, str, str], Layer | None]], ...] = tuple(
-    (one.ENDINGS, one.layer) for one in (bitsandbytes, gptq, awq, compressed, mxfp4, scales)
+    (one.ENDINGS, one.layer) for one in (bitsandbytes, gptq, awq, compressed, mxfp4, scales, mlx)
 )
-_CONFIGS = (("config.json", "quantization_config"), ("quantize_config.json", ""), ("quant_config.json", ""))
+_CONFIGS = (
+    ("config.json", "quantization_config"),
+    ("config.json", "quantization"),  # MLX
+    ("quantize_config.json", ""),
+    ("quant_config.json", ""),
+)
 _MOST = 2**24  # bytes of a configuration
 _NOTED = 3  # layers that cannot be unpacked, in notes
 
@@ -63,7 +69,7 @@ def undone(file: WeightFile, folder: Path) -> WeightFile:
         return file
     require_together(file.path, (4 * math.prod(layer.shape) for layer in made.values()))
     kinds = Counter(layer.kind for layer in made.values())
-    notes += [f"unpacked: {count} layers, {kind}" for kind, count in kinds.items()]
+    notes += [f"unpacked: {counted(count, 'layer')}, {kind}" for kind, count in kinds.items()]
     notes += [f"not unpacked: {why.removeprefix('expected ')}" for why in [*unreadable.values()][:_NOTED]]
     used = {name for layer in made.values() for name in (*layer.parts, *layer.beside)} - made.keys()
     read, left = _reader(made, file.read), {name: shape for name, shape in file.shapes.items() if name not in used}
