@@ -2,7 +2,7 @@
 
 Source: Tseng et al. 2024 (QuIP#), Liu et al. 2025 (SpinQuant); as compressed-tensors 0.20.1 and llmcompressor 0.14.0 apply and
 write it (``transform_config``). Names and shapes stay what they were, and a network answers as before; a mean of filters does not
-stay. With T a Hadamard matrix over the root of its order, a weight is ``T' W`` by ``weight_output``, ``W T'`` by ``weight_input``.
+stay. With T a Hadamard matrix over the root of its order, it is ``T' W`` by ``weight_output``, ``W T'`` by ``weight_input``.
 """
 
 import math
