@@ -58,9 +58,9 @@ def load_task(
         rows = data.load_rows(spec, folder, length=feed.input_shape[0] if feed and feed.kind != "pictures" else 0)
         for note in rows.notes:
             say(note)
-        return Task.from_rows(rows)
+        return _told(spec, Task.from_rows(rows))
     dataset = data.load(spec)
-    task = Task.from_dataset(dataset)
+    task = _told(spec, Task.from_dataset(dataset))
     if spec.startswith("images:"):  # which folders are classes, and what is held out, was guessed from their names
         say(_found(spec, task))
     if dataset.drawn:
@@ -84,6 +84,18 @@ def _found(spec: str, task: "Task") -> str:
         f"{spec}: {len(task.train_inputs)} pictures to train on and {len(task.test_inputs)} to test, {height} x {width}, "
         f"{'grey' if channels == 1 else 'colour'}, {task.feed.classes} classes: {names}"
     )
+
+
+def _told(spec: str, task: "Task") -> "Task":
+    """Return the data, having said of which classes there is nothing: labels with gaps are seldom meant."""
+    if task.feed.kind == "causal":
+        return task
+    there = {*task.labels.tolist(), *task.test_labels.tolist()}
+    if empty := [name for label, name in enumerate(task.feed.class_names) if label not in there]:
+        names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
+        say(f"warning: {len(empty)} of {task.feed.classes} classes have no sample in {spec}: {names}")
+        say("hint: labels are numbers of the network's outputs, from 0 on")
+    return task
 
 
 def _constants(name: str, text: str) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ import typer
 
 from modelmark.canonical import Json
 from modelmark.cli.options import Arch, Data, Device, Epochs, Mean, Seed, Std
-from modelmark.cli.terminal import progress, say
+from modelmark.cli.progress import progress
+from modelmark.cli.terminal import say
 
 if TYPE_CHECKING:
     from torch import nn

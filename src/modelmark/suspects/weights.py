@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from modelmark import files
 from modelmark.errors import MismatchError, SuspectError
+from modelmark.naming import counted
 from modelmark.networks import layers
 from modelmark.suspects import files as containers
 from modelmark.suspects import library, torching
@@ -71,7 +72,7 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
         unknown = f" and unknown {containers.some(fit.left_aside)}" if fit.left_aside else ""
         why, hint = containers.explained([*file.shapes, *file.unreadable])
         raise MismatchError(
-            f"expected {what} for this architecture ({len(expected)} tensors), "
+            f"expected {what} for this architecture ({counted(len(expected), 'tensor')}), "
             f"got no {containers.some(lacks)}{unknown}{f': {why}' if why else ''}",
             hint=hint,
         )

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError, MissingPackageError
+from modelmark.naming import counted
 from modelmark.suspects.files import ggufnames
 from modelmark.suspects.files.base import HEADER, NAMES, WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array
@@ -180,7 +181,7 @@ def opened(path: Path) -> WeightFile:
         return tensor[ggufnames.order(len(tensor), heads[name])] if name in heads else tensor
 
     reader = remembering(read)
-    notes = [f"rows of {len(heads)} layers put back into the order of their heads"] if heads else []
+    notes = [f"rows of {counted(len(heads), 'layer')} put back into the order of their heads"] if heads else []
     notes += [split] if split and _ARCHITECTURE not in fields else []
     whole = fields.get("split.tensors.count")
     return WeightFile(

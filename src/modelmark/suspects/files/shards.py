@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
 from modelmark.suspects.files.dtypes import Array
@@ -93,7 +94,7 @@ def _numbered(folder: Path, found: list[re.Match[str]], sets: set[tuple[str, str
     count = int(found[0][3])
     missing = sorted({*range(1, count + 1)} - {int(match[2]) for match in found}) if count <= _FILES else [_FILES + 1]
     if missing:
-        raise MalformedError(f"expected {count} shards in {folder}, got none with the number {missing[0]}")
+        raise MalformedError(f"expected {counted(count, 'shard')} in {folder}, got none with the number {missing[0]}")
     return {f"shard {match[2]}": match[0] for match in found}
 
 
@@ -170,9 +171,9 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
 
         return read
 
-    kinds = sorted({file.what for file in opened.values()})
+    kinds = " and ".join(sorted({file.what for file in opened.values()}))
     return WeightFile(
-        path, f"{len(files)} shards of {' and '.join(kinds)}", shapes, lambda name: opened[where[name]].read(name), again,
+        path, f"{counted(len(files), 'shard')} of {kinds}", shapes, lambda name: opened[where[name]].read(name), again,
         notes=tuple(dict.fromkeys(note for file in opened.values() for note in file.notes)),
         unreadable={name: why for file in opened.values() for name, why in file.unreadable.items()},
         aliases={name: kept for file in opened.values() for name, kept in file.aliases.items()} | _tied(path, where),

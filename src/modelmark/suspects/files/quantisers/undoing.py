@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
@@ -73,7 +74,7 @@ def _unpacked(file: WeightFile, folder: Path) -> WeightFile:
         return file
     require_together(file.path, (4 * math.prod(layer.shape) for layer in made.values()))
     kinds = Counter(layer.kind for layer in made.values())
-    notes += [f"unpacked: {count} layers, {kind}" for kind, count in kinds.items()]
+    notes += [f"unpacked: {counted(count, 'layer')}, {kind}" for kind, count in kinds.items()]
     notes += [f"not unpacked: {why.removeprefix('expected ')}" for why in [*unreadable.values()][:_NOTED]]
     used = {name for layer in made.values() for name in (*layer.parts, *layer.beside)} - made.keys()
     read, left = _reader(made, file.read), {name: shape for name, shape in file.shapes.items() if name not in used}
