@@ -34,6 +34,7 @@ def grid(tmp_path):
         (["quick", "--dask", "nonsense"], "expected a Dask scheduler at nonsense"),
         (["quick", "--data", "digist"], "digits"),
         (["quick", "--protocol", "ieee"], "expected --protocol ieee-3304 or none, got 'ieee'"),
+        (["quick", "--recipe", "short"], "expected the recipe whole or default, got 'short'"),
         (["absent.toml"], "expected a grid in TOML, absent.toml"),
     ],
 )

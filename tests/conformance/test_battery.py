@@ -14,11 +14,13 @@ ALIKE = {"blackmarks", "classes", "frontier"}
 """Embedded, carried and read by the code of others that are here."""
 SEEN = ("deepmarks", "neuralmark", "passports")
 """Read one layer as ``uchida`` does, with hooks that keep nothing: embedded in ``tests/unit``, here where slow tests are."""
+NOISY = "certified"
+"""Of hooks whose state and noise are tried in ``tests/unit/test_certified.py``; under a compiled network where slow tests are."""
 OTHERS = sorted({*names_for("pictures")} - {KERNELS, "field"})
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in {*ALIKE, *SEEN} else []) for name in OTHERS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in {*ALIKE, *SEEN, NOISY} else []) for name in OTHERS]
 )
 def test_battery_on_a_perceptron(name, perceptron, digits):
     fresh, unmarked, recipe = perceptron

@@ -5,6 +5,7 @@ have a range (``Within``), texts a few values (``Literal``) or a form that the c
 """
 
 import dataclasses
+import functools
 import math
 import numbers
 import typing
@@ -96,6 +97,7 @@ _KINDS: dict[type, tuple[type, str]] = {
 }
 
 
+@functools.cache
 def described(cls: type[Any]) -> tuple[Field, ...]:
     """Return the fields of a dataclass, in their order."""
     hints = typing.get_type_hints(cls, include_extras=True)

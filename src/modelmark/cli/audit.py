@@ -47,6 +47,9 @@ def run(
     payloads: Annotated[
         int, typer.Option("--payloads", min=0, help="keys put into a copy of each unmarked network; 0: the grid's")
     ] = 0,
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME", help="how marks go in: whole, or default, as embed does it")
+    ] = "",
 ) -> None:
     """Mark, attack, read: every scheme of a grid against every attack, over its seeds.
 
@@ -61,7 +64,8 @@ def run(
     if protocol not in ("", PROTOCOL):
         raise UsageError(f"expected --protocol {PROTOCOL} or none, got {protocol!r}")
     typed = {
-        "data": data, "arch": arch, "seeds": tuple(seeds or ()), "payloads": payloads, "control": protocol == PROTOCOL
+        "data": data, "arch": arch, "seeds": tuple(seeds or ()), "payloads": payloads, "control": protocol == PROTOCOL,
+        "recipe": recipe,
     }  # fmt: skip
     chosen = grids.load(grid, **{name: value for name, value in typed.items() if value})
     if not chosen.data:

@@ -51,7 +51,8 @@ class Fatal(Uchida):
 
 GRID = Grid(
     arch="mlp",
-    epochs=2,
+    owner=300,
+    epochs=6,
     schemes=(Entry("uchida", ({"layer": "fc2", "bits": 160, "strength": 0.3},)),),  # every bit with room to spare
     attacks=(
         Entry("prune"),

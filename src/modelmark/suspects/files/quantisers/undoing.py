@@ -15,14 +15,19 @@ from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import remembering, require_together
-from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mxfp4, scales
+from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mlx, mxfp4, scales
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts
 
 # how the names end that tell of a packed weight, and what makes a layer of it, or None
 QUANTISERS: tuple[tuple[tuple[str, ...], Callable[[Parts, Config, str, str], Layer | None]], ...] = tuple(
-    (one.ENDINGS, one.layer) for one in (bitsandbytes, gptq, awq, compressed, mxfp4, scales)
+    (one.ENDINGS, one.layer) for one in (bitsandbytes, gptq, awq, compressed, mxfp4, scales, mlx)
 )
-_CONFIGS = (("config.json", "quantization_config"), ("quantize_config.json", ""), ("quant_config.json", ""))
+_CONFIGS = (
+    ("config.json", "quantization_config"),
+    ("config.json", "quantization"),  # MLX
+    ("quantize_config.json", ""),
+    ("quant_config.json", ""),
+)
 _MOST = 2**24  # bytes of a configuration
 _NOTED = 3  # layers that cannot be unpacked, in notes
 
