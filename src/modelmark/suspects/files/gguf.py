@@ -181,7 +181,9 @@ def opened(path: Path) -> WeightFile:
         return tensor[ggufnames.order(len(tensor), heads[name])] if name in heads else tensor
 
     reader = remembering(read)
-    notes = (f"rows of {counted(len(heads), 'layer')} put back into the order of their heads",) if heads else ()
+    notes: tuple[str, ...] = (
+        (f"rows of {counted(len(heads), 'layer')} put back into the order of their heads",) if heads else ()
+    )
     notes += (split,) if split and _ARCHITECTURE not in fields else ()
     whole = fields.get("split.tensors.count")
     return WeightFile(
