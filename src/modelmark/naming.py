@@ -1,4 +1,4 @@
-"""Names a person may mistype: suggestions, and importing ``module:attribute`` on request."""
+"""Names a person may mistype: suggestions, plurals, and importing ``module:attribute`` on request."""
 
 import difflib
 import importlib
@@ -21,6 +21,11 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return ""
     shown = ", ".join(known[:12])
     return f"known: {shown}" + (", ..." if len(known) > 12 else "")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return ``1 attack``, ``2 attacks``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def import_object(reference: str) -> Any:

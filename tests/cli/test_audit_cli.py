@@ -12,7 +12,9 @@ from modelmark.audit.result import INDEPENDENT, read
 GRID = """
 arch = "mlp"
 epochs = 2
-schemes = { uchida = { layer = "fc2", bits = 160, strength = 0.3 } }
+owner = 300
+most = 150
+schemes = { uchida = { layer = "fc2", bits = 160, strength = 10.0 } }
 attacks = ["permute", "jpeg", "prune-channels"]
 """
 
@@ -34,6 +36,7 @@ def grid(tmp_path):
         (["quick", "--dask", "nonsense"], "expected a Dask scheduler at nonsense"),
         (["quick", "--data", "digist"], "digits"),
         (["quick", "--protocol", "ieee"], "expected --protocol ieee-3304 or none, got 'ieee'"),
+        (["quick", "--recipe", "short"], "expected the recipe whole or default, got 'short'"),
         (["absent.toml"], "expected a grid in TOML, absent.toml"),
     ],
 )

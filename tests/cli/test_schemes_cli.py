@@ -91,7 +91,7 @@ def perceptron_file(tmp_path_factory, digits) -> Path:
 
 @pytest.mark.parametrize(
     ("scheme", "hosted", "epochs"),
-    [("deepsigns", True, 12), ("coupled", True, 15), ("null", False, 12)],
+    [("deepsigns", True, 12), pytest.param("coupled", True, 15, marks=pytest.mark.slow), ("null", False, 12)],
 )
 def test_a_key_is_made_embedded_and_established(scheme, hosted, epochs, run, perceptron_file, tmp_path):
     key, marked, host = tmp_path / "a.key", tmp_path / "marked.safetensors", perceptron_file

@@ -18,11 +18,14 @@ SEEN = {"composite", "deepmarks", "margin", "neuralmark", "passports", "zhang"}
 """Embedded in ``tests/unit``, and here where slow tests are; what is promised before is tried every day."""
 SOON = {"deepsigns", "entangled", "null", "spread"}
 """In after half as many passes as it takes the others."""
+NOISY = "certified"
+"""Of hooks whose state and noise are tried in ``tests/unit/test_certified.py``; under a compiled network where slow tests are."""
 OTHERS = sorted({*names_for("pictures")} - {KERNELS, "field"})
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ALIKE | SEEN else []) for name in OTHERS]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in {*ALIKE, *SEEN, NOISY} else []) for name in OTHERS],
 )
 def test_battery_on_a_perceptron(name, perceptron, digits):
     fresh, unmarked, recipe = perceptron

@@ -5,12 +5,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from modelmark import hashing, options
 from modelmark.attacks import ATTACKS, attack_class
+from modelmark.audit.result import RECIPES
 from modelmark.data import KINDS
 from modelmark.errors import UsageError
 from modelmark.models import ARCHITECTURES, recorded
@@ -55,6 +56,8 @@ class Grid:
         payloads: keys whose marks are put into a copy of each unmarked network; beyond the first they meet modifications and
             extractions alone.
         control: read each mark in the unmarked network too, as it is and after the same modification or extraction.
+        recipe: how marks go in: ``whole``, by all the epochs that ``suggested`` has; ``default``, as ``embed`` does it where
+            nothing is said of training, settled where that is enough.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -71,6 +74,7 @@ class Grid:
     owner: int = 0
     payloads: int = 1
     control: bool = False
+    recipe: Literal["whole", "default"] = "whole"
 
     def __post_init__(self) -> None:
         if not 0 < self.thief < 1:
@@ -88,6 +92,8 @@ class Grid:
             raise UsageError("expected most, epochs and owner from 0 on, got a negative one")
         if self.payloads < 1:
             raise UsageError(f"expected at least one payload, got {self.payloads}")
+        if self.recipe not in RECIPES:
+            raise UsageError(f"expected the recipe {' or '.join(RECIPES)}, got {self.recipe!r}")
 
     @property
     def limits(self) -> dict[str, int | float]:
@@ -97,7 +103,7 @@ class Grid:
     @property
     def setup(self) -> str:
         """Digest of what makes two grids' rows comparable, beside schemes, attacks and seeds."""
-        fixed = [self.data, self.arch, *self.limits.values()]
+        fixed = [self.data, self.arch, *self.limits.values(), *([self.recipe] if self.recipe != RECIPES[0] else [])]
         return hashing.digest("audit-setup", json.dumps(fixed).encode()).hex()[:12]
 
     def scheme_entries(self) -> tuple[Entry, ...]:

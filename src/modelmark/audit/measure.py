@@ -76,6 +76,7 @@ def blank(
         setup=grid.setup,
         limits=grid.limits,
         payload=cell.payload,
+        recipe=grid.recipe,
     )  # fmt: skip
 
 

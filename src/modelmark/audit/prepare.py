@@ -154,7 +154,7 @@ class Bench:
             with _noting(refused):
                 if isinstance(mark.key.scheme, Spread):
                     return imprint(self.host, mark)  # as the command line does it: without data
-                recipe = self._recipe(self.host, trained=True)
+                recipe = self._recipe(self.host, trained=True) if self.grid.recipe == "whole" else None
                 return embed(self.host, [mark], self.owner, recipe, seed=self.seed + 1).model
 
         return Marked(mark, self._kept(name, make), name)
@@ -202,7 +202,7 @@ class Bench:
         )
 
     def _recipe(self, model: nn.Module, *, trained: bool) -> Recipe:
-        """Return what ``embed`` on the command line would train with."""
+        """Return what training from scratch, or on a trained network, is to follow."""
         return suggested(model, self.owner, trained=trained, epochs=0 if trained else self.grid.epochs)
 
     def _kept(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:

@@ -31,6 +31,8 @@ BEGINNING = b'{"type": "modelmark.result", "v": 1, '
 """How every row begins; what is torn off a row begins so too."""
 INDEPENDENT = "independent"
 """In place of an attack and its kind, where nothing was stolen: a network of the same make without a mark was read."""
+RECIPES = ("whole", "default")
+"""How marks went in: by all the epochs of the recipe, as in rows that say nothing of it, or as ``embed`` does it by default."""
 _LONGEST = 1 << 20
 _MOST = 1 << 14
 
@@ -132,6 +134,7 @@ class Result:
         control: where it was measured: the same mark read in the unmarked network (``host``), and in that network after the same
             attack (``after``).
         perplexity: before and after, of language models, of which accuracy says little; None of others.
+        recipe: how the mark went in, one of ``RECIPES``.
     """
 
     scheme: str
@@ -162,6 +165,7 @@ class Result:
     payload: int = 0
     control: Mapping[Literal["host", "after"], Reading] | None = None
     perplexity: Perplexity | None = None
+    recipe: Literal["whole", "default"] = "whole"
 
     @property
     def cell(self) -> tuple[Any, ...]:
@@ -223,6 +227,8 @@ class Result:
         values = asdict(self)
         if self.perplexity is None:  # rows of classifiers are what they were
             del values["perplexity"]
+        if self.recipe == RECIPES[0]:  # likewise
+            del values["recipe"]
         return json.dumps({"type": "modelmark.result", "v": 1, **values}, allow_nan=False)
 
 

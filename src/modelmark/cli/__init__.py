@@ -17,8 +17,8 @@ _DISPUTE = (
 )  # fmt: skip
 _COPIES = ("issue", "copies", "trace")
 VERBS = (
-    "demo", "schemes", "attacks", "rehearse", "keygen", "records", "embed", "verify", *_COPIES, "attack", "audit", "report",
-    "desk", "inspect", "lineage",
+    "demo", "schemes", "attacks", "rehearse", "keygen", "records", "embed", "verify", "certify", *_COPIES, "attack", "audit",
+    "report", "desk", "inspect", "lineage",
     *_DISPUTE,
 )  # fmt: skip
 """Commands in the order of ``--help``; each is a file."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelmark.cli.terminal import Lines, say, show
+from modelmark.cli.progress import Lines
+from modelmark.cli.terminal import say, show
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.audit.result import Result
@@ -45,6 +47,9 @@ def run(
     payloads: Annotated[
         int, typer.Option("--payloads", min=0, help="keys put into a copy of each unmarked network; 0: the grid's")
     ] = 0,
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME", help="how marks go in: whole, or default, as embed does it")
+    ] = "",
 ) -> None:
     """Mark, attack, read: every scheme of a grid against every attack, over its seeds.
 
@@ -59,7 +64,8 @@ def run(
     if protocol not in ("", PROTOCOL):
         raise UsageError(f"expected --protocol {PROTOCOL} or none, got {protocol!r}")
     typed = {
-        "data": data, "arch": arch, "seeds": tuple(seeds or ()), "payloads": payloads, "control": protocol == PROTOCOL
+        "data": data, "arch": arch, "seeds": tuple(seeds or ()), "payloads": payloads, "control": protocol == PROTOCOL,
+        "recipe": recipe,
     }  # fmt: skip
     chosen = grids.load(grid, **{name: value for name, value in typed.items() if value})
     if not chosen.data:
@@ -99,7 +105,8 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
 
         def watch(step: "Step") -> None:
             if not step.doing and step.done < step.total:
-                say(f"{step.done} of {step.total} rows are there; networks that are missing are trained first")
+                there = counted(step.total, "row is", "rows are")
+                say(f"{step.done} of {there} there; networks that are missing are trained first")
             bars.update(bar, completed=step.done, total=step.total, description=step.doing)
             if lines is not None:
                 lines(step.done, step.total)

@@ -7,7 +7,9 @@ import typer
 
 from modelmark.cli.options import Device, Epochs, Output, PassphraseFile, SchemeModule, Seed
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
-from modelmark.cli.terminal import progress, say
+from modelmark.cli.progress import progress
+from modelmark.cli.terminal import say
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.training.loop import Progress
@@ -108,7 +110,7 @@ def run(
     companions = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
-        model = load_weights(model, weights)
+        model = load_weights(model, weights, task.feed)
     model = on_device(model, device)
     start = weight_files.digest(model.state_dict())
     told = epochs or rate or batch or augment or release
@@ -134,7 +136,7 @@ def run(
         say(OTHER_HOST)
 
     def watch(number: int, now: "Progress") -> None:
-        step(now)
+        step(now, number + 1)
         checkpoint.keep(number, now)
 
     def begun(share: float) -> None:
@@ -145,7 +147,7 @@ def run(
             say("hint: keygen --mean and --std say how the key feeds it")
 
     try:
-        with progress("embedding") as step:
+        with progress("embedding", "round") as step:
             done = embed(
                 model,
                 marks,
@@ -169,7 +171,7 @@ def run(
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     if plan is None:
-        say(f"after {done.epochs} epoch{'s' * (done.epochs != 1)} of the whole network")
+        say(f"after {counted(done.epochs, 'epoch')} of the whole network")
         if done.lost > most_lost(task):
             say(
                 f"warning: {100 * done.lost:.2f} points of accuracy went, where {100 * most_lost(task):.1f} are aimed at"

@@ -1,5 +1,6 @@
 """The page: one HTML file that needs nothing else, no script, no network."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ _FOLDER = Path(__file__).parent / "templates"
 
 def page(audit: Audit) -> str:
     """Return the report of an audit as HTML; the same rows give the same bytes."""
+    every, template = parts(audit.rows), _environment().get_template("page.html.j2")
+    return template.render(
+        css=Markup((_FOLDER / "style.css").read_text()),
+        head=head(audit),
+        audit=audit,
+        parts=[_sections(part) for part in every],
+        schemes={row.ref: scheme for part in every for scheme, row in (*part.independents, *part.rows)},
+        states=STATES,
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -31,15 +45,7 @@ def page(audit: Audit) -> str:
         settings=labels.settings,
     )  # fmt: skip
     environment.globals.update(judged=judged, share=facts.share, number=facts.number, field=facts.field_succeeded)
-    every = parts(audit.rows)
-    return environment.get_template("page.html.j2").render(
-        css=Markup((_FOLDER / "style.css").read_text()),
-        head=head(audit),
-        audit=audit,
-        parts=[_sections(part) for part in every],
-        schemes={row.ref: scheme for part in every for scheme, row in (*part.independents, *part.rows)},
-        states=STATES,
-    )
+    return environment
 
 
 def _sections(part: Part) -> dict[str, Any]:

@@ -62,9 +62,12 @@ class Part:
 
     @cached_property
     def limits(self) -> str:
-        """What the setup stands for, as its rows say: ``thief 0.3, most 0, epochs 0, owner 0``; may be empty."""
-        given = next((row.result.limits for _, row in (*self.rows, *self.independents) if row.result.limits), {})
-        return ", ".join(f"{clean(name, 20)} {value:g}" for name, value in list(given.items())[:8])
+        """What the setup stands for, as its rows say: ``thief 0.3, most 0, epochs 0, owner 0, recipe whole``; may be empty."""
+        found = next((row.result for _, row in (*self.rows, *self.independents) if row.result.limits), None)
+        if found is None:
+            return ""
+        given = [f"{clean(name, 20)} {value:g}" for name, value in list(found.limits.items())[:8]]
+        return ", ".join([*given, f"recipe {found.recipe}"])
 
     @cached_property
     def schemes(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmark.attacks._tools.augment import Holes
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.tuning.adversarial import AdversarialTraining
 from modelmark.attacks.tuning.finetune import FineTune
@@ -84,7 +85,7 @@ def test_a_hardened_model_holds_out_longer(stolen, digits):
 
     def fooled(network):
         craft = Adversarial(
-            network, lambda x, y: y, digits.feed, share=1.0, eps=0.1, step=0.03, iterations=7
+            network, lambda x, y: y, Extent.of(digits), share=1.0, eps=0.1, step=0.03, iterations=7
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -87,6 +87,7 @@ def test_quick_covers_what_it_promises():
         ("attacks = 3", "list of names"),
         ('attacks = ["os:system"]', "runs its code"),
         ("most = -1", "negative"),
+        ('recipe = "short"', "'whole' or 'default'"),
         ("seeds = [4294967296]", "different seeds from 0 to 2**32 - 1"),
         ("attacks = []", "expected some attacks in"),
         ('arch = "cnnn"', "did you mean cnn"),

@@ -25,6 +25,8 @@ from modelmark.audit.prepare import Bench
 from modelmark.audit.result import INDEPENDENT, parse, read
 from modelmark.audit.run import cells, run
 from modelmark.errors import MalformedError, UsageError
+from modelmark.report.parts import parts
+from modelmark.report.rows import load
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -407,3 +409,29 @@ def test_two_audits_do_not_write_one_file(results, folder, tmp_path):
 def test_rows_say_what_their_setup_stands_for(results):
     assert {json.dumps(dict(result.limits)) for result in results} == {json.dumps(PLAIN.limits)}
     assert replace(PLAIN, most=PLAIN.most + 1).setup != PLAIN.setup
+
+
+def test_marks_go_in_as_the_grid_says_and_rows_of_both_ways_never_meet(results, folder, tmp_path):
+    """Settled, a mark ends at its margin; a whole recipe goes on."""
+    grid, output = replace(PLAIN, recipe="default", attacks=(Entry("prune"),)), tmp_path / "rows.jsonl"
+    nets = [place / "rows.jsonl.nets" / made.setup for place, made in ((folder, PLAIN), (tmp_path, grid))]
+    shutil.copytree(nets[0], nets[1], ignore=lambda _, names: [name for name in names if "uchida" in name])
+    found = run(grid, output)
+    assert [row.status for row in found] == ["done"] * 2
+    assert {row.recipe for row in read(output)[0]} == {"default"}
+    assert not {row.setup for row in found} & {row.setup for row in results}
+    assert found[0].marked["verdict"] == "established"
+    trained, settled = (min(margins(place, made)) for place, made in zip(nets, (PLAIN, grid), strict=True))
+    assert 0 < settled < trained
+    (part,) = parts(load([output]).rows)
+    assert part.limits.endswith("recipe default")
+
+
+def margins(nets, grid):
+    marked = Bench(grid, 0, nets).marked(grid.schemes[0])
+    return marked.mark.margins(marked.model).tolist()
+
+
+def test_a_row_of_the_whole_recipe_says_no_more_than_before(results):
+    assert "recipe" not in json.loads(results[0].line())
+    assert parse(results[0].line()).recipe == PLAIN.recipe

@@ -1,5 +1,6 @@
 """A verdict as a page: one HTML file that needs nothing else, no script, no network; every text in it is escaped."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,22 +47,15 @@ def css() -> str:
 
 
 def _rendered(
-    template: str,
+    name: str,
     signed: Signed[Verdict],
     claim: Signed[Claim] | None,
     challenge: Signed[Challenge] | None,
     judge: str,
     again: Again | None,
 ) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    told = telling.tell(signed, claim, challenge, judge)
-    return environment.get_template(template).render(
+    told, template = telling.tell(signed, claim, challenge, judge), _environment().get_template(name)
+    return template.render(
         css=Markup(css()),
         told=told,
         case=challenge.document.case if challenge and challenge.digest == signed.document.challenge else "",
@@ -70,4 +64,15 @@ def _rendered(
         style=_DECISIONS[told.decision],
         again=again,
         repeated={one.name: one for one in again.checks} if again else {},
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
