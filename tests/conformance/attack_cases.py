@@ -42,7 +42,7 @@ CASES = [
     Case("adversarial-extraction", floor=0.9, net="cnn", slow=True),
     Case("adversarial-triggers"),
     Case("agree", floor=0.9, net="cnn", slow=True),
-    Case("anp", {"eps": 0.1}, floor=0.85),
+    Case("anp", {"eps": 0.1}, floor=0.85, net="cnn"),
     Case("average", floor=0.9),
     Case("blockdoor-adversarial", floor=0.9, net="cnn", slow=True),
     Case("blockdoor-labels", floor=0.9, net="cnn", slow=True),
