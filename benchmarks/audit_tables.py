@@ -7,7 +7,8 @@ from _rows import markdown
 from attack_tables import AUDIT
 
 GRIDS = {
-    "digits": "[digits.toml](digits.toml), [copies.toml](copies.toml); every strength",
+    "digits": "[digits.toml](digits.toml), [copies.toml](copies.toml); every strength; of later schemes and attacks "
+    "[some](schemes.toml), [others](pairs.toml), [removals](removals.toml)",
     "standard": "`standard --data idx:DIR`; every strength",
     "quick": "`quick`; defaults",
     "normalised": "[normalised.toml](normalised.toml); attacks that need batch norm",
