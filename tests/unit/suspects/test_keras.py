@@ -175,6 +175,22 @@ def test_variables_that_no_packing_has_stay_as_they_are(variables, is_unread):
     assert (made, list(unread)) == ({}, ["layers/dense/vars/0"] if is_unread else [])
 
 
+def test_shards_of_keras_are_put_together(tmp_path):
+    for number, layer in enumerate(("conv2d", "dense")):
+        with h5py.File(tmp_path / f"m_0000{number}.weights.h5", "w") as file:
+            file[f"layers/{layer}/vars/0"] = LAYERS[layer][1]
+            file[f"layers/{layer}/vars"].attrs["name"] = LAYERS[layer][0]
+    places = {
+        "/layers/conv2d/vars": "m_00000.weights.h5",
+        "/layers/dense/vars": ["m_00001.weights.h5"],
+    }  # as keras 3.15.1 writes both
+    (tmp_path / "m.weights.json").write_text(json.dumps({"metadata": {"total_size": 1.0}, "weight_map": places}))
+    file = open_weights(tmp_path)
+    for layer in ("conv2d", "dense"):
+        called, _, rows = LAYERS[layer]
+        assert np.array_equal(file.tensor(file.called(f"{called}.weight")), rows)
+
+
 MAKE = """
 import sys, keras
 first, second = keras.layers.Conv2D(6, 3, name="first"), keras.layers.SeparableConv2D(5, 3)
