@@ -46,7 +46,7 @@ def folder(tmp_path_factory, unmarked) -> Path:
     for key in keys:
         command("keygen", key.stem, *NET, *SMALL[key.stem], "--host", host, "-o", key)
     command("keygen", "deepsigns", *NET, "--host", host, "-o", folder / "deepsigns.key")
-    command("embed", *keys, "--weights", host, "--epochs", 12, "-o", marked)
+    command("embed", *keys, "--weights", host, "--epochs", 8, "-o", marked)
     for attack in ("permute", "dummy"):
         command("attack", attack, "--weights", marked, *SUSPECT, "-o", folder / f"{attack}.safetensors")
     return folder
@@ -91,7 +91,11 @@ def perceptron_file(tmp_path_factory, digits) -> Path:
 
 @pytest.mark.parametrize(
     ("scheme", "hosted", "epochs"),
-    [("deepsigns", True, 12), ("coupled", True, 15), ("null", False, 12)],
+    [
+        ("null", False, 12),
+        pytest.param("deepsigns", True, 12, marks=pytest.mark.slow),
+        pytest.param("coupled", True, 15, marks=pytest.mark.slow),
+    ],
 )
 def test_a_key_is_made_embedded_and_established(scheme, hosted, epochs, run, perceptron_file, tmp_path):
     key, marked, host = tmp_path / "a.key", tmp_path / "marked.safetensors", perceptron_file

@@ -110,7 +110,7 @@ def run(
     companions = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
-        model = load_weights(model, weights)
+        model = load_weights(model, weights, task.feed)
     model = on_device(model, device)
     start = weight_files.digest(model.state_dict())
     told = epochs or rate or batch or augment or release

@@ -121,12 +121,23 @@ class Locked:
             MalformedError: tampered with, or not canonical.
             PassphraseError: wrong or missing passphrase.
         """
-        content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
-        value = canonical.decode(content.partition(b"\n")[0], what=f"the content of {self.path}")
         try:
-            return feeds.from_json(value["interface"])  # type: ignore[call-overload, index, arg-type]
+            return feeds.from_json(self.said(passphrase)["interface"])  # type: ignore[arg-type]
         except (LookupError, TypeError, ValueError):
             raise MalformedError(f"expected a whole key in {self.path}, its content does not describe one") from None
+
+    def said(self, passphrase: str | None = None) -> dict[str, Json]:
+        """Return what the content says of the key, but for its secret and what is attached; no code of a scheme is needed.
+
+        Raises:
+            MalformedError: tampered with, or not canonical.
+            PassphraseError: wrong or missing passphrase.
+        """
+        content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
+        value = canonical.decode(content.partition(b"\n")[0], what=f"the content of {self.path}")
+        if not isinstance(value, dict):
+            raise MalformedError(f"expected a whole key in {self.path}, its content does not describe one")
+        return {name: part for name, part in value.items() if name != "secret"}
 
 
 def read(path: Path | str) -> Locked:

@@ -7,6 +7,7 @@ Triggers are made of what the model knows, so that the mark sits in the features
 masking spreads it over the network.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
@@ -29,6 +30,7 @@ from modelmark.schemes._autoencoder import fuse_latents
 from modelmark.schemes._masking import Coupling, Masking
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
+from modelmark.training.tails import THOROUGH, Lesson
 from modelmark.training.task import Task
 
 
@@ -217,12 +219,20 @@ class Coupled(Drawn):
 
     def hooks(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hooks that append fused pictures to every batch and mask weights."""
+        self.check(model, carriers.feed)
+        return self._coupling(carriers, message, seed, [Masking(self.mask_every, self.mask_ratio, seed)])
+
+    def lesson(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
+        """Return the same without masking, for a course in which the smallest weights are left out."""
+        self.check(model, carriers.feed)
+        return Lesson(self._coupling(carriers, message, seed, []), self.margin, THOROUGH)
+
+    def _coupling(self, carriers: Fused, message: npt.NDArray[np.int64], seed: int, more: Sequence[Hooks]) -> Coupling:
         feed = carriers.feed
-        self.check(model, feed)
         inputs = blackbox.pictures(carriers.pictures, feed)
         labels = torch.from_numpy(message).repeat_interleave(self._each)
         repeated = blackbox.Mixing(inputs, labels, self._sizes[2], seed)
-        parts: list[Hooks] = [repeated, Masking(self.mask_every, self.mask_ratio, seed)]
+        parts: list[Hooks] = [repeated, *more]
         if not self._fixed:
             table = torch.full((feed.classes, feed.classes, self._sizes[1]), -1)
             first, second, layout = torch.from_numpy(carriers.pairs).T
