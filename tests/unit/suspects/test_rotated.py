@@ -32,7 +32,7 @@ def test_what_the_configuration_says_is_undone():
     assert np.array_equal(file.tensor("lost_proj.weight"), stored["lost_proj.weight"])
     assert file.notes == (
         "turned back: 4 layers, rotated before they were packed",
-        "rotated, and not turned back: 1 layers, by 'random-hadamard'",
+        "rotated, and not turned back: 1 layer, by 'random-hadamard'",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from modelmark.naming import counted
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import remembering
@@ -82,8 +83,10 @@ def undone(file: WeightFile, config: Config) -> WeightFile:
             lost[mine[0].kind] += 1
         elif how:
             undoing[name] = [(one, matrix or "") for one, matrix in reversed(how)]
-    notes = [f"turned back: {len(undoing)} layers, rotated before they were packed"] if undoing else []
-    notes += [f"rotated, and not turned back: {count} layers, by {kind[:40]!a}" for kind, count in lost.items()]
+    notes = [f"turned back: {counted(len(undoing), 'layer')}, rotated before they were packed"] if undoing else []
+    notes += [
+        f"rotated, and not turned back: {counted(count, 'layer')}, by {kind[:40]!a}" for kind, count in lost.items()
+    ]
 
     def reader(read: Reader) -> Reader:
         def made(name: str) -> Array:
