@@ -14,7 +14,7 @@ KERNELS = "uchida"
 """Reads means over kernels, so it is tried on a network of convolutions; all others are, too, where slow tests are."""
 ALIKE = {"blackmarks", "classes", "frontier"}
 """Embedded, carried and read by the code of others that are here."""
-SEEN = {"composite", "deepmarks", "margin", "neuralmark", "passports", "zhang"}
+SEEN = {"deepmarks", "neuralmark", "passports", "riga", "zhang"}
 """Embedded in ``tests/unit``, and here where slow tests are; what is promised before is tried every day."""
 SOON = {"deepsigns", "entangled", "null", "spread"}
 """In after half as many passes as it takes the others."""
