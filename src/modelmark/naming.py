@@ -37,6 +37,9 @@ def import_object(reference: str) -> Any:
         UsageError: the reference is not of that form, or nothing is there.
     """
     module_name, colon, attribute = reference.partition(":")
+    if colon and (module_name.endswith(".py") or "/" in module_name):
+        hint = f"in the folder of the file, or with it on PYTHONPATH: {Path(module_name).stem}:{attribute}"
+        raise UsageError(f"expected module:name, got the file {module_name!r}", hint=hint)
     if not colon or not module_name or not attribute or module_name.startswith("."):
         raise UsageError(f"expected module:name, got {reference!r}")
     here = str(Path.cwd())

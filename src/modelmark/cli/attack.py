@@ -40,7 +40,7 @@ def run(
     folder = folder_of(arch, weights)
     task = load_task(data, mean, std, folder=folder).split({"thief": share}, seed=seed)["thief"]
     along = beside(folder)
-    model = on_device(load_weights(build_model(arch, "", task.feed), weights), device)
+    model = on_device(load_weights(build_model(arch, "", task.feed), weights, task.feed), device)
     before = accuracy(model, task)
     with progress(f"{name} attack", "training") as step:
         attacked = attack(model, task, seed=seed, watch=step)

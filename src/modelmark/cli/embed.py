@@ -82,10 +82,12 @@ def run(
     from modelmark.cli.saving import beside, save
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
     from modelmark.schemes.base import is_instant
+    from modelmark.training import recipe
 
     require_new(output)
     if release and (rate or batch or augment):
         raise UsageError("expected --release alone or with --epochs, got --rate, --batch or --augment beside it")
+    plan = recipe.released(release, epochs) if release else None
     if distill and weights is None:
         raise UsageError("expected --weights with --distill: the model whose answers are learned")
     dated = papers.claimed(claim, deposit, authority)
@@ -100,7 +102,6 @@ def run(
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.marks.embedding import KNOWS, check_together, embed, most_lost
     from modelmark.suspects import weights as weight_files
-    from modelmark.training import recipe
     from modelmark.training.loop import suggested
     from modelmark.training.task import perplexity
 
@@ -110,11 +111,10 @@ def run(
     companions = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
-        model = load_weights(model, weights)
+        model = load_weights(model, weights, task.feed)
     model = on_device(model, device)
     start = weight_files.digest(model.state_dict())
     told = epochs or rate or batch or augment or release
-    plan = recipe.released(release, epochs) if release else None
     if plan is None and (told or weights is None):
         plan = suggested(
             model, task, trained=weights is not None, epochs=epochs, peak=rate, batch=batch, augment=augment

@@ -32,6 +32,8 @@ def run(
     """
     from json import dumps
 
+    from modelmark.suspects.files import sized
+
     found = _read(file, base, passphrase_file)
     if labels:
         _show_labels(found, file)
@@ -51,8 +53,8 @@ def run(
     for name, value in _flat(shown):
         show(plain(f"{name:12} {value}"))
     for name, tensor in tensors.items():
-        sizes = "x".join(map(str, tensor["shape"])) or "scalar"
-        turned = f", read as {'x'.join(map(str, tensor['read_as']))}" if "read_as" in tensor else ""
+        sizes = sized(tensor["shape"])
+        turned = f", read as {sized(tensor['read_as'])}" if "read_as" in tensor else ""
         show(plain(f"{name} {sizes} {tensor['kind']}{turned}"))
 
 

@@ -166,7 +166,7 @@ def run(
     feed = task.feed
     model = build_model(arch, "", feed)
     attachments, implied = brought.attached(cls.name, chosen, model, feed)
-    trained = load_weights(model, host) if host else model
+    trained = load_weights(model, host, feed) if host else model
     if cls.name == "field":
         from modelmark.cli import fields
         from modelmark.key.draw import CHARGES

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelmark.training.task import Task
 
 _UNDRAWN_SEED = 0
+_CODE = "they fit no network that is known here: --arch module:factory names the code that makes theirs"
 
 
 def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "Key":
@@ -168,24 +169,29 @@ def on_device(model: "nn.Module", name: str) -> "nn.Module":
     return moved
 
 
-def load_weights(model: "nn.Module", given: "Path | WeightFile", *, said: set[str] | None = None) -> "nn.Module":
+def load_weights(model: "nn.Module", given: "Path | WeightFile", feed: "Feed") -> "nn.Module":
     """Load weights into ``model`` and return it; what was undone and left aside is said.
 
     Args:
         model: of the architecture the weights are for.
         given: where the weights are, or the file that is open already.
-        said: lines that were said before, and are not said again; they grow.
+        feed: how the model is fed.
+
+    Raises:
+        MismatchError: they are of another; the hint says of which, where it is known here.
     """
-    from modelmark.suspects import weights
+    from modelmark.errors import MismatchError
+    from modelmark.suspects import recognising, weights
     from modelmark.suspects.files import open_weights
 
     file = open_weights(given) if isinstance(given, Path) else given
-    fit = weights.apply(model, file, what=f"weights in {file.path.name}")
-    said = set() if said is None else said
-    for line in (*file.notes, *fit.notes):
-        if line not in said:
-            say(f"{file.path.name}: {line}")
-            said.add(line)
+    try:
+        fit = weights.apply(model, file, what=f"weights in {file.path.name}")
+    except MismatchError as error:
+        error.hint = error.hint or recognising.told(file, feed) or _CODE
+        raise
+    for line in dict.fromkeys((*file.notes, *fit.notes)):
+        say(f"{file.path.name}: {line}")
     return model.eval()
 
 

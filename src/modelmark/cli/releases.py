@@ -117,7 +117,7 @@ def hosts(weights: Path, keys: "Sequence[Key]") -> list[str]:
 
     for key in keys:
         if committed := key.statement["host"]:
-            model = load_weights(build_model("", key.arch, key.feed), weights)
+            model = load_weights(build_model("", key.arch, key.feed), weights, key.feed)
             if weight_files.digest(model.state_dict()) != committed:
                 raise MismatchError(
                     f"expected {weights.name} to be the host that the {key.scheme.name} key commits, as there is no mark before "

@@ -179,7 +179,7 @@ def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
     """Return the checked header, its bytes, and the body."""
     data = files.read(path, limit=MAX_FILE, what="a key file")
     if not data.startswith(MAGIC):
-        raise MalformedError(f"expected a modelmark key file, {path} is something else")
+        raise MalformedError(f"expected a modelmark key file, {path} is {files.told(data[:64]) or 'something else'}")
     end = data.find(b"\n", len(MAGIC), len(MAGIC) + MAX_HEADER)
     if end < 0:
         raise MalformedError(f"expected a header line in {path}, it is truncated or too long")

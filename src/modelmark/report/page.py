@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from modelmark.report import charts, facts, labels
@@ -14,6 +14,7 @@ from modelmark.report.independent import independents
 from modelmark.report.parts import KINDS, Part, parts
 from modelmark.report.rows import Audit
 from modelmark.report.sentences import sentences
+from modelmark.templating import templates
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -33,13 +34,7 @@ def page(audit: Audit) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(_FOLDER)
     environment.filters.update(
         bits=labels.bits, points=labels.points, percent=labels.percent, rate=labels.rate, clean=labels.clean,
         settings=labels.settings,

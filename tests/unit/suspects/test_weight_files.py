@@ -138,6 +138,7 @@ def archive(names):
 OTHERS = {
     "an empty file": (b"", ""),
     "a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+    "a model in ONNX Runtime's own format": (b"\x14\0\0\0ORTM\x0c\0\x10\0", "the ONNX file"),
     "a gzip file": (b"\x1f\x8b\x08\0", "gunzip"),
     "a tar archive": (bytes(257) + b"ustar\0", "tar -xf"),
     "a Python pickle": (b"\x80\x04\x95\0", "runs code"),

@@ -1,9 +1,7 @@
 """A verdict as a page: one HTML file that needs nothing else, no script, no network; every text in it is escaped."""
 
-from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from modelmark.claim.judging import telling
@@ -12,6 +10,7 @@ from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.verdict import Verdict
+from modelmark.templating import templates
 
 _FOLDER = Path(__file__).parent / "templates"
 SIGNS = {"holds": "✓", "fails": "✗", "not checked": "○"}
@@ -54,7 +53,7 @@ def _rendered(
     judge: str,
     again: Again | None,
 ) -> str:
-    told, template = telling.tell(signed, claim, challenge, judge), _environment().get_template(name)
+    told, template = telling.tell(signed, claim, challenge, judge), templates(_FOLDER).get_template(name)
     return template.render(
         css=Markup(css()),
         told=told,
@@ -64,15 +63,4 @@ def _rendered(
         style=_DECISIONS[told.decision],
         again=again,
         repeated={one.name: one for one in again.checks} if again else {},
-    )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

@@ -187,6 +187,8 @@ def _unwrap(data: bytes, what: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Return payload and signatures of a canonical envelope."""
     if len(data) > MAX_ENVELOPE:
         raise MalformedError(f"expected {_a(what)} of at most {MAX_ENVELOPE} bytes, got {len(data)}")
+    if not data.startswith(b"{") and (other := files.told(data[:64])):
+        raise MalformedError(f"expected {_a(what)}, got {other}")
     value = _decode(data, f"the envelope of {_a(what)}", 64)
     try:
         if value.keys() != {"payload", "payloadType", "signatures"} or value["payloadType"] != PAYLOAD_TYPE:

@@ -181,12 +181,14 @@ def opened(path: Path) -> WeightFile:
         return tensor[ggufnames.order(len(tensor), heads[name])] if name in heads else tensor
 
     reader = remembering(read)
-    notes = (f"rows of {counted(len(heads), 'layer')} put back into the order of their heads",) if heads else ()
+    notes: tuple[str, ...] = (
+        (f"rows of {counted(len(heads), 'layer')} put back into the order of their heads",) if heads else ()
+    )
     notes += (split,) if split and _ARCHITECTURE not in fields else ()
     whole = fields.get("split.tensors.count")
     return WeightFile(
         path, f"GGUF ({fields.get(_ARCHITECTURE, 'of no architecture')})"[:100], shapes, reader, lambda: reader,
-        notes=notes, unreadable=unreadable, types=types, in_order=True,
+        notes=tuple(notes), unreadable=unreadable, types=types, in_order=True,
         rows=frozenset(name for name, shape in shapes.items() if len(shape) > 1),
         called=partial(ggufnames.called, str(fields.get(_ARCHITECTURE)), whole if type(whole) is int else len(shapes)),
     )  # fmt: skip
