@@ -13,17 +13,20 @@ from modelmark.models import build
 from modelmark.schemes import scheme_class
 from modelmark.suspects import weights
 
-SETTLED = ("adi", "uchida")
-"""Schemes whose marks go into a trained network without an epoch, as embedding does where nobody names a recipe."""
-
 
 def mlp(digits):
     """The one that trains in a quarter of the time of ``nets.cnn``; for what does not ask for convolutions."""
     return build("mlp", digits.feed.input_shape, digits.feed.classes, seed=0)
 
 
-def around(make, epochs=8):
-    """Return the fixtures of ``nets.around``, of which the last makes marks with as little training as will do."""
+def around(make, epochs=8, settled=("uchida",)):
+    """Return the fixtures of ``nets.around``, of which the last marks the trained network.
+
+    Args:
+        make: the untrained one.
+        epochs: for which it is trained without a mark.
+        settled: schemes whose marks go in without an epoch, as embedding does where nobody names a recipe.
+    """
     fresh, made_once, unmarked, _ = nets.around(make, epochs)
 
     @pytest.fixture(scope="session", name="stolen")
@@ -32,7 +35,7 @@ def around(make, epochs=8):
             name = mark.key.scheme.name
             if name == "spread":
                 return imprint(unmarked, mark)
-            return embed(unmarked, [mark], digits, None if name in SETTLED else recipes(name), seed=1).model
+            return embed(unmarked, [mark], digits, None if name in settled else recipes(name), seed=1).model
 
         @functools.cache
         def get(name):

@@ -55,12 +55,14 @@ def test_several_steps_are_not_guessed(tmp_path):
         open_weights(tmp_path)
 
 
-def outcome(folder):
+def outcome(folder, part=""):
+    """Return what is said of a store, of which the tensors are read that have ``part`` in their names, each in a process."""
     said = ""
     try:
         file = open_weights(folder)
         for name in file.names:
-            file.tensor(name)
+            if part in name:
+                file.tensor(name)
     except MalformedError as error:
         said = str(error)
     assert not said or said.startswith("expected ")
@@ -87,7 +89,7 @@ def test_a_description_that_lies(words, tmp_path):
     shutil.copytree(HERE / "plain", tmp_path / "c")
     path = tmp_path / "c" / "params.conv.kernel" / ".zarray"
     path.write_text(json.dumps(json.loads(path.read_text()) | words))
-    said = outcome(tmp_path / "c")
+    said = outcome(tmp_path / "c", "conv/kernel")
     assert said or words["dtype"] == "|O"
     if not said:
         assert "of type" in open_weights(tmp_path / "c").unreadable["params/conv/kernel"]
