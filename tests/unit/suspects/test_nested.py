@@ -93,7 +93,7 @@ def test_the_quantised_are_read_as_the_numbers_they_stand_for(saved, network, sh
     assert (fit.missing, fit.left_aside) == ((), ("3.scale", "3.zero_point"))
     assert torch.equal(torching.tensor(fit.state["3.weight"]), quantised[3].weight().dequantize())
     assert torch.equal(torching.tensor(fit.state["3.bias"]), network[3].bias)
-    assert "dequantised: 1 tensors, such as 3.weight" in file.notes
+    assert "dequantised: 1 tensor, such as 3.weight" in file.notes
     assert file.digest == weights.digest({name: torching.tensor(file.tensor(name)) for name in file.names})
 
 
