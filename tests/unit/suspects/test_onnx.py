@@ -125,7 +125,7 @@ def test_integers_are_the_numbers_that_they_stand_for(scale, zero, tmp_path):
     wide = np.repeat(scale, 3, axis=1) if blocks else (scale.reshape(-1, 1) if scale.ndim else scale)
     assert np.allclose(file.tensor("w"), (codes.astype(np.float32) - zero) * wide)
     assert file.types["w"] == "uint8"
-    assert file.notes == ("integers read by their scales: 1 tensors",)
+    assert file.notes == ("integers read by their scales: 1 tensor",)
 
 
 def test_weights_in_nodes_are_tensors_too(tmp_path):
