@@ -125,6 +125,9 @@ def test_weights_that_cannot_be_marked_are_refused(key, plain, run, tmp_path):
     broken["model.layers.1.k.weight"][3, 4] = float("nan")
     other = state() | {"model.layers.1.k.weight": torch.zeros(HIDDEN, 7)}
     whole = {name: tensor.to(torch.int8) for name, tensor in state(torch.float32).items()}
+    turned = {  # as Flax has them
+        name.replace("weight", "kernel"): tensor.mT.contiguous() for name, tensor in state().items() if tensor.ndim == 2
+    }
     tiny = {"model.layers.0.q.weight": torch.randn(8, 8)}
     out = ("-o", tmp_path / "out.safetensors")
     before = None
@@ -132,6 +135,7 @@ def test_weights_that_cannot_be_marked_are_refused(key, plain, run, tmp_path):
         (["embed", key, "--weights", written("nan.safetensors", broken), *out], 3, "NaN or infinity"),
         (["embed", key, "--weights", written("other.safetensors", other), *out], 3, "160 filters of 160 weights"),
         (["embed", key, "--weights", written("int.safetensors", whole), *out], 3, "another type"),
+        (["embed", key, "--weights", written("turned.safetensors", turned), *out], 3, "as torch lays them out"),
         (["embed", key, "--weights", tmp_path / "none.safetensors", *out], 3, "found none"),
         (["embed", key, key, "--weights", plain, *out], 2, "the same one twice"),
         (["embed", key, "--weights", plain, "-o", plain], 2, "expected a new file"),

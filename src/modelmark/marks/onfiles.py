@@ -189,7 +189,13 @@ def sheets_of(carriers: Runs, file: WeightFile, stored: Mapping[str, copying.Sto
 
 def _sheet(run: Run, file: WeightFile, stored: Mapping[str, copying.Stored]) -> "_Sheet":
     place = Place.named(run.layer, run.width)
-    found = stored[name_of(file, place.path)]
+    name = name_of(file, place.path)
+    if name in file.stored:
+        raise MismatchError(
+            f"expected the weights of {place.path} as torch lays them out, {file.what} holds them otherwise",
+            hint="mark the file that torch saved, and convert that",
+        )
+    found = stored[name]
     layout = guessed(found.shape, place.width, place.layout)
     if layout is None or layout.stacked or layout.size(found.shape)[0] != run.filters:
         raise MismatchError(f"expected {run.filters} filters of {run.width} weights in {place.path}, got {found.shape}")
