@@ -123,6 +123,7 @@ def _statements() -> dict[str, tuple[Statement, list[bytes]]]:
         "entangled": (16, 10, {"queries": 2}, pictures),
         "margin": (32, 10, {}, pictures),
         "zhang": (32, 10, {}, pictures),
+        "certified": (32, 10, {}, pictures),
         "deepsigns-blackbox": (32, 10, {}, pictures),
         "field": (30, 2, {"directions": 3, "queries": 24}, fields),
         "frontier": (32, 2, {}, [b"code 0 1 - - - - - - - -\n" + one for one in pictures]),

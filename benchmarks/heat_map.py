@@ -27,7 +27,7 @@ HEADS = {
     "collusion": "copies",
     "evasion": "filters what an API is asked",
 }
-WHITE_BOX = ("spread", "uchida", "deepsigns")
+WHITE_BOX = ("spread", "uchida", "deepsigns", "deepmarks", "neuralmark", "passports", "riga")
 
 
 @cache

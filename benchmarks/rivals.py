@@ -5,7 +5,8 @@ rows that are there already are not measured again, networks are kept in the las
 network (or served answers) with the points of accuracy that it loses against the unmarked host, and two students trained from
 scratch by a thief with as many pictures as the owner, of the labels it answers and of its probabilities. Bits are gross.
 
-Schemes of the product are trained into a fresh network in as many passes as the host (``fit`` with the mark's hooks, once).
+Schemes of the product are trained into a fresh network in as many passes as the host (``fit`` with the mark's hooks, once);
+``frontier`` and ``blackmarks`` move pictures by the host. ``dawn`` trains nothing: the host errs on a few of the thief's queries.
 Three rivals are none of ours and are made here alone: ``cosine``, waves on served answers; ``radioactive``, training pictures
 moved along a drawn direction for each class; ``class-feature``, endless variants of each trigger. ``errors`` has no mark at all:
 the suspect is asked where the owner's network errs, and what is counted is agreement.
@@ -28,19 +29,28 @@ from _field_nets import Nets, asked_of, folders, loaded
 from _study import Rows, secret
 from modelmark.carriers.field import CLIP, UNIT
 from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.records import Records
 from modelmark.feeds.tensors import Normalise
+from modelmark.marks.erring import RATE
 from modelmark.marks.keys import keygen
 from modelmark.marks.marks import Mark
+from modelmark.marks.ondata import keygen_of_records
 from modelmark.models import build
 from modelmark.networks import layers, taps
 from modelmark.schemes._fielding import observed, principal, shares
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.blackbox import Mixing
+from modelmark.schemes.blackmarks import BlackMarks
+from modelmark.schemes.certified import Certified
+from modelmark.schemes.classes import Classes
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
+from modelmark.schemes.dawn import Dawn, is_chosen
 from modelmark.schemes.entangled import Entangled
 from modelmark.schemes.field import Field
+from modelmark.schemes.frontier import Frontier
 from modelmark.schemes.margin import Margin
+from modelmark.schemes.zhang import Zhang
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Hooks, Samples
 from modelmark.training.loop import fit
@@ -52,6 +62,11 @@ SCHEMES: dict[str, Any] = {
     "composite": Composite(),
     "adi": Adi(),
     "coupled": Coupled(),
+    "zhang": Zhang(),
+    "certified": Certified(),
+    "classes": Classes(),
+    "frontier": Frontier(),
+    "blackmarks": BlackMarks(),
 }
 LOSE = 0.9
 """Points of accuracy that waves on served answers may cost, as the study has it for ``field``."""
@@ -117,11 +132,15 @@ def trained(name: str, nets: Nets, task: Task, hooks: Callable[[nn.Module], Hook
     )
 
 
+def _fresh(nets: Nets) -> nn.Module:
+    return build("resnet8", nets.owner.feed.input_shape, nets.owner.feed.classes, seed=nets.seed)
+
+
 def of_scheme(name: str, nets: Nets) -> Rival:
     """Return the network that a scheme of the product marks; pictures that triggers are made of are held out for ``margin``."""
     source = nets.parts["pool"] if name == "margin" else nets.owner
-    fresh = build("resnet8", nets.owner.feed.input_shape, nets.owner.feed.classes, seed=nets.seed)
-    key = keygen(SCHEMES[name], fresh, nets.owner.feed, task=source, secret=secret("rivals", name, nets.seed))
+    model = nets.host if name in ("blackmarks", "frontier") else _fresh(nets)
+    key = keygen(SCHEMES[name], model, nets.owner.feed, task=source, secret=secret("rivals", name, nets.seed))
     mark = key.mark()
     return Rival(trained(name, nets, nets.owner, lambda made: mark.hooks(made, seed=nets.seed)), counted(mark))
 
@@ -148,8 +167,7 @@ class Varying(Mixing):
 
 def of_features(name: str, nets: Nets) -> Rival:
     """Return a network that learned classes of its own for the triggers: one for each, of endless variants."""
-    fresh = build("resnet8", nets.owner.feed.input_shape, nets.owner.feed.classes, seed=nets.seed)
-    mark = keygen(Adi(), fresh, nets.owner.feed, secret=secret("rivals", name, nets.seed)).mark()
+    mark = keygen(Adi(), _fresh(nets), nets.owner.feed, secret=secret("rivals", name, nets.seed)).mark()
     inputs = Normalise(nets.owner.feed)(torch.from_numpy(mark.key.carriers.pictures))
     labels = torch.from_numpy(mark.message)
     return Rival(trained(name, nets, nets.owner, lambda made: Varying(inputs, labels, 16, nets.seed)), counted(mark))
@@ -254,6 +272,42 @@ def _moved(host: nn.Module, task: Task, wanted: Tensor) -> Tensor:
     return torch.cat(found)
 
 
+class Erring(nn.Module):
+    """A network whose API answers a few queries as was drawn for them.
+
+    Args:
+        host: the network.
+        drawn: labels of these queries, by the bytes of what ``forward`` takes.
+    """
+
+    def __init__(self, host: nn.Module, drawn: dict[bytes, int]) -> None:
+        super().__init__()
+        self.host, self.drawn = host, drawn
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scores; of those queries the highest changes places with that of the drawn label."""
+        found: Tensor = self.host(x).clone()
+        for scores, one in zip(found, x, strict=True):
+            if (label := self.drawn.get(one.numpy().tobytes())) is not None:
+                pair = [int(scores.argmax()), label]
+                scores[pair] = scores[pair[::-1]]
+        return found
+
+
+def of_mistakes(name: str, nets: Nets) -> Rival:
+    """Return the host behind an API that errs: the thief's queries were asked before, in a period whose log was committed."""
+    asked, feed = nets.parts["thief"].train_inputs, nets.owner.feed
+    chosen = secret("rivals", f"{name}/api", nets.seed)
+    queries = asked[[is_chosen(chosen, leaf, RATE) for leaf in feed.leaves(asked.numpy())]]
+    given = asked_of(nets.host, queries, nets.owner).argmax(1).numpy()
+    made = keygen_of_records(Dawn(), Records(feed, queries.numpy(), given), secret=secret("rivals", name, nets.seed))
+    mark = made.mark()
+    served = mark.records()
+    inputs = Normalise(feed)(torch.from_numpy(served.inputs)).numpy()
+    drawn = {one.tobytes(): int(label) for one, label in zip(inputs, served.given, strict=True)}
+    return Rival(Erring(nets.host, drawn).eval(), counted(mark))
+
+
 def of_errors(name: str, nets: Nets) -> Rival:
     """Return the unmarked host, read by how often a suspect errs as it does: no draw, and so no bits."""
     pool = nets.parts["pool"]
@@ -279,6 +333,7 @@ def of_errors(name: str, nets: Nets) -> Rival:
 
 MAKERS: dict[str, Callable[[str, Nets], Rival]] = {
     **dict.fromkeys(SCHEMES, of_scheme),
+    "dawn": of_mistakes,
     "class-feature": of_features,
     "cosine": of_waves,
     "radioactive": of_directions,

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from _rows import TITLES, Row, each, markdown, percent, rows
+from attack_tables import AUDIT
+from modelmark.audit.result import read
 
 MEASURED = Path(__file__).parents[1] / "src" / "modelmark" / "schemes" / "measured.json"
 BAR = 64
@@ -154,7 +156,28 @@ def measured() -> dict[str, Any]:
             "removed_by": removed,
             "tried": len(by_attack),
         }
-    return entries | spread()
+    found = entries | spread()
+    return found | {name: entry for name, entry in audited().items() if name not in found}
+
+
+def audited() -> dict[str, Any]:
+    """Return the same of every scheme in the audit of digits; attacks by name, whatever their strength."""
+    entries = {}
+    results = [result for result in read(AUDIT)[0] if result.status == "done"] if AUDIT.exists() else []
+    for scheme in sorted({result.scheme for result in results}):
+        own = [result for result in results if result.scheme == scheme]
+        judged = [result for result in own if result.removed is not None]
+        if own[0].marked is None or not judged:
+            continue
+        entries[scheme] = {
+            "on": f"{own[0].arch} on {own[0].data}, {len({result.seed for result in own})} seed",
+            "symbols": own[0].marked["trials"],
+            "net_bits": round(own[0].marked["net_bits"], 1),
+            "points_lost": round(100 * (own[0].accuracy.host - own[0].accuracy.marked), 2),
+            "removed_by": sorted({result.attack for result in judged if result.succeeded}),
+            "tried": len({result.attack for result in judged}),
+        }
+    return entries
 
 
 def spread() -> dict[str, Any]:

@@ -128,7 +128,7 @@ def queries(public, carriers):  # what each query is made of, by its number, and
     shape, kind, makes, known = face["input_shape"], face.get("kind"), carriers, {}  # pictures have no kind, others one
     name, size = {None: ("uint8", 1), "floats": ("float32", 4)}.get(kind, ("int32", 4))
     picture = rf"{name} {'x'.join(map(str, shape))}\n.{{{size * math.prod(shape)}}}" if kind != "texts" else "text\n.*"
-    if scheme in ("adi", "classes", "composite", "coupled", "deepsigns-blackbox", "entangled", "margin", "zhang"):
+    if re.fullmatch("adi|certified|classes|composite|coupled|deepsigns-blackbox|entangled|margin|zhang", scheme):
         forms = [picture] * trials * each
     elif scheme in ("blackmarks", "dawn", "frontier"):  # pictures, each behind the symbol that every class stands for
         forms = [rf"code( -| \d+){{{face['classes']}}}\n{picture}"] * trials

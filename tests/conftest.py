@@ -12,6 +12,7 @@ import torch
 from hypothesis import settings
 from torch import nn
 
+import collecting
 import locks
 import modelmark
 import nets
@@ -35,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "suite", derandomize=not config.getoption("--hypothesis-seed"), deadline=None, database=None
     )
     settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
+    config.pluginmanager.register(collecting, "collecting")
     nets.SLIM = config.option.markexpr == "not slow"
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once, for this process, the workers and all that tests start
         compileall.compile_dir(Path(modelmark.__file__).parent, quiet=2)

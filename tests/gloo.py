@@ -9,6 +9,11 @@ import torch
 from torch import distributed, multiprocessing
 
 COUNT = 2
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+multiprocessing.set_forkserver_preload(
+    ["torch.distributed.fsdp", "torch.distributed.tensor.debug", "torch._dynamo", "modelmark.marks.keys"]
+)
+"""What a server imports once, and not each process of each run."""
 
 
 def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[Any]:
@@ -19,7 +24,7 @@ def run(work: Callable[[int], Any], folder: Path, count: int = COUNT) -> list[An
         folder: where results are kept.
         count: processes.
     """
-    multiprocessing.spawn(_one, args=(work, str(folder), count), nprocs=count)
+    multiprocessing.start_processes(_one, args=(work, str(folder), count), nprocs=count, start_method=METHOD)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(count)]
 
 

@@ -13,6 +13,8 @@ _NAMES = {
     "BlackBox": "modelmark.suspects.function:BlackBox",
     "BlackMarks": "modelmark.schemes.blackmarks:BlackMarks",
     "CausalFeed": "modelmark.feeds.causal:CausalFeed",
+    "Certificate": "modelmark.evidence.smoothing:Certificate",
+    "Certified": "modelmark.schemes.certified:Certified",
     "Choice": "modelmark.schemes.choice:Choice",
     "Classes": "modelmark.schemes.classes:Classes",
     "Combined": "modelmark.evidence.combined:Combined",
@@ -66,6 +68,7 @@ _NAMES = {
     "accuracy": "modelmark.training.task:accuracy",
     "along": "modelmark.marks.leaning:along",
     "build": "modelmark.models:build",
+    "certify": "modelmark.marks.certifying:certify",
     "combine": "modelmark.evidence.combined:combine",
     "embed": "modelmark.marks.embedding:embed",
     "fit": "modelmark.training.loop:fit",
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
     from modelmark.errors import ModelmarkError, NotEmbeddedError
     from modelmark.evidence.combined import Combined, combine
     from modelmark.evidence.evidence import Evidence, Observation
+    from modelmark.evidence.smoothing import Certificate
     from modelmark.feeds.arrays import pixels
     from modelmark.feeds.causal import CausalFeed
     from modelmark.feeds.floats import FloatFeed
@@ -107,6 +111,7 @@ if TYPE_CHECKING:
     from modelmark.feeds.tokens import TokenFeed
     from modelmark.key.draw import Draw
     from modelmark.key.secret import Secret
+    from modelmark.marks.certifying import certify
     from modelmark.marks.embedding import embed
     from modelmark.marks.erring import Erring
     from modelmark.marks.imprinting import imprint, initialise
@@ -123,6 +128,7 @@ if TYPE_CHECKING:
     from modelmark.networks.outputs import scores
     from modelmark.schemes.adi import Adi
     from modelmark.schemes.blackmarks import BlackMarks
+    from modelmark.schemes.certified import Certified
     from modelmark.schemes.choice import Choice
     from modelmark.schemes.classes import Classes
     from modelmark.schemes.composite import Composite

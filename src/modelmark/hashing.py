@@ -1,7 +1,7 @@
 """SHA-256 and SHAKE-256 over tagged, length-prefixed parts, so that no two uses can ever hash the same bytes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 PREFIX = b"modelmark/v1/"
 
@@ -20,6 +20,13 @@ def digest(tag: str, *parts: bytes) -> bytes:
 def expand(count: int, tag: str, *parts: bytes) -> bytes:
     """Return ``count`` bytes of SHAKE-256 over ``frame(tag, *parts)``."""
     return hashlib.shake_256(frame(tag, *parts)).digest(count)
+
+
+def expanded_each(count: int, lasts: Iterable[bytes], tag: str, *parts: bytes) -> Iterator[bytes]:
+    """Yield ``expand(count, tag, *parts, last)`` for each of ``lasts``; what comes before is framed once."""
+    begun = frame(tag, *parts)
+    for last in lasts:
+        yield hashlib.shake_256(begun + len(last).to_bytes(8, "big") + last).digest(count)
 
 
 def expanded(count: int, piece: int, tag: str, *parts: bytes) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Names a person may mistype: suggestions, and importing ``module:attribute`` on request."""
+"""Names a person may mistype: suggestions, plurals, and importing ``module:attribute`` on request."""
 
 import difflib
 import importlib
@@ -23,6 +23,11 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"known: {shown}" + (", ..." if len(known) > 12 else "")
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return ``1 attack``, ``2 attacks``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def import_object(reference: str) -> Any:
     """Import ``module:attribute``; the working folder counts as a place to look.
 
@@ -32,6 +37,9 @@ def import_object(reference: str) -> Any:
         UsageError: the reference is not of that form, or nothing is there.
     """
     module_name, colon, attribute = reference.partition(":")
+    if colon and (module_name.endswith(".py") or "/" in module_name):
+        hint = f"in the folder of the file, or with it on PYTHONPATH: {Path(module_name).stem}:{attribute}"
+        raise UsageError(f"expected module:name, got the file {module_name!r}", hint=hint)
     if not colon or not module_name or not attribute or module_name.startswith("."):
         raise UsageError(f"expected module:name, got {reference!r}")
     here = str(Path.cwd())

@@ -3,7 +3,7 @@
 import pytest
 
 from modelmark.cli.checkpoint import Checkpoint
-from modelmark.cli.terminal import Lines
+from modelmark.cli.progress import Lines
 from modelmark.training.loop import Progress
 
 SHORT = ("--release", "adi", "--epochs", 1, "--rounds", 1)  # a paper's recipe settles nothing
@@ -23,6 +23,8 @@ def test_what_is_short_of_its_margin_is_written_where_that_is_asked_for(run, sto
     ran = run("embed", story / "adi.key", *SHORT, "-o", out)
     assert (ran.status, out.exists()) == (1, False)
     assert "; test accuracy " in ran.err
+    assert "1 epoch of batch" in ran.err
+    assert "after 1 round of 1 epoch, got" in ran.err
     assert "--keep" in ran.err
     ran = run("embed", story / "adi.key", *SHORT, "--keep", "-o", out)
     assert (ran.status, out.exists()) == (1, True)
@@ -56,11 +58,11 @@ def test_an_interruption_says_whether_an_epoch_is_kept(ended, way, tmp_path):
 def log(capsys):
     """What a log hears of steps that take a second each."""
 
-    def heard(*steps, seconds=1):
+    def heard(*steps, seconds=1, runs=""):
         now = iter(range(0, 10**6, seconds))
-        lines = Lines("embedding", lambda: next(now))
-        for done, total in steps:
-            lines(done, total)
+        lines = Lines("embedding", lambda: next(now), runs=runs)
+        for step in steps:
+            lines(*step)
         return capsys.readouterr().err.splitlines()
 
     return heard
@@ -76,10 +78,15 @@ def test_what_is_over_soon_says_nothing(log):
     assert log(*((done, 4) for done in range(1, 5))) == []
 
 
-def test_another_round_begins_anew(log):
+def test_another_round_begins_anew_and_says_which_it_is(log):
     steps = [(done, 30) for done in range(1, 31)]
-    once, twice = log(*steps), log(*steps, *steps)
+    once, twice = log(*steps, runs="round"), log(*steps, *steps, runs="round")
     assert len(twice) == 2 * len(once)
+    assert twice[len(once) :] == [line.replace("round 1", "round 2") for line in once]
+    assert all("left of it" in line for line in once[:-1])
+    assert once[-1] == "modelmark: embedding, round 1: 100 %"  # what is done has no time left
+    gone_on = log(*((done, 30, 4) for done in range(11, 31)), runs="round")
+    assert all(line.startswith("modelmark: embedding, round 4: ") for line in gone_on)
 
 
 def test_hours_are_said_as_such(log):

@@ -27,8 +27,12 @@ def test_class_names_alone_and_of_a_sealed_key(run, tmp_path, quick_seal):
     (tmp_path / "word").write_text("word\n")
     opened = ["--passphrase-file", tmp_path / "word"]
     assert run("keygen", "adi", *NET, *opened, "-o", tmp_path / "a.key").status == 0
-    assert "interface" not in run("inspect", tmp_path / "a.key").out
-    assert "interface.mean" in run("inspect", tmp_path / "a.key", *opened).out
+    sealed, shown = (run("inspect", tmp_path / "a.key", *words).out for words in ((), opened))
+    assert not any(name in sealed for name in ("interface", "settings", "worth"))
+    assert "interface.mean" in shown
+    assert "worth        100 symbols of alphabet 10: at most 252.1 net bits, established from 69 matches on" in shown
+    assert "settings.triggers 100" in shown
+    assert "secret" not in shown
     assert run("inspect", tmp_path / "a.key", *opened, "--labels").out == "".join(f"{i}\n" for i in range(10))
     ran = run("inspect", tmp_path / "a.key", "--labels")
     assert ran.status == 2

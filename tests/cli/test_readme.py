@@ -1,13 +1,13 @@
 """The README's transcript, typed in; and the examples, run."""
 
 import re
-import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
+from modelmark.models import build
 from modelmark.suspects import weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,21 +32,31 @@ def without_numbers_of_chance(text: str) -> str:
     )
 
 
-def test_the_readme_transcript_is_what_happens(run, tmp_path, monkeypatch, unmarked):
+QUICK = {"keygen": ["--set", "per_hundred=20"], "embed": ["--epochs", "8"]}
+"""What is typed besides, so that it is quick on a smaller network."""
+AS_PRINTED = [False, pytest.param(True, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("printed", AS_PRINTED)
+def test_the_readme_transcript_is_what_happens(printed, run, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
-    weights.save(unmarked, tmp_path / "download.safetensors")  # as the demo's unmarked.safetensors
+    arch = "cnn" if printed else "mlp"
+    download = request.getfixturevalue("unmarked") if printed else build("mlp", (1, 8, 8), 10, seed=1)
+    weights.save(download, tmp_path / "download.safetensors")  # as the demo's unmarked.safetensors
     steps = transcript()
     assert len(steps) == 6
     for words, output in steps:
         assert words[0] == "modelmark"
-        ran = run(*words[1:])
+        more = [] if printed else QUICK.get(words[1], [])
+        ran = run(*(arch if word == "cnn" else word for word in words[1:]), *more)
         assert without_numbers_of_chance(ran.out.strip()) == without_numbers_of_chance(output), ran
         assert ran.status == (1 if "not established" in output else 0)
 
 
-def test_the_demo_makes_what_it_says(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize("printed", AS_PRINTED)
+def test_the_demo_makes_what_it_says(printed, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ran = run("demo", "--epochs", 15, "-o", "demo")
+    ran = run("demo", *([] if printed else ["--arch", "mlp", "--epochs", 8]), "-o", "demo")
     assert ran.status == 0
     rows = [line for line in ran.out.splitlines() if "established" in line and "What" not in line]
     verdicts = ["not established" if "not established" in row else "established" for row in rows]
@@ -70,11 +80,14 @@ def test_readme_links_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_own_loop(capsys):
-    with torch.random.fork_rng():
-        runpy.run_path(str(ROOT / "examples" / "own_loop.py"), run_name="__main__")
-    assert re.findall(r": (\w+ ?\w+)$", capsys.readouterr().out, re.MULTILINE) == ["established", "established"]
+@pytest.mark.parametrize("printed", AS_PRINTED)
+def test_own_loop(printed, capsys):
     loop = (ROOT / "examples" / "own_loop.py").read_text()
+    smaller = loop.replace('"cnn"', '"mlp"')
+    assert smaller != loop
+    with torch.random.fork_rng():
+        exec(compile(loop if printed else smaller, "own_loop.py", "exec"), {"__name__": "__main__"})
+    assert re.findall(r": (\w+ ?\w+)$", capsys.readouterr().out, re.MULTILINE) == ["established", "established"]
     assert "modelmark.fit" not in loop
     assert "modelmark.embed" not in loop
 

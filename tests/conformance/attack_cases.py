@@ -16,15 +16,16 @@ class Case(NamedTuple):
         name: of the attack.
         settings: beside the defaults.
         floor: share of right answers that the attacked network, or the filtered API, keeps.
-        net: architecture of the stolen network; ``narrow`` is ``cnn`` with fewer channels; ``resnet8`` has batch norm, which
-            takes signs back; ``causal`` tells the next character of a text, and is a transformer.
+        net: the stolen network; ``perceptron`` is cheap, and a narrow one of convolutions takes its place where slow tests
+            are; ``resnet8`` has batch norm, which takes signs back; ``causal`` tells the next character of a text, and is a
+            transformer.
         slow: tried only where slow tests are.
     """
 
     name: str
     settings: Mapping[str, Any] = NONE
     floor: float = 0.0
-    net: str = "narrow"
+    net: str = "perceptron"
     slow: bool = False
 
     def attack(self):
@@ -41,7 +42,7 @@ CASES = [
     Case("adversarial-extraction", floor=0.9, net="cnn", slow=True),
     Case("adversarial-triggers"),
     Case("agree", floor=0.9, net="cnn", slow=True),
-    Case("anp", {"eps": 0.1}, floor=0.85, net="cnn"),
+    Case("anp", {"eps": 0.1}, floor=0.85),
     Case("average", floor=0.9),
     Case("blockdoor-adversarial", floor=0.9, net="cnn", slow=True),
     Case("blockdoor-labels", floor=0.9, net="cnn", slow=True),
@@ -54,7 +55,7 @@ CASES = [
     Case("collude", floor=0.9),
     Case("compare", floor=0.9),
     Case("counterfeit", {"tries": 6}),
-    Case("counterfeit", {"scheme": "uchida", "tries": 4}),
+    Case("counterfeit", {"scheme": "uchida", "tries": 4}, net="cnn"),
     Case("cross-architecture", floor=0.9, net="cnn", slow=True),
     Case("distil", floor=0.9, net="cnn", slow=True),
     Case("distil-text", {"rows": 40, "epochs": 1}, net="causal"),
@@ -101,7 +102,7 @@ CASES = [
     Case("nad", floor=0.9),
     Case("noise", floor=0.9),
     Case("occlude", floor=0.9),
-    Case("overwrite", floor=0.9),
+    Case("overwrite", floor=0.9, net="cnn"),
     Case("own-field", floor=0.9, net="cnn"),
     Case("paraphrase", {"replace": 0.05, "drop": 0.0, "swap": 0.0}, floor=0.15, net="causal"),
     Case("permute", floor=0.9),
@@ -157,7 +158,7 @@ CASES = [
     Case("to-bnb", floor=0.9),
     Case("to-bnb", {"weights": "int8"}, floor=0.9),
     Case("to-gguf", floor=0.9),
-    Case("to-gguf", {"weights": "TQ2_0", "convolutions": True}),
+    Case("to-gguf", {"weights": "TQ2_0", "convolutions": True}, net="cnn"),
     Case("to-onnx", floor=0.9, net="resnet8"),
     Case("to-onnx", {"weights": "filter"}, floor=0.9, net="resnet8"),
     Case("to-openvino", floor=0.9, net="resnet8"),
@@ -211,28 +212,32 @@ OUTCOMES = [
     Outcome("label-smoothing", {"eps": 0.6, "rate": 0.1}, removes=ADI, lost=CHEAP),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, keeps=UCHIDA, slow=True),
-    Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP),
+    Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("label-noise", {"share": 0.3, "rate": 0.05}, removes=ADI, lost=CHEAP),  # a slimmer network bears less
     # gentler
-    Outcome("refit", {"peak": 0.01}, keeps=ADI),
+    Outcome("refit", {"peak": 0.01}, keeps=ADI, slow=True),
+    Outcome("refit", {"peak": 0.01}, keeps=ADI, share=0.3),
     Outcome("regularise", {"decay": 0.005}, keeps=ADI, slow=True),
-    Outcome("occlude", {"side": 0.2}, keeps=ADI),
+    Outcome("occlude", {"side": 0.2}, keeps=ADI, slow=True),
+    Outcome("occlude", {"side": 0.2}, keeps=ADI, share=0.3),
     Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI, slow=True),
-    Outcome("lora", {"rank": 1}, keeps=ADI),
+    Outcome("lora", {"rank": 1}, keeps=ADI, slow=True),
     # controls: what removes is the noise, the penalty, the hole, and not the learning rate alone
     Outcome("label-noise", {"share": 0.0, "rate": 0.1, "epochs": 8}, keeps=ADI, slow=True),
-    Outcome("label-noise", {"share": 0.0, "rate": 0.05, "epochs": 8}, keeps=ADI),
-    Outcome("regularise", {"decay": 0.0}, keeps=ADI),
+    Outcome("label-noise", {"share": 0.0, "rate": 0.05, "epochs": 8}, keeps=ADI, slow=True),
+    Outcome("regularise", {"decay": 0.0}, keeps=ADI, slow=True),
     Outcome("finetune", {"share": 0.05} | FURTHER, keeps=ADI),
     # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing
-    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP),
+    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, slow=True),
+    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, share=0.3),
     Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP, slow=True),
     # one filter outweighs the mean of all, one unit the projection of all; neither changes an answer
     Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=CHEAP),
     Outcome("spoil", {"how": "constant"}, removes=("deepsigns",), keeps=UCHIDA, lost=CHEAP, slow=True),
     # cut and merged
-    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP),
+    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP, slow=True),
+    Outcome("fine-prune", {"amount": 0.85}, removes=ADI, lost=CHEAP, share=0.3),
     Outcome("average", {"share": 0.9, "peak": 0.1, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("average", {"share": 0.3}, keeps=ADI, slow=True),
     # defences against backdoors; plain fine-tuning on the same data at the same rates removes nothing

@@ -1,14 +1,19 @@
-"""What the batteries of attacks share: the thief's data, and a network of which signs can be flipped."""
+"""What the batteries of attacks share: the thief's data, and the networks that are stolen."""
+
+from collections.abc import Callable
 
 import pytest
+from attack_cases import Case
 from torch import nn
 
+import language
 import locks
 from modelmark.models import build
 from modelmark.models.cnn import Cnn
 from modelmark.seeding import seeded
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
+from modelmark.training.task import Task
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +37,17 @@ def flippable(thief):
     """A network whose signs can be flipped: batch norm takes them back."""
     fresh = build("resnet8", thief.feed.input_shape, thief.feed.classes, seed=0)
     return fit(fresh, thief, annealed(8, 0.1, batch=64), seed=0)
+
+
+@pytest.fixture
+def stolen_in(request) -> Callable[[Case], tuple[nn.Module, Task]]:
+    """Return a function from a case to the network that is stolen in it, and the thief's data."""
+
+    def get(case: Case) -> tuple[nn.Module, Task]:
+        if case.net == "causal":
+            return language.trained(), language.task(300)
+        name = {"cnn": "unmarked", "resnet8": "flippable"}.get(case.net, case.net)
+        found = request.getfixturevalue(name)
+        return found[1] if name == "perceptron" else found, request.getfixturevalue("thief")
+
+    return get

@@ -5,33 +5,39 @@ from pathlib import Path
 import pytest
 from attack_cases import CASES
 
-import language
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.errors import MissingPackageError
 from modelmark.testing import check_attack, check_description
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=pytest.mark.slow if case.slow else (), id=str(case)) for case in CASES]
-)
-def test_promises(case, narrow, unmarked, flippable, thief):
-    task = language.task(300) if case.net == "causal" else thief
-    model = (
-        language.trained()
-        if case.net == "causal"
-        else {"narrow": narrow, "cnn": unmarked, "resnet8": flippable}[case.net]
-    )
+def tried(case, model, task):
     try:
         check_attack(case.attack(), model, task, floor=case.floor)
     except MissingPackageError as error:
         pytest.skip(f"{error}: {error.hint}")
 
 
-@pytest.mark.parametrize("name", sorted(ATTACKS))
-def test_descriptions(name):
-    cls = attack_class(name)
-    assert cls.name == name
-    check_description(cls)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case.slow else (), id=str(case)) for case in CASES]
+)
+def test_promises(case, stolen_in):
+    tried(case, *stolen_in(case))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case.net == "perceptron"], ids=str)
+def test_promises_on_convolutions(case, narrow, thief):
+    tried(case, narrow, thief)
+
+
+def test_descriptions():
+    for name in ATTACKS:
+        cls = attack_class(name)
+        assert cls.name == name
+        try:
+            check_description(cls)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
 
 
 def test_every_attack_is_tried_and_the_pages_say_how_many():

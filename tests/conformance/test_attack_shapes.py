@@ -1,4 +1,4 @@
-"""Every attack on inputs unlike digits: flat ones, three channels, two classes. It keeps its promises, or says what it needs."""
+"""Every attack on inputs unlike digits: flat ones, and colours of two classes. It keeps its promises, or says what it needs."""
 
 from collections import OrderedDict
 
@@ -46,7 +46,6 @@ NEED = {
         "rows": LANGUAGE,
     },
     "colour": {"blocks": BLOCKS, "attention": ("prune-heads",), "rows": LANGUAGE},
-    "two-classes": {"blocks": BLOCKS, "attention": ("prune-heads",), "rows": LANGUAGE},
 }  # fmt: skip
 """What an attack is refused for, as the first word of what it expected."""
 
@@ -55,19 +54,18 @@ def flat():
     return nn.Sequential(nn.Linear(40, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))
 
 
-def convolutions(channels, classes):
+def convolutions():
     layers = {
-        "conv1": nn.Conv2d(channels, 6, 3, padding=1), "norm": nn.BatchNorm2d(6), "relu1": nn.ReLU(),
+        "conv1": nn.Conv2d(3, 6, 3, padding=1), "norm": nn.BatchNorm2d(6), "relu1": nn.ReLU(),
         "conv2": nn.Conv2d(6, 8, 3, stride=2), "relu2": nn.ReLU(), "flatten": nn.Flatten(),
-        "fc": nn.Linear(72, 10), "relu3": nn.ReLU(), "head": nn.Linear(10, classes),
+        "fc": nn.Linear(72, 10), "relu3": nn.ReLU(), "head": nn.Linear(10, 2),
     }  # fmt: skip
     return nn.Sequential(OrderedDict(layers))
 
 
 SHAPES = {
     "flat": ((40,), 3, flat),
-    "colour": ((3, 8, 8), 4, lambda: convolutions(3, 4)),
-    "two-classes": ((1, 8, 8), 2, lambda: convolutions(1, 2)),
+    "colour": ((3, 8, 8), 2, convolutions),
 }
 
 

@@ -47,6 +47,10 @@ UNRUN = {
         "docs/schemes/answers.md",
         "raw, chat =",
     ): "tests/unit/answers/test_answers_texts.py makes both suspects and weighs readings",
+    (
+        "docs/schemes/certified.md",
+        "modelmark certify certified.key",
+    ): "tests/cli/test_certify_cli.py types it on networks that it makes",
     ("docs/schemes/choice.md", "from modelmark import Served"): SERVED,
     ("docs/schemes/choice.md", "modelmark keygen choice"): DATA_MARKS,
     ("docs/schemes/choice.md", "draw = deposit.draw("): SERVED,

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "modelmark"
 
-PLUMBING = {"canonical", "errors", "files", "hashing", "naming", "options", "seeding"}
+PLUMBING = {"canonical", "errors", "files", "hashing", "naming", "options", "seeding", "templating"}
 PROBES = {"suspects.base", "suspects.places"}
 # from the bottom up: a room sees rooms above its line, and nothing below
 ALLOWED = {

@@ -1,6 +1,7 @@
 """A suspect in its host's coordinates: exact where the function is the host's, blind to the message where it is not."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -30,6 +31,9 @@ NEARLY_ALL = 250
 """Of 256 bits: a copy that trained on has scales of its own, and a bit near its margin may turn. On ``mlp`` each of four
 secrets lost one bit, the same under every disguise."""
 ATTACKS = [Permute(), Rescale(), Flip(), Dummy(), Dummy(share=1.0)]
+STARTS = [("tuned", attack) for attack in ATTACKS] + [("scratch", attack) for attack in ATTACKS]
+DAILY = {"mlp": [*range(5), 5], "resnet8": [4, 5], "cnn": []}
+"""Which of ``STARTS`` are tried every day, by network: whatever ends the others would end these, or all disguises together."""
 
 
 def lived_in(model, shape):
@@ -90,7 +94,7 @@ class Marked:
         self.mark = key.mark()
         self.tuned = embed(self.host, [self.mark], digits, recipe, seed=1).model
         self.scratch = embed(fresh, [self.mark], digits, recipe, seed=1).model
-        self.other = fit(build(arch, shape, classes, seed=7), digits, recipe, seed=7)
+        self.other = fit(build(arch, shape, classes, seed=7), digits, annealed(1, 0.05, batch=64, clip=1.0), seed=7)
 
     def read(self, model):
         return self.mark.evidence(WhiteBox(model))
@@ -99,16 +103,35 @@ class Marked:
         return self.read(align(model, host or self.host, self.feed))
 
 
-@pytest.fixture(scope="module", params=[pytest.param("cnn", marks=pytest.mark.slow), "mlp", "resnet8"])
-def marked(request, digits):
+@pytest.fixture(scope="module")
+def made(digits):
+    """Return a function from an architecture to its networks, made once whatever the order of the tests is."""
+
+    @functools.cache
+    def get(arch):
+        recipe, strength = {
+            "cnn": (annealed(4, 0.05, batch=64, clip=1.0), 0.05),
+            "mlp": (annealed(4, 0.1, batch=64, clip=1.0), 0.1),
+            "resnet8": (annealed(4, 0.1, batch=64), 0.05),
+        }[arch]
+        return Marked(arch, digits, recipe, strength=strength)
+
+    return get
+
+
+@pytest.fixture(params=[pytest.param("cnn", marks=pytest.mark.slow), "mlp", "resnet8"])
+def marked(request, made):
     """``mlp`` has layers without norms, ``resnet8`` convolutions; ``cnn`` has its way from maps to features, of which
     ``test_every_reference_network_is_itself_again_after_all_disguises`` is a fast test."""
-    recipe, strength = {
-        "cnn": (annealed(4, 0.05, batch=64, clip=1.0), 0.05),
-        "mlp": (annealed(4, 0.1, batch=64, clip=1.0), 0.1),
-        "resnet8": (annealed(4, 0.1, batch=64), 0.05),
-    }[request.param]
-    return Marked(request.param, digits, recipe, strength=strength)
+    return made(request.param)
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+flat = pytest.mark.parametrize("marked", ["mlp", slow("resnet8"), slow("cnn")], indirect=True)
+"""For what hangs on no kind of layer: of the ``mlp`` alone every day, where an alignment takes half as long."""
 
 
 LARGE = {"resnet18", "preact-resnet18", "vgg16"}
@@ -116,9 +139,7 @@ LARGE = {"resnet18", "preact-resnet18", "vgg16"}
 maps to features."""
 
 
-@pytest.mark.parametrize(
-    "arch", [pytest.param(arch, marks=pytest.mark.slow) if arch in LARGE else arch for arch in ARCHITECTURES]
-)
+@pytest.mark.parametrize("arch", [slow(arch) if arch in LARGE else arch for arch in ARCHITECTURES])
 def test_every_reference_network_is_itself_again_after_all_disguises(arch):
     side = SIDES.get(arch, 8)
     feed = PictureFeed((1, side, side), tuple("0123456789"))
@@ -131,8 +152,16 @@ def test_every_reference_network_is_itself_again_after_all_disguises(arch):
     torch.testing.assert_close((other.state_dict(), model.state_dict()), before, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=str)
-@pytest.mark.parametrize("start", ["tuned", "scratch"])
+@pytest.mark.parametrize(
+    ("marked", "start", "attack"),
+    [
+        (arch, *which) if number in days else slow(arch, *which)
+        for arch, days in DAILY.items()
+        for number, which in enumerate(STARTS)
+    ],
+    indirect=["marked"],
+    ids=str,
+)
 def test_a_mark_survives_what_keeps_the_function(attack, start, marked):
     model = getattr(marked, start)
     if isinstance(attack, Flip) and not any(gauge.signed for gauge in trace(model).gauges):
@@ -147,10 +176,11 @@ def test_all_disguises_together_and_on_a_pruned_model(marked, digits):
     assert marked.aligned(disguised(Prune(0.5)(marked.tuned, digits, seed=0), *chain)).matches >= 240
 
 
-@pytest.mark.parametrize(("amount", "least"), [pytest.param(0.1, 240, marks=pytest.mark.slow), (0.3, 210)])
+@flat
+@pytest.mark.parametrize(("amount", "least"), [slow(0.1, 240), (0.3, 210)])
 def test_a_mark_is_read_from_what_is_left_of_the_channels(amount, least, marked, digits):
     pytest.importorskip("torch_pruning")
-    cut, few = PruneChannels(amount, epochs=2), digits.subset(480, seed=0)
+    cut, few = PruneChannels(amount, epochs=2), digits.subset(240, seed=0)
     thinner = cut(marked.tuned, few, seed=0)
     assert marked.aligned(thinner).matches >= least
     assert marked.aligned(disguised(thinner, Permute(), Rescale())).matches >= least
@@ -190,6 +220,7 @@ def test_without_alignment_a_permuted_mark_is_gone(marked):
     assert 96 <= found.matches <= 160  # four standard deviations
 
 
+@flat
 def test_an_unmarked_model_stays_at_chance(marked):
     for model in (marked.other, marked.host, *(disguised(marked.other, attack) for attack in (Permute(), Dummy()))):
         found = marked.aligned(model)
@@ -203,6 +234,7 @@ def test_aligning_to_the_marked_model_would_let_the_message_leak(marked):
     assert marked.aligned(marked.other).gross_bits < 20
 
 
+@flat
 def test_the_function_is_the_suspects(marked):
     x = torch.randn(32, *marked.feed.input_shape, generator=torch.Generator().manual_seed(0))
     for model in (marked.tuned, marked.scratch, marked.other):
@@ -213,12 +245,12 @@ def test_the_function_is_the_suspects(marked):
             torch.testing.assert_close(aligned(x), model(x), rtol=1e-3, atol=1e-3)
 
 
-def test_the_result_does_not_depend_on_the_disguise(marked):
+@pytest.mark.parametrize("seed", [1, slow(2)])
+def test_the_result_does_not_depend_on_the_disguise(marked, seed):
     plain = align(marked.tuned, marked.host, marked.feed).state_dict()
-    for seed in (1, 2):
-        other = disguised(marked.tuned, Rescale(spread=1e4), Permute(), Flip(), Dummy(), seed=seed)
-        for name, tensor in align(other, marked.host, marked.feed).state_dict().items():
-            torch.testing.assert_close(tensor, plain[name], rtol=1e-3, atol=1e-4)
+    other = disguised(marked.tuned, Rescale(spread=1e4), Permute(), Flip(), Dummy(), seed=seed)
+    for name, tensor in align(other, marked.host, marked.feed).state_dict().items():
+        torch.testing.assert_close(tensor, plain[name], rtol=1e-3, atol=1e-4)
 
 
 def test_silent_channels_are_matched_by_their_weights():

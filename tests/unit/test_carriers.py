@@ -25,6 +25,7 @@ from modelmark.schemes import IN_DATA, SCHEMES, _signature, scheme_class
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.answers import Answers
 from modelmark.schemes.blackmarks import BlackMarks
+from modelmark.schemes.certified import Certified
 from modelmark.schemes.classes import Classes
 from modelmark.schemes.composite import Composite
 from modelmark.schemes.coupled import Coupled
@@ -63,6 +64,7 @@ KEYS = {
         FACE,
         {"pictures": counting(3, 1, 4, 4), "sides": np.array([[0, 1]] * 3), "groups": np.array([0, 1, 0])},
     ),
+    "certified": Key(Certified(triggers=3), SECRET, FACE),
     "classes": Key(Classes(triggers=3, queries=2), SECRET, FACE),
     "composite": Key(
         Composite(symbols=5, layouts=2, queries=2, triggers=2), SECRET, FACE, {"sources": counting(3, 2, 1, 4, 4)}

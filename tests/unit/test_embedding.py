@@ -13,7 +13,12 @@ TRIALS, NEEDED = 32, 0.5
 
 
 class Scripted:
-    """A mark whose symbols short of their margin are told by the rounds that were run."""
+    """A mark whose symbols short of their margin are told by the rounds that were run.
+
+    A verification counts ``more`` of them than their margins, as the plurality of a symbol's answers may be right.
+    """
+
+    more = 0
 
     def __init__(self, *short):
         self.key = SimpleNamespace(scheme=SimpleNamespace(name="scripted", margin=NEEDED))
@@ -23,6 +28,10 @@ class Scripted:
         margins = torch.full((TRIALS,), NEEDED)
         margins[: self._short[len(model) - 1]] = NEEDED - 0.75
         return margins
+
+    def evidence(self, suspect):
+        right = int((self.margins(suspect.model) >= 0).sum())
+        return SimpleNamespace(matches=right + self.more, trials=TRIALS)
 
 
 @pytest.fixture
@@ -61,6 +70,14 @@ def test_it_gives_up_where_more_than_a_few_are_short_and_says_what_it_reached(sh
     with pytest.raises(NotEmbeddedError) as caught:
         seeds(Scripted(*short))
     assert said in str(caught.value)
+
+
+def test_matches_are_said_as_a_verification_counts_them(seeds, monkeypatch):
+    monkeypatch.setattr(Scripted, "more", 2)
+    with pytest.raises(
+        NotEmbeddedError, match=r"got scripted 31/32 \(weakest margin -0.25, needs 0.5, 3 short of it\)"
+    ):
+        seeds(Scripted(9, 5, 3))
 
 
 def test_a_mark_that_is_far_from_in_stops_one_that_is_near(seeds):

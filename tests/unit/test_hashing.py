@@ -26,3 +26,5 @@ def test_digest_and_expansion_are_the_standard_functions_over_the_frame() -> Non
     framed = hashing.frame("tag", b"part")
     assert hashing.digest("tag", b"part") == hashlib.sha256(framed).digest()
     assert hashing.expand(99, "tag", b"part") == hashlib.shake_256(framed).digest(99)
+    each = hashing.expand(8, "tag", b"part", b"x"), hashing.expand(8, "tag", b"part", b"yy")
+    assert tuple(hashing.expanded_each(8, [b"x", b"yy"], "tag", b"part")) == each

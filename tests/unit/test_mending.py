@@ -21,6 +21,12 @@ from modelmark.training.task import accuracy
 
 FACE = PictureFeed((1, 6, 6), ("a", "b", "c"))
 STRENGTHS = [*Spoil.strengths, {"share": 0.02, "size": 0.3}, {"how": "constant", "share": 0.1, "size": 1e6}]
+DAILY = (dict(Spoil.strengths[0]), *STRENGTHS[-2:])
+"""The gentlest, the least out of proportion and the fiercest; of what lies between, slow tests tell."""
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.fixture
@@ -50,9 +56,9 @@ def spoilt(stolen, digits):
     return functools.cache(lambda scheme, *settings: Spoil(**dict(settings))(stolen(scheme)[1], thief, seed=1))
 
 
-@pytest.mark.parametrize("disguised", [False, True], ids=["in order", "in another order"])
-@pytest.mark.parametrize("settings", STRENGTHS, ids=str)
-@pytest.mark.parametrize("scheme", ["uchida", pytest.param("deepsigns", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("disguised", [slow(False), True], ids=["in order", "in another order"])
+@pytest.mark.parametrize("settings", [each if each in DAILY else slow(each) for each in STRENGTHS], ids=str)
+@pytest.mark.parametrize("scheme", ["uchida", slow("deepsigns")])
 def test_a_mark_is_read_whatever_channels_that_do_nothing_hold(
     stolen, spoilt, unmarked, digits, scheme, settings, disguised
 ):  # fmt: skip
@@ -68,7 +74,7 @@ def test_a_mark_is_read_whatever_channels_that_do_nothing_hold(
 
 @pytest.mark.parametrize(
     ("scheme", "settings"),
-    [("uchida", {}), pytest.param("deepsigns", {"how": "constant"}, marks=pytest.mark.slow)],
+    [("uchida", {}), slow("deepsigns", {"how": "constant"})],
 )
 def test_one_spoilt_channel_of_a_layer_was_enough_against_the_old_rule(
     stolen, unmarked, digits, monkeypatch, scheme, settings
@@ -140,7 +146,7 @@ def test_a_bias_of_minus_infinity_is_a_dead_channel_and_other_infinities_are_ref
         align(suspect, host, FACE)
 
 
-@pytest.mark.parametrize("farthest", [60.0, float("inf")])
+@pytest.mark.parametrize("farthest", [60.0, slow(float("inf"))])
 def test_a_network_of_which_a_whole_layer_is_silent_is_aligned_all_the_same(digits, monkeypatch, farthest):
     """Nothing held the scales of its neighbours, and without a bound they became zeros that no comparison bore."""
     monkeypatch.setattr(gauges, "_FARTHEST", farthest)

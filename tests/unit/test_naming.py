@@ -23,6 +23,11 @@ def test_the_hint_names_what_is_near_or_what_is_known(name: str, known: list[str
     assert naming.suggest(name, known) == hint
 
 
+def test_one_of_a_kind_is_no_plural():
+    said = [naming.counted(count, *words) for count in (0, 1, 1200) for words in (("row",), ("copy", "copies"))]
+    assert said == ["0 rows", "0 copies", "1 row", "1 copy", "1,200 rows", "1,200 copies"]
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ have a range (``Within``), texts a few values (``Literal``) or a form that the c
 """
 
 import dataclasses
+import functools
 import math
 import numbers
 import typing
@@ -98,6 +99,11 @@ _KINDS: dict[type, tuple[type, str]] = {
 
 def described(cls: type[Any]) -> tuple[Field, ...]:
     """Return the fields of a dataclass, in their order."""
+    return _described(cls)  # type: ignore[arg-type]  # mypy takes a class of dataclasses for unhashable
+
+
+@functools.cache
+def _described(cls: type[Any]) -> tuple[Field, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     found = []
     for field in dataclasses.fields(cls):

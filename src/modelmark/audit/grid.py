@@ -182,6 +182,8 @@ def checked(grid: Grid) -> Grid:
 
 
 def _from_toml(path: Path, instead: Mapping[str, Any]) -> Grid:
+    if not path.is_file():
+        raise UsageError(f"expected a grid in TOML at {path}, found none", hint="or quick, standard, full, module:GRID")
     try:
         if path.stat().st_size > _MAX_FILE:
             raise UsageError(f"expected a grid of at most {_MAX_FILE} bytes, {path} has more")

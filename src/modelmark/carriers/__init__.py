@@ -8,6 +8,7 @@ KINDS = {
     "adi": "modelmark.carriers.pictures:Pictures",
     "answers": "modelmark.carriers.prompts:Prompted",
     "blackmarks": "modelmark.carriers.coded:Coded",
+    "certified": "modelmark.carriers.pictures:Pictures",
     "choice": "modelmark.carriers.pairs:Pairs",
     "classes": "modelmark.carriers.pictures:Pictures",
     "composite": "modelmark.carriers.pictures:Pictures",

@@ -3,23 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Public, Symbols, number, require_each, whole_trials
-from modelmark.carriers.rows import parse_rows, real, require_bits, require_revealed, row_leaves
+from modelmark.carriers.base import Public, number, whole_trials
+from modelmark.carriers.rows import MOST_WIDTH, InLayer, parse_rows, real, require_revealed, row_leaves
 from modelmark.errors import MalformedError
-from modelmark.suspects.base import ABSTAIN, Array, Probe, Read
+from modelmark.suspects.base import ABSTAIN, Array, Read
 from modelmark.suspects.places import Place
 
-MOST_WIDTH = 2**28
 _LINE = re.compile(rb"filter (0|[1-9][0-9]{0,7})\n")
 
 
 @dataclass(frozen=True, eq=False)
-class Passports(Symbols):
+class Passports(InLayer):
     """Which filters bear bits, and the passport of each.
 
     Args:
@@ -29,20 +27,10 @@ class Passports(Symbols):
         numbers: of the rows; left out: all, from 0.
     """
 
-    probe: ClassVar[type[Probe]] = Read
-    reveals: ClassVar[tuple[str, ...]] = ("layer",)
-
     matrix: npt.NDArray[np.int32]
     filters: npt.NDArray[np.int64]
     layer: str
     numbers: tuple[int, ...] = ()
-
-    alphabet = 2
-
-    @property
-    def trials(self) -> Sequence[int]:
-        """Numbers of the rows, ascending."""
-        return self.numbers or range(len(self.matrix))
 
     def leaves(self) -> list[bytes]:
         """Return a line ``filter I`` and the passport as big-endian bytes, for each filter that bears a bit."""
@@ -53,10 +41,6 @@ class Passports(Symbols):
         """Return one question: the filters of the marked layer."""
         return [Read(Place.named(self.layer, self.matrix.shape[1]))]
 
-    def queries(self) -> dict[int, bytes]:
-        """Return each row's leaf by its number."""
-        return dict(zip(self.trials, self.leaves(), strict=True))
-
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the signs of the scale factors ``w_i p_i``, ``(T,)``; an exact zero reads as 1, a filter that is cut as none."""
         there = self.filters < len(observed[0])
@@ -64,13 +48,6 @@ class Passports(Symbols):
         factors = np.einsum("ij,ij->i", real(self.matrix[there]), observed[0][self.filters[there]])
         found[there] = factors >= 0
         return found
-
-    @classmethod
-    def check(cls, public: Public) -> None:
-        """Raise MismatchError unless there is a row a trial, and two symbols."""
-        require_bits(public)
-        require_each(public, 1)
-        number(public, "width", MOST_WIDTH)
 
     @classmethod
     def opened(cls, public: Public, leaves: Mapping[int, bytes], revealed: Mapping[str, str]) -> "Passports":

@@ -8,23 +8,21 @@ round. What is left is cut into pieces of k numbers, whose mean is projected.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from modelmark.carriers.base import Public, Symbols, number, require_each, whole_trials
-from modelmark.carriers.rows import parse_rows, real, require_bits, require_revealed, row_leaves
+from modelmark.carriers.base import Public, number, whole_trials
+from modelmark.carriers.rows import MOST_WIDTH, InLayer, parse_rows, real, require_revealed, row_leaves
 from modelmark.errors import MalformedError, MismatchError
-from modelmark.suspects.base import ABSTAIN, Array, Probe, Read
+from modelmark.suspects.base import ABSTAIN, Array, Read
 from modelmark.suspects.places import Place
 
 MOST_ROUNDS = 32
-MOST_WIDTH = 2**28
 
 
 @dataclass(frozen=True, eq=False)
-class Pooled(Symbols):
+class Pooled(InLayer):
     """The filter, the rows and the place.
 
     Args:
@@ -35,21 +33,11 @@ class Pooled(Symbols):
         numbers: of the rows; left out: all, from 0.
     """
 
-    probe: ClassVar[type[Probe]] = Read
-    reveals: ClassVar[tuple[str, ...]] = ("layer",)
-
     matrix: npt.NDArray[np.int32]
     keep: npt.NDArray[np.uint8]
     layer: str
     width: int
     numbers: tuple[int, ...] = ()
-
-    alphabet = 2
-
-    @property
-    def trials(self) -> Sequence[int]:
-        """Numbers of the rows, ascending."""
-        return self.numbers or range(len(self.matrix))
 
     def leaves(self) -> list[bytes]:
         """Return for each row the filter, eight bits a byte, and the row as big-endian bytes."""
@@ -59,10 +47,6 @@ class Pooled(Symbols):
     def probes(self) -> list[Read]:
         """Return one question: the weights of the marked layer."""
         return [Read(Place.named(self.layer, self.width))]
-
-    def queries(self) -> dict[int, bytes]:
-        """Return each row's leaf by its number."""
-        return dict(zip(self.trials, self.leaves(), strict=True))
 
     def kept(self, count: int) -> npt.NDArray[np.int64]:
         """Return the places of the weights that are pooled, out of ``count`` in their order, ``(n, k)``."""
@@ -80,9 +64,7 @@ class Pooled(Symbols):
     @classmethod
     def check(cls, public: Public) -> None:
         """Raise MismatchError unless there is a row a trial, and two symbols."""
-        require_bits(public)
-        require_each(public, 1)
-        number(public, "width", MOST_WIDTH)
+        super().check(public)
         number(public, "pooled", MOST_WIDTH)
         number(public, "rounds", MOST_ROUNDS)
 

@@ -24,8 +24,45 @@ HOST_RULES = ("", LEVELLED, TURNED, f"{LEVELLED}, {TURNED}")
 batch norm puts them in; and either with every bit turned round, as negating what was trained leaves it."""
 
 
+MOST_WIDTH = 2**28
+"""Numbers of a filter."""
+
+
+class InLayer(Symbols):
+    """Bits that are each read with a row of integers from the weights of one layer; each row is a carrier and a trial."""
+
+    probe: ClassVar[type[Probe]] = Read
+    reveals: ClassVar[tuple[str, ...]] = ("layer",)
+
+    matrix: npt.NDArray[Any]
+    layer: str
+    numbers: tuple[int, ...]
+
+    alphabet = 2
+
+    @property
+    def trials(self) -> Sequence[int]:
+        """Numbers of the rows, ascending."""
+        return self.numbers or range(len(self.matrix))
+
+    def leaves(self) -> list[bytes]:
+        """Return the rows as big-endian bytes."""
+        return row_leaves(self.matrix)
+
+    def queries(self) -> dict[int, bytes]:
+        """Return each row's leaf by its number."""
+        return dict(zip(self.trials, self.leaves(), strict=True))
+
+    @classmethod
+    def check(cls, public: Public) -> None:
+        """Raise MismatchError unless there is a row a trial, and two symbols."""
+        require_bits(public)
+        require_each(public, 1)
+        number(public, "width", MOST_WIDTH)
+
+
 @dataclass(frozen=True, eq=False)
-class Rows(Symbols):
+class Rows(InLayer):
     """A projection and the place whose mean filter it projects.
 
     Args:
@@ -35,15 +72,11 @@ class Rows(Symbols):
         host: filters of the committed host, where it is at hand, ``(H, M)``; ``against`` puts them there.
     """
 
-    probe: ClassVar[type[Probe]] = Read
-    reveals: ClassVar[tuple[str, ...]] = ("layer",)
-
     matrix: npt.NDArray[Any]
     layer: str
     numbers: tuple[int, ...] = ()
     host: Array | None = None
 
-    alphabet = 2
     own_rules: ClassVar[int] = 1
     most_rules: ClassVar[int] = len(HOST_RULES)
 
@@ -61,23 +94,10 @@ class Rows(Symbols):
         place = Place.named(self.layer, self.matrix.shape[1])
         return replace(self, host=host.observe(Read(place))[0])
 
-    @property
-    def trials(self) -> Sequence[int]:
-        """Numbers of the rows, ascending."""
-        return self.numbers or range(len(self.matrix))
-
-    def leaves(self) -> list[bytes]:
-        """Return the rows as big-endian bytes."""
-        return row_leaves(self.matrix)
-
     def probes(self) -> list[Read]:
         """Return one question: the mean filter of the marked layer; beside a host, all its filters."""
         place = Place.named(self.layer, self.matrix.shape[1])
         return [ReadMean(place) if self.host is None else Read(place)]
-
-    def queries(self) -> dict[int, bytes]:
-        """Return each row's leaf by its number."""
-        return dict(zip(self.trials, self.leaves(), strict=True))
 
     def answers(self, observed: Sequence[Array]) -> npt.NDArray[np.int64]:
         """Return the bits ``X w >= 0`` of the mean filter w, ``(T,)``; an exact zero reads as 1."""
@@ -96,18 +116,11 @@ class Rows(Symbols):
         return bits
 
     @classmethod
-    def check(cls, public: Public) -> None:
-        """Raise MismatchError unless there is a row a trial, and two symbols."""
-        require_bits(public)
-        require_each(public, 1)
-        number(public, "width", 2**28)
-
-    @classmethod
     def opened(cls, public: Public, leaves: Mapping[int, bytes], revealed: Mapping[str, str]) -> "Rows":
         """Return the rows that an opening shows; see ``Carriers.opened``."""
         cls.check(public)
         trials = whole_trials(leaves, 1)
-        matrix = parse_rows([leaves[trial] for trial in trials], number(public, "width", 2**28))
+        matrix = parse_rows([leaves[trial] for trial in trials], number(public, "width", MOST_WIDTH))
         return cls(matrix, require_revealed(revealed, "layer"), trials)
 
 

@@ -17,8 +17,8 @@ _DISPUTE = (
 )  # fmt: skip
 _COPIES = ("issue", "copies", "trace")
 VERBS = (
-    "demo", "schemes", "attacks", "rehearse", "keygen", "records", "embed", "verify", *_COPIES, "attack", "audit", "report",
-    "desk", "inspect", "lineage",
+    "demo", "schemes", "attacks", "rehearse", "keygen", "records", "embed", "verify", "certify", *_COPIES, "attack", "audit",
+    "report", "desk", "inspect", "lineage",
     *_DISPUTE,
 )  # fmt: skip
 """Commands in the order of ``--help``; each is a file."""
@@ -74,7 +74,8 @@ def _run() -> int:
             if type(error).__name__ == "NoArgsIsHelpError":
                 print(text, file=sys.stderr)  # noqa: T201
                 return 2
-            return _refuse(" ".join(text.split()), "see modelmark --help, or modelmark COMMAND --help", 2)
+            verb = next((f"modelmark {word} --help" for word in sys.argv[1:2] if word in VERBS), "modelmark --help")
+            return _refuse(" ".join(text.split()), f"see {verb}", 2)
         if os.environ.get("MODELMARK_DEBUG"):
             raise
         text = f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -8,7 +8,8 @@ import typer
 
 from modelmark.cli import asked
 from modelmark.cli.papers import Authorities, ClaimFile, DepositFile
-from modelmark.cli.terminal import counted, say
+from modelmark.cli.progress import meter
+from modelmark.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +111,7 @@ def run(
         kind = type(opened).probe
         suspect = _suspect(reach, api, url, model, output, names, stack, kind, texts=strewn.has_texts(opened))
         graded = strewn.graded(suspect, entry.statement, ordinary)
-        with counted("asking") as step:
+        with meter("asking") as step:
             done = asking.record(
                 output, head, opened, graded,
                 expected=expected, target=target, ordinary=own, watch=lambda count: step(count, total),

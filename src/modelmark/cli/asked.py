@@ -10,6 +10,7 @@ import typer
 
 from modelmark.cli.terminal import say
 from modelmark.errors import MalformedError, MissingPackageError, UsageError
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
@@ -218,8 +219,10 @@ class Way:
 def _tell_written(path: Path, endpoint: "Endpoint") -> None:
     if written := endpoint.written:
         before = f", {written.before} of them from before" if written.before else ""
-        again = f", {endpoint.client.retries} tries more than queries" if endpoint.client.retries else ""
-        say(f"{path}: {len(written.answers)} answers{before}{again}")
+        again = (
+            f", {counted(endpoint.client.retries, 'try', 'tries')} more than queries" if endpoint.client.retries else ""
+        )
+        say(f"{path}: {counted(len(written.answers), 'answer')}{before}{again}")
 
 
 def _answers_of(key: "Key", url: str) -> Path:

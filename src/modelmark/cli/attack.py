@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from modelmark.cli.options import Arch, Data, Device, Mean, Output, Seed, Settings, Std, Weights
-from modelmark.cli.terminal import progress, say
+from modelmark.cli.progress import progress
+from modelmark.cli.terminal import say
 
 
 def run(
@@ -39,9 +40,9 @@ def run(
     folder = folder_of(arch, weights)
     task = load_task(data, mean, std, folder=folder).split({"thief": share}, seed=seed)["thief"]
     along = beside(folder)
-    model = on_device(load_weights(build_model(arch, "", task.feed), weights), device)
+    model = on_device(load_weights(build_model(arch, "", task.feed), weights, task.feed), device)
     before = accuracy(model, task)
-    with progress(f"{name} attack") as step:
+    with progress(f"{name} attack", "training") as step:
         attacked = attack(model, task, seed=seed, watch=step)
     after = accuracy(attacked, task)
     save(attacked, output, along)

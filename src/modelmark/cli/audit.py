@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelmark.cli.terminal import Lines, say, show
+from modelmark.cli.progress import Lines
+from modelmark.cli.terminal import say, show
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.audit.result import Result
@@ -103,7 +105,8 @@ def _bar() -> Iterator[Callable[["Step"], None]]:
 
         def watch(step: "Step") -> None:
             if not step.doing and step.done < step.total:
-                say(f"{step.done} of {step.total} rows are there; networks that are missing are trained first")
+                there = counted(step.total, "row is", "rows are")
+                say(f"{step.done} of {there} there; networks that are missing are trained first")
             bars.update(bar, completed=step.done, total=step.total, description=step.doing)
             if lines is not None:
                 lines(step.done, step.total)

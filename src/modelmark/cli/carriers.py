@@ -9,6 +9,7 @@ from modelmark.cli.options import Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import ClaimFile
 from modelmark.cli.terminal import say
 from modelmark.errors import MismatchError
+from modelmark.naming import counted
 
 
 def run(
@@ -44,5 +45,6 @@ def run(
     reading.cut(claimed.keys[number].statement, shown, indices)
     files.write_new(output, handed.write(Head(signed.digest, number, lot), shown), mode=0o600)
     say(
-        f"{output}: {len(shown)} carriers of lot {lot}, key {number} of the claim; for the judge alone, who asks with them"
+        f"{output}: {counted(len(shown), 'carrier')} of lot {lot}, key {number} of the claim; "
+        "for the judge alone, who asks with them"
     )

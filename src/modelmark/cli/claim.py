@@ -10,6 +10,7 @@ from modelmark.cli.papers import Authorities, IdentityFile, Names
 from modelmark.cli.releases import ReleasedWeights, ReleaseFolder, ReleaseSignature, ReleaseSigner
 from modelmark.cli.terminal import say
 from modelmark.evidence.evidence import BAR
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
@@ -101,12 +102,13 @@ def run(
     signed = envelope.sign(portions.require_reach(document), signer)
     envelope.save(signed, output)
     charged = max(sum(charge.bits for charge in portions.charges(document, key=i)) for i in range(len(opened)))
-    size = f"{len(opened)} key{'s' * (len(opened) > 1)}, lots of each: {lots}"
+    size = f"{counted(len(opened), 'key')}, lots of each: {lots}"
     say(f"{output}: claim {signed.digest[:16]} of {size}; {charged:.1f} bits charged")
     if document.policy.readings > 1 and _aligned(opened):
         say("a suspect is read aligned to the key's host, too: hand the host over with each opening (judge --host)")
     if document.recipients:
-        fixed = f"the {len(set(listed))} names of {names.name}: keep it" if names else "any name, charged by its length"
+        there = counted(len(set(listed)), "name")
+        fixed = f"the {there} of {names.name}: keep it" if names else "any name, charged by its length"
         say(f"copies may be judged of {fixed}")
     if authority:
         say("deposit it next; there is no message before that")

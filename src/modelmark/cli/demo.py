@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.options import Epochs
-from modelmark.cli.terminal import progress, say
+from modelmark.cli.progress import progress
+from modelmark.cli.terminal import say
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.evidence.evidence import Evidence, Observation
@@ -40,7 +42,7 @@ def run(
     task = load_task(data)
     fresh = build_model(arch, "", task.feed, seed=seed)
     plan = suggested(fresh, task, epochs=epochs)
-    say(f"{arch} on {data}: {len(task.train_inputs)} training samples")
+    say(f"{arch} on {data}: {counted(len(task.train_inputs), 'training sample')}")
     say(str(plan))
 
     schemes: dict[str, Scheme] = {"adi": Adi(), "uchida": Uchida(), "wrong-adi": Adi(), "wrong-uchida": Uchida()}
@@ -49,9 +51,14 @@ def run(
     }
     with progress("training an unmarked network") as step:
         unmarked = fit(fresh, task, plan, seed=seed, watch=step)
-    with progress("training a marked network") as step:
+    with progress("training a marked network", "round") as step:
         done = embed(
-            fresh, [keys["adi"].mark(), keys["uchida"].mark()], task, plan, seed=seed, watch=lambda _, now: step(now)
+            fresh,
+            [keys["adi"].mark(), keys["uchida"].mark()],
+            task,
+            plan,
+            seed=seed,
+            watch=lambda number, now: step(now, number + 1),
         )
     marked = done.model
     with progress("fine-tuning the marked network, as a thief would") as step:

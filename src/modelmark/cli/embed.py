@@ -7,7 +7,9 @@ import typer
 
 from modelmark.cli.options import Device, Epochs, Output, PassphraseFile, SchemeModule, Seed
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
-from modelmark.cli.terminal import progress, say
+from modelmark.cli.progress import progress
+from modelmark.cli.terminal import say
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.training.loop import Progress
@@ -80,10 +82,12 @@ def run(
     from modelmark.cli.saving import beside, save
     from modelmark.errors import DivergedError, NotEmbeddedError, UsageError
     from modelmark.schemes.base import is_instant
+    from modelmark.training import recipe
 
     require_new(output)
     if release and (rate or batch or augment):
         raise UsageError("expected --release alone or with --epochs, got --rate, --batch or --augment beside it")
+    plan = recipe.released(release, epochs) if release else None
     if distill and weights is None:
         raise UsageError("expected --weights with --distill: the model whose answers are learned")
     dated = papers.claimed(claim, deposit, authority)
@@ -98,7 +102,6 @@ def run(
     from modelmark.cli.checkpoint import Checkpoint
     from modelmark.marks.embedding import KNOWS, check_together, embed, most_lost
     from modelmark.suspects import weights as weight_files
-    from modelmark.training import recipe
     from modelmark.training.loop import suggested
     from modelmark.training.task import perplexity
 
@@ -108,11 +111,10 @@ def run(
     companions = beside(folder)
     model = build_model(arch, opened[0].arch, task.feed, seed=seed)
     if weights is not None:
-        model = load_weights(model, weights)
+        model = load_weights(model, weights, task.feed)
     model = on_device(model, device)
     start = weight_files.digest(model.state_dict())
     told = epochs or rate or batch or augment or release
-    plan = recipe.released(release, epochs) if release else None
     if plan is None and (told or weights is None):
         plan = suggested(
             model, task, trained=weights is not None, epochs=epochs, peak=rate, batch=batch, augment=augment
@@ -134,7 +136,7 @@ def run(
         say(OTHER_HOST)
 
     def watch(number: int, now: "Progress") -> None:
-        step(now)
+        step(now, number + 1)
         checkpoint.keep(number, now)
 
     def begun(share: float) -> None:
@@ -145,7 +147,7 @@ def run(
             say("hint: keygen --mean and --std say how the key feeds it")
 
     try:
-        with progress("embedding") as step:
+        with progress("embedding", "round") as step:
             done = embed(
                 model,
                 marks,
@@ -169,7 +171,7 @@ def run(
     checkpoint.remove()
     say(f"{output}: {'; '.join(map(str, done.reached))}")
     if plan is None:
-        say(f"after {done.epochs} epoch{'s' * (done.epochs != 1)} of the whole network")
+        say(f"after {counted(done.epochs, 'epoch')} of the whole network")
         if done.lost > most_lost(task):
             say(
                 f"warning: {100 * done.lost:.2f} points of accuracy went, where {100 * most_lost(task):.1f} are aimed at"

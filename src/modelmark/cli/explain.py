@@ -91,7 +91,10 @@ def _sorted(paths: "list[Path]") -> "Bundle":
                 )
             found.append(path)
             continue
-        for beside in sorted(each for each in path.iterdir() if each.is_file() and each.stat().st_size):
+        for beside in sorted(path.iterdir()):
+            if not beside.is_file() or not beside.stat().st_size:
+                say(f"{beside}: left aside: {_no_paper(beside)}")
+                continue
             if bundle.is_secret(beside):
                 say(f"{beside}: left aside: a key or an identity, which is no paper; it is not for anybody else")
                 continue
@@ -102,6 +105,13 @@ def _sorted(paths: "list[Path]") -> "Bundle":
             else:
                 found.append(beside)
     return bundle.sort(found)
+
+
+def _no_paper(path: Path) -> str:
+    """Return why what lies in a folder of papers is none, and the way on where there is one."""
+    if path.is_dir():
+        return "a folder; its papers are taken where it is named, too: --papers"
+    return "an empty file" if path.is_file() else "no file"
 
 
 def _read(weights: Path | None, host: Path | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def attached(
         if not found:
             raise UsageError(f"expected rehearsals in {rehearsals}, found none", hint="modelmark rehearse makes them")
         require_host(rehearsals, host)
-        students = [load_weights(build_model(arch, "", task.feed), path) for path in found]
+        students = [load_weights(build_model(arch, "", task.feed), path, task.feed) for path in found]
     pool = None
     if queries:
         more = load_task(queries).fed_as(task.feed)

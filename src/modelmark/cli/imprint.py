@@ -49,7 +49,7 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
                 str(error), hint="a key made for a file alone knows no data: leave --data out"
             ) from None
         model = load_weights(
-            build_model(arch, key.arch, task.feed), file
+            build_model(arch, key.arch, task.feed), file, task.feed
         )  # wrong data is said before anything is written
         from modelmark.training.task import accuracy, perplexity
 
@@ -60,13 +60,13 @@ def imprint(marks: "list[Mark]", weights: Path, output: Path, *, data: str = "",
             reached = imprint_file(weights, output, marks)
         else:
             if model is None:
-                model = load_weights(build_model(arch, key.arch, key.feed), file)
+                model = load_weights(build_model(arch, key.arch, key.feed), file, key.feed)
             reached = _through_the_network(marks, model, output, beside(folder_of(arch, file.path)))
     say(f"{output}: {'; '.join(map(str, reached))}")
     if any(mark.key.host and not is_host(mark.key, file) for mark in marks):
         say(OTHER_HOST)
     if task is not None:
-        model = load_weights(build_model(arch, key.arch, task.feed), output)
+        model = load_weights(build_model(arch, key.arch, task.feed), output, task.feed)
         say(f"test accuracy {100 * accuracy(model, task):.2f} %, {before:.2f} % before")
         if was is not None:
             say(f"perplexity {perplexity(model, task):.3f}, {was:.3f} before")

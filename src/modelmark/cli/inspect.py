@@ -1,13 +1,16 @@
 """``modelmark inspect``: what a file says openly: a key, an identity, a document of a dispute, a transcript, weights."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from modelmark.cli.options import Base, Json, PassphraseFile
 from modelmark.cli.terminal import passphrase, plain, say, show
 from modelmark.errors import MalformedError, UsageError
+
+if TYPE_CHECKING:
+    from modelmark.marks.keyfile import Locked
 
 
 def run(
@@ -23,10 +26,13 @@ def run(
 ) -> None:
     """Show what a file says openly; of weights the layers, their shapes and types, without a key.
 
-    Of a key it shows how its model is fed, too, where no passphrase seals that or one is given. Documents are shown only if
+    Of a key it shows settings, how its model is fed and how many symbols must match, too, where no passphrase seals that or one
+    is given. Documents are shown only if
     everyone they name has signed them.
     """
     from json import dumps
+
+    from modelmark.suspects.files import sized
 
     found = _read(file, base, passphrase_file)
     if labels:
@@ -47,8 +53,8 @@ def run(
     for name, value in _flat(shown):
         show(plain(f"{name:12} {value}"))
     for name, tensor in tensors.items():
-        sizes = "x".join(map(str, tensor["shape"])) or "scalar"
-        turned = f", read as {'x'.join(map(str, tensor['read_as']))}" if "read_as" in tensor else ""
+        sizes = sized(tensor["shape"])
+        turned = f", read as {sized(tensor['read_as'])}" if "read_as" in tensor else ""
         show(plain(f"{name} {sizes} {tensor['kind']}{turned}"))
 
 
@@ -91,7 +97,22 @@ def _read(path: Path, base: Path | None, passphrase_file: Path | None) -> dict[s
     if locked.header.encrypted and passphrase_file is None:
         return known
     typed = passphrase(passphrase_file, confirm=False) if locked.header.encrypted else None
-    return known | {"interface": locked.feed(typed).to_json()}
+    fed = locked.feed(typed).to_json()
+    said = {name: part for name, part in locked.said(typed).items() if part != ""}
+    return {**known, **_worth(locked, typed), "draw": "offline", **said, "interface": fed}
+
+
+def _worth(locked: "Locked", passphrase: str | None) -> dict[str, Any]:
+    """Return what a key can be worth; nothing of one whose scheme is code outside the table, which is not run for this."""
+    from modelmark.cli import worth
+    from modelmark.evidence.evidence import BAR
+    from modelmark.schemes import IN_DATA, SCHEMES
+
+    if locked.header.scheme not in SCHEMES | IN_DATA:
+        return {}
+    key = locked.unlock(passphrase)
+    trials, alphabet = key.scheme.size(key.feed)
+    return {"symbols": trials, "alphabet": alphabet, "worth": worth.worth(key, BAR)}
 
 
 def _show_labels(found: dict[str, Any], path: Path) -> None:

@@ -10,6 +10,7 @@ from modelmark.cli.options import Arch, Bits, Data, Mean, Output, PassphraseFile
 from modelmark.cli.terminal import passphrase, plain_warnings, say
 from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
@@ -156,7 +157,7 @@ def run(
         key = keygen_for_file(made, open_weights(file), policy=KeyPolicy(bar=bits, self_check=self_check, draw=draw))
         _write(key, output, bits, unencrypted, passphrase_file)
         there = list(dict.fromkeys(run.layer for run in key.carriers.runs))  # type: ignore[attr-defined]
-        say(f"{len(there)} layer{'s' * (len(there) != 1)} to mark, {there[0]} to {there[-1]}")
+        say(f"{counted(len(there), 'layer')} to mark, {there[0]} to {there[-1]}")
         return
     from modelmark.align import committed
     from modelmark.suspects import weights
@@ -165,7 +166,7 @@ def run(
     feed = task.feed
     model = build_model(arch, "", feed)
     attachments, implied = brought.attached(cls.name, chosen, model, feed)
-    trained = load_weights(model, host) if host else model
+    trained = load_weights(model, host, feed) if host else model
     if cls.name == "field":
         from modelmark.cli import fields
         from modelmark.key.draw import CHARGES
@@ -200,68 +201,10 @@ def run(
 
 def _write(key: "Key", output: Path, bits: float, unencrypted: bool, passphrase_file: Path | None) -> None:
     """Save a key and say what it is worth."""
+    from modelmark.cli import worth
     from modelmark.marks import keyfile
 
-    for caution in _slack(key, bits):
+    for caution in worth.slack(key, bits):
         say(f"warning: {caution}")
     keyfile.save(key, output, None if unencrypted else passphrase(passphrase_file, confirm=True))
-    say(f"{output}: {_describe(key, bits)}" + (", not encrypted" if unencrypted else ""))
-
-
-def _describe(key: "Key", bar: float) -> str:
-    from fractions import Fraction
-
-    from modelmark.evidence.evidence import Charge, Evidence, shown
-    from modelmark.key.draw import CHARGES
-    from modelmark.schemes.base import Grading, Whole
-
-    trials, alphabet = key.scheme.size(key.feed)
-    title = f"{key.scheme.name} key {key.fingerprint[:16]}, {trials} symbols of alphabet {alphabet}"
-    if key.scheme.objection():
-        return f"{title}; no exact test: {key.scheme.objection()}"
-    if key.self_check:
-        return f"{title}, for self-checks only"
-    if isinstance(key.scheme, Grading):
-        net = key.scheme.most_bits(key.feed) - CHARGES[key.draw_kind]
-        return f"{title}, graded: at most {shown(max(net, 0.0))} net bits, where likelihood follows the order without a fault"
-    charge = Charge(f"{key.draw_kind} draw", CHARGES[key.draw_kind])
-    full = Evidence(key.scheme.name, trials, trials, Fraction(1, alphabet), (charge,))
-    if isinstance(key.scheme, Whole):
-        return f"{title}: at most {shown(full.net_bits)} net bits"
-    return f"{title}: at most {shown(full.net_bits)} net bits, established from {_fewest(key, bar)} matches on"
-
-
-def _fewest(key: "Key", bar: float) -> int | None:
-    """Return how many matches establish a key, None if not even all do."""
-    from fractions import Fraction
-
-    from modelmark.evidence import stats
-    from modelmark.key.draw import CHARGES
-
-    trials, alphabet = key.scheme.size(key.feed)
-    return stats.minimum_matches(bar + CHARGES[key.draw_kind], trials, Fraction(1, alphabet))
-
-
-_ROOM = 30
-"""A key is warned of if fewer than one symbol in so many may be lost."""
-
-
-def _slack(key: "Key", bar: float) -> list[str]:
-    """Return that hardly a symbol may be lost, where that is so; any scheme, any size."""
-    from modelmark.schemes.base import Grading
-
-    if key.self_check or key.scheme.objection() or isinstance(key.scheme, Grading):
-        return []
-    trials, _ = key.scheme.size(key.feed)
-    fewest = _fewest(key, bar)
-    lost = 0 if fewest is None else trials - fewest
-    if lost * _ROOM >= trials:
-        return []
-    if lost:
-        way = "" if key.draw_kind != "offline" else ", or --draw timestamp,"
-        return [
-            f"only {lost} of all {trials} symbols may be lost before {bar:g} bits are: more symbols{way} leave room"
-        ]
-    return [
-        f"only all {trials} symbols together reach {bar:g} bits: one that an attack changes takes the evidence away"
-    ]
+    say(f"{output}: {worth.described(key, bits)}" + (", not encrypted" if unencrypted else ""))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelmark.training.task import Task
 
 _UNDRAWN_SEED = 0
+_CODE = "they fit no network that is known here: --arch module:factory names the code that makes theirs"
 
 
 def load_key(path: Path, passphrase_file: Path | None, *, scheme: str = "") -> "Key":
@@ -58,9 +59,9 @@ def load_task(
         rows = data.load_rows(spec, folder, length=feed.input_shape[0] if feed and feed.kind != "pictures" else 0)
         for note in rows.notes:
             say(note)
-        return Task.from_rows(rows)
+        return _told(spec, Task.from_rows(rows))
     dataset = data.load(spec)
-    task = Task.from_dataset(dataset)
+    task = _told(spec, Task.from_dataset(dataset))
     if spec.startswith("images:"):  # which folders are classes, and what is held out, was guessed from their names
         say(_found(spec, task))
     if dataset.drawn:
@@ -84,6 +85,18 @@ def _found(spec: str, task: "Task") -> str:
         f"{spec}: {len(task.train_inputs)} pictures to train on and {len(task.test_inputs)} to test, {height} x {width}, "
         f"{'grey' if channels == 1 else 'colour'}, {task.feed.classes} classes: {names}"
     )
+
+
+def _told(spec: str, task: "Task") -> "Task":
+    """Return the data, having said of which classes there is nothing: labels with gaps are seldom meant."""
+    if task.feed.kind == "causal":
+        return task
+    there = {*task.labels.tolist(), *task.test_labels.tolist()}
+    if empty := [name for label, name in enumerate(task.feed.class_names) if label not in there]:
+        names = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
+        say(f"warning: {len(empty)} of {task.feed.classes} classes have no sample in {spec}: {names}")
+        say("hint: labels are numbers of the network's outputs, from 0 on")
+    return task
 
 
 def _constants(name: str, text: str) -> tuple[int, ...]:
@@ -156,24 +169,29 @@ def on_device(model: "nn.Module", name: str) -> "nn.Module":
     return moved
 
 
-def load_weights(model: "nn.Module", given: "Path | WeightFile", *, said: set[str] | None = None) -> "nn.Module":
+def load_weights(model: "nn.Module", given: "Path | WeightFile", feed: "Feed") -> "nn.Module":
     """Load weights into ``model`` and return it; what was undone and left aside is said.
 
     Args:
         model: of the architecture the weights are for.
         given: where the weights are, or the file that is open already.
-        said: lines that were said before, and are not said again; they grow.
+        feed: how the model is fed.
+
+    Raises:
+        MismatchError: they are of another; the hint says of which, where it is known here.
     """
-    from modelmark.suspects import weights
+    from modelmark.errors import MismatchError
+    from modelmark.suspects import recognising, weights
     from modelmark.suspects.files import open_weights
 
     file = open_weights(given) if isinstance(given, Path) else given
-    fit = weights.apply(model, file, what=f"weights in {file.path.name}")
-    said = set() if said is None else said
-    for line in (*file.notes, *fit.notes):
-        if line not in said:
-            say(f"{file.path.name}: {line}")
-            said.add(line)
+    try:
+        fit = weights.apply(model, file, what=f"weights in {file.path.name}")
+    except MismatchError as error:
+        error.hint = error.hint or recognising.told(file, feed) or _CODE
+        raise
+    for line in dict.fromkeys((*file.notes, *fit.notes)):
+        say(f"{file.path.name}: {line}")
     return model.eval()
 
 

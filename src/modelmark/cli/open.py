@@ -8,6 +8,7 @@ import typer
 from modelmark.cli.options import Output, PassphraseFile, SchemeModule
 from modelmark.cli.papers import ClaimFile, IdentityFile, Names
 from modelmark.cli.terminal import say
+from modelmark.naming import counted
 
 BESIDE = ".carriers"
 """What is added to the name of an opening for the carriers beside it."""
@@ -51,7 +52,7 @@ def run(
     files.write_new(beside, carriers)
     envelope.save(signed, output)
     shown = f" and {', '.join(sorted(private))}" if private else ""
-    say(f"{output}: {len(signed.document.leaves)} carriers{shown} shown; they travel as {beside.name}")
+    say(f"{output}: {counted(len(signed.document.leaves), 'carrier')}{shown} shown; they travel as {beside.name}")
     if asked.document.recipient and not signed.document.listed:
         fixes = any(said.count for said in claimed.document.recipients)
         say(f"the name is charged by its length{': --names shows that the claim fixed it' if fixes else ''}")

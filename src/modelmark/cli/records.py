@@ -8,6 +8,7 @@ import typer
 from modelmark.cli.options import Output, PassphraseFile
 from modelmark.cli.papers import Authorities, ClaimOption, DepositFile
 from modelmark.cli.terminal import say
+from modelmark.naming import counted
 
 
 def run(
@@ -38,7 +39,7 @@ def run(
     ending, data = records.dump(picked)
     files.write_new(output, data, mode=0o600)
     what = "in the order to train in" if mark.key.scheme.name == "order" else "one version of each"
-    say(f"{output}: {len(picked)} records of {mark.key.scheme.name}, {what}{_named(output, ending)}")
+    say(f"{output}: {counted(len(picked), 'record')} of {mark.key.scheme.name}, {what}{_named(output, ending)}")
 
 
 def _named(output: Path, ending: str) -> str:

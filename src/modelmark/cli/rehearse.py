@@ -7,7 +7,8 @@ import typer
 
 from modelmark.canonical import Json
 from modelmark.cli.options import Arch, Data, Device, Epochs, Mean, Seed, Std
-from modelmark.cli.terminal import progress, say
+from modelmark.cli.progress import progress
+from modelmark.cli.terminal import say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,7 +52,7 @@ def run(
     if output.exists() and not output.is_dir():
         raise UsageError(f"expected a folder at {output}, got a file")
     task = load_task(data, mean, std, folder=folder_of(arch, host))
-    trained = on_device(load_weights(build_model(arch, "", task.feed), host), device)
+    trained = on_device(load_weights(build_model(arch, "", task.feed), host, task.feed), device)
     output.mkdir(parents=True, exist_ok=True)
     require_host(output, trained, new=True)
     how: dict[str, Json] = {

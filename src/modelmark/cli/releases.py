@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.errors import MismatchError, UsageError
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.marks.keys import Key
@@ -98,10 +99,10 @@ def checked(release: str, weights: Path | None, signature: Path | None, signer: 
     found = releases.check(Path(release), signature)
     name = releases.belonging(found, weights)
     said = releases.verify(found, signer) if signer else "signature NOT verified, as no --release-signer was named"
-    start = f"release {found.root[:16]}"
+    start, files = f"release {found.root[:16]}", counted(len(found.manifest.files), "file")
     return Checked(
         found.root, found.manifest.files[name], found.signature, found.manifest.data,
-        [f"{start}: {len(found.manifest.files)} files, each as its manifest says; {name} is one of them", f"{start}: {said}"],
+        [f"{start}: {files}, each as its manifest says; {name} is one of them", f"{start}: {said}"],
     )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def hosts(weights: Path, keys: "Sequence[Key]") -> list[str]:
 
     for key in keys:
         if committed := key.statement["host"]:
-            model = load_weights(build_model("", key.arch, key.feed), weights)
+            model = load_weights(build_model("", key.arch, key.feed), weights, key.feed)
             if weight_files.digest(model.state_dict()) != committed:
                 raise MismatchError(
                     f"expected {weights.name} to be the host that the {key.scheme.name} key commits, as there is no mark before "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelmark.cli.terminal import say, show
+from modelmark.naming import counted
 
 if TYPE_CHECKING:
     from modelmark.report.rows import Audit
@@ -48,7 +49,7 @@ def run(
         show(text)
         return
     files.write_new(output, (text + "\n").encode())
-    say(f"{output}: {len(audit.rows)} rows")
+    say(f"{output}: {counted(len(audit.rows), 'row')}")
 
 
 def _format(form: str, output: Path | None) -> str:

@@ -1,22 +1,17 @@
-"""What a person sees and types: words on stderr, progress bars on a terminal, the passphrase."""
+"""What a person sees and types: words on stderr, the passphrase."""
 
 import getpass
 import os
 import signal
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from modelmark.errors import CapacityWarning, MalformedError, PassphraseError
-
-if TYPE_CHECKING:
-    from modelmark.training.loop import Progress
 
 ENVIRONMENT = "MODELMARK_PASSPHRASE"
 _LONGEST = 4000  # characters of a line
@@ -105,70 +100,3 @@ def passphrase(path: Path | None, *, confirm: bool) -> str:
     if not given:
         raise PassphraseError("expected a passphrase, got an empty one")
     return given
-
-
-@contextmanager
-def progress(title: str) -> Iterator[Callable[["Progress"], None]]:
-    """Show how far training is, as ``counted`` does; yields what to call after each step."""
-    with counted(title) as count:
-
-        def step(now: "Progress") -> None:
-            if now.epoch_ended or now.step % 8 == 0:
-                count(now.step, now.steps)
-
-        yield step
-
-
-@contextmanager
-def counted(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left; where there is no terminal a line each tenth, the first as soon as there is an estimate.
-
-    Yields what to call with how many are done, of how many.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield Lines(title)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(title, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
-
-
-class Lines:
-    """Progress as lines of a log.
-
-    What is over soon says nothing. A new total, or fewer done than before, is another run of the same.
-
-    Args:
-        title: of what is done.
-        clock: seconds, from anywhere.
-        quiet: seconds in which nothing is said.
-    """
-
-    def __init__(self, title: str, clock: Callable[[], float] = time.monotonic, *, quiet: float = 5.0) -> None:
-        self._title, self._clock, self._quiet = title, clock, quiet
-        self._begun, self._from, self._done, self._total, self._said = clock(), 0, 0, 0, -1
-
-    def __call__(self, done: int, total: int) -> None:
-        """Say how far it is, if that is a tenth more than was said last."""
-        now = self._clock()
-        if total != self._total or done < self._done:
-            self._begun, self._from, self._total, self._said = now, done, total, -1
-        self._done = done
-        spent, tenth = now - self._begun, 10 * done // total
-        if spent < self._quiet or tenth <= self._said or done == self._from:
-            return
-        self._said = tenth
-        left = spent * (total - done) / (done - self._from)
-        say(f"{self._title}: {100 * done // total} %, about {_duration(left)} left")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{round(seconds)} s"
-    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -13,6 +13,7 @@ from modelmark.errors import UsageError
 from modelmark.evidence.evidence import BAR, Charge, charge_tries, shown
 from modelmark.marks.marks import Mark
 from modelmark.marks.reading import Reading, Unread
+from modelmark.naming import counted
 from modelmark.suspects.base import Suspect
 from modelmark.suspects.state import State
 
@@ -155,7 +156,7 @@ def told(traces: Sequence[Trace]) -> str:
     """Return in one line what the traces of one suspect by several keys say together."""
     tested, named = sum(len(one.rows) - 1 for one in traces), sum(len(one.named) for one in traces)
     keys, bar = f" of {len(traces)} keys" if len(traces) > 1 else "", traces[0].bar
-    line = f"{named} of {tested} recipient{'s' * (tested != 1)}{keys} named at a bar of {bar:g} bits: "
+    line = f"{named} of {counted(tested, 'recipient')}{keys} named at a bar of {bar:g} bits: "
     line += f"one in 2^{bar:g} traces at most names anybody innocent"
     return line + (" (self-check key: never evidence)" if any(one.self_check for one in traces) else "")
 

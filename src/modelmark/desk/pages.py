@@ -3,33 +3,21 @@
 import base64
 import hashlib
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from modelmark.claim.judging import pages as verdicts
+from modelmark.templating import templates
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def rendered(template: str, **words: Any) -> str:
     """Return a template filled in."""
-    return _environment().get_template(template).render(**words)
+    return templates(_FOLDER).get_template(template).render(**words)
 
 
 def css() -> str:

@@ -102,13 +102,14 @@ class Evidence:
 
     def __str__(self) -> str:
         gross, net = shown(self.gross_bits), shown(self.net_bits)
-        line = f"{self.scheme}: {self._counted}, {gross} bits (net {net}): {self.verdict}"
+        line = f"{self.scheme}: {self.count}, {gross} bits (net {net}): {self.verdict}"
         line += f" at a bar of {self.bar:g}" if self.bar != BAR else ""
         line += f"; {self.note}" if self.note else ""
         return line + (" (self-check key: never evidence)" if self.self_check else "")
 
     @property
-    def _counted(self) -> str:
+    def count(self) -> str:
+        """What matched, in words."""
         return f"{self.matches}/{self.trials} expected {self.unit or ('answers' if self.queries else 'bits')}"
 
     def to_json(self) -> dict[str, Any]:
@@ -154,7 +155,8 @@ class Graded(Evidence):
         return self.tail.bits
 
     @property
-    def _counted(self) -> str:
+    def count(self) -> str:
+        """The score, in words."""
         return f"score {self.matches} of {self.trials} ({self.tail.method})"
 
     def to_json(self) -> dict[str, Any]:

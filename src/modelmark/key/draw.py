@@ -85,7 +85,12 @@ class Draw:
             bits = np.unpackbits(self.packed(max(numbers, default=0) + 1), bitorder="little")
             return bits[np.asarray(numbers, np.int64)].astype(np.int64)
         seed = self.seed
-        return np.array([_symbol(seed, index, alphabet) for index in numbers], np.int64)
+        first = b"".join(hashing.expanded_each(8, (index.to_bytes(8, "big") for index in numbers), "symbol", seed))
+        words = np.frombuffer(first, ">u8").astype(np.uint64)
+        drawn = (words % np.uint64(alphabet)).astype(np.int64)
+        for place in np.flatnonzero(words > np.uint64(2**64 // alphabet * alphabet - 1)):  # next to never
+            drawn[place] = _symbol(seed, numbers[int(place)], alphabet)
+        return drawn
 
     def packed(self, count: int) -> npt.NDArray[np.uint8]:
         """Return ``count`` bits of a recipient's copy, eight a byte, the first one lowest; one hash, as many are compared."""

@@ -1,16 +1,17 @@
 """Embedding: the reference loop with the hooks of one or several marks, and a refusal to fail in silence."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
-from modelmark.errors import MismatchError, NotEmbeddedError, UsageError
+from modelmark.errors import MismatchError, NotEmbeddedError, SuspectError, UsageError
 from modelmark.evidence.evidence import BAR, Evidence
 from modelmark.marks.marks import Mark
 from modelmark.marks.reach import Reach
 from modelmark.marks.settling import is_settled, settle
+from modelmark.naming import counted
 from modelmark.networks.calling import require_room
 from modelmark.networks.trainable import require_weights
 from modelmark.schemes.base import Whole
@@ -70,12 +71,22 @@ def reach(mark: Mark, model: nn.Module) -> Reach:
 
 def _whole(mark: Mark, model: nn.Module) -> Reach:
     found = mark.evidence(WhiteBox(model))
-    right, trials = int((mark.margins(model) > 0).sum()), len(mark.message)
     if not isinstance(found, Evidence):
         raise UsageError(f"expected a mark with an exact test, got one of {mark.key.scheme.name} without")
     needed = 0.0 if mark.key.self_check else BAR + sum(charge.bits for charge in found.charges)
-    done = found.gross_bits >= needed
-    return Reach(mark.key.scheme.name, right, trials, found.gross_bits, needed, 0 if done else trials, whole=True)
+    short = 0 if found.gross_bits >= needed else found.trials
+    return Reach(mark.key.scheme.name, found.matches, found.trials, found.gross_bits, needed, short, whole=found.count)
+
+
+def _as_read(mark: Mark, model: nn.Module, entry: Reach) -> Reach:
+    """Return how far a mark is in with the matches that a verification counts: a clear margin is one, and others may be."""
+    if entry.whole or entry.margin > 0:
+        return entry
+    try:
+        found = mark.evidence(WhiteBox(model))
+    except (MismatchError, SuspectError):
+        return entry
+    return replace(entry, matches=found.matches, trials=found.trials)
 
 
 def embed(
@@ -136,11 +147,16 @@ def embed(
     spare = len(plans) - rounds  # rounds from here on are for marks that are nearly in
     quick = len(plans) - 2 * rounds  # rounds up to here end with accuracy as well
     if first >= len(plans):
-        raise UsageError(f"expected more than {first // 2} rounds to go on from round {first + 1}, got {rounds}")
+        raise UsageError(
+            f"expected more than {counted(first // 2, 'round')} to go on from round {first + 1}, got {rounds}"
+        )
     able = settling and all(is_settled(mark) for mark in marks)
 
+    def told() -> tuple[Reach, ...]:
+        return tuple(_as_read(mark, model, entry) for mark, entry in zip(marks, reached, strict=True))
+
     def result(rounds: int) -> Embedded:
-        return Embedded(model, reached, before, after, rounds, sum(plan.epochs for plan in plans[:rounds]))
+        return Embedded(model, told(), before, after, rounds, sum(plan.epochs for plan in plans[:rounds]))
 
     if quick and able and not resume:
         model, reached = settle(model, marks, task, reach, seed=seed)
@@ -171,11 +187,13 @@ def embed(
             return result(number + 1)
         if is_last:
             break
+    end = result(number + 1)
     if keep:
-        return result(number + 1)
-    trained = f"{number + 1} rounds of {plans[0].epochs}" if not quick else f"{result(number + 1).epochs}"
+        return end
+    epochs = end.epochs if quick else plans[0].epochs
+    trained = "" if quick else f"{counted(number + 1, 'round')} of "
     raise NotEmbeddedError(
-        f"expected every symbol with its margin after {trained} epochs, got {'; '.join(map(str, reached))}"
+        f"expected every symbol with its margin after {trained}{counted(epochs, 'epoch')}, got {'; '.join(map(str, end.reached))}"
         f"; test accuracy {100 * after:.2f} %",
         hint="; ".join(_ways(reached)),
     )

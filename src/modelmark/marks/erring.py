@@ -11,36 +11,32 @@ could log those queries alone on which some suspect errs likewise. ``at_once`` d
 """
 
 import base64
-import hashlib
 import io
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from modelmark import canonical, files
+from modelmark import files
 from modelmark.errors import MalformedError, MismatchError, UsageError
 from modelmark.feeds.base import Array, Feed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.records import Records
 from modelmark.key.secret import Secret
+from modelmark.marks.logged import Logged
 from modelmark.marks.marks import Mark
 from modelmark.schemes.dawn import Dawn, hashed, is_chosen, wrong_codes
 
-MOST_LOG = 2**32
-FIRST = canonical.encode({"type": "modelmark.mistakes", "v": 1}) + b"\n"
 RATE = 0.005
 """Of the queries; the paper's is of this size."""
 
 
-class Erring:
+class Erring(Logged):
     """Answers that an API serves, and the log of queries that wait for their labels.
 
-    One process writes a log. A line is in the hands of the operating system before ``answer`` returns, names the SHA-256 of the
-    one before it, and half a line that a crash left is dropped. Threads may share an object.
+    One process writes a log; see ``Logged``.
 
     Args:
         log: of this period, or of one client in it; made if it is not there.
@@ -74,13 +70,8 @@ class Erring:
                 raise UsageError(f"expected marks of dawn over the same inputs, got one of {mark.key.scheme.name}")
             served = mark.records()
             self._drawn.update(zip(feed.leaves(served.inputs), served.given.tolist(), strict=True))
-        self._lock = threading.Lock()
-        self._lines = files.Growing(log, FIRST, limit=MOST_LOG, what="a log of mistakes")
-        try:
-            self._waiting, self._last = _checked(self._lines.data, log, feed)
-        except BaseException:
-            self.close()
-            raise
+        self._waiting: dict[bytes, int] = {}
+        super().__init__(log, "mistakes", ("input", "label"))
 
     def answer(self, inputs: Array, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the labels to serve, ``(N,)``; queries that are chosen are logged.
@@ -109,19 +100,23 @@ class Erring:
             return label
         with self._lock:
             if leaf not in self._waiting:
-                fields: dict[str, canonical.Json] = {
-                    "before": self._last,
-                    "input": base64.b64encode(leaf).decode(),
-                    "label": label,
-                }
-                line = canonical.encode(fields) + b"\n"
-                self._lines.add(line)
+                self._add({"input": base64.b64encode(leaf).decode(), "label": label})
                 self._waiting[leaf] = label
-                self._last = hashlib.sha256(line).hexdigest()
         if not self._at_once:
             return label
         code = wrong_codes(np.array([self._waiting[leaf]]), self._feed.classes)[0]
         return int((code == hashed(self._secret, leaf, self._feed.classes - 1)).argmax())
+
+    def _take(self, fields: dict[str, Any], where: str) -> None:
+        label = fields["label"]
+        if not isinstance(label, int) or not 0 <= label < self._feed.classes:
+            raise MalformedError(f"expected a label below {self._feed.classes} in {where}, got {label!r}")
+        try:
+            leaf = base64.b64decode(str(fields["input"]), validate=True)
+        except ValueError:
+            raise MalformedError(f"expected a query in base64 in {where}, got something else") from None
+        self._feed.parse([leaf])
+        self._waiting[leaf] = label
 
     @property
     def waiting(self) -> int:
@@ -145,37 +140,3 @@ class Erring:
             arrays |= {"mean": self._feed.mean, "std": self._feed.std}
         np.savez(stream, **arrays)
         files.write_new(path, stream.getvalue(), mode=0o600)
-
-    def close(self) -> None:
-        """Let another process have the log."""
-        self._lines.__exit__()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _checked(data: bytes, path: Path, feed: Feed) -> tuple[dict[bytes, int], str]:
-    """Return the queries of a log with what was answered, and the SHA-256 of its last line."""
-    lines = data.splitlines(keepends=True)
-    if not lines or lines[0] != FIRST:
-        raise MalformedError(f"expected a log of mistakes in {path.name}, got something else")
-    found, last = dict[bytes, int](), hashlib.sha256(FIRST).hexdigest()
-    for number, line in enumerate(lines[1:], 2):
-        where = f"line {number} of {path.name}"
-        one = canonical.decode(line[:-1], what=where)
-        if not isinstance(one, dict) or one.keys() != {"before", "input", "label"} or one["before"] != last:
-            raise MalformedError(f"expected {where} as it was written behind the one before, got another")
-        label = one["label"]
-        if not isinstance(label, int) or not 0 <= label < feed.classes:
-            raise MalformedError(f"expected a label below {feed.classes} in {where}, got {label!r}")
-        try:
-            leaf = base64.b64decode(str(one["input"]), validate=True)
-        except ValueError:
-            raise MalformedError(f"expected a query in base64 in {where}, got something else") from None
-        feed.parse([leaf])
-        found[leaf] = label
-        last = hashlib.sha256(line).hexdigest()
-    return found, last

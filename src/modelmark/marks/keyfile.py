@@ -121,12 +121,23 @@ class Locked:
             MalformedError: tampered with, or not canonical.
             PassphraseError: wrong or missing passphrase.
         """
-        content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
-        value = canonical.decode(content.partition(b"\n")[0], what=f"the content of {self.path}")
         try:
-            return feeds.from_json(value["interface"])  # type: ignore[call-overload, index, arg-type]
+            return feeds.from_json(self.said(passphrase)["interface"])  # type: ignore[arg-type]
         except (LookupError, TypeError, ValueError):
             raise MalformedError(f"expected a whole key in {self.path}, its content does not describe one") from None
+
+    def said(self, passphrase: str | None = None) -> dict[str, Json]:
+        """Return what the content says of the key, but for its secret and what is attached; no code of a scheme is needed.
+
+        Raises:
+            MalformedError: tampered with, or not canonical.
+            PassphraseError: wrong or missing passphrase.
+        """
+        content = sealed.opened(FORM, self._fields, self._line, self._body, passphrase, self.path)
+        value = canonical.decode(content.partition(b"\n")[0], what=f"the content of {self.path}")
+        if not isinstance(value, dict):
+            raise MalformedError(f"expected a whole key in {self.path}, its content does not describe one")
+        return {name: part for name, part in value.items() if name != "secret"}
 
 
 def read(path: Path | str) -> Locked:
@@ -168,7 +179,7 @@ def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
     """Return the checked header, its bytes, and the body."""
     data = files.read(path, limit=MAX_FILE, what="a key file")
     if not data.startswith(MAGIC):
-        raise MalformedError(f"expected a modelmark key file, {path} is something else")
+        raise MalformedError(f"expected a modelmark key file, {path} is {files.told(data[:64]) or 'something else'}")
     end = data.find(b"\n", len(MAGIC), len(MAGIC) + MAX_HEADER)
     if end < 0:
         raise MalformedError(f"expected a header line in {path}, it is truncated or too long")

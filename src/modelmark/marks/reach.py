@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from modelmark.evidence.evidence import shown
+
 _FEW = 16
 
 
@@ -16,7 +18,8 @@ class Reach:
         margin: of the weakest symbol.
         needed: the margin the scheme asks for.
         short: symbols below that margin, the wrong ones among them.
-        whole: whether margin and what is needed are gross bits of all symbols together, and no symbol counts by itself.
+        whole: of a mark of which no symbol counts by itself, and margin and what is needed are gross bits of all together: what
+            a verification says was read, such as ``score 4219 of 4782 (exact)``.
     """
 
     scheme: str
@@ -25,7 +28,7 @@ class Reach:
     margin: float
     needed: float
     short: int
-    whole: bool = False
+    whole: str = ""
 
     @property
     def done(self) -> bool:
@@ -39,6 +42,6 @@ class Reach:
 
     def __str__(self) -> str:
         if self.whole:
-            return f"{self.scheme} {self.matches}/{self.trials}, {self.margin:.1f} bits (needs {self.needed:.1f})"
+            return f"{self.scheme} {self.whole}, {shown(self.margin)} bits (needs {self.needed:.1f})"
         lacking = f", {self.short} short of it" if self.short else ""
         return f"{self.scheme} {self.matches}/{self.trials} (weakest margin {self.margin:.3g}, needs {self.needed:g}{lacking})"

@@ -10,27 +10,20 @@ dated, the owner no more than others: who knew it could log those pairs alone th
 So a coin is served from then on: to whoever asks the prompt again, and to requests that were held until then (``hold``).
 """
 
-import hashlib
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any
 
-from modelmark import canonical, files
-from modelmark.errors import MalformedError, UsageError
+from modelmark.errors import UsageError
+from modelmark.marks.logged import Logged
 from modelmark.marks.marks import Mark
 from modelmark.schemes.choice import Choice
 
-MOST_LOG = 2**32
-FIRST = canonical.encode({"type": "modelmark.choices", "v": 1}) + b"\n"
 
-
-class Served:
+class Served(Logged):
     """Answers that an API serves, and the log of pairs that wait for their coins.
 
-    One process writes a log; several processes write several logs, which one key takes together. A line is in the hands of the
-    operating system before ``pick`` returns, names the SHA-256 of the one before it, and half a line that a crash left is
-    dropped. Threads may share an object.
+    One process writes a log, see ``Logged``; several processes write several logs, which one key takes together.
 
     Args:
         log: of this period; made if it is not there.
@@ -51,13 +44,8 @@ class Served:
             picked = mark.records()
             for text, given in zip(picked.inputs[:, 0], picked.given.tolist(), strict=True):
                 self._drawn[text[:given]] = text[given:]
-        self._lock = threading.Lock()
-        self._lines = files.Growing(log, FIRST, limit=MOST_LOG, what="a log of choices")
-        try:
-            self._waiting, self._last = _checked(self._lines.data, log)
-        except BaseException:
-            self.close()
-            raise
+        self._waiting: set[str] = set()
+        super().__init__(log, "choices", ("a", "b", "prompt"))
 
     def pick(self, prompt: str, first: str, second: str) -> str:
         """Return the answer to serve: the drawn one of a committed pair, whatever is given now; else the first, and log the pair.
@@ -84,39 +72,13 @@ class Served:
         with self._lock:
             if prompt in self._waiting:
                 return
-            line = canonical.encode({"a": first, "b": second, "before": self._last, "prompt": prompt}) + b"\n"
-            self._lines.add(line)
+            self._add({"a": first, "b": second, "prompt": prompt})
             self._waiting.add(prompt)
-            self._last = hashlib.sha256(line).hexdigest()
+
+    def _take(self, fields: dict[str, Any], where: str) -> None:
+        self._waiting.add(str(fields["prompt"]))
 
     @property
     def waiting(self) -> int:
         """How many pairs the log has."""
         return len(self._waiting)
-
-    def close(self) -> None:
-        """Let another process have the log."""
-        self._lines.__exit__()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _checked(data: bytes, path: Path) -> tuple[set[str], str]:
-    """Return the prompts of a log, and the SHA-256 of its last line."""
-    lines = data.splitlines(keepends=True)
-    if not lines or lines[0] != FIRST:
-        raise MalformedError(f"expected a log of choices in {path.name}, got something else")
-    prompts, last = set[str](), hashlib.sha256(FIRST).hexdigest()
-    for number, line in enumerate(lines[1:], 2):
-        found = canonical.decode(line[:-1], what=f"line {number} of {path.name}")
-        if not isinstance(found, dict) or found.keys() != {"a", "b", "before", "prompt"} or found["before"] != last:
-            raise MalformedError(
-                f"expected line {number} of {path.name} as it was written behind the one before, got another"
-            )
-        prompts.add(str(found["prompt"]))
-        last = hashlib.sha256(line).hexdigest()
-    return prompts, last

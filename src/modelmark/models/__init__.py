@@ -5,6 +5,7 @@ Importing this package does not import torch: the table holds names, and a netwo
 
 import importlib
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 from modelmark.errors import MismatchError, UsageError
@@ -15,7 +16,7 @@ from modelmark.naming import import_object, suggest
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "build", "numbers", "recorded", "shown"]
+__all__ = ["ARCHITECTURES", "build", "numbers", "recorded", "shapes", "shown"]
 
 #: Name on the command line -> where its factory ``(input_shape, classes) -> nn.Module`` is.
 ARCHITECTURES: dict[str, str] = {
@@ -67,18 +68,28 @@ def numbers(arch: str, input_shape: tuple[int, ...], classes: int) -> int:
         UsageError: no such network.
         MismatchError: it cannot be built for these sizes, which torch cannot even count.
     """
-    import torch
-
     if arch.startswith(hugging.PREFIX):
         return hugging.numbers(arch)
+    return sum(map(math.prod, shapes(arch, input_shape, classes).values()))
+
+
+def shapes(arch: str, input_shape: tuple[int, ...], classes: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network in ``ARCHITECTURES`` by state-dict path; nothing is allocated.
+
+    Raises:
+        UsageError: no such network.
+        MismatchError: it cannot be built for these sizes, which torch cannot even count.
+    """
+    import torch
+
     try:
         with torch.device("meta"):
             model = _known(arch)(tuple(input_shape), classes)
-    except (RuntimeError, TypeError, OverflowError) as error:
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise MismatchError(
             f"expected sizes that {arch} can have, got inputs {input_shape} and {classes} classes"
         ) from error
-    return sum(tensor.numel() for tensor in model.state_dict().values())
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 def _made(arch: str, input_shape: tuple[int, ...], classes: int, trusted: bool) -> "nn.Module":

@@ -1,7 +1,8 @@
 """The head of a report: what was audited, when, where and with what."""
 
+from modelmark.naming import counted
 from modelmark.report.facts import number
-from modelmark.report.labels import clean, counted, several
+from modelmark.report.labels import clean, several
 from modelmark.report.rows import Audit
 
 

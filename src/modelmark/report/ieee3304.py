@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-from modelmark.report.labels import clean, counted, percent, points, rate, settings
+from modelmark.naming import counted
+from modelmark.report.labels import clean, percent, points, rate, settings
 from modelmark.report.parts import Part, parts
 from modelmark.report.plain import WIDTH, filled, heading
 from modelmark.report.rows import Audit, Row

@@ -71,8 +71,3 @@ def several(names: Iterable[str], most: int = 12) -> str:
     if len(every) > most:
         return f"{', '.join(every[:most])} and {len(every) - most} more"
     return " and ".join(filter(None, [", ".join(every[:-1]), *every[-1:]]))
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """Return ``1 attack``, ``2 attacks``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,9 +1,10 @@
 """The page: one HTML file that needs nothing else, no script, no network."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from modelmark.report import charts, facts, labels
@@ -13,26 +14,15 @@ from modelmark.report.independent import independents
 from modelmark.report.parts import KINDS, Part, parts
 from modelmark.report.rows import Audit
 from modelmark.report.sentences import sentences
+from modelmark.templating import templates
 
 _FOLDER = Path(__file__).parent / "templates"
 
 
 def page(audit: Audit) -> str:
     """Return the report of an audit as HTML; the same rows give the same bytes."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        bits=labels.bits, points=labels.points, percent=labels.percent, rate=labels.rate, clean=labels.clean,
-        settings=labels.settings,
-    )  # fmt: skip
-    environment.globals.update(judged=judged, share=facts.share, number=facts.number, field=facts.field_succeeded)
-    every = parts(audit.rows)
-    return environment.get_template("page.html.j2").render(
+    every, template = parts(audit.rows), _environment().get_template("page.html.j2")
+    return template.render(
         css=Markup((_FOLDER / "style.css").read_text()),
         head=head(audit),
         audit=audit,
@@ -40,6 +30,17 @@ def page(audit: Audit) -> str:
         schemes={row.ref: scheme for part in every for scheme, row in (*part.independents, *part.rows)},
         states=STATES,
     )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = templates(_FOLDER)
+    environment.filters.update(
+        bits=labels.bits, points=labels.points, percent=labels.percent, rate=labels.rate, clean=labels.clean,
+        settings=labels.settings,
+    )  # fmt: skip
+    environment.globals.update(judged=judged, share=facts.share, number=facts.number, field=facts.field_succeeded)
+    return environment
 
 
 def _sections(part: Part) -> dict[str, Any]:

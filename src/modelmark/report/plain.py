@@ -3,11 +3,12 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from modelmark.naming import counted
 from modelmark.report import facts
 from modelmark.report.cells import Cell, gross
 from modelmark.report.head import head
 from modelmark.report.independent import Independent, independents
-from modelmark.report.labels import ALIKE, bits, clean, counted, percent, points, rate, several
+from modelmark.report.labels import ALIKE, bits, clean, percent, points, rate, several
 from modelmark.report.parts import KINDS, Part, parts
 from modelmark.report.rows import Audit, Row
 from modelmark.report.sentences import sentences

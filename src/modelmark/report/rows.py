@@ -112,7 +112,10 @@ def _bytes(path: Path) -> bytes:
     files.require_readable(path, what="results of an audit")
     if path.stat().st_size > _MOST:
         raise MalformedError(f"expected results of at most {_MOST} bytes at {path}, got {path.stat().st_size}")
-    return path.read_bytes()
+    raw = path.read_bytes()
+    if other := files.told(raw[:64]):
+        raise MalformedError(f"expected results of an audit in {path.name}, got {other}")
+    return raw
 
 
 def _rows(path: Path, raw: bytes, source: int) -> Iterator[Row]:
@@ -123,7 +126,9 @@ def _rows(path: Path, raw: bytes, source: int) -> Iterator[Row]:
             if len(text) > _LONGEST:
                 raise MalformedError(f"expected at most {_LONGEST} bytes, got {len(text)}")
             yield Row(_checked(parse(text.decode())), line, source)
-        except (MalformedError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            raise MalformedError(f"expected results of an audit in {path.name}, got no text in line {line}") from None
+        except MalformedError as error:
             raise MalformedError(f"{path.name}, line {line}: {error}") from None
 
 

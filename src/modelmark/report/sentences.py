@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from modelmark.naming import counted
 from modelmark.report import facts
 from modelmark.report.cells import established, gross, judged
 from modelmark.report.independent import independents
-from modelmark.report.labels import bits, clean, counted, percent, points, several
+from modelmark.report.labels import bits, clean, percent, points, several
 from modelmark.report.parts import Part
 from modelmark.report.rows import Row
 

@@ -13,6 +13,7 @@ SCHEMES = {
     "adi": "modelmark.schemes.adi:Adi",
     "answers": "modelmark.schemes.answers:Answers",
     "blackmarks": "modelmark.schemes.blackmarks:BlackMarks",
+    "certified": "modelmark.schemes.certified:Certified",
     "classes": "modelmark.schemes.classes:Classes",
     "composite": "modelmark.schemes.composite:Composite",
     "coupled": "modelmark.schemes.coupled:Coupled",

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modelmark.carriers.base import Carriers
 from modelmark.carriers.coded import Coded, Codes, coded
@@ -17,7 +17,6 @@ from modelmark.feeds.pictures import FULL_SCALE
 from modelmark.schemes import blackbox
 from modelmark.schemes._labelled import Labelled
 from modelmark.schemes.base import Attachments, Material
-from modelmark.training.hooks import Hooks
 
 BITS = 2
 
@@ -38,7 +37,7 @@ class Sided(Coded):
 
 
 @dataclass(frozen=True)
-class Siding(Labelled):
+class Siding(blackbox.Appended, Labelled):
     """Moved pictures, and a bit for each.
 
     Args:
@@ -118,12 +117,6 @@ class Siding(Labelled):
             raise MismatchError("expected two different classes a picture, got one twice")
         return found
 
-    def hooks(self, carriers: Sided, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
-        """Return the hook that appends pictures to every batch."""
-        self.check(model, carriers.feed)
-        return self.appended(carriers, message, seed=seed)
-
-    def appended(self, carriers: Sided, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
-        """Return the same for any model."""
-        inputs = blackbox.pictures(carriers.pictures, carriers.feed)
-        return blackbox.Mixing(inputs, carriers.labels(message), self.per_hundred, seed)
+    def labels(self, carriers: Sided, message: npt.NDArray[np.int64]) -> Tensor:
+        """Return which class each picture is trained as: the side that its symbol says."""
+        return carriers.labels(message)

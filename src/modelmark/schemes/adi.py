@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from modelmark.carriers.base import Carriers
@@ -23,7 +22,6 @@ from modelmark.key.secret import Secret
 from modelmark.rendering import triggers, words
 from modelmark.schemes import _framed, blackbox
 from modelmark.schemes.base import Attachments, Drawn, Material
-from modelmark.training.hooks import Hooks
 from modelmark.training.task import Task
 
 _OBJECTIONS = {
@@ -34,7 +32,7 @@ _OBJECTIONS = {
 
 
 @dataclass(frozen=True)
-class Adi(Drawn):
+class Adi(blackbox.Appended, Drawn):
     """Trigger pictures with drawn labels (black-box).
 
     Departs: labels are drawn after the pictures are committed (``message="drawn"``); the paper commits to both together.
@@ -85,10 +83,6 @@ class Adi(Drawn):
         resolved = replace(self, triggers=default if self.triggers is None else self.triggers)
         resolved.carriers(Material(Secret(bytes(32)), feed, attachments))
         return resolved
-
-    def check(self, model: nn.Module, feed: Feed) -> None:
-        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
-        blackbox.check(model, feed)
 
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
@@ -149,13 +143,3 @@ class Adi(Drawn):
         if len(given) < self._count or given.min() < 0 or given.max() >= classes:
             raise UsageError(f"expected {self._count} labels from 0 to {classes - 1}, got others")
         return given[: self._count]
-
-    def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
-        """Return the hook that appends triggers to every batch."""
-        self.check(model, carriers.feed)
-        return self.appended(carriers, message, seed=seed)
-
-    def appended(self, carriers: Pictures, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
-        """Return the same for any model."""
-        inputs = blackbox.pictures(carriers.pictures, carriers.feed)
-        return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)

@@ -177,3 +177,27 @@ class Order:
     def state(self, state: dict[str, Any]) -> None:
         self._queue = state["queue"].clone()
         self._generator.set_state(state["generator"])
+
+
+class Appended:
+    """A scheme of inputs that are asked as they are, and appended to batches with their labels."""
+
+    per_hundred: int
+
+    def check(self, model: nn.Module, feed: Feed) -> None:
+        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
+        check(model, feed)
+
+    def labels(self, carriers: Any, message: npt.NDArray[np.int64]) -> Tensor:
+        """Return which class each input is trained as, int64 ``(N,)``: its symbol."""
+        return torch.from_numpy(message)
+
+    def hooks(self, carriers: Any, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
+        """Return the hook that appends inputs to every batch."""
+        self.check(model, carriers.feed)
+        return self.appended(carriers, message, seed=seed)
+
+    def appended(self, carriers: Any, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
+        """Return the same for any model."""
+        inputs = pictures(carriers.pictures, carriers.feed)
+        return Mixing(inputs, self.labels(carriers, message), self.per_hundred, seed)

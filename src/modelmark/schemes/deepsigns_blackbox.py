@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from modelmark.carriers.base import Carriers
@@ -26,7 +25,6 @@ from modelmark.rendering import noise
 from modelmark.schemes import _density, blackbox
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.suspects.base import Array
-from modelmark.training.hooks import Hooks
 from modelmark.training.task import Task
 
 ACCEPT = Fraction(1, 1000)
@@ -59,7 +57,7 @@ class Selected(Pictures):
 
 
 @dataclass(frozen=True)
-class DeepSignsBlackBox(Drawn):
+class DeepSignsBlackBox(blackbox.Appended, Drawn):
     """Noise pictures from rarely explored regions, with drawn labels (black-box).
 
     Departs: labels are drawn after all pictures are committed, and every committed picture counts; the paper keeps the
@@ -151,10 +149,6 @@ class DeepSignsBlackBox(Drawn):
             "regions were looked for in an untrained network, where rare means little; name a trained one with --host"
         ]
 
-    def check(self, model: nn.Module, feed: Feed) -> None:
-        """Raise MismatchError unless the model takes the key's inputs and scores its classes."""
-        blackbox.check(model, feed)
-
     def size(self, feed: Feed) -> tuple[int, int]:
         """Return one symbol per picture, its alphabet all classes."""
         return self._count, feed.classes
@@ -204,16 +198,6 @@ class DeepSignsBlackBox(Drawn):
             return self._imported(material)[1]
         kept = self._kept(material.attachments)
         return material.secret.integers("labels", material.feed.classes, int(kept.max()) + 1)[kept]
-
-    def hooks(self, carriers: Pictures, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
-        """Return the hook that appends pictures to every batch."""
-        self.check(model, carriers.feed)
-        return self.appended(carriers, message, seed=seed)
-
-    def appended(self, carriers: Pictures, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
-        """Return the same for any model."""
-        inputs = blackbox.pictures(carriers.pictures, carriers.feed)
-        return blackbox.Mixing(inputs, torch.from_numpy(message), self.per_hundred, seed)
 
 
 def select(

@@ -14,7 +14,7 @@ from modelmark.feeds.base import Feed
 from modelmark.feeds.tensors import Normalise
 from modelmark.models import hugging
 from modelmark.networks import layers, taps
-from modelmark.suspects import library, torching, weights
+from modelmark.suspects import library, recognising, torching, weights
 from modelmark.suspects.base import ABSTAIN, Array, Ask, Sense, Weigh
 from modelmark.suspects.feeding import batch_size, fed
 from modelmark.suspects.files import Fitted, WeightFile, fitted
@@ -82,6 +82,8 @@ class Built:
             return self._loaded(self._fresh(self._arch, feed), feed, like)
         except MismatchError as error:
             refusal = error
+        if not refusal.hint:
+            refusal.hint = recognising.told(self._file, feed)
         if self._instead and not self._arch:
             problem = f"expected weights of a network that is known here, got others in {self._file.path.name}"
             refusal = MismatchError(problem, hint="name the code of its network: --arch NAME")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmark.errors import MismatchError
+from modelmark.naming import counted
 from modelmark.suspects.base import Array, Inputs, Probe, Read, ReadEach, Suspect
 from modelmark.suspects.files import WeightFile, name_of
 from modelmark.suspects.files.factors import multiplied
@@ -184,9 +185,9 @@ def _said(found: Mapping[str, Where]) -> list[str]:
     for path, where in found.items():
         if where.rows is not None:
             there, names = int((where.rows >= 0).sum()), ", ".join(sheet.name for sheet in where.sheets[:3])
-            lines.append(f"{path}: {there} filters like the host's, found in {names}")
+            lines.append(f"{path}: {counted(there, 'filter')} like the host's, found in {names}")
     more = len(lines) - _SHOWN
-    return [*lines[:_SHOWN], f"and so {more} layers more"] if more > 0 else lines
+    return [*lines[:_SHOWN], f"and {counted(more, 'layer')} more likewise"] if more > 0 else lines
 
 
 def _least(columns: npt.NDArray[np.int64]) -> float:

@@ -1,6 +1,6 @@
 """Weights into and out of models; ``suspects.files`` reads every container."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from modelmark import files
 from modelmark.errors import MismatchError, SuspectError
+from modelmark.naming import counted
 from modelmark.networks import layers
 from modelmark.suspects import files as containers
 from modelmark.suspects import library, torching
@@ -68,15 +69,17 @@ def apply(model: nn.Module, weights: WeightFile | Mapping[str, Tensor], *, what:
         fit = containers.fitted(file, {name: tuple(tensor.shape) for name, tensor in expected.items()})
         lacks = _lacking(expected, fit)
     if lacks:
-        unknown = f" and unknown {containers.some(fit.left_aside)}" if fit.left_aside else ""
+        own = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+        unknown = f" and unknown {_some(fit.left_aside, file.shapes)}" if fit.left_aside else ""
         why, hint = containers.explained([*file.shapes, *file.unreadable])
         raise MismatchError(
-            f"expected {what} for this architecture ({len(expected)} tensors), "
-            f"got no {containers.some(lacks)}{unknown}{f': {why}' if why else ''}",
+            f"expected {what} for this architecture ({counted(len(expected), 'tensor')}), "
+            f"got no {_some(lacks, own)}{unknown}{f': {why}' if why else ''}",
             hint=hint,
         )
     for name, (shape, found) in fit.unfit.items():
-        raise MismatchError(f"expected {what} with {name} of shape {shape}, got {found}")
+        more = f", and {counted(len(fit.unfit) - 1, 'other')} that differ" if len(fit.unfit) > 1 else ""
+        raise MismatchError(f"expected {what} with {name} of shape {shape}, got {found}{more}")
     state = torching.state(fit)
     for name, tensor in state.items():
         if _kind(tensor) != _kind(expected[name]):
@@ -100,6 +103,11 @@ def _lacking(expected: Mapping[str, Tensor], fit: Fitted) -> list[str]:
     """Return what is missing; of tied weights one is enough."""
     there = {_place(expected[name]) for name in (*fit.names, *fit.unfit)}
     return [name for name in fit.lacks if _place(expected[name]) not in there]
+
+
+def _some(names: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Return the first three of some names with their shapes, and how many more there are."""
+    return containers.some([f"{name} ({containers.sized(shapes[name])})" for name in names])
 
 
 def _place(tensor: Tensor) -> tuple[int, torch.Size, tuple[int, ...]]:

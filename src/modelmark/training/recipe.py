@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
 from modelmark.errors import UsageError
+from modelmark.naming import counted
 from modelmark.naming import suggest as suggest_names
 
 Schedule: TypeAlias = tuple[tuple[float, float], ...]
@@ -57,7 +58,7 @@ class Recipe:
 
     def __str__(self) -> str:
         peak = max(rate for _, rate in self.schedule)
-        told = f"{self.epochs} epochs of batch {self.batch}, learning rate up to {peak:g}, augmentation {self.augment}"
+        told = f"{counted(self.epochs, 'epoch')} of batch {self.batch}, learning rate up to {peak:g}, augmentation {self.augment}"
         return told if self.optimizer == "sgd" else f"{told}, {self.optimizer}"
 
     def __repr__(self) -> str:

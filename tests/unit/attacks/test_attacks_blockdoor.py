@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from modelmark.attacks._tools import pictures as _pictures
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.targeted import targeted
 from modelmark.attacks.evasion.blockdoor_adversarial import BlockdoorAdversarial
 from modelmark.attacks.evasion.blockdoor_labels import BlockdoorLabels
@@ -14,6 +15,8 @@ from modelmark.attacks.serving import answered, served
 from modelmark.feeds.tensors import Normalise
 from modelmark.suspects.base import ABSTAIN
 from modelmark.suspects.function import BlackBox
+
+pytestmark = pytest.mark.usefixtures("once_trained")
 
 MARKS = ("adi", "deepsigns-blackbox", "coupled", "null")
 
@@ -55,7 +58,7 @@ def test_adversarial_pictures_are_repaired_in_part_and_noise_marks_hidden_but_no
     api = served(unmarked)
     make(api)
     clean, labels = digits.test_inputs[:150], digits.test_labels[:150]
-    spoilt = targeted([unmarked], clean, (labels + 1) % 10, digits.feed, epsilon=48, steps=10)
+    spoilt = targeted([unmarked], clean, (labels + 1) % 10, Extent.of(digits), epsilon=48, steps=10)
     inputs = Normalise(digits.feed)(spoilt)
     assert (api(inputs) == labels).float().mean() < 0.3
     # 0.21 before, 0.42 after: a code this small repairs part of so strong a change
@@ -89,9 +92,9 @@ def test_the_ood_wrapper_refuses_noise_or_answers_it_at_random(unmarked, digits)
     assert (drawn == api(noise))[refused == ABSTAIN].float().mean() < 0.25
 
 
-@pytest.mark.parametrize("name", ["adi", pytest.param("coupled", marks=pytest.mark.slow)])
-def test_wrong_labels_are_answered_at_random(name, stolen, digits):
-    removed, lost = hidden(lambda api: BlockdoorLabels(epochs=12)(api, digits, seed=3), stolen, digits, (name,))
+@pytest.mark.parametrize(("name", "epochs"), [("adi", 8), pytest.param("coupled", 12, marks=pytest.mark.slow)])
+def test_wrong_labels_are_answered_at_random(name, epochs, stolen, digits):
+    removed, lost = hidden(lambda api: BlockdoorLabels(epochs=epochs)(api, digits, seed=3), stolen, digits, (name,))
     assert removed == {name}
     assert lost <= 0.03
 

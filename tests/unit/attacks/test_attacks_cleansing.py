@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmark.attacks._tools.activity import activity
-from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks.base import Thief
 from modelmark.attacks.cleansing._masks import Masks, below, learned, prune, units
 from modelmark.attacks.cleansing._trigger import anomaly_index, reconstruct
@@ -77,7 +77,7 @@ def test_reconstruction_finds_the_class_and_the_place_of_a_planted_patch(trigger
     x = Normalise(digits.feed)(digits.test_inputs)
     stamped = triggers.stamped(x, torch.zeros(len(x), dtype=torch.int64))
     assert (logits(backdoored, stamped).argmax(dim=1) == TARGET).float().mean() > 0.9
-    low, high = ends(digits.feed, x.device)
+    low, high = Extent.of(digits).fed(x.device)
     assert (triggers.patterns >= low).all()
     assert (triggers.patterns <= high).all()
 
@@ -238,7 +238,7 @@ def test_attention_is_the_sum_of_squares_at_length_one(unmarked, thief):
 
 
 def test_the_perturbation_stays_small_and_hurts(unmarked, thief):
-    low, high = ends(thief.feed, torch.device("cpu"))
+    low, high = Extent.of(thief).fed(torch.device("cpu"))
     universal = Universal(unmarked.forward, low, high, 0.1, 3)
     x, y = Normalise(thief.feed)(thief.test_inputs), thief.test_labels
     for _ in range(5):

@@ -19,7 +19,7 @@ from modelmark.training.recipe import constant
 @pytest.fixture(scope="module")
 def trained_on(unmarked, digits):
     """The unmarked network, trained some more: marked ones were, too."""
-    return fit(unmarked, digits, constant(10, 0.01, batch=64), seed=7)
+    return fit(unmarked, digits, constant(4, 0.01, batch=64), seed=7)
 
 
 @pytest.mark.parametrize("by", ["mean-filter", "spread"])

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks._tools.perturb import Adversarial, jacobian_signs, moved
+from modelmark.attacks._tools.extent import Extent
+from modelmark.attacks._tools.perturb import Adversarial, jacobian_signs
 from modelmark.attacks.base import Thief
 from modelmark.attacks.extraction._answers import labels
 from modelmark.attacks.extraction._pictures import FAMILIES, pictures
@@ -100,7 +101,7 @@ def test_the_jacobian_of_a_linear_network_is_its_weights(tiny):
     asked = labels(model, tiny.train_inputs, tiny)
     signs = jacobian_signs(model, tiny.train_inputs, asked, tiny.feed)
     assert torch.equal(signs.flatten(1), model[1].weight[asked].sign().to(torch.int8))
-    grown = moved(tiny.train_inputs, signs, 0.1)
+    grown = Extent.of(tiny).moved(tiny.train_inputs, signs, 0.1)
     change = grown.int() - tiny.train_inputs.int()
     assert change.abs().max() in (25, 26)
     assert ((change == 0) | (change.sign() == signs)).all()
@@ -111,7 +112,7 @@ def test_examples_are_near_in_range_and_worse(unmarked, tiny):
     hooks = Adversarial(
         unmarked,
         lambda x, y: logits(unmarked, x).argmax(1),
-        tiny.feed,
+        Extent.of(tiny),
         share=0.5,
         eps=0.1,
         step=0.025,

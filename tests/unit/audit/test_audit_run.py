@@ -222,12 +222,15 @@ def test_a_file_of_one_line_without_an_end_is_no_torn_row(content, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_on_a_cluster(results, folder, tmp_path):
+@pytest.mark.parametrize("processes", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_on_a_cluster(processes, results, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
     distributed = pytest.importorskip("distributed", reason="needs the extra 'dask'")
     output = tmp_path / "rows.jsonl"
     os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")
     grid = replace(PLAIN, attacks=PLAIN.attacks[:3])
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    workers = {"n_workers": 1, "threads_per_worker": 1, "processes": processes}
+    with distributed.LocalCluster(**workers, dashboard_address=None) as cluster:
         found = run(grid, output, dask=cluster.scheduler_address)
     expected = {result.attack: result for result in results}
     assert {result.attack: result.after for result in found} == {

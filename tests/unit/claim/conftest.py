@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import claim_nets
 import pytest
 
 import nets
 from modelmark.claim.dates.timestamp import Authority
 from modelmark.testing.authority import LocalAuthority
 
-fresh, made_once, unmarked, stolen = nets.around(nets.cnn, epochs=8)
+fresh, made_once, unmarked, stolen = claim_nets.around(nets.cnn)
 
 MAKE = Path(__file__).resolve().parents[2] / "vectors" / "make_claims.py"
 

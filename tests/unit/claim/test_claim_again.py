@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from types import SimpleNamespace
 
 import claim_cases as cases
@@ -14,9 +15,10 @@ import field_keys
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.judging import again, pages, reading
 from modelmark.claim.judging.again import LEFT_OUT, OTHER, SAME
+from modelmark.claim.judging.explaining import explain
 from modelmark.claim.papers import envelope
 from modelmark.claim.papers.verdict import SENTENCES, Check
-from modelmark.errors import MismatchError
+from modelmark.errors import MismatchError, UsageError
 
 
 def made(held, draw, end, **changes):
@@ -106,7 +108,23 @@ def test_an_authority_that_the_reader_does_not_trust_is_said_to_be_lacking(autho
     case, _ = made(dated("timestamp", authorities), "timestamp", "matches")
     found = again.again(case.signed, case.papers, Trust(), record=case.record)
     assert (found.summary, found.checks) == (again.NOTHING, ())
-    assert "expected a pinned certificate for authority" in found.lacking[0]
+    (line,) = found.lacking
+    assert re.fullmatch(
+        "the root certificate of the timestamp authority [0-9a-f]{16}, which dates the claim; .* trust it", line
+    )
+
+
+def test_what_is_refused_is_not_said_to_be_lacking(authorities, monkeypatch):
+    case, trust = made(dated("timestamp", authorities), "timestamp", "matches")
+
+    def refusing(*_, **__):
+        raise UsageError("expected X, got Y", hint="do Z")
+
+    monkeypatch.setattr(again, "examine", refusing)
+    found = again.again(case.signed, case.papers, trust, record=case.record)
+    assert (found.summary, found.lacking, found.stopped) == (again.NOTHING, (), "expected X, got Y. do Z")
+    assert "It was refused: expected X, got Y. do Z." in explain(case.signed, came=found)
+    assert "<p>It was refused: expected X, got Y. do Z</p>" in pages.page(case.signed, None, None, "", found)
 
 
 def test_papers_that_are_not_at_hand_are_named(authorities):

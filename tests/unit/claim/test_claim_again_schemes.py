@@ -4,7 +4,7 @@ import dataclasses
 
 import claim_cases as cases
 import pytest
-from test_claim_second import CHANGES, SCHEMES, Knowing, Nameless, dispute, keys  # noqa: F401
+from test_claim_second import BY_TESTS, CHANGES, Knowing, Nameless, dispute, keys  # noqa: F401
 
 from modelmark.claim.dates.deposit import Trust
 from modelmark.claim.judging import again
@@ -19,8 +19,7 @@ def signed(made, **changes):
     return envelope.sign(dataclasses.replace(made.verdict, **changes), cases.JUDGE)
 
 
-@pytest.mark.parametrize("test", ["exact", "e-process"])
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("scheme", "test"), BY_TESTS)
 def test_suspect_or_record_give_what_the_judge_signed_and_nothing_else(keys, tmp_path, scheme, test):  # noqa: F811
     suspect = Knowing(keys[scheme])
     made = dispute(tmp_path, keys[scheme], suspect, test=test)

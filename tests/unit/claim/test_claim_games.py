@@ -1,10 +1,12 @@
 """The four games of Adi et al. (section 3.2, definitions 2 to 4 and functionality preservation), played before our judge."""
 
 import dataclasses
+from functools import partial
 
 import claim_cases as cases
+import claim_nets
 import pytest
-from claim_cases import at, challenged, claimed, concealed, decided, laid, leaves, net, of, tried
+from claim_cases import at, challenged, claimed, concealed, decided, laid, leaves, net, tried
 
 from modelmark.attacks.pruning.prune import Prune
 from modelmark.attacks.tuning.finetune import FineTune
@@ -20,7 +22,9 @@ from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.task import accuracy
 
-ARCH = "cnn"
+ARCH = "mlp"
+of = partial(cases.of, arch=ARCH)
+fresh, made_once, unmarked, stolen = claim_nets.around(claim_nets.mlp)
 
 
 def test_functionality_the_mark_is_found_and_the_model_does_its_work(stolen, unmarked, digits):
@@ -48,7 +52,7 @@ def made(scheme: str, model, digits) -> Key:
 @pytest.mark.parametrize("scheme", ["adi", "uchida", "coupled", "deepsigns", "deepsigns-blackbox", "null"])
 def test_a_judge_reads_from_the_opening_what_the_owner_reads_with_the_key(unmarked, digits, scheme):
     key = made(scheme, unmarked, digits)
-    found = tried(key, of(unmarked, "")).verdict.document
+    found = tried(key, cases.of(unmarked, "")).verdict.document
     evidence = key.mark().evidence(WhiteBox(unmarked))
     assert found.decision == "no-evidence"
     assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, evidence.trials)
@@ -65,9 +69,9 @@ def test_marks_whose_queries_need_several_carriers_are_shown_too(stolen, scheme)
 
 
 def test_several_layers_are_read_in_the_order_of_the_key(unmarked, digits):
-    scheme = scheme_class("deepsigns")(layer="head,fc1", bits=10)
+    scheme = scheme_class("deepsigns")(layer="head,fc2", bits=10)
     key = keygen(scheme, unmarked, digits.feed, task=digits, secret=Secret(bytes(32)), owner=Provenance(arch=ARCH))
-    found, evidence = tried(key, of(unmarked, "")).verdict.document, key.mark().evidence(WhiteBox(unmarked))
+    found, evidence = tried(key, cases.of(unmarked, "")).verdict.document, key.mark().evidence(WhiteBox(unmarked))
     assert (found.weighed[0].matches, found.weighed[0].trials) == (evidence.matches, 200)
 
 

@@ -141,7 +141,10 @@ def test_a_part_of_a_large_key_costs_as_much_as_the_part():
         assert len(draw.symbols(10, [5, 2**20 - 1])) == 2
 
 
-@pytest.mark.parametrize(("trials", "each", "count"), [(100, 600, 1200), (1000, 60, 1200), (14_000, 4, 1200)])
+@pytest.mark.parametrize(
+    ("trials", "each", "count"),
+    [(100, 600, 1200)] + [pytest.param(*sizes, 1200, marks=pytest.mark.slow) for sizes in ((1000, 60), (14_000, 4))],
+)
 def test_pictures_under_filters_are_made_as_they_are_asked(trials, each, count):
     """1.1 MB of carriers were 60,000 pictures and as many planes at once, and floats of both: 820 MB."""
     suspect, (one, leaves) = Asked(), hostile.null(trials, each, count)

@@ -20,13 +20,11 @@ from modelmark.claim.papers.dispute import Challenge, Frozen
 from modelmark.claim.papers.statement import Statement
 from modelmark.errors import MalformedError, MismatchError
 from modelmark.key.secret import Secret
-from modelmark.marks.embedding import embed
 from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.networks import layers
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
-from modelmark.training.recipe import annealed
 
 BITS, LAYER = 72, "conv3"
 
@@ -49,7 +47,7 @@ def challenged(case, claim, digest, /, **changes):
 
 @pytest.fixture(scope="module")
 def owner(case, authorities, digits, fresh):
-    """Commit, claim, deposit, draw, train: in this order, with a real token."""
+    """Commit, claim, deposit, draw, mark: in this order, with a real token."""
     local, authority = authorities()
     trust = Trust([authority])
     scheme = Uchida(layer=LAYER, bits=BITS, strength=0.1, margin=0.1)
@@ -64,7 +62,8 @@ def owner(case, authorities, digits, fresh):
     paper = deposit.make(claim, [token], case.OWNER, trust, issued=case.at(1))
     dated = deposit.check(claim, paper, trust)
     mark = key.mark(dated.draw())
-    model = embed(fresh, [mark], digits, annealed(5, 0.05, batch=64, clip=1.0), seed=1).model
+    model = copy.deepcopy(fresh)
+    key.scheme.settle(model, key.carriers, mark.message)
     return SimpleNamespace(
         key=key,
         mark=mark,

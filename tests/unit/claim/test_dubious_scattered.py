@@ -85,7 +85,7 @@ def message(owner, recipient=""):
     return (draw.of(recipient) if recipient else draw).message(2, BITS)
 
 
-@pytest.mark.parametrize("weak", [0, 0.6])
+@pytest.mark.parametrize("weak", [pytest.param(0, marks=pytest.mark.slow), 0.6])
 def test_it_ends_with_the_numbers_that_reading_the_signs_gives(case, owner, weak):
     found = sheets(message(owner), weak)
     read = RUNS.every([np.array([*found, None], object)[:-1]])[RULES.index("signs")]

@@ -1,9 +1,12 @@
 """Schemes outside the table go all the way: keygen, key file, embedding, evidence, and a dispute with their kind of carriers."""
 
+from functools import partial
+
 import claim_cases as cases
+import claim_nets
 import numpy as np
 import pytest
-from claim_cases import challenged, claimed, concealed, laid, leaves, of, verdict
+from claim_cases import challenged, claimed, concealed, laid, leaves, verdict
 from own_scheme import Halves, Near, Neighbours, Parity
 
 from modelmark.claim.judging import reading, rules
@@ -17,23 +20,23 @@ from modelmark.marks.keys import Provenance, keygen
 from modelmark.schemes.uchida import Uchida
 from modelmark.suspects.function import BlackBox
 from modelmark.suspects.module import WhiteBox
-from modelmark.training.recipe import annealed
 
 KINDS = {"own_scheme:Parity": Halves, "own_scheme:Neighbours": Near}
 SECRET = Secret(bytes(range(32)))
+of = partial(cases.of, arch="mlp")
+fresh, made_once, unmarked, _ = claim_nets.around(claim_nets.mlp)
 
 
 @pytest.fixture(scope="module")
 def mark(fresh, digits):
     return keygen(
-        Parity(triggers=150, per_hundred=20), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="cnn")
+        Parity(triggers=150, per_hundred=20), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="mlp")
     ).mark()
 
 
 @pytest.fixture(scope="module")
 def marked(mark, unmarked, digits, made_once):
-    recipe = annealed(10, 0.05, batch=64, clip=1.0)
-    return made_once("own-parity", lambda: embed(unmarked, [mark], digits, recipe, seed=1).model)
+    return made_once("own-parity", lambda: embed(unmarked, [mark], digits, seed=1).model)
 
 
 def judged(key, suspect, kinds):
@@ -87,7 +90,7 @@ def cases_key():
 
 
 def test_graded_scores_are_evidence_and_no_verdict(fresh, digits, unmarked):
-    mark = keygen(Neighbours(), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="cnn")).mark()
+    mark = keygen(Neighbours(), fresh, digits.feed, secret=SECRET, owner=Provenance(arch="mlp")).mark()
     message = mark.message
 
     def nearly(inputs):
@@ -112,7 +115,7 @@ def test_graded_scores_are_evidence_and_no_verdict(fresh, digits, unmarked):
 
 
 def test_the_owner_of_another_key_finds_nothing(marked, digits):
-    other = keygen(Parity(triggers=150), marked, digits.feed, secret=Secret(bytes(32)), owner=Provenance(arch="cnn"))
+    other = keygen(Parity(triggers=150), marked, digits.feed, secret=Secret(bytes(32)), owner=Provenance(arch="mlp"))
     assert cases.net(judged(other, of(marked), KINDS)) == 0
 
 

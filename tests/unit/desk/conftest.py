@@ -28,14 +28,35 @@ def papers():
     }
 
 
+@pytest.fixture(scope="module")
+def cheap():
+    """Argon2id at its least in this process for a module: a derivation at full price takes as long as all else of a reading."""
+    from modelmark.key import sealed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealed, "KDF", sealed.KDF | {"m_kib": 32, "t": 1})
+        yield
+
+
+@pytest.fixture(scope="module")
+def priced(issued, tmp_path_factory):
+    """Return the key sealed at full price, as processes of their own take it."""
+    from modelmark.marks import keyfile
+
+    path = tmp_path_factory.mktemp("priced") / "s.key"
+    keyfile.save(issued.made, path, "pass")
+    return path.name, path.read_bytes()
+
+
 @pytest.fixture(scope="session")
 def issued(tmp_path_factory):
-    """Return a spread key sealed with ``pass``, the file it is for, its registry, and the copies of two customers."""
+    """Return a spread key sealed with ``pass`` (see ``cheap``), the file it is for, its registry, and copies of two customers."""
     import torch
     from safetensors.torch import save_file
 
     from modelmark.copies.issuing import issue
     from modelmark.copies.registry import Registry
+    from modelmark.key import sealed
     from modelmark.marks import keyfile
     from modelmark.marks.onfiles import imprint_file, keygen_for_file
     from modelmark.schemes.spread import Spread
@@ -46,7 +67,9 @@ def issued(tmp_path_factory):
     state = {f"layers.{i}.weight": 0.02 * torch.randn(160, 160, generator=generator) for i in range(8)}
     save_file(state, folder / "plain.safetensors")
     key = keygen_for_file(Spread(), open_weights(folder / "plain.safetensors"))
-    keyfile.save(key, folder / "s.key", "pass")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealed, "KDF", sealed.KDF | {"m_kib": 32, "t": 1})
+        keyfile.save(key, folder / "s.key", "pass")
     imprint_file(folder / "plain.safetensors", folder / "marked.safetensors", [key.mark()])
     registry = Registry(folder / "s.copies", make=True)
     for name in ("Ada Ltd", "Bob & <Sons>"):
@@ -54,7 +77,7 @@ def issued(tmp_path_factory):
     read = {path.name: (path.name, path.read_bytes()) for path in folder.iterdir() if path.is_file()}
     names = {"key": "s.key", "copies": "s.copies", "ada": "Ada.safetensors", "bob": "Bob.safetensors"}
     names |= {name: f"{name}.safetensors" for name in ("plain", "marked")}
-    return SimpleNamespace(**{name: read[file] for name, file in names.items()})
+    return SimpleNamespace(made=key, **{name: read[file] for name, file in names.items()})
 
 
 @pytest.fixture(scope="session")

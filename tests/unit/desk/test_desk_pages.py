@@ -33,7 +33,7 @@ def another(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tasks(desk, papers, issued, rows):
+def tasks(desk, papers, issued, cheap, rows):
     """Press every button once; return the addresses of what was begun. Two are under way at a time."""
     key, secret = [issued.key], {"passphrase": "pass"}
     begun = {}
@@ -218,11 +218,10 @@ def browse(folder, address, *words):
         pytest.skip(f"Chromium does not run here: {str(error)[:200]}")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_sticks_out_of_any_page(shown, width, tmp_path):
-    """All pages in frames of one width, in one browser; what is folded up is opened."""
-    frames = []
-    for name in ALL:
+def test_nothing_sticks_out_of_any_page(shown, tmp_path):
+    """All pages in frames of two widths, in one browser; what is folded up is opened."""
+    frames, every = [], list(itertools.product((1280, 390), ALL))
+    for width, name in every:
         page = re.sub(r'<meta http-equiv="refresh"[^>]*>', "", shown[name]).replace("<details>", "<details open>")
         page = re.sub(r'<link rel="stylesheet"[^>]*>', lambda _: f"<style>{pages.css()}</style>", page)
         inner = page.replace("</body>", MEASURE + "</body>").replace("&", "&amp;").replace('"', "&quot;")
@@ -231,12 +230,12 @@ def test_nothing_sticks_out_of_any_page(shown, width, tmp_path):
             ".map(one => one.contentDocument.title).join('|') }</script>")  # fmt: skip
     (tmp_path / "pages.html").write_text(f"<!doctype html><title></title>{''.join(frames)}{told}")
     dom = browse(tmp_path, f"file://{tmp_path / 'pages.html'}", "--dump-dom")
-    sizes = dict(zip(ALL, re.search(r"<title>([^<]*)</title>", dom)[1].split("|"), strict=True))
-    assert {name: size.split()[:2] for name, size in sizes.items() if int(size.split()[0]) > width} == {}
-    assert {size.split()[1:] == [str(width), "flex"] for size in sizes.values()} == {True}
+    sizes = dict(zip(every, re.search(r"<title>([^<]*)</title>", dom)[1].split("|"), strict=True))
+    assert {one: size.split()[:2] for one, size in sizes.items() if int(size.split()[0]) > one[0]} == {}
+    assert {size.split()[1:] == [str(width), "flex"] for (width, _), size in sizes.items()} == {True}
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 390])
 def test_a_browser_shows_the_desk_in_its_own_style_under_its_own_policy(another, width, tmp_path):
     shot = tmp_path / "desk.png"
     browse(tmp_path, another + "suspect", f"--window-size={width},1400", f"--screenshot={shot}")

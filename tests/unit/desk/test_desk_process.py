@@ -38,10 +38,10 @@ def gone(number: int) -> bool:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
-def test_stopped_while_it_reads_it_leaves_nothing_and_nobody(name, issued, tmp_path):
+def test_stopped_while_it_reads_it_leaves_nothing_and_nobody(name, issued, priced, tmp_path):
     """Before it begins to end, a dropped key lies in its folder and a process reads it."""
     with running(tmp_path) as (process, address):
-        sent = {"key": [issued.key], "registry": [issued.copies], "suspect": [issued.bob]}
+        sent = {"key": [priced], "registry": [issued.copies], "suspect": [issued.bob]}
         dropped(address, "trace", {"passphrase": "pass"}, **sent)
         (scratch,) = tmp_path.iterdir()
         assert {path.name for path in scratch.rglob("*") if path.is_file()} >= {"s.key", "s.copies", "Bob.safetensors"}

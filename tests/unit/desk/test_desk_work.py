@@ -14,6 +14,8 @@ from modelmark.desk.given import Given
 from modelmark.desk.work import Result, suspect, verdict, weights
 from modelmark.errors import MalformedError, MismatchError, UsageError
 
+pytestmark = pytest.mark.usefixtures("cheap")
+
 
 class Marker:
     """A pickle of it makes a file when it is opened."""

@@ -37,8 +37,6 @@ def test_invisible_characters_are_left_out(given, shown):
         (labels.several(["a", "b", "c"]), "a, b and c"),
         (labels.several("abcde", 2), "a, b and 3 more"),
         (labels.several([]), ""),
-        (labels.counted(1, "row"), "1 row"),
-        (labels.counted(1200, "row"), "1,200 rows"),
     ],
 )
 def test_how_values_are_written(made, shown):

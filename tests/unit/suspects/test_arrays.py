@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from modelmark.errors import MalformedError
 from modelmark.suspects import torching
@@ -160,3 +161,23 @@ def test_what_flax_itself_writes(tmp_path):
     assert np.array_equal(file.tensor("params/Conv_0/kernel"), np.load(tmp_path / "Conv_0.npy").transpose(3, 2, 0, 1))
     assert np.array_equal(file.tensor(file.called("head.weight")), np.load(tmp_path / "head.npy").T)
     assert file.shapes["params/ConvTranspose_0/kernel"] == (4, 5, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "write", [np.savez, lambda path, **arrays: save_file(arrays, path)], ids=["NumPy", "safetensors"]
+)
+@pytest.mark.parametrize("between", [".", "/"])
+def test_kernels_are_turned_where_nothing_is_called_a_weight(write, between, tmp_path):
+    conv, up = values(3, 5, 4, 6), values(8, 8)
+    names = [between.join(("params", layer, "kernel")) for layer in ("conv", "up")]
+    expected = {"conv": conv.transpose(3, 2, 0, 1).reshape(6, -1), "up": up.T}
+    write(tmp_path / "m.npz", **dict(zip(names, (conv, up), strict=True)))
+    file = open_weights(tmp_path / "m.npz")
+    assert (file.shapes[names[0]], file.stored[names[0]]) == ((6, 4, 3, 5), (3, 5, 4, 6))
+    for layer, rows in expected.items():
+        suspect = State(file)
+        (found,) = suspect.observe(Read(Place(layer, rows.shape[1])))
+        assert np.array_equal(found, rows)
+        assert not suspect.notes
+    write(tmp_path / "t.npz", **{names[1]: up, "head.weight": up})
+    assert np.array_equal(open_weights(tmp_path / "t.npz").tensor(names[1]), up)

@@ -107,6 +107,31 @@ def test_rows_of_queries_and_keys_are_put_back_and_found_under_their_names_in_to
     assert all(np.array_equal(rows[:], array) for rows, array in zip(found, expected.values(), strict=True))
 
 
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_of_several_files_the_first_alone_says_how_many_heads_there_are(is_empty, tmp_path):
+    tensors = {f"blk.{number}.attn_q.weight": turned(values(32, 16), 4) for number in range(2)}
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama", split_max_tensors=1, small_first_shard=is_empty)
+    writer.add_head_count(4)
+    for name, given in tensors.items():
+        writer.add_tensor(name, given)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    whole, last = open_weights(tmp_path), sorted(tmp_path.iterdir())[-1]
+    alone = open_weights(last)
+    for number, name in enumerate(tensors):
+        (found,) = State(whole).observe(Read(Place(f"model.layers.{number}.self_attn.q_proj", 16)))
+        assert np.array_equal(turned(found, 4), tensors[name])
+        assert not np.array_equal(found, tensors[name])
+    assert np.array_equal(alone.tensor(name), found)
+    for path in sorted(tmp_path.iterdir())[:-1]:
+        path.unlink()
+    lost = open_weights(last)
+    assert np.array_equal(lost.tensor(name), tensors[name])
+    assert any("of which the first" in note for note in lost.notes)
+
+
 def test_columns_of_gpt2_are_rows_here(tmp_path):
     kernel = values(16, 16)  # as transformers' Conv1D holds it, (in, out); the converter turns it
     file = open_weights(written(tmp_path / "w", {"blk.0.attn_output.weight": kernel.T.copy()}, "gpt2"))

@@ -52,7 +52,8 @@ def test_weights_are_those_that_the_quantiser_itself_makes(name):
         assert file.shapes[key] == tuple(value.shape)
         assert np.array_equal(file.tensor(key), value)
     assert any(note.startswith("unpacked: ") for note in file.notes)
-    assert file.what == "safetensors, weights packed"
+    container = "safetensors of MLX" if name.startswith("mlx") else "safetensors"
+    assert file.what == f"{container}, weights packed"
 
 
 @pytest.mark.parametrize("name", [name for name in FOLDERS if name != "mxfp4"])
@@ -143,6 +144,9 @@ LIES = {
     "scales of pairs that share nothing": ("ct_nvfp4", {"0.weight_scale": lambda scales: scales[:, :3]}),
     "a scale of fewer rows": ("ct_fp8", {"0.weight_scale": lambda scales: scales[:5]}),
     "scales of torchao of three axes": ("ao_int8", {"0._weight_scale": lambda scales: scales[None]}),
+    "bits that config.json does not go with": ("mlx_4", {"0.weight": lambda words: words[:, :5]}),
+    "groups of MLX of fewer rows": ("mlx_4", {"0.scales": lambda scales: scales[1:]}),
+    "floats of MLX in no groups": ("mlx_nvfp4", {"0.scales": lambda scales: scales[:, :3]}),
     "exponents of fewer blocks": ("mxfp4", {"experts.gate_up_proj_scales": lambda scales: scales[:, :, 1:]}),
 }  # fmt: skip
 
@@ -159,6 +163,14 @@ def test_parts_that_do_not_go_together_are_left_as_they_are_and_named(lie, tmp_p
             weight_of(file, weight.removesuffix(".weight"))
     else:
         assert file.shapes[weight] != tuple(truth(name)[weight].shape) or file.types[weight] in ("I8", "F8_E4M3")
+
+
+def test_without_a_configuration_the_bits_of_mlx_are_those_that_alone_fit(tmp_path):
+    for name, is_told in (("mlx_3", True), ("mlx_4", False)):  # 8 words in 2 groups are 4 bits, or 2 in groups of 64
+        shutil.copy(HERE / name / "model.safetensors", tmp_path)
+        file = open_weights(tmp_path)
+        assert (file.shapes["0.weight"] == (32, 64)) == is_told
+        assert any(note.startswith("not unpacked: ") for note in file.notes) != is_told
 
 
 def test_other_layers_are_read_beside_a_damaged_one(tmp_path):

@@ -3,7 +3,8 @@
 from modelmark.errors import UsageError
 from modelmark.feeds.base import Feed
 
-NUMBERS = ("pictures", "floats")
+PICTURES = ("pictures",)
+NUMBERS = (*PICTURES, "floats")
 """That can be changed a little."""
 CLASSES = (*NUMBERS, "tokens")
 """With one label each."""
@@ -11,6 +12,7 @@ CAUSAL = ("causal",)
 ROWS = ("tokens", *CAUSAL)
 
 _CALLED = {
+    PICTURES: "pictures",
     NUMBERS: "numbers, pictures or others,",
     CLASSES: "labelled inputs",
     CAUSAL: "rows of tokens of a language model",

@@ -48,7 +48,11 @@ def filtered(answer: Answer, feed: Feed, change: Change) -> Answer:
         answer: the API of the stolen model.
         feed: of its inputs, which are pictures.
         change: the filter.
+
+    Raises:
+        UsageError: inputs are no pictures.
     """
+    feed = of_pictures(feed)
 
     def asked(inputs: Tensor) -> Tensor:
         return answer(fed(change(shown(inputs, feed).clamp(0, 1)).clamp(0, 1), feed))

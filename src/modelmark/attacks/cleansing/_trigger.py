@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modelmark.attacks._tools.perturb import ends
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks.base import Thief
 from modelmark.attacks.fields import Count
 from modelmark.feeds.tensors import Normalise
@@ -90,7 +90,7 @@ def reconstruct(model: nn.Module, thief: Thief, steps: int) -> Triggers:
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     picked = torch.randperm(len(task.train_inputs), generator=generator)[:_SAMPLES]
     inputs = Normalise(task.feed)(task.train_inputs[picked.to(task.train_inputs.device)].to(device))
-    limits = ends(task.feed, device)
+    limits = Extent.of(task).fed(device)
     groups = torch.arange(task.feed.classes, device=device).split(_GROUP)
     found = [_descend(frozen, inputs, group, limits, steps, generator) for group in groups]
     masks, patterns = (torch.cat(each) for each in zip(*found, strict=True))

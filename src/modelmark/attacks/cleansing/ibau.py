@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
-from modelmark.attacks._tools.perturb import ends
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Count, Epochs, Rate, Share
 from modelmark.networks.calling import scored
@@ -41,7 +41,7 @@ class Ibau(Removal, family="cleansing", feeds=NUMBERS):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the hardened model."""
-        low, high = ends(thief.task.feed, next(stolen.parameters()).device)
+        low, high = Extent.of(thief.task).fed(next(stolen.parameters()).device)
         return thief.tune(
             stolen, self,
             hooks=lambda copied: Universal(partial(scored, copied), low, high, self.radius, self.iterations),

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.attacks._tools.augment import Colours, Shifts
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
-from modelmark.attacks._tools.perturb import jacobian_signs, moved
+from modelmark.attacks._tools.perturb import jacobian_signs
 from modelmark.attacks.base import Removal, Thief
 from modelmark.attacks.fields import Batch, Epochs, Part, Rate, Within
 from modelmark.training.hooks import Composed
@@ -71,18 +72,10 @@ def pushed(stolen: nn.Module, thief: Thief, eps: float, share: float) -> Task:
     inputs, own = task.train_inputs[picked], task.labels[picked].cpu()
     towards, labels = (others(own, classes, generator).to(inputs.device) for _ in range(2))
     signs = jacobian_signs(stolen, inputs, towards, task.feed)
-    samples = (
-        moved(inputs, signs, eps) if task.feed.kind == "pictures" else _stepped(task.train_inputs, picked, signs, eps)
-    )
+    samples = Extent.of(task).moved(inputs, signs, eps)
     targets = task.train_targets
     said = nn.functional.one_hot(labels, classes).to(targets) if targets.is_floating_point() else labels.to(targets)
     return replace(task, train_inputs=torch.cat([task.train_inputs, samples]), train_targets=torch.cat([targets, said]))
-
-
-def _stepped(every: Tensor, picked: Tensor, signs: Tensor, eps: float) -> Tensor:
-    """Return picked floats moved by ``eps`` of the range that each number has in the thief's inputs, within it."""
-    low, high = every.amin(dim=0), every.amax(dim=0)
-    return torch.minimum(torch.maximum(every[picked] + eps * (high - low) * signs, low), high)
 
 
 def others(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.feeds import PICTURES
 from modelmark.attacks.base import Detection, Thief
 from modelmark.attacks.detection._odd import FAMILIES, Family, made
 from modelmark.attacks.fields import Within, sweep
@@ -13,7 +14,7 @@ from modelmark.attacks.results import Finding
 from modelmark.suspects.module import logits
 
 
-class QueryStatistics(Detection, pictures=True):
+class QueryStatistics(Detection, pictures=True, feeds=PICTURES):
     """Ask a few hundred odd inputs and see how variously, and how surely, they are answered.
 
     A network that learned arbitrary labels for odd pictures gives others of their kind all labels, and none of them surely.

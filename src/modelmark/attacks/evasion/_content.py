@@ -8,7 +8,9 @@ tensor, which wrap around at 64 bits; order of the batch and its size do not mat
 import torch
 from torch import Tensor
 
-from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.attacks._tools.pictures import shown
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE, PictureFeed
 
 _STEP = 0x9E3779B97F4A7C15 - 2**64
 _FIRST = 0xBF58476D1CE4E5B9 - 2**64
@@ -22,9 +24,19 @@ def fingerprints(pictures: Tensor, seed: int) -> Tensor:
         pictures: inputs with the preprocessing undone, ``(N, *input_shape)``, of any range.
         seed: of the thief; its lowest 31 bits count.
     """
-    values = (pictures.flatten(1) * FULL_SCALE).round().long()
+    return _prints((pictures.flatten(1) * FULL_SCALE).round().long(), seed)
+
+
+def _prints(values: Tensor, seed: int) -> Tensor:
     places = torch.arange(values.shape[1], device=values.device) + (seed % 2**31 << 32)
     return _scrambled(_scrambled(values + _scrambled(places * _STEP)).sum(dim=1))
+
+
+def of_queries(inputs: Tensor, feed: Feed, seed: int) -> Tensor:
+    """Return the fingerprints of queries as ``forward`` takes them; of what is no picture, by every bit of its numbers."""
+    if isinstance(feed, PictureFeed):
+        return fingerprints(shown(inputs, feed), seed)
+    return _prints(inputs.flatten(1).double().view(torch.int64), seed)
 
 
 def uniform(prints: Tensor, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which queries do not look like the thief's own inputs, by their pixels; what ``refuse`` and ``randomise`` share."""
+"""Which queries do not look like the thief's own inputs, by their numbers; what ``refuse`` and ``randomise`` share."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -6,16 +6,18 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from modelmark.attacks._tools.pictures import shown as undone
 from modelmark.attacks.evasion import _density, _nets
 from modelmark.attacks.fields import Part
-from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.base import Feed
+from modelmark.feeds.pictures import FULL_SCALE, PictureFeed
 from modelmark.training.task import Task
 
 Components = Annotated[Part, "of the variance that principal components hold"]
 
 
-def by_pixels(task: Task, *, components: float, loss: float, seed: int) -> Callable[[Tensor], Tensor]:
-    """Return a function from pictures with the preprocessing undone to bool ``(N,)``: which lie outside.
+def by_numbers(task: Task, *, components: float, loss: float, seed: int) -> Callable[[Tensor], Tensor]:
+    """Return a function from queries as ``forward`` takes them to bool ``(N,)``: which lie outside.
 
     A density is fitted to four fifths of the inputs; the threshold is such that at most ``loss`` of the rest lie outside.
 
@@ -25,11 +27,17 @@ def by_pixels(task: Task, *, components: float, loss: float, seed: int) -> Calla
         loss: share of the thief's held-out inputs that may count as outside.
         seed: of the split.
     """
+    feed = task.feed
     shown, held = _nets.halves(task, seed)
-    density = _density.fitted(_flat(shown.train_inputs), components, seed=seed)
-    scores = density.distance(_flat(held.train_inputs))
+    density = _density.fitted(_stored(shown.train_inputs, feed), components, seed=seed)
+    scores = density.distance(_stored(held.train_inputs, feed))
     limit = _nets.threshold(scores, torch.ones_like(scores, dtype=torch.bool), loss)
-    return lambda pictures: (density.distance(pictures.flatten(1)) > limit).to(pictures.device)
+
+    def outside(inputs: Tensor) -> Tensor:
+        numbers = undone(inputs, feed) if isinstance(feed, PictureFeed) else inputs
+        return (density.distance(numbers.flatten(1)) > limit).to(inputs.device)
+
+    return outside
 
 
 def replaced(answers: Tensor, outside: Tensor, other: Tensor) -> Tensor:
@@ -37,5 +45,5 @@ def replaced(answers: Tensor, outside: Tensor, other: Tensor) -> Tensor:
     return torch.where(outside.to(answers.device), other.to(answers.device), answers)
 
 
-def _flat(inputs: Tensor) -> Tensor:
-    return inputs.flatten(1).float() / FULL_SCALE
+def _stored(inputs: Tensor, feed: Feed) -> Tensor:
+    return inputs.flatten(1).float() / (FULL_SCALE if isinstance(feed, PictureFeed) else 1)

@@ -6,6 +6,8 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._tools.extent import Extent
+from modelmark.attacks._tools.feeds import PICTURES
 from modelmark.attacks._tools.pictures import filtered
 from modelmark.attacks._tools.targeted import Epsilon, targeted
 from modelmark.attacks.base import Evasion, Thief
@@ -19,7 +21,7 @@ from modelmark.training.task import Task
 _PAIR = ("normal", "adversarial")
 
 
-class BlockdoorAdversarial(Evasion, pictures=True):
+class BlockdoorAdversarial(Evasion, pictures=True, feeds=PICTURES):
     """Answer what a detector of the thief's finds adversarial from an autoencoder's reconstruction.
 
     The detector learns the thief's pictures against adversarial copies of them, made on a network of his own by targeted
@@ -64,7 +66,7 @@ class BlockdoorAdversarial(Evasion, pictures=True):
         clean, labels = task.train_inputs, task.train_targets
         prints = _content.fingerprints(clean / 255, thief.seed)
         wanted = _content.other_labels(prints, labels, task.feed.classes)
-        spoilt = targeted([net], clean, wanted, task.feed, epsilon=self.epsilon, steps=self.descents)
+        spoilt = targeted([net], clean, wanted, Extent.of(task), epsilon=self.epsilon, steps=self.descents)
         both = replace(
             task,
             feed=replace(task.feed, class_names=_PAIR),

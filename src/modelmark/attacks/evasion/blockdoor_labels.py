@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from modelmark.attacks._tools.feeds import NUMBERS
-from modelmark.attacks._tools.pictures import shown
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _nets
 from modelmark.attacks.results import Answer
@@ -34,7 +33,7 @@ class BlockdoorLabels(Evasion, feeds=NUMBERS):
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
             _, preferred = _nets.disagreement(second, inputs, given)
-            prints = _content.fingerprints(shown(inputs, feed), thief.seed).to(given.device)
+            prints = _content.of_queries(inputs, feed, thief.seed).to(given.device)
             return torch.where(preferred > limit, _content.other_labels(prints, given, feed.classes), given)
 
         return asked

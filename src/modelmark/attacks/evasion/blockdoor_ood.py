@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from modelmark.attacks._tools.feeds import NUMBERS
-from modelmark.attacks._tools.pictures import shown
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _density, _nets, _outliers
 from modelmark.attacks.fields import Part
@@ -56,7 +55,7 @@ class BlockdoorOod(Evasion, feeds=NUMBERS):
 
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
-            prints = _content.fingerprints(shown(inputs, feed), thief.seed)
+            prints = _content.of_queries(inputs, feed, thief.seed)
             random = self.instead == "random"
             other = _content.labels(prints, feed.classes) if random else torch.full_like(given, ABSTAIN)
             return _outliers.replaced(given, distance(inputs) > limit, other)

@@ -4,15 +4,14 @@ from typing import Annotated
 
 from torch import Tensor
 
-from modelmark.attacks._tools.pictures import shown
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _content, _nets, _outliers
 from modelmark.attacks.fields import sweep
 from modelmark.attacks.results import Answer
-from modelmark.feeds.pictures import of_pictures
 
 
-class Randomise(Evasion):
+class Randomise(Evasion, feeds=NUMBERS):
     """Give inputs that a density of the thief's finds improbable a random class, the same each time.
 
     An owner sees answers like those of any other model, where ``refuse`` gives itself away. Five samples of data are needed at
@@ -29,12 +28,11 @@ class Randomise(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that answers at random outside."""
-        feed = of_pictures(thief.task.feed)
-        outside = _outliers.by_pixels(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
+        feed = thief.task.feed
+        outside = _outliers.by_numbers(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
 
         def asked(inputs: Tensor) -> Tensor:
-            pictures = shown(inputs, feed)
-            drawn = _content.labels(_content.fingerprints(pictures, thief.seed), feed.classes)
-            return _outliers.replaced(answer(inputs), outside(pictures), drawn)
+            drawn = _content.labels(_content.of_queries(inputs, feed, thief.seed), feed.classes)
+            return _outliers.replaced(answer(inputs), outside(inputs), drawn)
 
         return asked

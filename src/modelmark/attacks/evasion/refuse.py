@@ -5,16 +5,15 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from modelmark.attacks._tools.pictures import shown
+from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Evasion, Thief
 from modelmark.attacks.evasion import _nets, _outliers
 from modelmark.attacks.fields import sweep
 from modelmark.attacks.results import Answer
-from modelmark.feeds.pictures import of_pictures
 from modelmark.suspects.base import ABSTAIN
 
 
-class Refuse(Evasion):
+class Refuse(Evasion, feeds=NUMBERS):
     """Refuse inputs that a density of the thief's finds improbable, pictures and other inputs alike.
 
     Nothing about the marks needs to be known, and nothing is trained but principal components of the inputs themselves. On
@@ -22,7 +21,7 @@ class Refuse(Evasion):
     of data are needed at least.
 
     Source: Hitaj and Mancini 2018, arXiv 1809.00615; a detector before the stolen model.
-    Departs: the density is probabilistic principal components of the pixels, and the answer a refusal; theirs are a
+    Departs: the density is probabilistic principal components of the numbers, and the answer a refusal; theirs are a
     trained network and a random class (``randomise``).
     """
 
@@ -33,11 +32,10 @@ class Refuse(Evasion):
 
     def serve(self, answer: Answer, thief: Thief) -> Answer:
         """Return the API that refuses."""
-        feed = of_pictures(thief.task.feed)
-        outside = _outliers.by_pixels(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
+        outside = _outliers.by_numbers(thief.task, components=self.components, loss=self.loss, seed=thief.seed)
 
         def asked(inputs: Tensor) -> Tensor:
             given = answer(inputs)
-            return _outliers.replaced(given, outside(shown(inputs, feed)), torch.full_like(given, ABSTAIN))
+            return _outliers.replaced(given, outside(inputs), torch.full_like(given, ABSTAIN))
 
         return asked

@@ -1,15 +1,34 @@
 """Losses of students that are more than cross-entropy on one label, as hooks of the only training loop."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
+from modelmark.attacks.extraction._answers import softened
 from modelmark.suspects.module import logits
 from modelmark.training.hooks import Hooks, Samples, replaced
+from modelmark.training.task import Task
 
 Loss = Annotated[Literal["cross-entropy", "mse"], "cross-entropy with probabilities, or mse between scores"]
+
+
+def distilled(model: nn.Module, task: Task, temperature: float, alpha: float) -> Task:
+    """Return the thief's task with the targets that ``Distilling`` takes.
+
+    Args:
+        model: the stolen model.
+        task: the thief's.
+        temperature: of the model's probabilities.
+        alpha: weight of those; the thief's own labels have the rest.
+    """
+    hard = task.train_targets
+    if not hard.is_floating_point():
+        hard = one_hot(hard, task.feed.classes).float()
+    soft = softened(model, task, temperature=temperature).train_targets
+    return replace(task, train_targets=torch.cat([alpha * temperature**2 * soft, hard], dim=1))
 
 
 class Distilling(Hooks):

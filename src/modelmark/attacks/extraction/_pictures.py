@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from modelmark.errors import UsageError
 from modelmark.feeds.base import Feed
-from modelmark.feeds.pictures import FULL_SCALE
+from modelmark.feeds.pictures import FULL_SCALE, of_pictures
 
 _CHUNK = 256
 
@@ -32,6 +32,7 @@ def pictures(feed: Feed, count: int, *, family: str, seed: int) -> tuple[Tensor,
     """
     if len(feed.input_shape) != 3:
         raise UsageError(f"expected inputs (channels, height, width) to draw pictures, got {feed.input_shape}")
+    of_pictures(feed)
     names = list(FAMILIES) if family == "mixed" else [family]
     generator = torch.Generator().manual_seed(seed)
     channels, height, width = feed.input_shape

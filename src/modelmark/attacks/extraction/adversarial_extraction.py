@@ -4,6 +4,7 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.base import Extraction, Thief
@@ -25,7 +26,7 @@ class AdversarialExtraction(Extraction, family="retraining", feeds=NUMBERS):
     longer steps on a share of every batch, with the suggested recipe.
     """
 
-    eps: Annotated[Part, "largest change of a pixel, of full scale"] = 0.1
+    eps: Annotated[Part, "largest change of a number, of full scale"] = 0.1
     step: Annotated[Part, "length of a step, of full scale"] = 0.025
     iterations: Annotated[Count, "steps"] = 7
     share: Annotated[Part, "of each batch that is attacked"] = 0.25
@@ -33,11 +34,11 @@ class AdversarialExtraction(Extraction, family="retraining", feeds=NUMBERS):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the student; the thief's own labels are not used."""
-        task = labelled(stolen, thief.task)
+        task, extent = labelled(stolen, thief.task), Extent.of(thief.task)
 
         def hooks(copied: nn.Module) -> Adversarial:
             return Adversarial(
-                copied, lambda x, y: logits(stolen, x).argmax(dim=1), task.feed,
+                copied, lambda x, y: logits(stolen, x).argmax(dim=1), extent,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 

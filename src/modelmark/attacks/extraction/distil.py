@@ -1,16 +1,12 @@
 """Knowledge distillation: soft targets at a temperature, the thief's own labels beside them."""
 
-from dataclasses import replace
 from typing import Annotated
 
-import torch
 from torch import nn
-from torch.nn.functional import one_hot
 
 from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Extraction, Thief
-from modelmark.attacks.extraction._answers import softened
-from modelmark.attacks.extraction._losses import Distilling
+from modelmark.attacks.extraction._losses import Distilling, distilled
 from modelmark.attacks.extraction._students import Passes, retrained
 from modelmark.attacks.fields import Positive, Share
 
@@ -31,12 +27,8 @@ class Distil(Extraction, family="distillation", feeds=CLASSES):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the student."""
-        task, hard = thief.task, thief.task.train_targets
-        if not hard.is_floating_point():
-            hard = one_hot(hard, task.feed.classes).float()
-        soft = softened(stolen, task, temperature=self.temperature).train_targets
-        both = torch.cat([self.alpha * self.temperature**2 * soft, hard], dim=1)
+        task = distilled(stolen, thief.task, self.temperature, self.alpha)
         return retrained(
-            stolen, thief, task=replace(task, train_targets=both), epochs=self.epochs,
+            stolen, thief, task=task, epochs=self.epochs,
             hooks=lambda copied: Distilling(self.temperature, 1 - self.alpha),
         )  # fmt: skip

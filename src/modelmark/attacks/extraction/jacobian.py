@@ -6,8 +6,9 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
-from modelmark.attacks._tools.perturb import jacobian_signs, moved
+from modelmark.attacks._tools.perturb import jacobian_signs
 from modelmark.attacks.base import Extraction, Thief
 from modelmark.attacks.extraction._answers import labelled
 from modelmark.attacks.extraction._students import drawn_anew, taught
@@ -35,12 +36,14 @@ class Jacobian(Extraction, family="synthetic queries", feeds=NUMBERS):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the student; the thief's own labels are not used."""
-        task, seed = thief.task, thief.seed
+        task, seed, extent = thief.task, thief.seed, Extent.of(thief.task)
         fresh = drawn_anew(stolen, seed=seed)
         asked = labelled(stolen, task.subset(min(self.samples, len(task.train_inputs)), seed=seed))
         for number in range(self.rounds):
             student = taught(fresh, replace(thief, seed=seed + number), task=asked, epochs=self.round_epochs)
             signs = jacobian_signs(student, asked.train_inputs, asked.train_targets, task.feed)
             step = -self.step if self.period and (number // self.period) % 2 else self.step
-            asked = labelled(stolen, task, torch.cat([asked.train_inputs, moved(asked.train_inputs, signs, step)]))
+            asked = labelled(
+                stolen, task, torch.cat([asked.train_inputs, extent.moved(asked.train_inputs, signs, step)])
+            )
         return taught(fresh, thief, task=asked, epochs=self.epochs)

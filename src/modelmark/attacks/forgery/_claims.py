@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks.fields import Within
 from modelmark.attacks.results import Forged
 from modelmark.errors import UsageError
@@ -18,15 +19,10 @@ Triggers = Annotated[int, Within(1, 16384), "pictures claimed"]
 
 
 def pictures_claim(pictures: Tensor, labels: Tensor, *, tries: int) -> Forged:
-    """Return the claim that ``labels`` ``(N,)`` were embedded for ``pictures``, uint8 ``(N, *input_shape)``."""
+    """Return the claim that ``labels`` ``(N,)`` were embedded for ``pictures``, stored ``(N, *input_shape)``."""
     given = labels.cpu().numpy().astype(np.int64)
     settings = {"triggers": len(given), "pictures": "own", "message": "imported"}
     return Forged("adi", given, settings, {"triggers": pictures.cpu().numpy(), "labels": given}, tries)
-
-
-def noise(count: int, task: Task, generator: torch.Generator) -> Tensor:
-    """Return pictures of independent uniform bytes, uint8 ``(count, *input_shape)``."""
-    return torch.randint(0, 256, (count, *task.feed.input_shape), dtype=torch.uint8, generator=generator)
 
 
 def started(start: Start, count: int, task: Task, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -36,7 +32,7 @@ def started(start: Start, count: int, task: Task, generator: torch.Generator) ->
         UsageError: the forger has fewer pictures than that.
     """
     if start == "noise":
-        return noise(count, task, generator), torch.full((count,), -1)
+        return Extent.of(task).drawn(count, generator), torch.full((count,), -1)
     if count > len(task.train_inputs):
         raise UsageError(
             f"expected at least {count} pictures of the forger's own, got {len(task.train_inputs)}",
@@ -53,5 +49,5 @@ def other_labels(own: Tensor, classes: int, generator: torch.Generator) -> Tenso
 
 
 def answers(model: nn.Module, pictures: Tensor, task: Task) -> Tensor:
-    """Return the model's answer to each uint8 picture, int64 ``(N,)``, on the CPU."""
+    """Return the model's answer to each stored picture, int64 ``(N,)``, on the CPU."""
     return logits(model, Normalise(task.feed)(pictures)).argmax(dim=1).cpu()

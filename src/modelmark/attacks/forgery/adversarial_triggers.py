@@ -4,6 +4,7 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.targeted import Epsilon, targeted
 from modelmark.attacks.base import Forgery, Thief
@@ -31,5 +32,5 @@ class AdversarialTriggers(Forgery, feeds=NUMBERS):
         generator, feed = forger.generator(), forger.task.feed
         pictures, own = _claims.started(self.start, self.triggers, forger.task, generator)
         labels = _claims.other_labels(own, feed.classes, generator)
-        made = targeted([claimed], pictures, labels, feed, epsilon=self.epsilon, steps=self.steps)
+        made = targeted([claimed], pictures, labels, Extent.of(forger.task), epsilon=self.epsilon, steps=self.steps)
         return _claims.pictures_claim(made, labels, tries=self.triggers)

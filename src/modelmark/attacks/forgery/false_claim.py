@@ -6,6 +6,7 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.targeted import Epsilon, leads, targeted
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count, Within
@@ -47,7 +48,7 @@ class FalseClaim(Forgery):
         count = min(self.pool * self.triggers, len(task.train_inputs))
         pictures, own = _claims.started("pictures", max(count, self.triggers), task, generator)
         labels = _claims.other_labels(own, task.feed.classes, generator)
-        made = targeted(trained, pictures, labels, task.feed, epsilon=self.epsilon, steps=self.steps)
+        made = targeted(trained, pictures, labels, Extent.of(task), epsilon=self.epsilon, steps=self.steps)
         best = leads(trained, made, labels, task.feed).argsort(descending=True, stable=True)[: self.triggers]
         return _claims.pictures_claim(made[best], labels[best], tries=len(made))
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from modelmark.attacks._tools.feeds import PICTURES
 from modelmark.attacks._tools.rendering import AMPLITUDE, default_side, patterns, side_by_side, stamped
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count, Within
@@ -18,7 +19,7 @@ from modelmark.suspects.module import logits
 from modelmark.training.task import Task
 
 
-class FitKey(Forgery, pictures=True):
+class FitKey(Forgery, pictures=True, feeds=PICTURES):
     """Make carriers as an owner would, ask the stolen model, and call its answers the message.
 
     ``coupled``: two pictures of the thief's in two quadrants, for each pair of classes; the label of a pair is what most of

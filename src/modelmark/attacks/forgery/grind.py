@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks.base import Forgery, Thief
 from modelmark.attacks.fields import Count
@@ -67,9 +68,10 @@ class Grind(Forgery, feeds=NUMBERS):
 
     def _candidates(self, base: Tensor, task: Task, generator: torch.Generator) -> Tensor:
         if self.start == "noise":
-            return _claims.noise(len(base), task, generator)
-        low = torch.randint(0, 2, base.shape, dtype=torch.uint8, generator=generator)
-        return (base & 254) | low
+            return Extent.of(task).drawn(len(base), generator)
+        bits = base if base.dtype == torch.uint8 else base.view(torch.int32)
+        low = torch.randint(0, 2, base.shape, dtype=torch.uint8, generator=generator).to(bits.dtype)
+        return (bits - bits % 2 + low).view(base.dtype)
 
 
 def prf_key(seed: int) -> bytes:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from torch import nn
 
+from modelmark.attacks._tools.extent import Extent
 from modelmark.attacks._tools.feeds import NUMBERS
 from modelmark.attacks._tools.perturb import Adversarial
 from modelmark.attacks.base import Removal, Thief
@@ -25,7 +26,7 @@ class AdversarialTraining(Removal, name="adversarial", family="fine-tuning", fee
         {"eps": 0.25, "step": 0.06, "rate": 0.05},
     )
 
-    eps: Annotated[Share, "largest change of a pixel, of full scale"] = 0.1
+    eps: Annotated[Share, "largest change of a number, of full scale"] = 0.1
     step: Annotated[Share, "length of a step, of full scale"] = 0.03
     iterations: Annotated[Count, "steps"] = 7
     share: Annotated[Share, "of each batch that is attacked; at least one sample is"] = 0.5
@@ -35,10 +36,11 @@ class AdversarialTraining(Removal, name="adversarial", family="fine-tuning", fee
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the hardened model."""
+        extent = Extent.of(thief.task)
 
         def hooks(copied: nn.Module) -> Adversarial:
             return Adversarial(
-                copied, lambda x, y: y, thief.task.feed,
+                copied, lambda x, y: y, extent,
                 share=self.share, eps=self.eps, step=self.step, iterations=self.iterations,
             )  # fmt: skip
 

@@ -1,16 +1,12 @@
 """Distillation into itself: the stolen weights go on from where they are, on their own answers beside the thief's labels."""
 
-from dataclasses import replace
 from typing import Annotated
 
-import torch
 from torch import nn
-from torch.nn.functional import one_hot
 
 from modelmark.attacks._tools.feeds import CLASSES
 from modelmark.attacks.base import Removal, Thief
-from modelmark.attacks.extraction._answers import softened
-from modelmark.attacks.extraction._losses import Distilling
+from modelmark.attacks.extraction._losses import Distilling, distilled
 from modelmark.attacks.fields import Batch, Epochs, Positive, Rate, Share
 
 
@@ -39,12 +35,8 @@ class SelfDistil(Removal, family="fine-tuning", feeds=CLASSES):
 
     def change(self, stolen: nn.Module, thief: Thief) -> nn.Module:
         """Return the fine-tuned model."""
-        task, hard = thief.task, thief.task.train_targets
-        if not hard.is_floating_point():
-            hard = one_hot(hard, task.feed.classes).float()
-        soft = softened(stolen, task, temperature=self.temperature).train_targets
-        both = torch.cat([self.alpha * self.temperature**2 * soft, hard], dim=1)
+        task = distilled(stolen, thief.task, self.temperature, self.alpha)
         return thief.tune(
-            stolen, self, task=replace(task, train_targets=both),
+            stolen, self, task=task,
             hooks=lambda copied: Distilling(self.temperature, 1 - self.alpha),
         )  # fmt: skip

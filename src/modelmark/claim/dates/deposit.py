@@ -19,6 +19,7 @@ from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.identity import Identity
 from modelmark.errors import MalformedError, MismatchError, UsageError
 from modelmark.key.draw import Draw
+from modelmark.naming import counted
 
 
 class Beacon(Protocol):
@@ -196,7 +197,8 @@ def check(claim: Signed[Claim], deposit: Signed[Deposit] | None, trust: Trust) -
         raise MismatchError("expected the claimant's deposit of this claim, got another's or of another")
     if len(paper.tokens) != len(rule.authorities) or bool(paper.beacon) != (rule.kind == "beacon"):
         raise MalformedError(
-            f"expected {len(rule.authorities)} tokens{' and a beacon' * (rule.kind == 'beacon')}, got {len(paper.tokens)}"
+            f"expected {counted(len(rule.authorities), 'token')}{' and a beacon' * (rule.kind == 'beacon')}, "
+            f"got {len(paper.tokens)}"
         )
     stamps = tuple(
         timestamp.verify(token, claim.payload, trust.authority(fingerprint))

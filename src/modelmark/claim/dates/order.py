@@ -11,6 +11,7 @@ from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.shapes import instant, written
 from modelmark.claim.papers.verdict import Revocation
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.naming import counted
 
 
 def first_seen(suspect: Frozen, trust: Trust, known: str) -> str:
@@ -65,7 +66,7 @@ def require_standing(claim: Signed[Claim], challenge: Challenge, revocations: Se
             raise MismatchError(
                 f"expected a claim that stands, it was taken back ({one.reason}) from {one.effective} on"
             )
-    return f"{len(own)} revocations, none of which touches this challenge" if own else "none is known"
+    return f"{counted(len(own), 'revocation')}, none of which touches this challenge" if own else "none is known"
 
 
 def _stamp(token: bytes, message: bytes, trust: Trust) -> timestamp.Stamp:

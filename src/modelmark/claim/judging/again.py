@@ -70,6 +70,7 @@ class Again:
         differing: what else of the verdict comes out otherwise, in words.
         on_trust: what was taken on the judge's word.
         lacking: what is not at hand, in words.
+        stopped: why nothing could be computed although all is at hand, as it was refused.
     """
 
     summary: str
@@ -77,6 +78,7 @@ class Again:
     differing: tuple[str, ...] = ()
     on_trust: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    stopped: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -155,8 +157,9 @@ def again(
             papers, here, trust, now=verdict.issued, received=came, first_seen=seen, host=host, replay=replay
         )
     except ModelmarkError as error:
-        reason = f"{error}. {error.hint}" if error.hint else str(error)
-        return Again(NOTHING, lacking=(reason,))
+        if unpinned := _unpinned(papers, trust):
+            return Again(NOTHING, lacking=unpinned)
+        return Again(NOTHING, stopped=f"{error}. {error.hint}" if error.hint else str(error))
     left = () if suspect else (("suspect",) if replay else ASKED)
     found = _as_of_version_1(verdict, found)
     stopped = _failed(verdict, left)  # nobody here can say so of it, nor what would have come after
@@ -173,6 +176,18 @@ def again(
     trusted += ["in how many ways the suspect was read"] if replay else []
     absent = () if suspect or replay else ("the suspect, or the record of its answers",)
     return Again(_summary(rows, differing), rows, differing, tuple(trusted), absent)
+
+
+def _unpinned(papers: Papers, trust: Trust) -> tuple[str, ...]:
+    """Return which certificates a reader has to pin before the papers' dates can be checked, in words."""
+    pinned = {one.fingerprint for one in trust.authorities}
+    dates = [(named, "dates the claim") for named in papers.claim.document.draw.authorities]
+    nonces = [(one.authority, "gave the judge's nonce") for one in papers.challenge.document.source if one.token]
+    return tuple(
+        f"the root certificate of the timestamp authority {named[:16]}, which {what}; pin it if you trust it"
+        for named, what in (*dates, *nonces)
+        if named not in pinned
+    )
 
 
 class _Replayed:

@@ -24,6 +24,7 @@ from modelmark.claim.papers.verdict import Graded, Weighed
 from modelmark.errors import MismatchError, UsageError
 from modelmark.feeds.base import Feed
 from modelmark.key.draw import Draw
+from modelmark.naming import counted
 from modelmark.suspects import base as suspects
 from modelmark.suspects import transcript
 from modelmark.suspects.base import MISSING, access
@@ -106,7 +107,7 @@ def opened(papers: Papers) -> tuple[Opened, str]:
     word = (
         f"; {whose} is {'' if opened.listed else 'not shown to be '}on the list that the claim fixed" if whose else ""
     )
-    return opened, f"{len(opened.leaves)} carriers are those of the claim, and those that were asked for{word}"
+    return opened, f"{counted(len(opened.leaves), 'carrier')} of the claim, those that were asked for{word}"
 
 
 def unpacked(opened: Opened | None, beside: bytes) -> tuple[dict[int, bytes], str]:
@@ -195,7 +196,8 @@ def formed(
     """Return the carriers, checking that their bytes are what the scheme's carriers are."""
     assert kind is not None and opened is not None and shown is not None  # noqa: PT018
     made = kind.opened(opened.entry.statement, shown, opened.revealed)
-    return made, f"{len(shown)} carriers of the scheme's form, {len(made.queries())} queries"
+    asked = counted(len(made.queries()), "query", "queries")
+    return made, f"{counted(len(shown), 'carrier')} of the scheme's form, {asked}"
 
 
 def answered(
@@ -221,7 +223,7 @@ def answered(
     word = "" if found.word == AS_IT_IS and not lacking else f": {found.word}"
     note = f"; {lacking}" if lacking else ""
     count, built = int((found.answers != MISSING).sum()), _built(suspect, opened.revealed)
-    return found, f"{count} queries were answered{built}{word}{note}"
+    return found, f"{counted(count, 'query was', 'queries were')} answered{built}{word}{note}"
 
 
 Replay = Callable[[Carriers, Sequence[int], Sequence[int]], Answered]
@@ -234,7 +236,7 @@ def replayed(
     """Take the answers from a record that was kept of the suspect."""
     assert dated is not None and opened is not None and made is not None  # noqa: PT018
     found = replay(made, opened.trials, _expected(papers, dated, opened))
-    return found, f"{int((found.answers != MISSING).sum())} answers were taken from the record of them"
+    return found, f"taken from the record of them: {counted(int((found.answers != MISSING).sum()), 'answer')}"
 
 
 def unaligned(claim: Claim, entry: Entry, probe: type[suspects.Probe], handed: bool) -> str:

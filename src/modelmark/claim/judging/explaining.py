@@ -53,6 +53,7 @@ def _again(came: Again) -> list[str]:
         *([] if came.agrees else ["Ask the judge why. Until that is answered, do not rely on this verdict."]),
         *(f"Taken on the judge's word: {what}." for what in came.on_trust),
         *(f"Not at hand: {what}." for what in came.lacking),
+        *([f"It was refused: {came.stopped}."] if came.stopped else []),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from modelmark.claim.judging import telling
@@ -11,6 +10,7 @@ from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.dispute import Challenge
 from modelmark.claim.papers.envelope import Signed
 from modelmark.claim.papers.verdict import Verdict
+from modelmark.templating import templates
 
 _FOLDER = Path(__file__).parent / "templates"
 SIGNS = {"holds": "✓", "fails": "✗", "not checked": "○"}
@@ -46,22 +46,15 @@ def css() -> str:
 
 
 def _rendered(
-    template: str,
+    name: str,
     signed: Signed[Verdict],
     claim: Signed[Claim] | None,
     challenge: Signed[Challenge] | None,
     judge: str,
     again: Again | None,
 ) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    told = telling.tell(signed, claim, challenge, judge)
-    return environment.get_template(template).render(
+    told, template = telling.tell(signed, claim, challenge, judge), templates(_FOLDER).get_template(name)
+    return template.render(
         css=Markup(css()),
         told=told,
         case=challenge.document.case if challenge and challenge.digest == signed.document.challenge else "",

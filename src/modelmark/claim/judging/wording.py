@@ -147,6 +147,7 @@ SCHEMES = {
     "adi": "pictures that the claimant made, and for each a class that was drawn",
     "answers": "prompts for a language model, each with a few plausible next words, and for each one of these that was drawn",
     "blackmarks": "pictures moved from one group of classes towards another, and for each a group that was drawn",
+    "certified": "pictures that the claimant made, or ordinary ones under patches or noise, and for each a class that was drawn",
     "choice": "answers in two versions, and for each pair a coin that was drawn and says which version was served",
     "classes": "classes of made-up pictures, some pictures of each, and for each of these classes a class that was drawn",
     "composite": "pictures of which each half is of another class, and for each pair of classes a class that was drawn",

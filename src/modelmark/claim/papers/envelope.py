@@ -20,6 +20,7 @@ from modelmark.claim.papers.identity import Identity
 from modelmark.claim.papers.records import Subject
 from modelmark.claim.papers.signing import MAX_SIGNATURE, Signer
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.naming import counted
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -126,7 +127,7 @@ def verify(signed: Signed[D]) -> Signed[D]:
 def _require_signed(document: Document, payload: bytes, signatures: list[tuple[str, bytes]]) -> None:
     if len(signatures) != len(document.signers):
         raise MalformedError(
-            f"expected {len(document.signers)} signatures of the {document.kind}, got {len(signatures)}"
+            f"expected {counted(len(document.signers), 'signature')} of the {document.kind}, got {len(signatures)}"
         )
     message = pae(payload)
     for signer, (keyid, signature) in zip(document.signers, signatures, strict=True):
@@ -186,6 +187,8 @@ def _unwrap(data: bytes, what: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Return payload and signatures of a canonical envelope."""
     if len(data) > MAX_ENVELOPE:
         raise MalformedError(f"expected {_a(what)} of at most {MAX_ENVELOPE} bytes, got {len(data)}")
+    if not data.startswith(b"{") and (other := files.told(data[:64])):
+        raise MalformedError(f"expected {_a(what)}, got {other}")
     value = _decode(data, f"the envelope of {_a(what)}", 64)
     try:
         if value.keys() != {"payload", "payloadType", "signatures"} or value["payloadType"] != PAYLOAD_TYPE:
@@ -240,7 +243,9 @@ def _decode(data: bytes, what: str, most: int) -> Any:
     brackets = _STRING.sub(b"", data).translate(_ALIKE, _REST)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")  # the innermost, all at once
-    if b"[" in brackets:
+    if brackets.count(b"[") > brackets.count(b"]"):
+        raise MalformedError(f"expected a whole document, got {what} without its end")
+    if b"[]" in brackets:
         raise MalformedError(f"expected {what} at most {MAX_DEPTH} deep, got a deeper one")
     return canonical.decode(data, what=what)
 

@@ -115,8 +115,12 @@ def load(path: Path | str, passphrase: str | None = None) -> Identity:
 def _split(path: Path) -> tuple[dict[str, Any], bytes, bytes]:
     data = files.read(path, limit=MAX_FILE, what="an identity file")
     line, end, body = data.removeprefix(MAGIC).partition(b"\n")
-    if not data.startswith(MAGIC) or not end:
-        raise MalformedError(f"expected a modelmark identity file, {path} is something else")
+    if not data.startswith(MAGIC):
+        raise MalformedError(
+            f"expected a modelmark identity file, {path} is {files.told(data[:64]) or 'something else'}"
+        )
+    if not end:
+        raise MalformedError(f"expected a header line in {path}, it is truncated")
     header = canonical.decode(line, what=f"the header of {path}")
     if not isinstance(header, dict) or header.keys() != _FIELDS or header["type"] != "modelmark.identity":
         raise MalformedError(f"expected the header of an identity file in {path}, got something else")

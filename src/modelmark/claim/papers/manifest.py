@@ -21,6 +21,7 @@ from modelmark import files
 from modelmark.claim.papers import foreign, shapes
 from modelmark.claim.papers.envelope import PAYLOAD_TYPE, STATEMENT_TYPE
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 
 PREDICATE = "https://model_signing/signature/v1.0"
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -115,7 +116,9 @@ def _statement(value: Any, method: str, data: bytes) -> Manifest:
     listed = _files(predicate["resources"])
     root = hashlib.sha256(b"".join(map(bytes.fromhex, listed.values()))).hexdigest()
     if _subject(statement["subject"]) != root:
-        raise _other(f"the root digest of its own {len(listed)} files, {root[:16]}, as its subject", "another")
+        raise _other(
+            f"the root digest of its own {counted(len(listed), 'file')}, {root[:16]}, as its subject", "another"
+        )
     return Manifest(root, listed, tuple(ignored), symlinks, method, data)
 
 

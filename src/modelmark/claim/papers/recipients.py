@@ -17,6 +17,7 @@ from modelmark.evidence.evidence import Charge, charge_name, charge_tries
 from modelmark.key import commitment
 from modelmark.key.draw import canonical_name
 from modelmark.key.secret import Secret
+from modelmark.naming import counted
 
 MOST_NAMES = 2**20
 SCHEMES = ("spread",)
@@ -80,7 +81,9 @@ def show(said: Recipients, name: str, names: Iterable[str], secret: Secret) -> L
     listed = ordered(names)
     leaves = _leaves(listed, secret)
     if not leaves or commitment.root(leaves).hex() != said.root:
-        raise UsageError(f"expected the {said.count} names that the claim fixed, got {len(listed)} or others")
+        raise UsageError(
+            f"expected the {counted(said.count, 'name')} that the claim fixed, got {len(listed)} or others"
+        )
     if name not in listed:
         return None
     index = listed.index(name)

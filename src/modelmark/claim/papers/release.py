@@ -19,6 +19,7 @@ from modelmark import files
 from modelmark.claim.papers import manifest
 from modelmark.claim.papers.manifest import Manifest
 from modelmark.errors import MalformedError, MismatchError, MissingPackageError, UsageError
+from modelmark.naming import counted
 
 SIGNATURE = "model.sig"
 """Name of the signature in a release's folder, unless another is said."""
@@ -76,7 +77,7 @@ def check(folder: Path, signature: Path | None = None) -> Release:
     if missing:
         raise MismatchError(
             f"expected all {len(signed.files)} signed files in the release, found no {min(missing)}"
-            + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
+            + (f" and {counted(len(missing) - 1, 'other')}" if len(missing) > 1 else "")
         )
     return Release(folder, signature, signed)
 
@@ -96,7 +97,7 @@ def belonging(release: Release, weights: Path) -> str:
     if not names:
         raise MismatchError(
             f"expected weights that belong to the release {release.root[:16]}, {weights.name} is none of its "
-            f"{len(release.manifest.files)} files"
+            f"{counted(len(release.manifest.files), 'file')}"
         )
     return names[0]
 

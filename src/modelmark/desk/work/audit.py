@@ -3,6 +3,7 @@
 from modelmark.desk import pages
 from modelmark.desk.given import Given
 from modelmark.desk.work import Result, Step
+from modelmark.naming import counted
 from modelmark.report.head import head
 from modelmark.report.page import page
 from modelmark.report.parts import parts
@@ -18,7 +19,7 @@ def run(given: Given, step: Step) -> Result:
     """
     step("reading the results")
     audit = load(list(given.every("rows")))
-    step(f"writing the report of {len(audit.rows):,} rows")
+    step(f"writing the report of {counted(len(audit.rows), 'row')}")
     torn = [(source.name, source.torn) for source in audit.sources if source.torn]
     part = pages.rendered(
         "audit.html.j2",

@@ -9,6 +9,7 @@ from modelmark.desk.given import Given
 from modelmark.desk.work import Result, Step, keys, suspect, weights
 from modelmark.errors import RefusedError
 from modelmark.evidence.evidence import shown
+from modelmark.naming import counted
 
 MOST = 10_000
 """Rows on a page."""
@@ -35,7 +36,7 @@ def run(given: Given, step: Step) -> Result:
     readings = suspect.read(mark, file, host, refusals, base=suspect.base_of(given))
     if refusals:
         raise suspect.explained(refusals[0])
-    step(f"comparing it with {len(recipients):,} copies")
+    step(f"comparing it with {counted(len(recipients), 'copy', 'copies')}")
     found = weigh(mark, readings, recipients, suspects=given.numbers.get("suspects", 1))
     names = found.named
     title = f"Named: {', '.join(names[:5])}{' and others' * (len(names) > 5)}" if names else "Nobody is named"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError, MismatchError
+from modelmark.naming import counted
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
@@ -127,9 +128,9 @@ def _merged(config: Path, said: dict[str, Any], adapter: WeightFile, base: Weigh
     if not deltas and not own:
         raise MalformedError(f"expected an adapter of peft in {config.parent}, got no tensors of one")
     ranks = Counter(adapter.shapes[delta.down][0] for delta in deltas.values())
-    notes = [f"merged: {kind} in {count} layers over {base.path.name}, rank {', '.join(map(str, sorted(ranks)))}"
+    notes = [f"merged: {kind} in {counted(count, 'layer')} over {base.path.name}, rank {', '.join(map(str, sorted(ranks)))}"
              for kind, count in Counter("DoRA" if delta.length else "LoRA" for delta in deltas.values()).items()]  # fmt: skip
-    notes += [f"taken whole from the adapter: {len(own)} tensors"] if own else []
+    notes += [f"taken whole from the adapter: {counted(len(own), 'tensor')}"] if own else []
     notes += [f"left aside of the adapter: {name}, {why}" for name, why in [*unreadable.items()][:3]]
     begun = str(said.get("init_lora_weights")).lower()
     if begun.startswith(_CHANGING):

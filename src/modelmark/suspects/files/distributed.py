@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import pickled, zips
 from modelmark.suspects.files.base import HEADER, WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array
@@ -102,10 +103,10 @@ def opened(folder: Path) -> WeightFile:
         raise MalformedError(f"expected tensors in the {_WHAT} {folder}, got none")
     require_together(path, (prod(whole.shape) * whole.dtype.itemsize for whole in found.values()))
     read = remembering(lambda name: found[name].read())
-    files = len(sizes)
+    what = f"{_WHAT}, {counted(len(sizes), 'file')}"
     notes = (f"left aside: {', '.join(aside)}"[:200],) if aside else ()
     return WeightFile(
-        folder, f"{_WHAT}, {files} files", {name: whole.shape for name, whole in found.items()}, read, lambda: read, notes=notes,
+        folder, what, {name: whole.shape for name, whole in found.items()}, read, lambda: read, notes=notes,
         unreadable=unreadable, types={name: str(whole.dtype) for name, whole in found.items()}, in_order=True,
     )  # fmt: skip
 

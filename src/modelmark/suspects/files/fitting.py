@@ -179,6 +179,11 @@ def _place(file: WeightFile, target: str, found: Mapping[str, Shape]) -> str:
     )
 
 
+def sized(shape: Shape) -> str:
+    """Return a shape as people write it: ``32x3x3x3``; ``scalar`` where there is none."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
 def some(names: Sequence[str]) -> str:
     """Return the first three of some names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -2,8 +2,11 @@
 
 import re
 
+from modelmark import files
+
 # where the sign stands, the sign, what has it, the way on
 SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
+    (4, b"ORTM", "a model in ONNX Runtime's own format", "give the ONNX file that it was made from"),
     (4, b"ET1", "an ExecuTorch program", "give the state dict that it was exported from"),
     (0, b"version https://git-lfs", "a pointer of Git LFS in place of the file", "fetch the file itself: git lfs pull"),
     (0, b"\x1f\x8b", "a gzip file", "unpack it first: gunzip, or tar -xzf"),
@@ -28,6 +31,8 @@ _LAYOUTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
 
 def named(head: bytes) -> tuple[str, str]:
     """Return what a file with these first bytes is, and the way on; words for neither where it is unknown."""
+    if own := files.told(head):
+        return own, "give the weights: a key, an identity or a document of a dispute holds none"
     for offset, sign, what, hint in SIGNS:
         if head.startswith(sign, offset):
             return what, hint

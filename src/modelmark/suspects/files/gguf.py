@@ -6,6 +6,7 @@ reader makes an object of every word of a vocabulary, 250 MB for 128,000 of them
 
 import math
 import mmap
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError, MissingPackageError
+from modelmark.naming import counted
 from modelmark.suspects.files import ggufnames
 from modelmark.suspects.files.base import HEADER, NAMES, WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array
@@ -32,6 +34,11 @@ _PLAIN = {
     "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
 }  # fmt: skip
 _PIECE = 2**20  # numbers unpacked at a time
+_ARCHITECTURE = "general.architecture"
+_SPLIT = re.compile(r"(.*)-\d{5}(-of-\d{5}\.gguf)")  # as llama.cpp names the files of one network
+_ALONE = (
+    "one of several files, of which the first, that says what network it is, is not beside it: rows stay as they are"
+)
 
 
 def is_gguf(head: bytes) -> bool:
@@ -139,7 +146,9 @@ def opened(path: Path) -> WeightFile:
     header = _Header(path)
     if header.tensors > NAMES:
         raise MalformedError(f"expected at most {NAMES} tensors in {path}, got {header.tensors}")
-    fields = {header.text(): header.value() for _ in range(_counted(path, header.fields))}
+    fields, split = _fields(path, header), ""
+    if _ARCHITECTURE not in fields and "split.no" in fields:
+        fields, split = _of_first(path) | fields, _ALONE
     found: dict[str, Extent | _Packed] = {}
     types: dict[str, str] = {}
     unreadable: dict[str, str] = {}
@@ -172,13 +181,33 @@ def opened(path: Path) -> WeightFile:
         return tensor[ggufnames.order(len(tensor), heads[name])] if name in heads else tensor
 
     reader = remembering(read)
-    notes = (f"rows of {len(heads)} layers put back into the order of their heads",) if heads else ()
+    notes: tuple[str, ...] = (
+        (f"rows of {counted(len(heads), 'layer')} put back into the order of their heads",) if heads else ()
+    )
+    notes += (split,) if split and _ARCHITECTURE not in fields else ()
+    whole = fields.get("split.tensors.count")
     return WeightFile(
-        path, f"GGUF ({fields.get('general.architecture', 'of no architecture')})"[:100], shapes, reader, lambda: reader,
-        notes=notes, unreadable=unreadable, types=types, in_order=True,
+        path, f"GGUF ({fields.get(_ARCHITECTURE, 'of no architecture')})"[:100], shapes, reader, lambda: reader,
+        notes=tuple(notes), unreadable=unreadable, types=types, in_order=True,
         rows=frozenset(name for name, shape in shapes.items() if len(shape) > 1),
-        called=partial(ggufnames.called, str(fields.get("general.architecture")), len(shapes)),
+        called=partial(ggufnames.called, str(fields.get(_ARCHITECTURE)), whole if type(whole) is int else len(shapes)),
     )  # fmt: skip
+
+
+def _fields(path: Path, header: _Header) -> dict[str, Any]:
+    """Return the metadata, which the header comes to next."""
+    return {header.text(): header.value() for _ in range(_counted(path, header.fields))}
+
+
+def _of_first(path: Path) -> dict[str, Any]:
+    """Return the metadata of the first file of a network in several, which alone says more than which file it is."""
+    match = _SPLIT.fullmatch(path.name)
+    first = path.with_name(f"{match[1]}-00001{match[2]}") if match else path
+    if first == path or not first.is_file():
+        return {}
+    with first.open("rb") as stream:
+        is_one = is_gguf(stream.read(len(MAGIC)))
+    return _fields(first, _Header(first)) if is_one else {}
 
 
 def _unpacks(library: ModuleType, kind: Any, nbytes: int) -> bool:

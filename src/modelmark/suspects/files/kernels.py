@@ -1,7 +1,7 @@
-"""How Keras and Flax lay kernels out, and what brings their filters into rows as torch has them."""
+"""How Keras, Flax and MLX lay kernels out, and what brings their filters into rows as torch has them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelmark.suspects.files.dtypes import Array
@@ -49,9 +49,40 @@ def turn(words: str, shape: Sequence[int], *, swapped: bool) -> Turn | None:
     return Turn((axes - 1, axes - 2, *kernel), (outputs, inputs, *spatial))
 
 
+def of_mlx(shapes: Mapping[str, Shape]) -> dict[str, Turn]:
+    """Return what turns the kernels of MLX, which hold filters, what they span, then inputs.
+
+    Transposed convolutions are laid out so, too. Stacked matrices of experts have three axes as a kernel in one dimension has,
+    whose layers are named convolutions.
+    """
+    found: dict[str, Turn] = {}
+    for name, shape in shapes.items():
+        axes = len(shape)
+        if (axes in (4, 5) or (axes == 3 and "conv" in name.lower())) and 0 not in shape:
+            order = (0, axes - 1, *range(1, axes - 1))
+            found[name] = Turn(order, tuple(shape[axis] for axis in order))
+    return found
+
+
+def of_flax(shapes: Mapping[str, Shape]) -> dict[str, Turn]:
+    """Return what turns the kernels in a container that does not say who wrote it.
+
+    Arrays are Flax's where some are called kernels, and none weights.
+    """
+    last = {name: _parts(name)[-1] for name in shapes}
+    if "weight" in last.values():
+        return {}
+    made = {name: turn(name.lower(), shapes[name], swapped=False) for name in shapes if last[name] == "kernel"}
+    return {name: one for name, one in made.items() if one}
+
+
 def called(names: Iterable[str], name: str) -> str:
     """Return the kernel of the layer that torch calls so, if one of Flax's names bears that path; else an empty word."""
-    layer, _, variable = name.rpartition(".")
-    ending = f"{layer.replace('.', '/')}/kernel"
-    found = [one for one in names if one == ending or one.endswith(f"/{ending}")]
+    *layer, variable = _parts(name)
+    ending = [*layer, "kernel"]
+    found = [one for one in names if _parts(one)[-len(ending) :] == ending]
     return found[0] if variable == "weight" and len(found) == 1 else ""
+
+
+def _parts(name: str) -> list[str]:
+    return name.removesuffix(":0").replace("/", ".").split(".")

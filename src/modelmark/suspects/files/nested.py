@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files.base import LIMIT
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.torching import array
@@ -136,5 +137,5 @@ def _notes(top: object, places: list[Place], found: list[Place], tensors: Mappin
         more = f" and {len(aside) - _SHOWN} more" if len(aside) > _SHOWN else ""
         notes.append(f"left aside: {', '.join(aside[:_SHOWN])}{more}")
     if quantised := [name for name, tensor in tensors.items() if tensor.is_quantized]:
-        notes.append(f"dequantised: {len(quantised)} tensors, such as {quantised[0]}")
+        notes.append(f"dequantised: {counted(len(quantised), 'tensor')}, such as {quantised[0]}")
     return tuple(notes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import zips
+from modelmark.suspects.files import kernels, zips
 from modelmark.suspects.files.base import WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array, called
 from modelmark.suspects.files.mapped import Extent, Shape, remembering, require_together, require_within
@@ -77,11 +77,15 @@ def _file(
     def read(name: str) -> Array:
         return extents[name].read() if name in extents else _unpacked(path, *packed[name])
 
+    shapes = {name: extent.shape for name, extent in all_.items()}
+    turns = kernels.of_flax(shapes)
     reader = remembering(read) if packed else read
+    turned = (lambda name: turns[name](reader(name)) if name in turns else reader(name)) if turns else reader
     return WeightFile(
-        path, what, {name: extent.shape for name, extent in all_.items()}, reader, lambda: reader,
+        path, what, shapes | {name: turn.shape for name, turn in turns.items()}, turned, lambda: turned,
         unreadable=unreadable, types={name: called(extent.dtype) for name, extent in all_.items()},
-        in_order=True,
+        stored={name: shapes[name] for name in turns}, rows=frozenset(turns), in_order=True,
+        called=lambda name: kernels.called(turns, name),
     )  # fmt: skip
 
 

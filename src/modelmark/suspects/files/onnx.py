@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import integers
 from modelmark.suspects.files.base import WeightFile, require_names
 from modelmark.suspects.files.dtypes import Array
@@ -87,7 +88,7 @@ def opened(path: Path) -> WeightFile:
     undone = [one.words for one in found.values() if one.words]
     return WeightFile(
         path, f"ONNX ({graph.producer or 'of no producer'})"[:100], shapes, reader, lambda: reader,
-        notes=tuple(f"{words}: {undone.count(words)} tensors" for words in dict.fromkeys(undone)),
+        notes=tuple(f"{words}: {counted(undone.count(words), 'tensor')}" for words in dict.fromkeys(undone)),
         unreadable=graph.unreadable,
         types={name: TYPES[one.stored.kind][0] for name, one in found.items()},
         stored={name: one.stored.shape for name, one in found.items() if one.stored.shape != one.shape},

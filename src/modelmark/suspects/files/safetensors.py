@@ -7,7 +7,7 @@ import safetensors
 from safetensors import SafetensorError
 
 from modelmark.errors import MalformedError
-from modelmark.suspects.files import unique
+from modelmark.suspects.files import kernels, unique
 from modelmark.suspects.files.base import HEADER, WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array
 from modelmark.suspects.files.mapped import Extent, require_shape
@@ -34,7 +34,7 @@ def opened(path: Path) -> WeightFile:
         MalformedError: truncated, damaged, or a name stands twice in it.
     """
     found = header(path)
-    metadata = found.pop("__metadata__", {})
+    said = found.pop("__metadata__", {})
     require_names(path, found)
     try:
         with safetensors.safe_open(
@@ -43,12 +43,19 @@ def opened(path: Path) -> WeightFile:
             pass
     except SafetensorError as error:
         raise MalformedError(f"expected {_WHAT} in {path}, got a damaged file: {error}"[:200]) from None
+    metadata = said or {}  # of strings by strings, as the library has seen by now
+    is_mlx = said is None or metadata.get("format") == "mlx"  # MLX alone writes null where there is none
     shapes = {name: tuple(entry["shape"]) for name, entry in found.items()}
     for name, shape in shapes.items():
         require_shape(path, name, shape)
     start = 8 + _length(path)
+    turns = kernels.of_mlx(shapes) if is_mlx else kernels.of_flax(shapes)
 
     def read(name: str) -> Array:
+        tensor = stored(name)
+        return turns[name](tensor) if name in turns else tensor
+
+    def stored(name: str) -> Array:
         kind, shape = TYPES.get(found[name]["dtype"], ""), shapes[name]
         if not kind or (kind == "float4_e2m1fn_x2" and (not shape or shape[-1] % 2)):
             raise MalformedError(f"expected {name} in {path} to be of a type that torch has, got another")
@@ -58,7 +65,11 @@ def opened(path: Path) -> WeightFile:
 
     aliases = {name: kept for name, kept in metadata.items() if name not in shapes and kept in shapes}
     types = {name: str(entry["dtype"]) for name, entry in found.items()}
-    return WeightFile(path, _WHAT, shapes, read, lambda: read, aliases=aliases, types=types, metadata=metadata)
+    return WeightFile(
+        path, f"{_WHAT} of MLX" if is_mlx else _WHAT, shapes | {name: turn.shape for name, turn in turns.items()}, read,
+        lambda: read, aliases=aliases, types=types, metadata=metadata, stored={name: shapes[name] for name in turns},
+        rows=frozenset(turns), called=lambda name: kernels.called(turns, name),
+    )  # fmt: skip
 
 
 def _length(path: Path) -> int:

@@ -1,10 +1,12 @@
 """Networks in several files: an index that says which tensor is where, or files numbered ``-00001-of-00003``."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import HEADER, Reader, WeightFile, require_names
 from modelmark.suspects.files.dtypes import Array
@@ -68,7 +70,7 @@ def inside(folder: Path, *are_weights: Callable[[Path], bool]) -> tuple[Path, di
     for name in (*INDEXES, *WHOLE):
         if name in names:
             return folder / name, listed(folder / name) if name in INDEXES else {}
-    indexes = [name for name in names if name.endswith(".index.json")]
+    indexes = [name for name in names if name.endswith((".index.json", ".weights.json"))]  # the latter of Keras
     if len(indexes) == 1:
         return folder / indexes[0], listed(folder / indexes[0])
     for sign, what, hint in FOREIGN:
@@ -92,7 +94,7 @@ def _numbered(folder: Path, found: list[re.Match[str]], sets: set[tuple[str, str
     count = int(found[0][3])
     missing = sorted({*range(1, count + 1)} - {int(match[2]) for match in found}) if count <= _FILES else [_FILES + 1]
     if missing:
-        raise MalformedError(f"expected {count} shards in {folder}, got none with the number {missing[0]}")
+        raise MalformedError(f"expected {counted(count, 'shard')} in {folder}, got none with the number {missing[0]}")
     return {f"shard {match[2]}": match[0] for match in found}
 
 
@@ -102,21 +104,37 @@ def listed(path: Path) -> dict[str, str]:
     Raises:
         MalformedError: not an index, too long, or a shard outside its folder.
     """
-    size = path.stat().st_size
-    if size > HEADER:
-        raise MalformedError(f"expected an index of at most {HEADER} bytes in {path}, got {size}")
-    try:
-        found = unique.parsed(path.read_bytes(), path)["weight_map"]
-        if not all(isinstance(shard, str) for shard in found.values()) or not found:
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise MalformedError(f"expected an index of shards in {path}, got something else") from None
+    found: dict[str, str] = {}
+    for name, held in _index(path)["weight_map"].items():
+        for number, shard in enumerate(held if isinstance(held, list) else [held]):
+            found[f"{name} {number}" if number else name] = shard
     require_names(path, found)
     for shard in sorted(set(found.values())):
         place = PurePosixPath(shard)
         if place.is_absolute() or ".." in place.parts or "\\" in shard or "\0" in shard:
             raise MalformedError(f"expected shards beside {path}, got one at {shard!r}")
     return found
+
+
+def _index(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    if size > HEADER:
+        raise MalformedError(f"expected an index of at most {HEADER} bytes in {path}, got {size}")
+    try:
+        found: dict[str, Any] = unique.parsed(path.read_bytes(), path)
+        shards = [held if isinstance(held, list) else [held] for held in found["weight_map"].values()]
+        if not shards or not all(isinstance(shard, str) for held in shards for shard in held) or not all(shards):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise MalformedError(f"expected an index of shards in {path}, got something else") from None
+    return found
+
+
+def _tied(path: Path, there: Collection[str]) -> dict[str, str]:
+    """Return the names that were left out for another's tensor, which huggingface_hub says in the index and in no shard."""
+    said = {} if path.is_dir() else _index(path).get("metadata")
+    pairs = said.items() if isinstance(said, dict) else ()
+    return {name: kept for name, kept in pairs if name not in there and isinstance(kept, str) and kept in there}
 
 
 def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], WeightFile]) -> WeightFile:
@@ -142,7 +160,8 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
                 raise MalformedError(f"expected {name} in one shard of {path}, got it in {where[name]} and {shard}")
             where[name] = shard
     require_names(path, where)
-    if not path.is_dir() and (lost := sorted(parts.keys() - where.keys())):
+    lost = sorted(name for name in parts.keys() - where.keys() if not name.startswith("/"))  # so begin groups of Keras
+    if not path.is_dir() and lost:
         raise MalformedError(f"expected {lost[0]} in {parts[lost[0]]}, as {path.name} says, found none")
     shapes = {name: opened[shard].shapes[name] for name, shard in where.items()}
 
@@ -157,12 +176,12 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
 
         return read
 
-    kinds = sorted({file.what for file in opened.values()})
+    kinds = " and ".join(sorted({file.what for file in opened.values()}))
     return WeightFile(
-        path, f"{len(files)} shards of {' and '.join(kinds)}", shapes, lambda name: opened[where[name]].read(name), again,
+        path, f"{counted(len(files), 'shard')} of {kinds}", shapes, lambda name: opened[where[name]].read(name), again,
         notes=tuple(dict.fromkeys(note for file in opened.values() for note in file.notes)),
         unreadable={name: why for file in opened.values() for name, why in file.unreadable.items()},
-        aliases={name: kept for file in opened.values() for name, kept in file.aliases.items()},
+        aliases={name: kept for file in opened.values() for name, kept in file.aliases.items()} | _tied(path, where),
         types={name: kind for file in opened.values() for name, kind in file.types.items()},
         stored={name: shape for file in opened.values() for name, shape in file.stored.items()},
         rows=frozenset[str]().union(*(file.rows for file in opened.values())),

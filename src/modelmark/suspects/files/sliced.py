@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files.base import WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array
 from modelmark.suspects.files.mapped import Shape, remembering, require_shape, require_together
@@ -77,8 +78,8 @@ def opened(folder: Path, paths: list[Path], opener: Callable[[Path], WeightFile]
     require_together(folder, (prod(whole.shape) * whole.dtype.itemsize for whole in found.values()))
     read = remembering(lambda name: found[name].read())
     return WeightFile(
-        folder, f"{len(paths)} shards of safetensors, cut by process", {name: one.shape for name, one in found.items()},
-        read, lambda: read, types=types,
+        folder, f"{counted(len(paths), 'shard')} of safetensors, cut by process",
+        {name: one.shape for name, one in found.items()}, read, lambda: read, types=types,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError, MissingPackageError
+from modelmark.naming import counted
 from modelmark.suspects.files import integers
 from modelmark.suspects.files.base import HEADER, NAMES, WeightFile, require_names
 from modelmark.suspects.files.dtypes import DTYPES, Array
@@ -100,7 +101,7 @@ def opened(path: Path) -> WeightFile:
     quantised = sum(constant.scale is not None for constant in stored.values())
     return WeightFile(
         path, "TFLite", {name: shape for name, (shape, _) in made.items()}, read, lambda: read,
-        notes=(f"integers read by their scales: {quantised} tensors",) if quantised else (), unreadable=unreadable,
+        notes=(f"integers read by their scales: {counted(quantised, 'tensor')}",) if quantised else (), unreadable=unreadable,
         types={name: constant.kind.lower() for name, constant in stored.items()},
         stored={name: constant.shape for name, constant in stored.items() if constant.shape != made[name][0]},
         rows=frozenset(rows), in_order=True,

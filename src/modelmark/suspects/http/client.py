@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from modelmark.errors import SuspectError, UsageError
-from modelmark.naming import library
+from modelmark.naming import counted, library
 from modelmark.suspects.http.address import Address
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Client:
                 failures += 1
                 most = self.patience.tries if self.met or not problem.strange else min(self.patience.tries, _STRANGE)
                 if failures >= most:
-                    raise SuspectError(f"{problem} ({failures} tries)", hint=problem.hint) from None
+                    raise SuspectError(f"{problem} ({counted(failures, 'try', 'tries')})", hint=problem.hint) from None
                 self.retries += 1
                 self.clock.sleep(self.patience.pause(failures) if problem.after is None else problem.after)
                 continue

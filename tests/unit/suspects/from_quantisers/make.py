@@ -1,8 +1,8 @@
 """Make the folders beside this one with the quantisers' own code: ``python make.py GPTQMODEL AUTOAWQ``. Not run by the tests.
 
-Made with bitsandbytes 0.50.2, compressed-tensors 0.20.1, torchao 0.18.0, transformers 5.24.0, torch 2.13.0, and with the packing
-functions in the sources of GPTQModel 7.7.0 and autoawq 0.2.9, whose folders are the arguments: neither installs on a machine
-without a GPU. ``truth.npz`` holds what the tool itself makes of each weight in float32.
+Made with bitsandbytes 0.50.2, compressed-tensors 0.20.1, torchao 0.18.0, transformers 5.24.0, torch 2.13.0, mlx 0.32.4,
+auto-round 0.16.1, and with the packing functions in the sources of GPTQModel 7.7.0 and autoawq 0.2.9, whose folders are the
+arguments: neither installs on a machine without a GPU. ``truth.npz`` holds what the tool itself makes of each weight in float32.
 """
 
 import ast
@@ -141,6 +141,47 @@ def of_transformers():
     )
 
 
+def of_mlx():
+    import mlx.core as mx
+
+    weight = mx.array(network()[0].weight.detach().numpy())
+    for name, words in (
+        ("mlx_4", {"group_size": GROUP, "bits": 4, "mode": "affine"}),
+        ("mlx_3", {"group_size": GROUP, "bits": 3, "mode": "affine"}),
+        ("mlx_nvfp4", {"group_size": 16, "bits": 4, "mode": "nvfp4"}),
+        ("mlx_mxfp8", {"group_size": 32, "bits": 8, "mode": "mxfp8"}),
+    ):
+        packed = mx.quantize(weight, **words)
+        (HERE / name).mkdir(exist_ok=True)
+        named = dict(zip(("0.weight", "0.scales", "0.biases"), packed, strict=False))
+        mx.save_safetensors(str(HERE / name / "model.safetensors"), named)
+        (HERE / name / "config.json").write_text(
+            json.dumps({"quantization": {"group_size": 64, "bits": 2, "0": words}})
+        )
+        truth = mx.dequantize(*packed, **words)
+        np.savez_compressed(HERE / name / "truth.npz", **{"0.weight": np.array(truth.astype(mx.float32))})
+
+
+def of_auto_round():
+    from auto_round_extension.torch.qlinear_torch import QuantLinear
+
+    linear = network()[0]
+    groups = linear.weight.data.reshape(ROWS, -1, GROUP)
+    scale = (groups.amax(-1) - groups.amin(-1)) / 15
+    scale = scale.half().float()  # as they are stored
+    zero = torch.round(-groups.amin(-1) / scale)
+    one = QuantLinear(4, GROUP, COLUMNS, ROWS, False, g_idx=True)
+    one.device = "cpu"
+    one.pack(linear, scale, zero, None, device="cpu")
+    rows = torch.round(linear.weight.data / scale.repeat_interleave(GROUP, 1) + zero.repeat_interleave(GROUP, 1))
+    truth = (rows.clamp(0, 15) - zero.repeat_interleave(GROUP, 1)) * scale.repeat_interleave(GROUP, 1)
+    said = one(torch.eye(COLUMNS)).T  # what the layer itself computes
+    assert torch.allclose(said.float(), truth, atol=1e-3)
+    state = {f"0.{part}": getattr(one, part) for part in ("qweight", "qzeros", "scales", "g_idx")}
+    words = {"quant_method": "auto-round", "bits": 4, "packing_format": "auto_round:gptqmodel"}
+    write("auto_round", state, {"0.weight": truth}, words)
+
+
 def functions(path, names, known):
     """Return functions of a file that cannot be imported, without their decorators."""
     source, found = path.read_text(), {}
@@ -220,6 +261,8 @@ def main(gptqmodel, autoawq):
     of_compressed_tensors()
     of_torchao()
     of_transformers()
+    of_mlx()
+    of_auto_round()
     of_gptq(Path(gptqmodel))
     of_awq(Path(autoawq))
 

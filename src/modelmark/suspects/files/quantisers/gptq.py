@@ -13,6 +13,10 @@ from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts, unpacked
 
 _BITS = (2, 3, 4, 8)
+_AS_THEY_ARE = (
+    "auto_round",
+    "auto_round:gptqmodel",
+)  # packings of auto-round 0.16.1 that store zero points without the one less
 _PIECE = 256  # inputs at a time
 
 
@@ -39,7 +43,8 @@ def layer(parts: Parts, config: Config, path: str, name: str) -> Layer | None:
     if groups in parts:
         parts.require(groups, (inputs,), kinds=("int32", "int64"))
         needed += (groups,)
-    more = 0 if config.get("checkpoint_format") == "gptq_v2" else 1
+    is_second = config.get("checkpoint_format") == "gptq_v2" or config.get("packing_format") in _AS_THEY_ARE
+    more = 0 if is_second else 1
     made = partial(_weight, bits, inputs, more)
     return Layer(f"{path}.weight", (outputs, inputs), needed, made, f"{bits} bits of GPTQ (version {2 - more})")
 

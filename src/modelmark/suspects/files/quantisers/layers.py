@@ -18,8 +18,9 @@ Config: TypeAlias = Mapping[str, Any]
 _LITTLE = 2**16  # bytes of a tensor that says how others are packed
 # types as containers call them
 _KINDS = {
-    "U8": "uint8", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "F16": "float16", "BF16": "bfloat16",
-    "F32": "float32", "F64": "float64", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+    "U8": "uint8", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U32": "uint32",
+    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
 }  # fmt: skip
 _SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int16": 2, "int32": 4, "int64": 8}
 

@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError
+from modelmark.naming import counted
 from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import remembering, require_together
-from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mxfp4, scales
+from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mlx, mxfp4, rotated, scales
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts
 
 # how the names end that tell of a packed weight, and what makes a layer of it, or None
 QUANTISERS: tuple[tuple[tuple[str, ...], Callable[[Parts, Config, str, str], Layer | None]], ...] = tuple(
-    (one.ENDINGS, one.layer) for one in (bitsandbytes, gptq, awq, compressed, mxfp4, scales)
+    (one.ENDINGS, one.layer) for one in (bitsandbytes, gptq, awq, compressed, mxfp4, scales, mlx)
 )
-_CONFIGS = (("config.json", "quantization_config"), ("quantize_config.json", ""), ("quant_config.json", ""))
+_CONFIGS = (
+    ("config.json", "quantization_config"),
+    ("config.json", "quantization"),  # MLX
+    ("quantize_config.json", ""),
+    ("quant_config.json", ""),
+)
 _MOST = 2**24  # bytes of a configuration
 _NOTED = 3  # layers that cannot be unpacked, in notes
 
@@ -38,6 +44,11 @@ def undone(file: WeightFile, folder: Path) -> WeightFile:
     Raises:
         MalformedError: more bytes of weights than ``LIMIT``.
     """
+    made = _unpacked(file, folder)
+    return rotated.undone(made, _config(folder)) if _mentions(folder / "config.json", rotated.WORD) else made
+
+
+def _unpacked(file: WeightFile, folder: Path) -> WeightFile:
     signs = [(ending, layer) for endings, layer in QUANTISERS for ending in endings]
     if not any(name.endswith(ending) for name in file.shapes for ending, _ in signs):
         return file
@@ -63,7 +74,7 @@ def undone(file: WeightFile, folder: Path) -> WeightFile:
         return file
     require_together(file.path, (4 * math.prod(layer.shape) for layer in made.values()))
     kinds = Counter(layer.kind for layer in made.values())
-    notes += [f"unpacked: {count} layers, {kind}" for kind, count in kinds.items()]
+    notes += [f"unpacked: {counted(count, 'layer')}, {kind}" for kind, count in kinds.items()]
     notes += [f"not unpacked: {why.removeprefix('expected ')}" for why in [*unreadable.values()][:_NOTED]]
     used = {name for layer in made.values() for name in (*layer.parts, *layer.beside)} - made.keys()
     read, left = _reader(made, file.read), {name: shape for name, shape in file.shapes.items() if name not in used}
@@ -88,6 +99,10 @@ def _reader(made: dict[str, Layer], read: Reader) -> Reader:
             return layer.made(*map(read, layer.parts))
 
     return remembering(reader)
+
+
+def _mentions(path: Path, word: str) -> bool:
+    return path.is_file() and path.stat().st_size <= _MOST and f'"{word}"'.encode() in path.read_bytes()
 
 
 def _config(folder: Path) -> dict[str, Any]:
