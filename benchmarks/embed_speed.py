@@ -33,7 +33,7 @@ from modelmark.training.loop import fit, suggested
 from modelmark.training.recipe import constant
 from modelmark.training.task import Task, accuracy
 
-SCHEMES = ("uchida", "adi", "coupled", "deepsigns")
+SCHEMES = ("uchida", "adi", "coupled", "deepsigns", "null")
 WAYS = ("default", "counted", "whole", "deviations")
 EPOCHS = {"lenet5": 4, "resnet8": 3}
 STEPS, RATE, BATCH, PRUNED = 150, 0.01, 100, 0.65

@@ -55,4 +55,19 @@ def deviations() -> str:
     return markdown(header, body)
 
 
-TABLES: dict[str, Callable[[], str]] = {"embed-speed": speed, "embed-deviations": deviations}
+def fit() -> str:
+    """Return what ``fit`` takes of loops by hand, and what the other memory format does to one."""
+    body = [
+        [
+            row["net"],
+            "last" if row["channels_last"] else "first",
+            *(f"{row[name]['total' if 'total' in row[name] else 'ratio']:.3f}" for name in ("fit", "prepared", "other format")),
+            f"{row['control']['ratio']:.3f}",
+            str(row["rounds"]),
+        ]
+        for row in rows("fit-speed")
+    ]  # fmt: skip
+    return markdown(["network", "channels", "`fit`", "floats ready", "the other format", "control", "rounds"], body)
+
+
+TABLES: dict[str, Callable[[], str]] = {"embed-speed": speed, "embed-deviations": deviations, "fit-speed": fit}
