@@ -8,7 +8,7 @@ import language_tables
 from _rows import markdown
 from modelmark.attacks import ATTACKS, attack_class
 from modelmark.attacks.base import KINDS
-from modelmark.audit.result import FIELD_LOSS, Reading, Result, read
+from modelmark.audit.result import FIELD_LOSS, INDEPENDENT, Reading, Result, read
 from modelmark.key.draw import CHARGES
 
 AUDIT = Path(__file__).parents[1] / "docs" / "audit" / "digits.jsonl"
@@ -123,7 +123,8 @@ def _settings(result: Result) -> str:
 
 def deployed() -> str:
     """Return what deployment leaves of each mark: one line an attack with its settings, one column a scheme."""
-    results = read(DEPLOYED)[0] if DEPLOYED.exists() else []
+    found = read(DEPLOYED)[0] if DEPLOYED.exists() else []
+    results = [result for result in found if result.kind != INDEPENDENT]
     schemes = sorted({result.scheme for result in results})
     body = []
     for place in dict.fromkeys(

@@ -27,6 +27,7 @@ import heat_map
 import language_tables
 import lineage_tables
 import matrix_tables
+import paper_tables
 import rivals_tables
 import scheme_tables
 import spread_tables
@@ -207,6 +208,7 @@ def filled(page: str) -> str:
         field_enemies_tables,
         field_tables,
         gpu_tables,
+        paper_tables,
         heat_map,
         language_tables,
         copies_tables,

@@ -1,5 +1,6 @@
 """A small problem on which networks err as on a hard one, so that a field is read in a blink; for tests of ``field``."""
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +81,9 @@ class Problem:
         return rehearse(network(seed), model, other, RECIPE, seed=seed)
 
 
+@functools.cache
 def problem() -> Problem:
+    """Return the one of this process; who changes a network of it changes a copy."""
     made = task()
     host = fit(network(0), made, RECIPE, seed=0)
     students = tuple(rehearse(network(seed), host, made, RECIPE, seed=seed) for seed in (1, 2))

@@ -10,7 +10,9 @@ from torch import distributed, multiprocessing
 
 COUNT = 2
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-multiprocessing.set_forkserver_preload(["torch.distributed.fsdp", "torch._dynamo", "modelmark.marks.keys"])
+multiprocessing.set_forkserver_preload(
+    ["torch.distributed.fsdp", "torch.distributed.tensor.debug", "torch._dynamo", "modelmark.marks.keys"]
+)
 """What a server imports once, and not each process of each run."""
 
 

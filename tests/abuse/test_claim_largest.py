@@ -29,50 +29,50 @@ def fields(kind: str) -> dict[str, Any]:
     return {name: value for name, value in json.loads(PAYLOADS[kind])["predicate"].items() if name not in ("type", "v")}
 
 
-def claim() -> dict[str, Any]:
+def claim(part: int) -> dict[str, Any]:
     found = fields("claim")
     (one,) = found["keys"]
     face = one["statement"]["interface"] | {"mean": [1] * 3900, "std": [1] * 3900}
     keys = [one | {"lots": [1] * 256, "statement": one["statement"] | {"interface": face, "root": f"{i:064x}", "carriers": 256,
-                                                                        "trials": 256}} for i in range(64)]  # fmt: skip
-    return found | {"keys": keys, "prior": [f"{i:064x}" for i in range(1024)]}
+                                                                        "trials": 256}} for i in range(64 // part)]  # fmt: skip
+    return found | {"keys": keys, "prior": [f"{i:064x}" for i in range(1024 // part)]}
 
 
-def deposit() -> dict[str, Any]:
+def deposit(part: int) -> dict[str, Any]:
     return fields("deposit") | {"tokens": [TOKEN] * 8, "beacon": base64.b64encode(bytes(4096)).decode()}
 
 
-def challenge() -> dict[str, Any]:
+def challenge(part: int) -> dict[str, Any]:
     found = fields("challenge")
     return found | {"suspect": found["suspect"] | {"tokens": [TOKEN] * 8}}
 
 
-def opening() -> dict[str, Any]:
+def opening(part: int) -> dict[str, Any]:
     leaf = fields("opening")["leaves"][0]
-    leaves = [leaf | {"index": i} for i in range(MOST_LEAVES)]
-    return fields("opening") | {"leaves": leaves, "proof": [f"{i:064x}" for i in range(45_000)]}
+    leaves = [leaf | {"index": i} for i in range(MOST_LEAVES // part)]
+    return fields("opening") | {"leaves": leaves, "proof": [f"{i:064x}" for i in range(45_000 // part)]}
 
 
-def verdict() -> dict[str, Any]:
-    checks = [{"name": "x" * 100, "outcome": "pass", "detail": "y" * 1000}] * 100
-    spent = [{"key": i // 256, "lot": i % 256} for i in range(64 * 256)]
+def verdict(part: int) -> dict[str, Any]:
+    checks = [{"name": "x" * 100, "outcome": "pass", "detail": "y" * 1000}] * (100 // part)
+    spent = [{"key": i // 256, "lot": i % 256} for i in range(64 * 256 // part)]
     found = fields("verdict")
     return found | {"checks": checks, "spent": spent, "suspect": found["suspect"] | {"tokens": [TOKEN] * 8}}
 
 
-def revocation() -> dict[str, Any]:
-    spent = [{"key": i // 256, "lot": i % 256} for i in range(64 * 256)]
+def revocation(part: int) -> dict[str, Any]:
+    spent = [{"key": i // 256, "lot": i % 256} for i in range(64 * 256 // part)]
     return fields("revocation") | {"reason": "lots-burned", "lots": spent}
 
 
 LARGEST = {
-    # calls of functions, Python's and C's; MiB at once, of which the file is at most 8
-    claim: (3_700_000, 24),
-    deposit: (600, 3),
-    challenge: (700, 3),
-    opening: (1_250_000, 48),
-    verdict: (620_000, 16),
-    revocation: (620_000, 16),
+    # calls of functions, Python's and C's; MiB at once, of which the file is at most 8; whether both grow with its lists
+    claim: (3_700_000, 24, True),
+    deposit: (600, 3, False),
+    challenge: (700, 3, False),
+    opening: (1_250_000, 48, True),
+    verdict: (620_000, 16, True),
+    revocation: (620_000, 16, True),
 }
 
 
@@ -80,11 +80,15 @@ def test_every_kind_of_document_is_there() -> None:
     assert sorted(make.__name__ for make in LARGEST) == sorted(schemas.DOCUMENTS)
 
 
+@pytest.mark.parametrize("part", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("make", LARGEST, ids=lambda make: make.__name__)
-def test_the_largest_document_of_a_kind_costs_no_more_than_this(make) -> None:
-    calls, most = LARGEST[make]
+def test_the_largest_document_of_a_kind_costs_no_more_than_this(make, part) -> None:
+    """Every day a fourth of it, at a fourth of the calls, in half of the memory: tokens and the like are as long as ever."""
+    calls, most, by_length = LARGEST[make]
+    if by_length:
+        calls, most = calls // part, most / min(part, 2)
     cls = schemas.DOCUMENTS[make.__name__]
-    document = records.load(cls, make())
+    document = records.load(cls, make(part))
     data = envelope.sign(document, JUDGE if make in (challenge, verdict) else OWNER).data
     assert len(data) <= envelope.MAX_ENVELOPE
     tracemalloc.start()

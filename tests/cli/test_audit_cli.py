@@ -12,7 +12,9 @@ from modelmark.audit.result import INDEPENDENT, read
 GRID = """
 arch = "mlp"
 epochs = 2
-schemes = { uchida = { layer = "fc2", bits = 160, strength = 0.3 } }
+owner = 300
+most = 150
+schemes = { uchida = { layer = "fc2", bits = 160, strength = 10.0 } }
 attacks = ["permute", "jpeg", "prune-channels"]
 """
 

@@ -61,7 +61,9 @@ def test_a_key_that_waits_for_a_deposit_gives_no_message_without_it(owner, run):
     refused(run("inspect", owner / "spelled.key"), 3, "changed or truncated")
 
 
-def test_embedding_a_waiting_key_offline_has_to_be_said(owner, run):
+def test_embedding_a_waiting_key_offline_has_to_be_said(run, tmp_path):
+    owner, net = tmp_path, ["--data", "digits", "--arch", "mlp", "--unencrypted"]
+    assert run("keygen", "adi", "--draw", "timestamp", *net, "-o", owner / "dated.key").status == 0
     words = ["embed", owner / "dated.key", "--epochs", 1, "--rounds", 1, "-o", owner / "m"]
     assert run(*words).status == 2
     assert not (owner / "m").exists()

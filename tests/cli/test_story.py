@@ -80,7 +80,9 @@ def test_inspect_shows_no_layer_family_or_count(run, story):
     assert (shown["scheme"], shown["encrypted"], len(shown["fingerprint"])) == ("uchida", False, 64)
 
 
-@pytest.mark.parametrize("form", ["ftll", "ftal", "rtll", "rtal"])
+@pytest.mark.parametrize(
+    "form", ["ftal", "rtll", pytest.param("ftll", marks=pytest.mark.slow), pytest.param("rtal", marks=pytest.mark.slow)]
+)
 def test_fine_tuned_copies_and_the_head_put_back(form, run, story, tmp_path):
     out = tmp_path / "tuned.safetensors"
     ran = run("attack", "finetune", "--set", f"form={form}", "--set", "rate=0.01", "--weights",

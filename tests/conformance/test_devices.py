@@ -18,10 +18,9 @@ from modelmark.suspects import weights
 from modelmark.suspects.module import WhiteBox
 from modelmark.testing import check_attack, check_scheme
 
-pytestmark = [
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
-    pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation"),
-]
+if not torch.cuda.is_available():
+    pytest.skip("needs a GPU", allow_module_level=True)  # as one: there are hundreds of cases
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,10 +60,10 @@ def test_marks_are_read_alike_here_and_there(name, there, digits, recipe, secret
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("data", ["cpu", "cuda"])
-def test_attacks_keep_their_promises(case, data, request, thief):
+def test_attacks_keep_their_promises(case, data, stolen_in):
     """The thief's data may be on either device."""
-    stolen = request.getfixturevalue({"resnet8": "flippable", "narrow": "narrow", "cnn": "unmarked"}[case.net])
+    stolen, task = stolen_in(case)
     try:
-        check_attack(case.attack(), copy.deepcopy(stolen).to("cuda"), thief.to(data), floor=case.floor)
+        check_attack(case.attack(), copy.deepcopy(stolen).to("cuda"), task.to(data), floor=case.floor)
     except MissingPackageError as error:
         pytest.skip(f"{error}: {error.hint}")

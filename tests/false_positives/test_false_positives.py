@@ -29,7 +29,7 @@ DRAWN = {name: scheme_class(name)() for name in names_for("pictures")} | {
 SYMBOLS = 2**20
 """Drawn of each alphabet: of the largest key, a thousand messages."""
 DEAR = {"blackmarks": 6, "deepsigns-blackbox": 6, "field": 4, "frontier": 6}
-"""Schemes whose keys take long to make, and how many are made every day; of all others twenty, as of these where slow tests are."""
+"""Schemes whose keys take long to make, and how many are made every day; of others twenty, as of these where slow tests are."""
 
 
 @functools.cache

@@ -9,12 +9,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def tables(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import tables
+@pytest.fixture(scope="module")
+def tables():
+    """The module that makes all tables, which reads the large audit once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        import tables
 
-    yield tables
+        yield tables
     for name in (
         "tables",
         "attack_tables",

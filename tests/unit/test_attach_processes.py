@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import torch
 from torch import distributed, nn
-from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
-from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.functional import cross_entropy
 
 import gloo
@@ -34,18 +32,18 @@ ROWS, TURNED, EXPERTS = (
     Layout("weight", "linear", axis=1),
     Layout("weight", "expert", stacked=1),
 )
-WEIGHTS = {  # shape, how it holds filters, how it is cut on a mesh of 1 x 2
-    "rows": ((5, 8), ROWS, (Replicate(), Shard(0))),
-    "one row": ((1, 8), ROWS, (Replicate(), Shard(0))),
-    "columns": ((5, 7), ROWS, (Replicate(), Shard(1))),
-    "both": ((5, 7), ROWS, (Shard(1), Shard(0))),
-    "whole": ((5, 7), ROWS, (Replicate(), Replicate())),
-    "kernels": ((6, 3, 3, 3), LAYOUTS["torch.nn.modules.conv.Conv2d"][0], (Replicate(), Shard(0))),
-    "channels": ((6, 3, 3, 3), LAYOUTS["torch.nn.modules.conv.Conv2d"][0], (Replicate(), Shard(1))),
-    "turned": ((8, 5), TURNED, (Replicate(), Shard(0))),
-    "turned columns": ((8, 5), TURNED, (Replicate(), Shard(1))),
-    "experts": ((3, 4, 6), EXPERTS, (Replicate(), Shard(0))),
-    "experts' columns": ((3, 4, 6), EXPERTS, (Replicate(), Shard(2))),
+WEIGHTS = {  # shape, how it holds filters, along which axis it is cut on each side of a mesh of 1 x 2
+    "rows": ((5, 8), ROWS, (None, 0)),
+    "one row": ((1, 8), ROWS, (None, 0)),
+    "columns": ((5, 7), ROWS, (None, 1)),
+    "both": ((5, 7), ROWS, (1, 0)),
+    "whole": ((5, 7), ROWS, (None, None)),
+    "kernels": ((6, 3, 3, 3), LAYOUTS["torch.nn.modules.conv.Conv2d"][0], (None, 0)),
+    "channels": ((6, 3, 3, 3), LAYOUTS["torch.nn.modules.conv.Conv2d"][0], (None, 1)),
+    "turned": ((8, 5), TURNED, (None, 0)),
+    "turned columns": ((8, 5), TURNED, (None, 1)),
+    "experts": ((3, 4, 6), EXPERTS, (None, 0)),
+    "experts' columns": ((3, 4, 6), EXPERTS, (None, 2)),
 }  # fmt: skip
 
 
@@ -110,6 +108,8 @@ def copies(rank):
 
 def pieces(rank, filters=25, accumulate=1):
     """FSDP2; how much travelled for a look and for a step is counted."""
+    from torch.distributed.tensor.debug import CommDebugMode
+
     model, mark = sharded(filters), mark_of(Uchida(layer=LAYER), filters)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     handle = mark.attach(optimizer, model)
@@ -134,8 +134,11 @@ def pushed(rank):
 
 def layouts(rank):
     """Every way to hold and to cut filters."""
+    from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
+
     mesh, found = init_device_mesh("cpu", (1, 2)), {}
-    for name, (shape, layout, placements) in WEIGHTS.items():
+    for name, (shape, layout, axes) in WEIGHTS.items():
+        placements = [Replicate() if axis is None else Shard(axis) for axis in axes]
         with seeded(0):
             tensor, filters, width = torch.randn(shape), layout.size(shape)[0], int(np.prod(layout.size(shape)[1]))
             added, new = torch.randn(width), torch.randn(filters - 1, width)

@@ -19,6 +19,8 @@ from modelmark.training.hooks import Composed
 
 SECRET = Secret(bytes(range(32)))
 SETTINGS = {"uchida": {"bits": 150}, "deepsigns-blackbox": {"pool": 2, "share": 0.99}, "field": {"queries": 300}}
+FEW = ("adi", "deepsigns")
+"""Schemes of which every way is tried every day: one that appends samples and one that adds to the loss what it saw pass."""
 
 
 @dataclass
@@ -79,8 +81,14 @@ def steps(model, mark, digits, *, around=(), within=(), count=3):
     return model, hooks
 
 
-@pytest.mark.parametrize("name", names_for("pictures"))
-@pytest.mark.parametrize("within", [False, True], ids=["loss outside", "loss inside"])
+@pytest.mark.parametrize(
+    ("within", "name"),
+    [pytest.param(False, name, id=f"loss outside-{name}") for name in names_for("pictures")]
+    + [
+        pytest.param(True, name, id=f"loss inside-{name}", marks=() if name in FEW else pytest.mark.slow)
+        for name in names_for("pictures")
+    ],
+)
 def test_under_autocast_a_scheme_does_what_it_does_without(name, within, mark, perceptron, digits):
     """DeepSigns died here: EM of activations in bfloat16, and centres put in place of another type."""
     own = mark(name)
@@ -140,8 +148,14 @@ class Half(nn.Module):
         return x.bfloat16()
 
 
-@pytest.mark.parametrize("kind", ["object", "dict", "tuple"])
-@pytest.mark.parametrize("name", names_for("pictures"))
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (name, kind) if kind == "object" or name in FEW else pytest.param(name, kind, marks=pytest.mark.slow)
+        for name in names_for("pictures")
+        for kind in ("object", "dict", "tuple")
+    ],
+)
 def test_what_a_network_returns_around_its_scores_changes_nothing(name, kind, mark, perceptron, digits):
     own = mark(name)
     model, hooks = steps(returning(perceptron, kind), own, digits, count=2)

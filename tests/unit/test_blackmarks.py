@@ -30,7 +30,7 @@ def made(perceptron, digits):
 @pytest.fixture(scope="module")
 def marked(made, perceptron, digits):
     mark = made().mark()
-    return mark, embed(perceptron[1], [mark], digits, annealed(12, 0.1, batch=64, clip=1.0), seed=2)
+    return mark, embed(perceptron[1], [mark], digits, annealed(12, 0.1, batch=64, clip=1.0), seed=2, settling=False)
 
 
 class Split(nn.Module):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from scipy.stats import chi2
 
 from modelmark.errors import UsageError
 from modelmark.evidence.combined import combine
@@ -23,6 +22,8 @@ def test_the_anchors(bits, expected):
 @pytest.mark.parametrize("bits", [[3, 5], [10, 0, 7], [1, 1, 1, 1]])
 def test_it_is_the_tail_of_a_chi_squared_variable(bits):
     from math import log, log2
+
+    from scipy.stats import chi2
 
     assert fisher_bits(bits) == pytest.approx(-log2(chi2.sf(2 * log(2) * sum(bits), 2 * len(bits))), rel=1e-9)
 

@@ -107,7 +107,7 @@ def test_embedding_marks_what_training_ends_with_or_says_what_was_reached(proble
     assert done.reached[0].done
     assert done.rounds == 1
     weak = problem.mark(replace(SCHEME, strength=0.05))
-    with pytest.raises(NotEmbeddedError, match=r"field \d+/480, [\d.]+ bits \(needs 145\.6\)"):
+    with pytest.raises(NotEmbeddedError, match=r"field \d+/480 expected signs, [\d.]+ bits \(needs 145\.6\)"):
         embed(problem.host, [weak], problem.task, short, seed=3, rounds=1)
 
 

@@ -1,18 +1,21 @@
 """The training loop: repeatable, resumable to the byte, and it leaves its arguments alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from modelmark.errors import DivergedError
+from modelmark.feeds.floats import FloatFeed
 from modelmark.marks.keys import KeyPolicy, keygen
+from modelmark.models import build
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
 from modelmark.training import loop as training
 from modelmark.training.hooks import Composed, Hooks
-from modelmark.training.loop import fit, run
+from modelmark.training.loop import fit, run, suggested
 from modelmark.training.recipe import annealed, constant
 
 
@@ -171,6 +174,14 @@ def test_channels_last_reaches_the_same_accuracy_and_returns_contiguous_weights(
     model, task, _ = small
     trained = fit(model, task, annealed(3, 0.05, batch=32, channels_last=True), seed=0)
     assert all(p.is_contiguous() for p in trained.parameters())
+
+
+def test_channels_come_last_wherever_pictures_are_convolved(digits):
+    nets = [build(arch, (1, 8, 8), 10, seed=0) for arch in ("cnn", "mlp")]
+    assert [suggested(net, digits).channels_last for net in nets] == [True, False]
+    rows = SimpleNamespace(feed=FloatFeed((64,), digits.feed.class_names), train_inputs=digits.train_inputs)
+    folded = nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *nets[0].children())
+    assert not suggested(folded, rows).channels_last  # inputs without channels have no place for them
 
 
 def test_adamw_is_torchs_own(small):

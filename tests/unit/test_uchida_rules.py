@@ -189,7 +189,15 @@ def test_more_filters_than_can_be_compared_go_by_their_number(host, monkeypatch)
     assert np.allclose(whole, host)
 
 
-@pytest.mark.parametrize("what", ["the host", "the host, folded", "another layer", "another layer, folded"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "the host",
+        pytest.param("the host, folded", marks=pytest.mark.slow),
+        pytest.param("another layer", marks=pytest.mark.slow),
+        "another layer, folded",
+    ],
+)
 def test_drawn_messages_reach_bits_no_oftener_than_is_stated_by_any_rule_or_the_best(host, what):
     """200,000 drawn messages, seeded: each rule within four standard errors of the exact tail, the best below it once charged."""
     other = np.random.default_rng(9).normal(0.01, 0.05, (FILTERS, WIDTH))

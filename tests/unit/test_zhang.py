@@ -62,7 +62,9 @@ def test_the_literal_form_has_one_label_and_one_of_everything(kind, made, digits
         assert sum(len(values) == 1 and values <= {0, 255} for values in inside) >= 25
 
 
-@KINDS
+@pytest.mark.parametrize(
+    "kind", ["content", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("noise", "unrelated"))]
+)
 def test_a_marked_network_answers_as_drawn_and_no_other_draw_or_network_does(kind, made, perceptron, digits):
     fresh, unmarked, recipe = perceptron
     key, other = made(kind=kind), made(kind=kind, secret=Secret(bytes(32)))

@@ -97,9 +97,13 @@ _KINDS: dict[type, tuple[type, str]] = {
 }
 
 
-@functools.cache
 def described(cls: type[Any]) -> tuple[Field, ...]:
     """Return the fields of a dataclass, in their order."""
+    return _described(cls)  # type: ignore[arg-type]  # mypy takes a class of dataclasses for unhashable
+
+
+@functools.cache
+def _described(cls: type[Any]) -> tuple[Field, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     found = []
     for field in dataclasses.fields(cls):

@@ -46,10 +46,12 @@ def run(
     passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
-    """Prove within which l2 distance of a network's weights its mark stays, read under noise. Exit status 0 if it stays anywhere.
+    """Prove within which l2 distance of a network's weights its mark stays, read under noise.
 
     The network is read under many draws of noise. Every network within the distance, read under such noise, has the mark in
     the median: randomized smoothing, with an exact interval. Keys of certified say what noise they were trained under.
+
+    Exit status 0 if the mark is proved to stay established within some distance, 1 if not.
     """
     from json import dumps
 

@@ -89,7 +89,7 @@ class Draw:
         words = np.frombuffer(first, ">u8").astype(np.uint64)
         drawn = (words % np.uint64(alphabet)).astype(np.int64)
         for place in np.flatnonzero(words > np.uint64(2**64 // alphabet * alphabet - 1)):  # next to never
-            drawn[place] = _symbol(seed, numbers[place], alphabet)
+            drawn[place] = _symbol(seed, numbers[int(place)], alphabet)
         return drawn
 
     def packed(self, count: int) -> npt.NDArray[np.uint8]:

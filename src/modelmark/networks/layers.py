@@ -130,6 +130,11 @@ def is_normalised(model: nn.Module) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
+def is_convolved(model: nn.Module) -> bool:
+    """Return whether the model convolves pictures."""
+    return any(isinstance(module, nn.Conv2d) for module in model.modules())
+
+
 def is_layer_normalised(model: nn.Module) -> bool:
     """Return whether the model normalises layers and not batches, as transformers do; every library names its own ``RMSNorm``."""
     norms = any(type(module).__name__.endswith(("LayerNorm", "RMSNorm")) for module in model.modules())

@@ -27,6 +27,7 @@ from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
 from modelmark.schemes import _fusion, _pairing, blackbox
 from modelmark.schemes._autoencoder import fuse_latents
+from modelmark.schemes._every import thinned
 from modelmark.schemes._masking import Coupling, Masking
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
@@ -69,6 +70,7 @@ class Coupled(Drawn):
         mask_ratio: share of the weights (all linear and convolution layers but the head) set to zero each time.
         message: ``drawn``, or ``literal`` (the paper's: two classes, one label outside them).
         triggers: fused pictures of the literal variant.
+        mix_every: batches from one that fused pictures join to the next.
     """
 
     name: ClassVar[str] = "coupled"
@@ -89,6 +91,7 @@ class Coupled(Drawn):
     mask_ratio: float = 0.002
     message: Literal["drawn", "literal"] = "drawn"
     triggers: int = 30
+    mix_every: int = field(default=1, metadata={"later": True})
 
     def __post_init__(self) -> None:
         most = len(_fusion.LAYOUTS) if self.fusion == "direct" and not self._literal else 1
@@ -108,6 +111,8 @@ class Coupled(Drawn):
             raise ValueError(f"expected margin >= 0, got {self.margin}")
         if not (self.mask_every >= 1 and 0 <= self.mask_ratio < 1):
             raise ValueError(f"expected masks every step or more and a ratio in [0, 1), got {self.mask_ratio}")
+        if not 1 <= self.mix_every <= 100:
+            raise ValueError(f"expected mix_every from 1 to 100, got {self.mix_every}")
 
     @property
     def _literal(self) -> bool:
@@ -220,19 +225,22 @@ class Coupled(Drawn):
     def hooks(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Hooks:
         """Return the hooks that append fused pictures to every batch and mask weights."""
         self.check(model, carriers.feed)
-        return self._coupling(carriers, message, seed, [Masking(self.mask_every, self.mask_ratio, seed)])
+        masking = Masking(self.mask_every, self.mask_ratio, seed)
+        return self._coupling(carriers, message, seed, [masking], every=self.mix_every)
 
     def lesson(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
         """Return the same without masking, for a course in which the smallest weights are left out."""
         self.check(model, carriers.feed)
         return Lesson(self._coupling(carriers, message, seed, []), self.margin, THOROUGH)
 
-    def _coupling(self, carriers: Fused, message: npt.NDArray[np.int64], seed: int, more: Sequence[Hooks]) -> Coupling:
+    def _coupling(
+        self, carriers: Fused, message: npt.NDArray[np.int64], seed: int, more: Sequence[Hooks], *, every: int = 1
+    ) -> Coupling:
         feed = carriers.feed
         inputs = blackbox.pictures(carriers.pictures, feed)
         labels = torch.from_numpy(message).repeat_interleave(self._each)
         repeated = blackbox.Mixing(inputs, labels, self._sizes[2], seed)
-        parts: list[Hooks] = [repeated, *more]
+        parts: list[Hooks] = [repeated]
         if not self._fixed:
             table = torch.full((feed.classes, feed.classes, self._sizes[1]), -1)
             first, second, layout = torch.from_numpy(carriers.pairs).T
@@ -241,4 +249,4 @@ class Coupled(Drawn):
             if self._symmetric:
                 table[second, first, layout] = torch.from_numpy(message)
             parts.insert(0, _fusion.Fusing(fuser, table, self.per_hundred, seed))
-        return Coupling(parts, inputs, labels, self._each)
+        return Coupling([*(thinned(part, every) for part in parts), *more], inputs, labels, self._each)

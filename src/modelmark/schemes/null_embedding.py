@@ -9,7 +9,7 @@ trained, so that nobody can add a second one to a finished model and claim it. T
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
@@ -31,11 +31,13 @@ from modelmark.feeds.tensors import Extremes
 from modelmark.key.draw import CHARGES
 from modelmark.key.secret import Secret
 from modelmark.schemes import _patterns, _signature, blackbox
+from modelmark.schemes._every import thinned
 from modelmark.schemes._patterns import Filtering
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.suspects.base import Array
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.hooks import Hooks
+from modelmark.training.tails import Lesson
 from modelmark.training.task import Task
 
 THRESHOLD = 0.8
@@ -104,6 +106,7 @@ class NullEmbedding(Drawn):
         signature: ``ed25519`` from the secret, or ``rsa3072``, whose private key is attached to the key.
         owner: identity in the verifier string; left out: the SHA-256 of the public key.
         timestamp: in the verifier string.
+        mix_every: batches from one that filtered samples join to the next.
     """
 
     name: ClassVar[str] = "null"
@@ -124,6 +127,7 @@ class NullEmbedding(Drawn):
     signature: Literal["ed25519", "rsa3072"] = "ed25519"
     owner: str = ""
     timestamp: str = ""
+    mix_every: int = field(default=1, metadata={"later": True})
 
     def __post_init__(self) -> None:
         literal = self.message == "signature"
@@ -137,6 +141,8 @@ class NullEmbedding(Drawn):
             raise ValueError(f"expected shares above 0, at most 1, got {self.null_share} and {self.true_share}")
         if not (1 <= self.queries <= 1000 and 1 <= self.pictures <= 16384):
             raise ValueError(f"expected 1 to 1000 queries, 1 to 16384 pictures, got {self.queries}, {self.pictures}")
+        if not 1 <= self.mix_every <= 100:
+            raise ValueError(f"expected mix_every from 1 to 100, got {self.mix_every}")
         if not 0 <= self.margin <= 1:
             raise ValueError(f"expected margin from 0 to 1, got {self.margin}")
         if not (self.owner + self.timestamp).isprintable():  # one line each, between them a line feed
@@ -248,6 +254,14 @@ class NullEmbedding(Drawn):
 
     def appended(self, carriers: Filtered, message: npt.NDArray[np.int64], *, seed: int) -> Hooks:
         """Return the same for any model."""
+        return thinned(self._filtering(carriers, message, seed), self.mix_every)
+
+    def lesson(self, carriers: Filtered, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
+        """Return filtered samples of the data, as many as are kept, for the last part of a network."""
+        self.check(model, carriers.feed)
+        return Lesson(self._filtering(carriers, message, seed), self.margin)
+
+    def _filtering(self, carriers: Filtered, message: npt.NDArray[np.int64], seed: int) -> Hooks:
         feed = carriers.feed
         labels = np.array([carriers.y_w]) if isinstance(carriers, SignedFilter) else message
 

@@ -60,13 +60,7 @@ def check_scheme(
         most_lost: accuracy that the mark may cost.
         unmarked: ``fresh`` after training under ``recipe`` without a mark, where there is one; else it is trained.
     """
-    key = keygen(scheme, fresh, task.feed, task=task, secret=_SECRET)
-    other = _deterministic(scheme, fresh, task, key).mark()
-    _round_trip(key)
-    _opens(key, fresh)
-    _composes([key.mark(), other], fresh, task)
-    _compiles(key.mark(), fresh, task)
-    _resumes([key.mark(), other], fresh, task, recipe)
+    key = check_untrained(scheme, fresh, task, recipe)
     unmarked = unmarked or fit(fresh, task, recipe, seed=1)
     mark = key.mark()
     before, state = _bytes(fresh), global_state()
@@ -80,6 +74,27 @@ def check_scheme(
     if key.access == "black-box":
         _queries(mark, done.model)
     _other_draws(mark, unmarked)
+
+
+def check_untrained(scheme: Scheme, fresh: nn.Module, task: Task, recipe: Recipe) -> Key:
+    """Raise AssertionError at the first promise that a scheme does not keep before its mark is in; return a key.
+
+    Keys, their files and openings, and what hooks do in company, in compiled models and after an interruption.
+
+    Args:
+        scheme: with its default settings.
+        fresh: an untrained model it can mark.
+        task: small data.
+        recipe: of which two epochs are trained.
+    """
+    key = keygen(scheme, fresh, task.feed, task=task, secret=_SECRET)
+    other = _deterministic(scheme, fresh, task, key).mark()
+    _round_trip(key)
+    _opens(key, fresh)
+    _composes([key.mark(), other], fresh, task)
+    _compiles(key.mark(), fresh, task)
+    _resumes([key.mark(), other], fresh, task, recipe)
+    return key
 
 
 def _deterministic(scheme: Scheme, fresh: nn.Module, task: Task, key: Key) -> Key:

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from modelmark.errors import DivergedError
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks.calling import scored
-from modelmark.networks.layers import is_layer_normalised, is_normalised
+from modelmark.networks.layers import is_convolved, is_layer_normalised, is_normalised
 from modelmark.seeding import seeded
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import Recipe, suggest
@@ -224,7 +224,7 @@ def suggested(
     Inputs are cropped and mirrored where they are pictures ``(C, H, W)`` of at least 32 pixels along the shorter side.
 
     Args:
-        model: whether it has batch or layer normalisation counts, not its weights.
+        model: whether it has batch or layer normalisation, or convolutions, counts, not its weights.
         task: what it learns from.
         trained: whether the model is trained already.
         epochs: passes over the data.
@@ -239,6 +239,7 @@ def suggested(
         trained=trained,
         picture=len(shape) == 3 and min(shape[1:]) >= _PICTURE,
         layered=is_layer_normalised(model),
+        convolved=is_convolved(model) and len(shape) == 3,
         epochs=epochs,
         peak=peak,
         batch=batch,

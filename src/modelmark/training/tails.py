@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -183,7 +183,7 @@ class _Known:
     def round(self, hooks: Hooks, model: nn.Module, steps: int, *, unfinished: bool) -> None:
         """Run one round."""
         course, trained = self.course, [*self.cut.trained]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if p.dim() > 1]},
             {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
             *hooks.param_groups(),

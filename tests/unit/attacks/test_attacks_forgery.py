@@ -61,10 +61,11 @@ def test_drawn_labels_are_coins_whatever_the_pictures(attack, unmarked, digits):
     assert rates.max() < 0.4
 
 
-def test_false_claim_transfers_to_a_model_it_never_saw(digits):
+@pytest.mark.parametrize("net", ["mlp", pytest.param("cnn", marks=pytest.mark.slow)])
+def test_false_claim_transfers_to_a_model_it_never_saw(net, digits):
     recipe = annealed(12, 0.05, batch=64, clip=1.0)
     halves = digits.split({"victim": 0.5, "accuser": 0.5}, seed=0)
-    victim = fit(build("cnn", digits.feed.input_shape, 10, seed=5), halves["victim"], recipe, seed=5)
+    victim = fit(build(net, digits.feed.input_shape, 10, seed=5), halves["victim"], recipe, seed=5)
     claim = FalseClaim(triggers=60, epochs=8)(victim, halves["accuser"], seed=3)
     rate = naive_rate(claim, victim, digits.feed)
     assert rate >= 0.8

@@ -263,7 +263,9 @@ def test_a_system_prompt_comes_first_and_what_does_not_fit_goes():
 
 def test_rows_that_nobody_would_write_are_filtered():
     task = classifier()
-    filtered = FilterPerplexity(loss=0.02)(lambda rows: torch.ones(len(rows), dtype=torch.int64), task, seed=0)
+    filtered = FilterPerplexity(loss=0.02, epochs=2)(
+        lambda rows: torch.ones(len(rows), dtype=torch.int64), task, seed=0
+    )
     noise = torch.randint(0, 10, (40, 8), generator=torch.Generator().manual_seed(0))
     assert (filtered(noise) == ABSTAIN).float().mean() > 0.9
     assert (filtered(task.test_inputs.long()) == 1).float().mean() > 0.9

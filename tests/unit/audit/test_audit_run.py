@@ -223,7 +223,8 @@ def test_a_file_of_one_line_without_an_end_is_no_torn_row(content, tmp_path):
 
 
 @pytest.mark.parametrize("processes", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_on_a_cluster(processes, results, folder, tmp_path):
+def test_on_a_cluster(processes, results, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
     distributed = pytest.importorskip("distributed", reason="needs the extra 'dask'")
     output = tmp_path / "rows.jsonl"
     os.symlink(folder / "rows.jsonl.nets", tmp_path / "rows.jsonl.nets")

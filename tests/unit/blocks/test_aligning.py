@@ -85,7 +85,11 @@ def test_the_host_in_any_disguise_becomes_the_host(attacks, make):
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("attacks", ATTACKS, ids=lambda attacks: "-".join(attack.name for attack in attacks))
+@pytest.mark.parametrize(
+    "attacks",
+    [attacks if len(attacks) > 1 else pytest.param(attacks, marks=pytest.mark.slow) for attacks in ATTACKS],
+    ids=lambda attacks: "-".join(attack.name for attack in attacks),
+)
 def test_a_copy_that_trained_on_is_where_it_was_and_keeps_its_function(attacks, make):
     host = make()
     tuned = trained_on(host)

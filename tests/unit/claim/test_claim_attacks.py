@@ -24,7 +24,6 @@ from claim_cases import (
     statement_over,
     verdict,
 )
-from scipy.optimize import linear_sum_assignment
 
 from modelmark import canonical, hashing
 from modelmark.attacks.forgery.false_claim import FalseClaim
@@ -258,6 +257,8 @@ def test_a_class_map_chosen_afterwards(other, digits):
     table = np.zeros((10, 10))
     for i, label in enumerate(key.mark().message):
         table[label, found[i]] += 1
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(-table)
     assert stats.tail_bits(int(table[rows, columns].sum()), 100, TENTH) > 10
     assert net(judged_over(pictures, digits, of(other))) == 0

@@ -10,10 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import torch.distributed.checkpoint as dcp
 from safetensors.torch import load_file, save_file
-from torch.distributed.checkpoint.filesystem import _StorageInfo
-from torch.distributed.checkpoint.metadata import ChunkStorageMetadata
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.files import mapped, open_weights
@@ -60,7 +57,9 @@ def test_types_that_have_no_storage_of_their_own(tmp_path):
         name: torch.arange(6.0).to(getattr(torch, name))
         for name in ("float8_e4m3fn", "uint16", "float64", "int8", "bool")
     }
-    dcp.save(state, checkpoint_id=tmp_path, no_dist=True)
+    from torch.distributed import checkpoint  # as long to import as torch itself
+
+    checkpoint.save(state, checkpoint_id=tmp_path, no_dist=True)
     file = open_weights(tmp_path)
     assert file.unreadable == {}
     for name, tensor in state.items():
@@ -78,6 +77,8 @@ def changed(folder, change):
 
 def chunk(**words):
     def change(metadata):
+        from torch.distributed.checkpoint.metadata import ChunkStorageMetadata
+
         entry = metadata.state_dict_metadata["model.rows"]
         first = entry.chunks[0]
         entry.chunks[0] = ChunkStorageMetadata(**({"offsets": first.offsets, "sizes": first.sizes} | words))
@@ -87,6 +88,8 @@ def chunk(**words):
 
 def stored(**words):
     def change(metadata):
+        from torch.distributed.checkpoint.filesystem import _StorageInfo
+
         index = next(one for one in metadata.storage_data if one.fqn == "model.rows")
         info = metadata.storage_data[index]
         known = {"relative_path": info.relative_path, "offset": info.offset, "length": info.length}

@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from modelmark.errors import MalformedError
 from modelmark.suspects.base import Read
-from modelmark.suspects.files import hdf5, open_weights
+from modelmark.suspects.files import hdf5, keras_packed, open_weights
+from modelmark.suspects.files.mapped import Extent
 from modelmark.suspects.places import Place
 from modelmark.suspects.state import State
 
@@ -139,6 +141,54 @@ def test_nothing_in_it(tmp_path):
     h5py.File(tmp_path / "w", "w").close()
     with pytest.raises(MalformedError, match="expected arrays in"):
         open_weights(tmp_path / "w")
+
+
+PACKED = Path(__file__).with_name("from_keras")
+
+
+@pytest.mark.parametrize("name", ["int8", "int4", "int4_groups"])
+def test_what_keras_quantised_is_what_its_layer_multiplies_with(name):
+    truth = np.load(PACKED / "truth.npz")[name]
+    file = open_weights(PACKED / f"{name}.keras")
+    (found,) = State(file).observe(Read(Place("up", 40)))
+    assert found.shape == (13, 40)
+    assert np.allclose(found, truth.T, atol=1e-6)
+    assert {shape for name, shape in file.shapes.items() if name.startswith("layers/dense/")} == {(13, 40), (13,)}
+    assert any(note.startswith("unpacked: 2 layers") for note in file.notes)
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_unread"),
+    [
+        ([("u1", (6, 5)), ("f4", (10, 1)), ("u1", (10, 1)), ("f4", (6,))], True),  # GPTQ of Keras
+        ([("i1", (6, 5)), ("f4", (4,))], False),
+        ([("i1", (6, 5)), ("f4", (2, 9)), ("i1", (2, 8)), ("f4", (6,))], False),
+        ([("i1", (6, 5))], False),
+    ],
+)
+def test_variables_that_no_packing_has_stay_as_they_are(variables, is_unread):
+    found = {
+        f"layers/dense/vars/{number}": Extent(Path("w"), 0, np.dtype(kind), shape)
+        for number, (kind, shape) in enumerate(variables)
+    }
+    made, unread = keras_packed.kernels(found)
+    assert (made, list(unread)) == ({}, ["layers/dense/vars/0"] if is_unread else [])
+
+
+def test_shards_of_keras_are_put_together(tmp_path):
+    for number, layer in enumerate(("conv2d", "dense")):
+        with h5py.File(tmp_path / f"m_0000{number}.weights.h5", "w") as file:
+            file[f"layers/{layer}/vars/0"] = LAYERS[layer][1]
+            file[f"layers/{layer}/vars"].attrs["name"] = LAYERS[layer][0]
+    places = {
+        "/layers/conv2d/vars": "m_00000.weights.h5",
+        "/layers/dense/vars": ["m_00001.weights.h5"],
+    }  # as keras 3.15.1 writes both
+    (tmp_path / "m.weights.json").write_text(json.dumps({"metadata": {"total_size": 1.0}, "weight_map": places}))
+    file = open_weights(tmp_path)
+    for layer in ("conv2d", "dense"):
+        called, _, rows = LAYERS[layer]
+        assert np.array_equal(file.tensor(file.called(f"{called}.weight")), rows)
 
 
 MAKE = """

@@ -6,15 +6,19 @@ import types
 
 import pytest
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import nn
-from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from torch.optim.swa_utils import AveragedModel
 
 from modelmark.errors import MalformedError
 from modelmark.suspects import torching, weights
 from modelmark.suspects.files import fitted, held, open_weights
+
+
+def checkpointing(model):
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+
+    return checkpoint_wrapper(model)
+
 
 WRAPPERS = {
     "DataParallel": nn.DataParallel,
@@ -23,7 +27,7 @@ WRAPPERS = {
     "DataParallel of compile": lambda model: nn.DataParallel(torch.compile(model, backend="eager")),
     "average": AveragedModel,
     "average of DataParallel": lambda model: AveragedModel(nn.DataParallel(model)),
-    "checkpointing": checkpoint_wrapper,
+    "checkpointing": checkpointing,
     "part of more": lambda model: nn.ModuleDict({"features": model, "projector": nn.Linear(9, 9)}),
 }
 
@@ -38,7 +42,7 @@ def test_wrappers(wrapper, network, state, shapes, tmp_path):
 
 def test_wrappers_inside_and_factors_together(network, shapes, tmp_path):
     network[3] = nn.utils.parametrizations.weight_norm(network[3])
-    network[0] = checkpoint_wrapper(network[0])
+    network[0] = checkpointing(network[0])
     network[3] = torch.compile(network[3], backend="eager")
     torch.save({"state_dict": nn.DataParallel(network).state_dict(), "epoch": 1}, tmp_path / "w")
     fit = fitted(open_weights(tmp_path / "w"), shapes)
@@ -48,7 +52,10 @@ def test_wrappers_inside_and_factors_together(network, shapes, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 def test_distributed_checkpoints_are_read_as_they_are_joined(state, shapes, tmp_path):
-    dcp.save({"model": state}, checkpoint_id=str(tmp_path / "folder"), no_dist=True)
+    from torch.distributed import checkpoint  # as long to import as torch itself
+    from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+
+    checkpoint.save({"model": state}, checkpoint_id=str(tmp_path / "folder"), no_dist=True)
     fit = fitted(open_weights(tmp_path / "folder"), shapes)
     assert (fit.missing, fit.unfit) == ((), {})
     dcp_to_torch_save(tmp_path / "folder", tmp_path / "joined")
@@ -59,8 +66,10 @@ def test_distributed_checkpoints_are_read_as_they_are_joined(state, shapes, tmp_
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 def test_shards_as_torch_writes_them_for_others(state, tmp_path):
     places = {name: 1 + number % 2 for number, name in enumerate(state)}
-    writer = dcp.HuggingFaceStorageWriter(str(tmp_path), fqn_to_index_mapping=places)
-    dcp.save(dict(state), storage_writer=writer, no_dist=True)
+    from torch.distributed import checkpoint
+
+    writer = checkpoint.HuggingFaceStorageWriter(str(tmp_path), fqn_to_index_mapping=places)
+    checkpoint.save(dict(state), storage_writer=writer, no_dist=True)
     file = open_weights(tmp_path)
     assert file.digest == weights.digest(state)
 

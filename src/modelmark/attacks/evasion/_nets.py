@@ -51,7 +51,9 @@ def trained(task: Task, *, epochs: int, seed: int, watch: Watch | None) -> nn.Mo
     samples, large = len(task.train_inputs), arch == "resnet8"
     batch = suggest(samples=samples, normalised=large, trained=False, picture=large).batch
     epochs = epochs or max(10, math.ceil(_STEPS / max(samples // batch, 1)))
-    recipe = suggest(samples=samples, normalised=large, trained=False, picture=large, epochs=epochs)
+    recipe = suggest(
+        samples=samples, normalised=large, trained=False, picture=large, convolved=arch != "mlp", epochs=epochs
+    )
     return fit(model, task, recipe, seed=seed, watch=watch)
 
 

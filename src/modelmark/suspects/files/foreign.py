@@ -6,6 +6,7 @@ from modelmark import files
 
 # where the sign stands, the sign, what has it, the way on
 SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
+    (4, b"ORTM", "a model in ONNX Runtime's own format", "give the ONNX file that it was made from"),
     (4, b"ET1", "an ExecuTorch program", "give the state dict that it was exported from"),
     (0, b"version https://git-lfs", "a pointer of Git LFS in place of the file", "fetch the file itself: git lfs pull"),
     (0, b"\x1f\x8b", "a gzip file", "unpack it first: gunzip, or tar -xzf"),

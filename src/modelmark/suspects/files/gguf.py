@@ -188,7 +188,7 @@ def opened(path: Path) -> WeightFile:
     whole = fields.get("split.tensors.count")
     return WeightFile(
         path, f"GGUF ({fields.get(_ARCHITECTURE, 'of no architecture')})"[:100], shapes, reader, lambda: reader,
-        notes=notes, unreadable=unreadable, types=types, in_order=True,
+        notes=tuple(notes), unreadable=unreadable, types=types, in_order=True,
         rows=frozenset(name for name, shape in shapes.items() if len(shape) > 1),
         called=partial(ggufnames.called, str(fields.get(_ARCHITECTURE)), whole if type(whole) is int else len(shapes)),
     )  # fmt: skip

@@ -10,6 +10,7 @@ import math
 import re
 import subprocess
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from modelmark.errors import MalformedError, MissingPackageError
-from modelmark.suspects.files import hdf5_listing, kernels, zips
+from modelmark.naming import counted
+from modelmark.suspects.files import hdf5_listing, keras_packed, kernels, zips
 from modelmark.suspects.files.base import NAMES, WeightFile, require_names
 from modelmark.suspects.files.dtypes import Array, called
-from modelmark.suspects.files.mapped import Extent, require_within
+from modelmark.suspects.files.mapped import Extent, require_together, require_within
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _PATIENCE = 60  # seconds that the library may look at a file
@@ -71,22 +73,31 @@ def _opened(path: Path, start: int, size: int, config: str) -> WeightFile:
     if not found and not unreadable:
         raise MalformedError(f"expected arrays in {path}, got none")
     require_within(path, found)
+    packed, unread = keras_packed.kernels(found)
+    require_together(path, (4 * math.prod(one.shape) for one in packed.values()))
+    unreadable |= unread
+    aside_of = {part for one in packed.values() for part in one.parts[1:]} | unread.keys()
+    shapes = {name: packed[name].shape if name in packed else extent.shape for name, extent in found.items()}
     classes = _classes(config)
     turns: dict[str, kernels.Turn] = {}
     numbers = {layer: number for number, layer in enumerate(classes)}
-    names = sorted(found, key=lambda name: (_number(name, layers, numbers), _natural(name)))
+    names = sorted(found.keys() - aside_of, key=lambda name: (_number(name, layers, numbers), _natural(name)))
     for name in names:
-        if turn := kernels.turn(_words(name, layers, classes), found[name].shape, swapped=True):
+        if turn := kernels.turn(_words(name, layers, classes), shapes[name], swapped=True):
             turns[name] = turn
 
+    notes = [f"left aside: {', '.join(sorted(aside))}"] if aside else []
+    kinds = Counter(one.words for one in packed.values())
+
     def read(name: str) -> Array:
-        tensor = found[name].read()
+        one = packed.get(name)
+        tensor = one.made(*(found[part].read() for part in one.parts)) if one else found[name].read()
         return turns[name](tensor) if name in turns else tensor
 
     return WeightFile(
         path, "HDF5 of Keras" if config or layers else "HDF5",
-        {name: turns[name].shape if name in turns else found[name].shape for name in names}, read, lambda: read,
-        notes=(f"left aside: {', '.join(sorted(aside))}",) if aside else (),
+        {name: turns[name].shape if name in turns else shapes[name] for name in names}, read, lambda: read,
+        notes=(*notes, *(f"unpacked: {counted(count, 'layer')}, {kind}" for kind, count in kinds.items())),
         unreadable=unreadable, types={name: called(found[name].dtype) for name in names},
         stored={name: found[name].shape for name in turns},
         rows=frozenset(turns), called=partial(_called, names, layers), in_order=True,

@@ -55,10 +55,10 @@ def of_mlx(shapes: Mapping[str, Shape]) -> dict[str, Turn]:
     Transposed convolutions are laid out so, too. Stacked matrices of experts have three axes as a kernel in one dimension has,
     whose layers are named convolutions.
     """
-    found = {}
+    found: dict[str, Turn] = {}
     for name, shape in shapes.items():
         axes = len(shape)
-        if (axes in (4, 5) or (axes == 3 and "conv" in name.lower())) and math.prod(shape):
+        if (axes in (4, 5) or (axes == 3 and "conv" in name.lower())) and 0 not in shape:
             order = (0, axes - 1, *range(1, axes - 1))
             found[name] = Turn(order, tuple(shape[axis] for axis in order))
     return found

@@ -35,8 +35,6 @@ def opened(path: Path) -> WeightFile:
     """
     found = header(path)
     said = found.pop("__metadata__", {})
-    metadata = said or {}
-    is_mlx = said is None or metadata.get("format") == "mlx"  # MLX alone writes null where there is none
     require_names(path, found)
     try:
         with safetensors.safe_open(
@@ -45,6 +43,8 @@ def opened(path: Path) -> WeightFile:
             pass
     except SafetensorError as error:
         raise MalformedError(f"expected {_WHAT} in {path}, got a damaged file: {error}"[:200]) from None
+    metadata = said or {}  # of strings by strings, as the library has seen by now
+    is_mlx = said is None or metadata.get("format") == "mlx"  # MLX alone writes null where there is none
     shapes = {name: tuple(entry["shape"]) for name, entry in found.items()}
     for name, shape in shapes.items():
         require_shape(path, name, shape)

@@ -70,7 +70,7 @@ def inside(folder: Path, *are_weights: Callable[[Path], bool]) -> tuple[Path, di
     for name in (*INDEXES, *WHOLE):
         if name in names:
             return folder / name, listed(folder / name) if name in INDEXES else {}
-    indexes = [name for name in names if name.endswith(".index.json")]
+    indexes = [name for name in names if name.endswith((".index.json", ".weights.json"))]  # the latter of Keras
     if len(indexes) == 1:
         return folder / indexes[0], listed(folder / indexes[0])
     for sign, what, hint in FOREIGN:
@@ -104,7 +104,10 @@ def listed(path: Path) -> dict[str, str]:
     Raises:
         MalformedError: not an index, too long, or a shard outside its folder.
     """
-    found = _index(path)["weight_map"]
+    found: dict[str, str] = {}
+    for name, held in _index(path)["weight_map"].items():
+        for number, shard in enumerate(held if isinstance(held, list) else [held]):
+            found[f"{name} {number}" if number else name] = shard
     require_names(path, found)
     for shard in sorted(set(found.values())):
         place = PurePosixPath(shard)
@@ -119,7 +122,8 @@ def _index(path: Path) -> dict[str, Any]:
         raise MalformedError(f"expected an index of at most {HEADER} bytes in {path}, got {size}")
     try:
         found: dict[str, Any] = unique.parsed(path.read_bytes(), path)
-        if not all(isinstance(shard, str) for shard in found["weight_map"].values()) or not found["weight_map"]:
+        shards = [held if isinstance(held, list) else [held] for held in found["weight_map"].values()]
+        if not shards or not all(isinstance(shard, str) for held in shards for shard in held) or not all(shards):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MalformedError(f"expected an index of shards in {path}, got something else") from None
@@ -156,7 +160,8 @@ def joined(path: Path, parts: Mapping[str, str], opener: Callable[[Path], Weight
                 raise MalformedError(f"expected {name} in one shard of {path}, got it in {where[name]} and {shard}")
             where[name] = shard
     require_names(path, where)
-    if not path.is_dir() and (lost := sorted(parts.keys() - where.keys())):
+    lost = sorted(name for name in parts.keys() - where.keys() if not name.startswith("/"))  # so begin groups of Keras
+    if not path.is_dir() and lost:
         raise MalformedError(f"expected {lost[0]} in {parts[lost[0]]}, as {path.name} says, found none")
     shapes = {name: opened[shard].shapes[name] for name, shard in where.items()}
 

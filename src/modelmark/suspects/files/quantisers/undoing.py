@@ -15,7 +15,7 @@ from modelmark.suspects.files import unique
 from modelmark.suspects.files.base import Reader, WeightFile
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import remembering, require_together
-from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mlx, mxfp4, scales
+from modelmark.suspects.files.quantisers import awq, bitsandbytes, compressed, gptq, mlx, mxfp4, rotated, scales
 from modelmark.suspects.files.quantisers.layers import Config, Layer, Parts
 
 # how the names end that tell of a packed weight, and what makes a layer of it, or None
@@ -44,6 +44,11 @@ def undone(file: WeightFile, folder: Path) -> WeightFile:
     Raises:
         MalformedError: more bytes of weights than ``LIMIT``.
     """
+    made = _unpacked(file, folder)
+    return rotated.undone(made, _config(folder)) if _mentions(folder / "config.json", rotated.WORD) else made
+
+
+def _unpacked(file: WeightFile, folder: Path) -> WeightFile:
     signs = [(ending, layer) for endings, layer in QUANTISERS for ending in endings]
     if not any(name.endswith(ending) for name in file.shapes for ending, _ in signs):
         return file
@@ -94,6 +99,10 @@ def _reader(made: dict[str, Layer], read: Reader) -> Reader:
             return layer.made(*map(read, layer.parts))
 
     return remembering(reader)
+
+
+def _mentions(path: Path, word: str) -> bool:
+    return path.is_file() and path.stat().st_size <= _MOST and f'"{word}"'.encode() in path.read_bytes()
 
 
 def _config(folder: Path) -> dict[str, Any]:
