@@ -119,7 +119,11 @@ def test_an_authority_is_asked_over_http(owner, run, authority):
     finally:
         server.shutdown()
         server.server_close()
-    refused(run("deposit", owner / "c.claim", *pinned, *url, *who, "-o", owner / "d"), 2, "expected an answer from")
+    refused(
+        run("deposit", owner / "c.claim", *pinned, *url, *who, "-o", owner / "d"),
+        2,
+        f"expected an answer from {url[1]}, got: Connection refused",
+    )
     taken = ["--deposit", owner / "c.deposit", "--weights", owner / "w"]
     refused(run("verify", owner / "dated.key", *taken), 2, "expected a pinned certificate")
     (owner / "c.claim").rename(owner / "moved")

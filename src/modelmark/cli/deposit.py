@@ -118,4 +118,8 @@ def _post(url: str, asked: bytes) -> bytes:
         with urllib.request.urlopen(urllib.request.Request(url, asked, headers), timeout=30) as answer:
             return bytes(answer.read(_LIMIT))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UsageError(f"expected an answer from {url}, got: {' '.join(str(error).split())[:200]}") from None
+        cause = (
+            error if hasattr(error, "code") else getattr(error, "reason", error)
+        )  # no address, nobody there, a status
+        said = str(getattr(cause, "strerror", None) or cause)
+        raise UsageError(f"expected an answer from {url}, got: {' '.join(said.split())[:200]}") from None

@@ -15,6 +15,7 @@ from modelmark.errors import CapacityWarning, MalformedError, PassphraseError
 
 ENVIRONMENT = "MODELMARK_PASSPHRASE"
 _LONGEST = 4000  # characters of a line
+_LONGEST_SECRET = 65536  # bytes of a file with a passphrase
 
 
 def application() -> typer.Typer:
@@ -83,9 +84,17 @@ def passphrase(path: Path | None, *, confirm: bool) -> str:
     """
     if path is not None:
         try:
-            given = path.read_text().splitlines()[0] if path.stat().st_size < 65536 else ""
-        except (OSError, UnicodeDecodeError, IndexError):
-            raise MalformedError(f"expected a passphrase on the first line of {path}, cannot read one") from None
+            with path.open("rb") as stream:  # which may be a pipe
+                given = next(iter(stream.read(_LONGEST_SECRET).decode().splitlines()), "")
+        except FileNotFoundError:
+            raise MalformedError(f"expected a passphrase on the first line of {path}, found no such file") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise MalformedError(
+                f"expected a passphrase on the first line of {path}, cannot read it: {reason}"
+            ) from None
+        except UnicodeDecodeError:
+            raise MalformedError(f"expected a passphrase on the first line of {path}, got no text") from None
     elif ENVIRONMENT in os.environ:
         given = os.environ[ENVIRONMENT]
     elif not sys.stdin.isatty():

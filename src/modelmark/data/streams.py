@@ -126,7 +126,7 @@ def path_of(where: str, form: str) -> Path:
 def need(path: Path, kind: str, what: str = "") -> Path:
     """Return ``path`` if there is a ``kind``, ``file`` or ``folder``, and refuse it otherwise, calling it ``what`` if given."""
     if not (os.path.isfile(path) if kind == "file" else os.path.isdir(path)):
-        found = "something else" if os.path.exists(path) else "none"
+        found = "a folder" if os.path.isdir(path) else "something else" if os.path.exists(path) else "none"
         raise MalformedError(f"expected a {what or kind} at {shown(str(path))}, found {found}")
     return path
 
