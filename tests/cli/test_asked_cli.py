@@ -114,7 +114,7 @@ def test_the_alphabetical_order_is_pointed_out(capsys):
 
 
 TROUBLE = {
-    "fails": "got status 500 (1 tries)", "is away": "got status 503", "limits": "got status 429", "garbage": "expected JSON",
+    "fails": "got status 500 (1 try)", "is away": "got status 503", "limits": "got status 429", "garbage": "expected JSON",
     "page": "expected JSON from", "short": "expected scores of 10 classes from the suspect, got 2",
     "nan": "expected finite scores from the suspect, got NaN", "closes": "disconnected", "half": "got: peer closed",
 }  # fmt: skip

@@ -37,7 +37,7 @@ def grid(tmp_path):
         (["quick", "--data", "digist"], "digits"),
         (["quick", "--protocol", "ieee"], "expected --protocol ieee-3304 or none, got 'ieee'"),
         (["quick", "--recipe", "short"], "expected the recipe whole or default, got 'short'"),
-        (["absent.toml"], "expected a grid in TOML, absent.toml"),
+        (["absent.toml"], "expected a grid in TOML at absent.toml, found none"),
     ],
 )
 def test_mistakes_are_refused_before_any_work(words, said, tmp_path, run):

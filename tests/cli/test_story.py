@@ -62,7 +62,7 @@ def test_a_higher_bar_is_not_reached(run, story):
     assert run("verify", story / "uchida.key", "--weights", story / "marked.safetensors", "--bits", 177).status == 1
 
 
-def test_inspect_shows_no_layer_family_or_count(run, story):
+def test_inspect_shows_what_an_open_key_says_and_no_secret(run, story):
     ran = run("inspect", story / "uchida.key")
     assert ran.status == 0
     assert [line.split()[0] for line in ran.out.splitlines()] == [
@@ -70,10 +70,17 @@ def test_inspect_shows_no_layer_family_or_count(run, story):
         "fingerprint",
         "created",
         "self_check",
+        "symbols",
+        "alphabet",
+        "worth",
+        "draw",
+        "arch",
+        "data",
         "interface.input_shape",
         *(f"interface.class_names.{number}" for number in range(10)),
         "interface.mean",
         "interface.std",
+        *(f"settings.{name}" for name in ("bits", "layer", "margin", "message", "projection", "strength", "width")),
         "encrypted",
     ]
     shown = json.loads(run("inspect", story / "uchida.key", "--json").out)

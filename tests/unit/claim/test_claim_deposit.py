@@ -136,7 +136,7 @@ def test_a_deposit_belongs_to_its_claim_its_claimant_and_its_authorities(case, a
         deposit.check(claimed, paper, Trust([authorities("second")[1]]))
     for given in (tokens * 2, tokens):
         bad = Deposit(case.OWNER.signers, case.at(1), claimed.digest, given, b"" if given != tokens else b"value")
-        with pytest.raises(MalformedError, match="expected 1 tokens, got"):
+        with pytest.raises(MalformedError, match="expected 1 token, got"):
             deposit.check(claimed, envelope.sign(bad, case.OWNER), trust)
 
 
@@ -179,7 +179,7 @@ def test_a_beacon_that_was_known_before_the_stamp_draws_nothing(case, authoritie
         beaconed(case, authorities, NOW - datetime.timedelta(days=1), b"77:value")
     with pytest.raises(MalformedError, match="the value of this round"):
         beaconed(case, authorities, NOW + datetime.timedelta(days=1), b"78:value")
-    with pytest.raises(MalformedError, match="expected 1 tokens and a beacon"):
+    with pytest.raises(MalformedError, match="expected 1 token and a beacon"):
         beaconed(case, authorities, NOW + datetime.timedelta(days=1), b"")
     with pytest.raises(UsageError, match="a plug-in for beacon 'lottery'"):
         beaconed(case, authorities, NOW, b"77:value", Trust([authorities()[1]]))
