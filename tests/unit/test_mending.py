@@ -21,8 +21,8 @@ from modelmark.training.task import accuracy
 
 FACE = PictureFeed((1, 6, 6), ("a", "b", "c"))
 STRENGTHS = [*Spoil.strengths, {"share": 0.02, "size": 0.3}, {"how": "constant", "share": 0.1, "size": 1e6}]
-DAILY = (dict(Spoil.strengths[0]), *STRENGTHS[-2:])
-"""The gentlest, the least out of proportion and the fiercest; of what lies between, slow tests tell."""
+DAILY = STRENGTHS[-2:]
+"""The least out of proportion and the fiercest; of what lies between, slow tests tell."""
 
 
 def slow(*values):
@@ -87,17 +87,17 @@ def test_one_spoilt_channel_of_a_layer_was_enough_against_the_old_rule(
     assert not read(mark, spoilt, unmarked).established
 
 
-def test_an_unmarked_network_stays_at_chance_when_it_is_mended(stolen, unmarked, digits):
+@pytest.mark.parametrize("settings", [{}, slow({"share": 0.5})], ids=str)
+def test_an_unmarked_network_stays_at_chance_when_it_is_mended(stolen, unmarked, digits, settings):
     """Nothing that is replaced knows the message: the host was committed before there was one."""
     mark, _ = stolen("uchida")
     few = digits.split({"owner": 0.96, "thief": 0.04}, seed=0)[
         "thief"
     ]  # the fewer answers may not change, the more is spoilt
-    for settings in ({}, {"share": 0.5}):
-        spoilt = Spoil(**settings)(unmarked, few, seed=4)
-        assert not torch.equal(spoilt.conv2.weight, unmarked.conv2.weight)
-        found = read(mark, spoilt, unmarked)
-        assert 96 <= found.matches <= 160
+    spoilt = Spoil(**settings)(unmarked, few, seed=4)
+    assert not torch.equal(spoilt.conv2.weight, unmarked.conv2.weight)
+    found = read(mark, spoilt, unmarked)
+    assert 96 <= found.matches <= 160
 
 
 def test_a_dead_channel_in_proportion_keeps_its_own_weights(host):
