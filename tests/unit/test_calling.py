@@ -211,5 +211,6 @@ def test_a_loop_of_ones_own_takes_the_scores_of_anything() -> None:
     cross_entropy(modelmark.scored(_reader(), x), y).backward()
 
 
+@pytest.mark.slow  # every day, an attack, a reading and the loop, each against the same network that returns a tensor
 def test_schemes_keep_their_promises_on_a_network_that_returns_objects(digits: Task) -> None:
     check_scheme(modelmark.Spread(), _of(Objects), digits, annealed(10, 0.1, batch=64, clip=1.0))

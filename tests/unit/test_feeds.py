@@ -94,7 +94,13 @@ def network(feed):
 
 @pytest.mark.parametrize(
     ("feed", "scheme"),
-    [(FLOATS, "uchida"), (FLOATS, "deepsigns"), (FLOATS, "adi"), (TOKENS, "uchida"), (TOKENS, "adi")],
+    [
+        (FLOATS, "uchida"),
+        pytest.param(FLOATS, "deepsigns", marks=pytest.mark.slow),
+        (FLOATS, "adi"),
+        (TOKENS, "uchida"),
+        pytest.param(TOKENS, "adi", marks=pytest.mark.slow),  # every day on floats, and words in test_trigger_words.py
+    ],
     ids=lambda value: value if isinstance(value, str) else value.kind,
 )
 def test_a_mark_goes_in_and_is_read_through_a_key_file(feed, scheme, tmp_path):

@@ -288,6 +288,7 @@ def test_preprocessing_chosen_afterwards(other, digits):
     assert net(judged_over(pictures, digits, of(other))) == 0
 
 
+@pytest.mark.slow  # the same verdict on a marked model: test_claim_games.py
 def test_poisoned_public_data_is_the_known_limit(fresh, digits):
     """The claimant puts his labelled pictures where innocents find data: they do depend on the draw, and match."""
     pictures = noise(12, 100)

@@ -102,7 +102,7 @@ def without(owner, rows):
     return model
 
 
-@pytest.mark.parametrize("turned", [0, 2])
+@pytest.mark.parametrize("turned", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_dispute_ends_with_the_numbers_that_an_opening_would_give(turned, case, owner) -> None:
     model = without(owner, turned) if turned else owner.model
     read = owner.mark.evidence(WhiteBox(model), bar=8)

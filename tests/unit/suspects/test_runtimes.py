@@ -73,10 +73,8 @@ def test_the_same_answers_as_the_network_that_was_exported(name, probe, tmp_path
     assert next(iter(suspect.notes)).startswith("asked as ")
 
 
-SCHEMES = ("adi", *(pytest.param(name, marks=pytest.mark.slow) for name in ("coupled", "deepsigns-blackbox", "null")))
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.slow  # every day, the same answers to probes of either kind, above
+@pytest.mark.parametrize("scheme", ["adi", "coupled", "deepsigns-blackbox", "null"])
 def test_a_marked_network_answers_alike_through_every_runtime(scheme, stolen, tmp_path):
     """Every query of every scheme that asks, as torch answers it: no rounding of a runtime changes a label."""
     mark, network = stolen(scheme)
