@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from locks import made_once
 from modelmark.evidence.scores import Scores, tail_bits
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.tensors import Normalise
@@ -85,8 +86,13 @@ class Problem:
 def problem() -> Problem:
     """Return the one of this process; who changes a network of it changes a copy."""
     made = task()
-    host = fit(network(0), made, RECIPE, seed=0)
-    students = tuple(rehearse(network(seed), host, made, RECIPE, seed=seed) for seed in (1, 2))
+    host = made_once("fielding-host", network(0), lambda: fit(network(0), made, RECIPE, seed=0))
+    students = tuple(
+        made_once(
+            f"fielding-{seed}", network(seed), lambda seed=seed: rehearse(network(seed), host, made, RECIPE, seed=seed)
+        )
+        for seed in (1, 2)
+    )
     return Problem(made, host, students, torch.from_numpy(pictures(4000, 2)[0]))
 
 

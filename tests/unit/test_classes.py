@@ -32,7 +32,7 @@ def made(perceptron, digits):
 @pytest.fixture(scope="module")
 def marked(made, perceptron, digits):
     mark = made(triggers=60).mark()
-    return mark, embed(perceptron[0], [mark], digits, annealed(15, 0.2, batch=64, clip=1.0), seed=2)
+    return mark, embed(perceptron[1], [mark], digits, annealed(8, 0.2, batch=64, clip=1.0), seed=2)
 
 
 def variants(plain, most):

@@ -104,7 +104,7 @@ def test_one_secret_gives_one_key_and_the_file_holds_its_rows(model, tmp_path):
 def test_they_are_embedded_and_read_with_padding_masked(model):
     from modelmark.training.loop import fit
 
-    recipe = annealed(30, 0.05, batch=50, clip=1.0)
+    recipe = annealed(20, 0.05, batch=50, clip=1.0)
     host = fit(model, task(), recipe, seed=0)
     mark = key(model).mark()
     done = embed(host, [mark], task(), recipe, seed=1, settling=False)

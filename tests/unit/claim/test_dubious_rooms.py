@@ -25,7 +25,7 @@ def names(path: Path) -> set[str]:
 def test_nothing_else_depends_on_it() -> None:
     outside = [path for path in SOURCE.rglob("*.py") if ROOM not in path.parents]
     assert len(outside) > 100
-    assert not [path for path in outside if "dubious" in names(path)]
+    assert not [path for path in outside if "dubious" in path.read_text() and "dubious" in names(path)]
     assert all("dubious" in names(ROOM / f"{name}.py") for name in ("pedersen", "proof", "papers"))
 
 

@@ -1,10 +1,10 @@
 """The desk as a process: it ends by signals and leaves nothing, keeps what it is told to, and opens nothing itself."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -13,6 +13,7 @@ pytest.importorskip("starlette", reason="pip install 'modelmark[desk]'")
 pytest.importorskip("httpx", reason="pip install 'modelmark[http]'")
 from desk_cases import WEB, dropped, running, waited
 
+from modelmark import cli
 from modelmark.desk import serving
 from modelmark.errors import MissingPackageError
 
@@ -37,7 +38,9 @@ def gone(number: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", *(pytest.param(name, marks=pytest.mark.slow) for name in ("SIGINT", "SIGHUP"))]
+)
 def test_stopped_while_it_reads_it_leaves_nothing_and_nobody(name, issued, priced, tmp_path):
     """Before it begins to end, a dropped key lies in its folder and a process reads it."""
     with running(tmp_path) as (process, address):
@@ -112,11 +115,12 @@ def test_without_the_framework_one_line_says_so(monkeypatch):
         (["--most", "0"], "0.001"),
     ],
 )
-def test_what_cannot_be_served_is_refused_in_one_line(words, says, tmp_path):
-    command = [sys.executable, "-m", "modelmark", "desk", *words]
-    found = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"TMPDIR": str(tmp_path)}
-    )
-    assert (found.returncode, found.stdout) == (2, "")
-    assert says in found.stderr
+def test_what_cannot_be_served_is_refused_in_one_line(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["modelmark", "desk", *words])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert says in printed.err
     assert list(tmp_path.iterdir()) == []
