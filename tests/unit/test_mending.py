@@ -72,9 +72,10 @@ def test_a_mark_is_read_whatever_channels_that_do_nothing_hold(
     assert found.matches >= 0.98 * found.trials
 
 
+@pytest.mark.slow  # every day, the new rule on more of them, above
 @pytest.mark.parametrize(
     ("scheme", "settings"),
-    [("uchida", {}), slow("deepsigns", {"how": "constant"})],
+    [("uchida", {}), ("deepsigns", {"how": "constant"})],
 )
 def test_one_spoilt_channel_of_a_layer_was_enough_against_the_old_rule(
     stolen, unmarked, digits, monkeypatch, scheme, settings

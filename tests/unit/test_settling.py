@@ -42,7 +42,8 @@ def small():
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 160), nn.ReLU(), nn.Linear(160, 10))
 
 
-@pytest.mark.parametrize("secret", [0, *(pytest.param(other, marks=pytest.mark.slow) for other in (1, 2))])
+@pytest.mark.slow  # every day, trained networks are settled below, and conformance trains and settles each scheme
+@pytest.mark.parametrize("secret", [0, 1, 2])
 def test_a_few_epochs_are_enough_whatever_the_secret_is(secret, digits):
     """Training alone left some of these short in all its rounds, by chance of secret and processor."""
     fresh = small()
@@ -59,7 +60,10 @@ def test_a_few_epochs_are_enough_whatever_the_secret_is(secret, digits):
 def settled(perceptron, digits):
     _, host, _ = perceptron
     several = marks(host, digits, "uchida", "adi", "deepsigns", "spread")
-    return several, embed(host, several, digits, seed=3)
+    before = copy.deepcopy(host.state_dict())
+    done = embed(host, several, digits, seed=3)
+    assert all(map(torch.equal, before.values(), host.state_dict().values()))
+    return several, done
 
 
 def test_a_trained_network_is_marked_without_an_epoch(settled, perceptron, digits):
@@ -69,6 +73,7 @@ def test_a_trained_network_is_marked_without_an_epoch(settled, perceptron, digit
     assert all(mark.evidence(WhiteBox(done.model)).established for mark in several)
 
 
+@pytest.mark.slow  # every day, the network of ``settled`` is left as it was, and a short lesson gives the same bytes
 def test_it_leaves_the_network_it_was_given_and_gives_the_same_bytes_again(digits):
     host = fit(small(), digits, annealed(4, 0.2, batch=64, clip=1.0), seed=0)
     before = copy.deepcopy(host.state_dict())
@@ -158,6 +163,18 @@ def test_a_step_without_the_smallest_weights_changes_them_all_the_same():
     assert shares == [0.6, 1.0]  # ranked together
     assert all(torch.equal(weight, before) for weight, before in zip(weights, given, strict=True))
     assert (weights[1].grad != 0).float().mean() > 0.2
+
+
+def test_a_lesson_gives_the_same_bytes_again(digits):
+    given = small().eval()
+    (mark,) = marks(given, digits, "coupled")
+    states = []
+    for seed in (3, 3, 4):
+        model = copy.deepcopy(given)
+        lesson = mark.key.scheme.lesson(mark.carriers, mark.message, model, seed=seed)
+        assert teach(model, [replace(lesson, course=Course(rounds=(5,), made=64))], digits, seed=seed)
+        states.append(b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values()))
+    assert states[0] == states[1] != states[2]
 
 
 def test_each_step_of_a_thorough_course_leaves_out_another_share(digits, monkeypatch):

@@ -63,7 +63,15 @@ def marked(request, tmp_path_factory):
     return Marked(request.param, tmp_path_factory.mktemp("transformers"))
 
 
-@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: "-".join(attack.name for attack in chain))
+DAILY = (RotateStream(),), (RaiseMeans(how="noise", size=30.0),), CHAINS[-1]
+"""The last has every other one in it."""
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [chain if chain in DAILY else pytest.param(chain, marks=pytest.mark.slow) for chain in CHAINS],
+    ids=lambda chain: "-".join(attack.name for attack in chain),
+)
 def test_the_mark_is_read_after_every_symmetry(chain, marked):
     if any(isinstance(attack, RaiseMeans) for attack in chain) and isinstance(marked.network, attending.Reading):
         pytest.skip("RMSNorm throws no mean away")
@@ -86,6 +94,12 @@ def test_what_stands_where_its_name_says_is_read_once(marked):
     assert [charge.reason for charge in found.charges] == ["offline draw", "9 readings tried"]
 
 
+@pytest.mark.parametrize(
+    "marked",
+    [attending.seeing, pytest.param(attending.reading, marks=pytest.mark.slow)],
+    indirect=True,
+    ids=["LayerNorm", "RMSNorm"],
+)
 def test_a_stranger_in_the_hosts_coordinates_keeps_to_chance_over_many_draws(marked):
     """What is found depends on host and suspect alone, so 25,000 messages are drawn against one alignment."""
     make = attending.seeing if isinstance(marked.network, attending.Seeing) else attending.reading

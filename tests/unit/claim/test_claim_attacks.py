@@ -114,6 +114,7 @@ def test_a_projection_whose_signs_were_fitted(unmarked, digits):
     assert abs(judgement.verdict.document.weighed[0].matches - 128) < 40
 
 
+@pytest.mark.slow  # every day, the naive half in test_attacks_forgery.py, and the judge of chosen labels with keys made late
 def test_transferable_adversarial_triggers_with_chosen_labels(unmarked, other, digits):
     """Naively: by this many of the chosen labels, on a model that the accuser never saw."""
     forged = FalseClaim(surrogates=1)(unmarked, digits, seed=2)

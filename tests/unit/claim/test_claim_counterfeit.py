@@ -22,7 +22,7 @@ from modelmark.schemes.adi import Adi
 FACE = PictureFeed((1, 4, 4), tuple("0123456789"))
 
 
-@pytest.mark.parametrize("scheme", ["adi", "uchida"])
+@pytest.mark.parametrize("scheme", [pytest.param("adi", marks=pytest.mark.slow), "uchida"])
 def test_the_luckiest_of_many_honest_keys_has_as_many_bits_as_trying_gives_and_none_after_charges(
     scheme, fresh, digits
 ):

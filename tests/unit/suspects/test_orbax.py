@@ -82,7 +82,8 @@ def test_a_block_that_is_not_there_is_no_block_of_zeros(tmp_path):
     "words",
     [
         {"shape": [2**40, 2**20, 4, 8]}, {"shape": [-1, 3, 4, 8]}, {"shape": "many"}, {"shape": [3, 3, 4, 9]},
-        {"chunks": [2**14, 2**14, 2**14, 8]}, {"dtype": "|O"}, {"dtype": "<f8"}, {"compressor": {"id": "none"}},
+        {"chunks": [2**14, 2**14, 2**14, 8]}, {"dtype": "|O"}, {"dtype": "<f8"},
+        pytest.param({"compressor": {"id": "none"}}, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_a_description_that_lies(words, tmp_path):
