@@ -92,7 +92,7 @@ def perceptron_file(tmp_path_factory, digits) -> Path:
 @pytest.mark.parametrize(
     ("scheme", "hosted", "epochs"),
     [
-        ("null", False, 12),
+        ("null", False, 8),
         pytest.param("deepsigns", True, 12, marks=pytest.mark.slow),
         pytest.param("coupled", True, 15, marks=pytest.mark.slow),
     ],
