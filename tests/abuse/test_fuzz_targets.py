@@ -115,7 +115,7 @@ def ends(fuzz: ModuleType, inputs: Iterable[tuple[str, bytes]]) -> set[str]:
 
 
 def test_the_judge_is_reached_check_by_check(fuzz) -> None:
-    """Changed papers fail at every check that one paper alone can fail, not all at the first: every third value of one dispute."""
+    """Changed papers fail at every check that one paper alone can fail, not all at the first: a third of the values."""
     papers = (f"judge adi transcript, {part}" for part in ("claim", "opening"))
     reached = ends(fuzz, ((name, data) for name in papers for data in islice(altered(fuzz.SEEDS[name]), 0, None, 3)))
     carriers_ = "judge adi transcript, carriers"

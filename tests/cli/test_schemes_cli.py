@@ -121,7 +121,12 @@ def test_a_key_is_made_embedded_and_established(scheme, hosted, epochs, run, per
         ("deepsigns-blackbox", ["message=secret"], "pictures are selected after their labels are known"),
         ("coupled", ["message=literal"], "all triggers share one label"),
         ("null", ["message=signature"], "one pattern is one trial"),
-        ("null", ["message=signature", "signature=rsa3072", "owner=Emmy Noether"], "one pattern is one trial"),
+        pytest.param(
+            "null",
+            ["message=signature", "signature=rsa3072", "owner=Emmy Noether"],
+            "one pattern is one trial",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_literal_key_is_an_observation_beside_unmarked_models(scheme, settings, why, run, folder, tmp_path):

@@ -90,7 +90,7 @@ def test_inspect_shows_what_an_open_key_says_and_no_secret(run, story):
 
 
 @pytest.mark.parametrize(
-    "form", ["ftal", "rtll", pytest.param("ftll", marks=pytest.mark.slow), pytest.param("rtal", marks=pytest.mark.slow)]
+    "form", ["ftll", "rtll", pytest.param("ftal", marks=pytest.mark.slow), pytest.param("rtal", marks=pytest.mark.slow)]
 )
 def test_fine_tuned_copies_and_the_head_put_back(form, run, story, tmp_path):
     out = tmp_path / "tuned.safetensors"
