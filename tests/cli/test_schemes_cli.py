@@ -246,6 +246,7 @@ def test_another_architecture_hides_no_answers_and_the_host_stays_the_keys_own(r
     refused(run("verify", *keys, *wrong), 3, "expected the unmarked host that the key committed to before the draw")
 
 
+@pytest.mark.slow  # added channels above, and unit/test_align.py, are for every day
 def test_channels_that_were_cut_are_filled_up_by_the_committed_host(run, folder, tmp_path):
     pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
     thinner = tmp_path / "thinner.safetensors"
