@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ from trying import failing
 
 pytest.importorskip("rfc3161_client", reason="pip install 'modelmark[evidence]'")
 PATH = Path(__file__).parents[2] / "benchmarks" / "fuzz_targets.py"
-TRIES = [4, pytest.param(20, marks=pytest.mark.slow)]
+TRIES = [2, pytest.param(20, marks=pytest.mark.slow)]
 """Changes of each input, every day and where it may take longer."""
 
 
@@ -114,9 +115,9 @@ def ends(fuzz: ModuleType, inputs: Iterable[tuple[str, bytes]]) -> set[str]:
 
 
 def test_the_judge_is_reached_check_by_check(fuzz) -> None:
-    """Changed papers fail at every check that one paper alone can fail, not all at the first: every value of one dispute."""
+    """Changed papers fail at every check that one paper alone can fail, not all at the first: a third of the values."""
     papers = (f"judge adi transcript, {part}" for part in ("claim", "opening"))
-    reached = ends(fuzz, ((name, data) for name in papers for data in altered(fuzz.SEEDS[name])))
+    reached = ends(fuzz, ((name, data) for name in papers for data in islice(altered(fuzz.SEEDS[name]), 0, None, 3)))
     carriers_ = "judge adi transcript, carriers"
     reached |= ends(fuzz, [(carriers_, fuzz.SEEDS[carriers_][:at]) for at in range(40)])
     assert reached >= ENDS

@@ -4,8 +4,10 @@ Each is refused on one line, on purpose, within five seconds and before much mem
 """
 
 import copy
+import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,20 +138,45 @@ def tampered(key: Key, *, feed: PictureFeed | None = None, attachments: Any = No
     return other
 
 
+@contextmanager
+def holding_at_most(most: int) -> Iterator[None]:
+    """Deny this process more than ``most`` bytes beside what it has; count them, which costs more, where it cannot be."""
+    if sys.platform == "linux":
+        import resource
+
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + most, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+        return
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
 def refused(key: Key, folder: Path) -> None:
     """Loading the file of ``key`` is refused; had it been taken for a key, its digest would be complained of."""
     path = folder / "tried.key"
     path.unlink(missing_ok=True)
     keyfile.save(key, path, None)
-    tracemalloc.start()
-    try:
-        with at_most(CALLS), pytest.raises(MalformedError, match="its content does not describe one") as caught:
-            keyfile.load(path, None)
-        assert tracemalloc.get_traced_memory()[1] < BYTES
-    finally:
-        tracemalloc.stop()
+    says = "its content does not describe one"
+    with holding_at_most(BYTES), at_most(CALLS), pytest.raises(MalformedError, match=says) as caught:
+        keyfile.load(path, None)
     assert len(str(caught.value).splitlines()) == 1
     assert isinstance(caught.value.__context__, (ModelmarkError, ValueError, LookupError))  # not for want of memory
+
+
+def test_what_takes_more_is_seen() -> None:
+    with pytest.raises((MemoryError, AssertionError)), holding_at_most(BYTES):
+        np.zeros(2 * BYTES, np.uint8)
+    with holding_at_most(BYTES):
+        np.zeros(BYTES // 4, np.uint8)
 
 
 def test_what_is_not_tampered_with_loads(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def own(tmp_path, monkeypatch):
     return name
 
 
+@pytest.mark.slow  # the language model below is one of ones own, too
 def test_a_network_of_ones_own_is_audited_where_it_was_typed(own, grid, tmp_path, run):
     output = tmp_path / "rows.jsonl"
     grid.write_text(GRID.replace('"permute", "jpeg", "prune-channels"', '"jpeg"'))

@@ -26,8 +26,8 @@ SCRIPT = re.compile(r"python [\w./-]+\.py( [\w./-]+)*")
 PROMPT = re.compile(r"(owner|suspect|judge|authority|)\$ (.*)")
 SLOW = re.compile(r"^modelmark: .*: \d+ %(, about .* left( of it)?)?\n", re.M)
 """How far it is, which only a machine says that is busy."""
-SMALLER = PAGE.read_text().replace("cnn", "mlp")
-"""The page with a network that trains in a third of the time."""
+SMALLER = PAGE.read_text().replace("cnn", "mlp").replace("--epochs 12", "--epochs 8").replace(" 12 epochs", " 8 epochs")
+"""The page with a network that trains in a fifth of the time."""
 FILE = re.compile(r"`(\w+/[\w.]+)`:\n\n```\w+\n(.*?)^```", re.M | re.S)
 
 

@@ -22,8 +22,8 @@ from torch import nn
 
 def make():
     return nn.Sequential(
-        nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10),
+        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10),
     )
 """
 MEAN, STD = (4850, 4560, 4060), (2290, 2240, 2250)

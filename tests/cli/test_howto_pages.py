@@ -121,6 +121,7 @@ def test_a_claim_is_dated(tmp_path):
     assert (tmp_path / "owner.tsq").stat().st_size > 30
 
 
+@pytest.mark.slow  # the same commands are typed in test_audit_cli.py and test_report_cli.py
 def test_an_audit_of_one_s_own(tmp_path):
     follow("audit", tmp_path)
     assert (tmp_path / "mine.html").read_text().count("spread") > 3

@@ -32,7 +32,7 @@ def without_numbers_of_chance(text: str) -> str:
     )
 
 
-QUICK = {"keygen": ["--set", "per_hundred=20"], "embed": ["--epochs", "8"]}
+QUICK = {"keygen": ["--set", "per_hundred=20"], "embed": ["--epochs", "6"]}
 """What is typed besides, so that it is quick on a smaller network."""
 AS_PRINTED = [False, pytest.param(True, marks=pytest.mark.slow)]
 
@@ -56,7 +56,7 @@ def test_the_readme_transcript_is_what_happens(printed, run, tmp_path, monkeypat
 @pytest.mark.parametrize("printed", AS_PRINTED)
 def test_the_demo_makes_what_it_says(printed, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ran = run("demo", *([] if printed else ["--arch", "mlp", "--epochs", 8]), "-o", "demo")
+    ran = run("demo", *([] if printed else ["--arch", "mlp", "--epochs", 6]), "-o", "demo")
     assert ran.status == 0
     rows = [line for line in ran.out.splitlines() if "established" in line and "What" not in line]
     verdicts = ["not established" if "not established" in row else "established" for row in rows]

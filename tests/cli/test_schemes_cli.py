@@ -92,7 +92,7 @@ def perceptron_file(tmp_path_factory, digits) -> Path:
 @pytest.mark.parametrize(
     ("scheme", "hosted", "epochs"),
     [
-        ("null", False, 12),
+        ("null", False, 8),
         pytest.param("deepsigns", True, 12, marks=pytest.mark.slow),
         pytest.param("coupled", True, 15, marks=pytest.mark.slow),
     ],
@@ -121,7 +121,12 @@ def test_a_key_is_made_embedded_and_established(scheme, hosted, epochs, run, per
         ("deepsigns-blackbox", ["message=secret"], "pictures are selected after their labels are known"),
         ("coupled", ["message=literal"], "all triggers share one label"),
         ("null", ["message=signature"], "one pattern is one trial"),
-        ("null", ["message=signature", "signature=rsa3072", "owner=Emmy Noether"], "one pattern is one trial"),
+        pytest.param(
+            "null",
+            ["message=signature", "signature=rsa3072", "owner=Emmy Noether"],
+            "one pattern is one trial",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_literal_key_is_an_observation_beside_unmarked_models(scheme, settings, why, run, folder, tmp_path):
@@ -241,6 +246,7 @@ def test_another_architecture_hides_no_answers_and_the_host_stays_the_keys_own(r
     refused(run("verify", *keys, *wrong), 3, "expected the unmarked host that the key committed to before the draw")
 
 
+@pytest.mark.slow  # added channels above, and unit/test_align.py, are for every day
 def test_channels_that_were_cut_are_filled_up_by_the_committed_host(run, folder, tmp_path):
     pytest.importorskip("torch_pruning", reason="needs the extra 'attacks'")
     thinner = tmp_path / "thinner.safetensors"

@@ -11,6 +11,7 @@ from modelmark.claim.papers.claim import Claim
 from modelmark.claim.papers.verdict import Verdict
 from modelmark.key.secret import Secret
 from modelmark.marks import keyfile
+from modelmark.marks.embedding import embed
 from modelmark.marks.keys import KeyPolicy, Provenance, keygen
 from modelmark.schemes import scheme_class
 from modelmark.suspects import weights
@@ -19,9 +20,17 @@ ARCH = ["--arch", "cnn"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, stolen, unmarked, digits):
+def settled(unmarked, digits):
+    """A mark and a network that it was settled in, which takes a small part of what training takes."""
+    owner = Provenance(host=weights.digest(unmarked.state_dict()))
+    mark = keygen(scheme_class("uchida")(), unmarked, digits.feed, secret=Secret(bytes(range(32))), owner=owner).mark()
+    return mark, embed(unmarked, [mark], digits, seed=1).model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, settled, unmarked, digits):
     """A marked network, its host, its key, and keys of no mark: white-box in another layer, and black-box."""
-    folder, (mark, model) = tmp_path_factory.mktemp("unreadable"), stolen("uchida")
+    folder, (mark, model) = tmp_path_factory.mktemp("unreadable"), settled
     owner = Provenance(arch="cnn", host=weights.digest(unmarked.state_dict()))
     keyfile.save(mark.key, folder / "uchida.key", None)
     for name in ("adi", "deepsigns"):
@@ -42,9 +51,9 @@ def another_head(model):
     return model.state_dict() | {"head.weight": torch.ones(3, 512), "head.bias": torch.zeros(3)}
 
 
-def test_a_white_box_key_that_cannot_be_read_hides_no_other(run, folder, stolen):
+def test_a_white_box_key_that_cannot_be_read_hides_no_other(run, folder, settled):
     """The layer of the second is cut off, and is all that the old rule saw."""
-    state = {name: tensor for name, tensor in stolen("uchida")[1].state_dict().items() if name[:3] != "fc1"}
+    state = {name: tensor for name, tensor in settled[1].state_dict().items() if name[:3] != "fc1"}
     lacking = save(state, folder / "lacking.safetensors")
     ran = run("verify", folder / "uchida.key", folder / "deepsigns.key", "--weights", lacking)
     lines = ran.out.splitlines()
@@ -57,8 +66,8 @@ def test_a_white_box_key_that_cannot_be_read_hides_no_other(run, folder, stolen)
 
 
 @pytest.mark.parametrize("bad", ["head", "nan"])
-def test_a_black_box_key_that_cannot_be_asked_hides_no_established_mark(run, folder, stolen, bad):
-    model = stolen("uchida")[1]
+def test_a_black_box_key_that_cannot_be_asked_hides_no_established_mark(run, folder, settled, bad):
+    model = settled[1]
     nan = model.state_dict() | {"head.bias": torch.full((10,), torch.nan)}
     file = save(another_head(model) if bad == "head" else nan, folder / f"{bad}.safetensors")
     ran = run("verify", folder / "adi.key", folder / "uchida.key", "--weights", file)
@@ -69,8 +78,8 @@ def test_a_black_box_key_that_cannot_be_asked_hides_no_established_mark(run, fol
     assert run("verify", folder / "adi.key", "--weights", file).status == 3
 
 
-def test_a_renamed_copy_is_read_as_it_is_though_it_cannot_be_aligned(run, folder, stolen):
-    state = {f"layer{i}": tensor for i, tensor in enumerate(stolen("uchida")[1].state_dict().values())}
+def test_a_renamed_copy_is_read_as_it_is_though_it_cannot_be_aligned(run, folder, settled):
+    state = {f"layer{i}": tensor for i, tensor in enumerate(settled[1].state_dict().values())}
     file = save(state, folder / "renamed.safetensors")
     ran = run(
         "verify", folder / "uchida.key", "--weights", file, "--align-to", folder / "host.safetensors", *ARCH, "--json"
@@ -80,8 +89,8 @@ def test_a_renamed_copy_is_read_as_it_is_though_it_cannot_be_aligned(run, folder
     assert "renamed.safetensors: not aligned: expected " in ran.err
 
 
-def test_a_head_of_another_size_gives_way_to_the_hosts(run, folder, stolen):
-    file = save(another_head(stolen("uchida")[1]), folder / "three.safetensors")
+def test_a_head_of_another_size_gives_way_to_the_hosts(run, folder, settled):
+    file = save(another_head(settled[1]), folder / "three.safetensors")
     through = ["verify", folder / "adi.key", "--weights", file, "--head-from", folder / "host.safetensors"]
     ran = run(*through, "--json")
     found = json.loads(ran.out)
@@ -93,22 +102,22 @@ def test_a_head_of_another_size_gives_way_to_the_hosts(run, folder, stolen):
 
 
 @pytest.fixture(scope="module")
-def parties(folder, stolen, digits):
+def parties(folder, settled, digits):
     """The same key again, whose architecture is in it, so that its opening reveals it."""
-    key = stolen("uchida")[0].key
+    key = settled[0].key
     owner = Provenance(arch="cnn", host=key.host)
-    again = keygen(key.scheme, stolen("uchida")[1], digits.feed, secret=key.secret, owner=owner, policy=KeyPolicy())
+    again = keygen(key.scheme, settled[1], digits.feed, secret=key.secret, owner=owner, policy=KeyPolicy())
     keyfile.save(again, folder / "claimed.key", None)
     return folder
 
 
-def test_a_judge_reads_a_permuted_copy_from_the_command_line(run, parties, stolen, unmarked, digits, tmp_path):
+def test_a_judge_reads_a_permuted_copy_from_the_command_line(run, parties, settled, unmarked, digits, tmp_path):
     """The mark is not drawn for this key, so nothing is shown: what was said, charged and handed over is looked at here."""
     from modelmark.attacks.symmetries.permute import Permute
 
     for who in ("owner", "judge"):
         run("identity", "--unencrypted", "-o", tmp_path / f"{who}.id")
-    suspect = save(Permute()(stolen("uchida")[1], digits, seed=1).state_dict(), tmp_path / "suspect.safetensors")
+    suspect = save(Permute()(settled[1], digits, seed=1).state_dict(), tmp_path / "suspect.safetensors")
     claim, owner, judge = (
         tmp_path / "a.claim",
         ["--identity", tmp_path / "owner.id"],
