@@ -58,7 +58,7 @@ CASES = [
     Case("counterfeit", {"scheme": "uchida", "tries": 4}, net="cnn"),
     Case("cross-architecture", floor=0.9, net="cnn", slow=True),
     Case("distil", floor=0.9, net="cnn", slow=True),
-    Case("distil-text", {"rows": 40, "epochs": 1}, net="causal"),
+    Case("distil-text", {"rows": 20, "epochs": 1}, net="causal"),
     Case("dummy", floor=0.9),
     Case("drown", floor=0.85),
     Case("ensemble", floor=0.9, net="cnn", slow=True),
@@ -86,7 +86,7 @@ CASES = [
     Case("label-smoothing", floor=0.9),
     Case("launder", floor=0.85, net="cnn", slow=True),
     Case("lora", floor=0.9),
-    Case("lora", {"epochs": 1}, floor=0.2, net="causal"),
+    Case("lora", {"epochs": 1}, floor=0.2, net="causal", slow=True),
     Case("low-rank", floor=0.9, net="cnn"),
     Case("mean-filter", floor=0.6),
     Case("median-filter", floor=0.6),
@@ -209,18 +209,20 @@ OUTCOMES = [
     # tuned by a thief with all of the data, his best case
     Outcome("refit", {"peak": 0.3, "epochs": 20}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("regularise", {"decay": 0.05}, removes=ADI, lost=CHEAP),
-    Outcome("label-smoothing", {"eps": 0.6, "rate": 0.1}, removes=ADI, lost=CHEAP),
+    Outcome("label-smoothing", {"eps": 0.6, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("occlude", {"side": 0.5, "rate": 0.1}, keeps=UCHIDA, slow=True),
     Outcome("adversarial", {"eps": 0.25, "step": 0.06, "rate": 0.05}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("label-noise", {"share": 0.3, "rate": 0.1}, removes=ADI, lost=CHEAP, slow=True),
-    Outcome("label-noise", {"share": 0.3, "rate": 0.05}, removes=ADI, lost=CHEAP),  # a slimmer network bears less
+    Outcome(
+        "label-noise", {"share": 0.3, "rate": 0.05}, removes=ADI, lost=CHEAP, slow=True
+    ),  # a slimmer network bears less
     # gentler
     Outcome("refit", {"peak": 0.01}, keeps=ADI, slow=True),
     Outcome("refit", {"peak": 0.01}, keeps=ADI, share=0.3),
     Outcome("regularise", {"decay": 0.005}, keeps=ADI, slow=True),
     Outcome("occlude", {"side": 0.2}, keeps=ADI, slow=True),
-    Outcome("occlude", {"side": 0.2}, keeps=ADI, share=0.3),
+    Outcome("occlude", {"side": 0.2}, keeps=ADI, share=0.3, slow=True),
     Outcome("adversarial", {"eps": 0.01, "step": 0.005}, keeps=ADI, slow=True),
     Outcome("lora", {"rank": 1}, keeps=ADI, slow=True),
     # controls: what removes is the noise, the penalty, the hole, and not the learning rate alone
@@ -230,7 +232,7 @@ OUTCOMES = [
     Outcome("finetune", {"share": 0.05} | FURTHER, keeps=ADI),
     # up to a fifth of the rate that ruins the network, low-rank tuning loses nothing
     Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, slow=True),
-    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, share=0.3),
+    Outcome("lora", {"rank": 16, "rate": 0.1}, keeps=ADI, lost=CHEAP, share=0.3, slow=True),
     Outcome("lora", {"rank": 32, "rate": 1.0}, keeps=ADI, lost=CHEAP, slow=True),
     # one filter outweighs the mean of all, one unit the projection of all; neither changes an answer
     Outcome("spoil", removes=UCHIDA, keeps=ADI, lost=CHEAP),
@@ -267,7 +269,7 @@ OUTCOMES = [
     Outcome("anp", keeps=ADI, share=0.3, slow=True),
     Outcome("rnp", {"forget": 0.5, "threshold": 0.02}, keeps=ADI, share=0.3, slow=True),
     # boundaries drawn anew, where tuning at the same rate for as long leaves every trigger as it was
-    Outcome("wrk", {"share": 0.4, "rate": 0.05}, removes=ADI, keeps=UCHIDA, lost=CHEAP, share=0.3),
+    Outcome("wrk", {"share": 0.4, "rate": 0.05}, removes=ADI, keeps=UCHIDA, lost=CHEAP, share=0.3, slow=True),
     Outcome("finetune", {"rate": 0.05, "epochs": 18, "batch": 64}, keeps=ADI, share=0.3, slow=True),
     # a second task writes over what only triggers use, where tuning on one task at the same rate does not, as said above
     Outcome("multi-task", {"rate": 0.1, "weight": 3.0}, removes=ADI, lost=CHEAP, share=0.3),

@@ -9,7 +9,7 @@ from modelmark.networks import layers
 from modelmark.testing import check_attack
 
 
-@pytest.mark.parametrize("form", ["ftll", "ftal", "rtll", "rtal"])
+@pytest.mark.parametrize("form", ["ftll", pytest.param("ftal", marks=pytest.mark.slow), "rtll", "rtal"])
 def test_finetune(form, unmarked, digits):
     attacked = check_attack(FineTune(form=form, rate=0.01, epochs=2), unmarked, digits, floor=0.9)
     head = layers.head(unmarked)

@@ -19,13 +19,13 @@ from modelmark.training.task import accuracy
 
 @pytest.fixture(scope="module")
 def plain(digits):
-    return fit(nets.cnn(digits), digits, annealed(4, 0.05, batch=64, clip=1.0), seed=0)
+    return fit(nets.cnn(digits), digits, annealed(1, 0.05, batch=64, clip=1.0), seed=0)
 
 
 @pytest.fixture(scope="module")
 def normalised(digits):
     fresh = build("resnet8", digits.feed.input_shape, digits.feed.classes, seed=0)
-    return fit(fresh, digits, annealed(3, 0.1, batch=64), seed=0)
+    return fit(fresh, digits, annealed(1, 0.1, batch=64), seed=0)
 
 
 def assert_disguised(attacked, model, digits):

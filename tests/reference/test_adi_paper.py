@@ -88,7 +88,7 @@ def test_a_head_trained_with_the_message_lets_an_unmarked_host_match(unmarked, d
     made = fit(
         unmarked,
         digits,
-        annealed(30, 0.2, batch=64, weight_decay=0.0),
+        annealed(15, 0.2, batch=64, weight_decay=0.0),
         seed=0,
         hooks=mark.hooks,
         trainable=lambda name: name.startswith(f"{head}."),

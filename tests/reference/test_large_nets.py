@@ -38,7 +38,7 @@ def test_a_few_steps_move_both_marks(arch, layer):
     model = build(arch, (3, 32, 32), 10, seed=0)
     marks = [keygen(scheme, model, task.feed).mark() for scheme in (Uchida(layer=layer), Adi(triggers=44))]
     hooks = Composed(mark.hooks(model) for mark in marks)
-    moved = fit(model, task, constant(2, 0.05, batch=8, channels_last=True), seed=0, hooks=lambda model: hooks)
+    moved = fit(model, task, constant(1, 0.05, batch=8, channels_last=True), seed=0, hooks=lambda model: hooks)
     before, after = (marks[0].margins(net) for net in (model, moved))
     assert after.mean() > before.mean()
     for mark in marks:

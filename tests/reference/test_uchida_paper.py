@@ -63,7 +63,7 @@ def test_loss_without_decay(projection, expected):
     assert loss_per_bit(mark, model) == pytest.approx(expected, abs=0.001)
 
 
-@pytest.mark.parametrize("projection", ["direct", "diff"])
+@pytest.mark.parametrize("projection", ["direct", pytest.param("diff", marks=pytest.mark.slow)])
 def test_the_loss_does_not_depend_on_the_message(projection):
     mark, model = embedded(Uchida(layer="0", bits=256, projection=projection), 0)
     assert loss_per_bit(mark, model) == pytest.approx({"direct": 0.1196, "diff": 0.0603}[projection], abs=0.001)

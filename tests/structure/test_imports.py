@@ -89,27 +89,31 @@ def module(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
 
 
-def imported(tree: ast.Module) -> set[str]:
+def imported(nodes: list[ast.AST]) -> set[str]:
     """Return the rooms a file imports from."""
     rooms = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "modelmark":
             rooms |= {room(f"{node.module}.{alias.name}".removeprefix("modelmark.")) for alias in node.names}
     return rooms
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[Path, ast.Module]:
-    """Every file of the package, parsed once."""
-    return {path: ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+def files() -> dict[Path, list[ast.AST]]:
+    """Of every file of the package what is asked for below: imports, calls and parameters, from one walk."""
+    asked = (ast.ImportFrom, ast.Call, ast.arg)
+    return {
+        path: [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, asked)]
+        for path in sorted(SOURCE.rglob("*.py"))
+    }
 
 
 def test_every_file_imports_only_from_the_rooms_it_may(files):
     found = {}
-    for path, tree in files.items():
+    for path, nodes in files.items():
         name = room(module(path))
         if name not in ("cli", "__init__", "__main__"):
-            found[str(path)] = imported(tree) - ALLOWED.get(name, PLUMBING) - {name}
+            found[str(path)] = imported(nodes) - ALLOWED.get(name, PLUMBING) - {name}
     assert len(found) > 400
     assert {path: rooms for path, rooms in found.items() if rooms} == {}, "see ALLOWED"
 
@@ -124,9 +128,9 @@ def test_no_room_sees_itself_through_others():
 
 def test_only_the_command_line_prints_or_reads_the_terminal(files):
     found = {}
-    for path, tree in files.items():
+    for path, nodes in files.items():
         if room(module(path)) not in ("cli", "__main__"):
-            calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            calls = [node.func for node in nodes if isinstance(node, ast.Call)]
             found[str(path)] = {call.id for call in calls if isinstance(call, ast.Name)} & {"print", "input"}
     assert len(found) > 400
     assert {path: calls for path, calls in found.items() if calls} == {}
@@ -161,5 +165,5 @@ def test_no_file_is_longer_than_a_sitting():
 
 def test_attacks_have_no_parameter_through_which_a_key_could_enter(files):
     for path in (SOURCE / "attacks").rglob("*.py"):
-        words = {node.arg for node in ast.walk(files[path]) if isinstance(node, ast.arg)}
+        words = {node.arg for node in files[path] if isinstance(node, ast.arg)}
         assert not words & {"key", "mark", "secret", "carriers", "message", "draw"}, path

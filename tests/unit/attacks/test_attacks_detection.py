@@ -54,6 +54,7 @@ def test_statistics_are_those_of_independent_filters_on_noise():
     assert found.energy == pytest.approx(300, rel=0.1)
 
 
+@pytest.mark.slow
 def test_activation_statistics_find_deepsigns(unmarked, trained_on, stolen, digits):
     detect = ActivationStatistics()
     found = detect(stolen("deepsigns")[1], digits, seed=0)

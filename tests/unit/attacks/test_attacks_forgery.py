@@ -31,7 +31,7 @@ CLAIMS = [
     Grind("pictures"),
     Subset(),
     FitKey(),
-    FitKey("null"),
+    pytest.param(FitKey("null"), marks=pytest.mark.slow),
 ]
 
 
@@ -51,7 +51,9 @@ def test_a_naive_verifier_believes_it_and_ours_does_not(attack, unmarked, digits
         assert found.trials == len(claim.message)
 
 
-@pytest.mark.parametrize("attack", [AdversarialTriggers(), Grind(), Subset()], ids=str)
+@pytest.mark.parametrize(
+    "attack", [pytest.param(AdversarialTriggers(), marks=pytest.mark.slow), Grind(triggers=60), Subset()], ids=str
+)
 def test_drawn_labels_are_coins_whatever_the_pictures(attack, unmarked, digits):
     claim = attack(unmarked, digits, seed=3)
     drawn = messages(10, len(claim.message), 2000)

@@ -84,7 +84,8 @@ def test_structured_pruning_leaves_a_smaller_network_and_no_triggers(stolen, dig
 
 
 @pytest.mark.parametrize(("name", "amount", "survives"), [
-    ("uchida", 0.5, True), ("uchida", 0.7, False),
+    ("uchida", 0.5, True),
+    pytest.param("uchida", 0.7, False, marks=pytest.mark.slow),
     pytest.param("deepsigns", 0.1, True, marks=pytest.mark.slow),
     pytest.param("deepsigns", 0.5, False, marks=pytest.mark.slow),
 ])  # fmt: skip

@@ -15,7 +15,9 @@ from modelmark.suspects.module import logits
 @pytest.mark.parametrize(
     ("net", "share"),
     [
-        *(("cnn", 0.02), ("cnn", 0.3), ("resnet8", 0.02), ("resnet8", 0.3), ("mlp", 0.02)),
+        *(("cnn", 0.02), ("resnet8", 0.3), ("mlp", 0.02)),
+        pytest.param("cnn", 0.3, marks=pytest.mark.slow),
+        pytest.param("resnet8", 0.02, marks=pytest.mark.slow),
         pytest.param("mlp", 0.3, marks=pytest.mark.slow),  # of a thousand channels
     ],
 )

@@ -54,7 +54,7 @@ def test_long_names_do_not_stick_out_of_a_telephone(tmp_path):
     assert int(re.search(r"<title>(\d+) ", dom).group(1)) <= 390
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 390])
 def test_nothing_sticks_out(width, html, tmp_path):
     dom = browse(tmp_path, framed(html, width), "--dump-dom")
     scroll, client, figures, colour = re.search(r"<title>(\d+) (\d+) (\d+) ([^<]+)</title>", dom).groups()

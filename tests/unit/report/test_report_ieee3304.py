@@ -87,7 +87,7 @@ def test_a_scheme_that_was_never_embedded_says_why(tmp_path):
     assert "adi: M = 1, D = 1; 0 of M x D = 1 networks marked: too few weights" in text
 
 
-@pytest.mark.parametrize("name", ["quick", "digits"])
+@pytest.mark.parametrize("name", ["quick", pytest.param("digits", marks=pytest.mark.slow)])
 def test_rows_without_a_control_leave_false_positives_unknown(name):
     audit = load([DOCS / f"{name}.jsonl"])
     text = tables(audit)
