@@ -1,6 +1,7 @@
 """A plugin: what each worker did while it collected tests is done once a run, or not at all."""
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -28,3 +29,10 @@ def pytest_collection(session: pytest.Session) -> None:
             sys.path.insert(0, str(path.parent))
         with contextlib.suppress(Exception, pytest.skip.Exception):  # which collection meets again, and reports
             importlib.import_module(path.stem)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take what has been imported and collected out of the garbage collector's sight: it would be walked again and again."""
+    gc.collect()
+    gc.freeze()

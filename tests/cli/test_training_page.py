@@ -118,6 +118,7 @@ def pieces(rank):
     return names["attached"].reach, {name: value.full_tensor() for name, value in model.state_dict().items()}
 
 
+@pytest.mark.slow  # every day tests/unit/test_attach_processes.py trains a model in pieces
 def test_fsdp2(tmp_path):
     for reach, weights in gloo.run(pieces, tmp_path):
         assert reach.done

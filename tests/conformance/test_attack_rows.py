@@ -17,10 +17,10 @@ from modelmark.training.task import Task
 
 REFUSED = (
     "adversarial", "adversarial-extraction", "adversarial-triggers", "agree", "blockdoor-adversarial",
-    "blockdoor-labels", "blockdoor-ood", "cleanse-prune", "cleanse-unlearn", "counterfeit",
+    "blockdoor-labels", "blockdoor-ood", "cleanse-prune", "cleanse-unlearn",
     "cross-architecture", "dummy",
     "false-claim", "fit-key", "fold", "gaussian-filter", "grind", "ibau", "input-noise", "jacobian",
-    "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "multi-task", "occlude", "overwrite",
+    "jpeg", "knockoff", "launder", "mean-filter", "median-filter", "mirror", "multi-task", "occlude",
     "prune-channels", "quantise-input", "query-statistics", "randomise", "reconstruct", "refuse",
     "own-field", "refit-head", "retrain-augmented", "retrain-mixed", "retrain-neighbours",
     "retrain-noisy", "retrain-voted", "rotate", "shrink", "spoil", "squeeze",
@@ -30,8 +30,8 @@ REFUSED = (
 """What wants pictures, numbers that change a little, or layers whose channels can be followed."""
 REFUSES = {
     "causal": (
-        *REFUSED, "activation-statistics", "active", "distil", "ensemble", "label-noise", "label-smoothing",
-        "retrain-smoothed", "self-distil",
+        *REFUSED, "activation-statistics", "active", "counterfeit", "distil", "ensemble", "label-noise",
+        "label-smoothing", "overwrite", "retrain-smoothed", "self-distil",
     ),
     "tokens": (*REFUSED, "distil-text", "instruct", "suppress-first", "vote"),
 }  # fmt: skip
