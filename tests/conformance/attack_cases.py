@@ -139,7 +139,7 @@ CASES = [
     Case("retrain-noisy", floor=0.9, net="cnn", slow=True),
     Case("retrain-smoothed", floor=0.9, net="cnn", slow=True),
     Case("retrain-soft", floor=0.9, net="cnn", slow=True),
-    Case("retrain-voted", floor=0.9, net="cnn", slow=True),
+    Case("retrain-voted", {"asks": 9}, floor=0.9, net="cnn", slow=True),
     Case("rnp", floor=0.8),
     Case("rotate", floor=0.8),
     Case("rotate-stream", floor=0.2, net="causal"),
@@ -240,7 +240,7 @@ OUTCOMES = [
     # cut and merged
     Outcome("fine-prune", {"amount": 0.85}, removes=ADI, keeps=UCHIDA, lost=CHEAP, slow=True),
     Outcome("fine-prune", {"amount": 0.85}, removes=ADI, lost=CHEAP, share=0.3),
-    Outcome("average", {"share": 0.9, "peak": 0.1, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),
+    Outcome("average", {"share": 0.9, "peak": 0.2, "epochs": 40}, removes=ADI, lost=CHEAP, slow=True),
     Outcome("average", {"share": 0.3}, keeps=ADI, slow=True),
     # defences against backdoors; plain fine-tuning on the same data at the same rates removes nothing
     Outcome("cleanse-prune", {"amount": 0.9, "rate": 0.05}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
@@ -248,7 +248,7 @@ OUTCOMES = [
         "cleanse-unlearn", {"every": True, "rate": 0.05, "share": 0.3}, removes=ADI, lost=CHEAP, share=0.3, slow=True
     ),
     Outcome("ft-sam", {"rho": 4.0, "rate": 0.1}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
-    Outcome("ibau", {"radius": 0.1, "rate": 0.1}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
+    Outcome("ibau", {"radius": 0.07, "rate": 0.1}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
     Outcome("launder", {"dense": 0.3, "convolution": 0.2, "share": 0.0}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
     Outcome(
         "nad",
