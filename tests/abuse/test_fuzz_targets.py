@@ -114,10 +114,13 @@ def ends(fuzz: ModuleType, inputs: Iterable[tuple[str, bytes]]) -> set[str]:
     return {name.partition(", up to ")[2] for name in fuzz.accepted} - {""}
 
 
-def test_the_judge_is_reached_check_by_check(fuzz) -> None:
-    """Changed papers fail at every check that one paper alone can fail, not all at the first: a third of the values."""
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_judge_is_reached_check_by_check(every, fuzz) -> None:
+    """Changed papers fail at every check that one paper alone can fail, not all at the first; a third of the values each day."""
     papers = (f"judge adi transcript, {part}" for part in ("claim", "opening"))
-    reached = ends(fuzz, ((name, data) for name in papers for data in islice(altered(fuzz.SEEDS[name]), 0, None, 3)))
+    reached = ends(
+        fuzz, ((name, data) for name in papers for data in islice(altered(fuzz.SEEDS[name]), 0, None, every))
+    )
     carriers_ = "judge adi transcript, carriers"
     reached |= ends(fuzz, [(carriers_, fuzz.SEEDS[carriers_][:at]) for at in range(40)])
     assert reached >= ENDS
