@@ -13,7 +13,7 @@ from pathlib import Path
 
 from modelmark.errors import MalformedError
 from modelmark.naming import counted
-from modelmark.suspects.files import integers
+from modelmark.suspects.files import blocked, integers
 from modelmark.suspects.files.base import WeightFile, require_names
 from modelmark.suspects.files.dtypes import Array
 from modelmark.suspects.files.mapped import Shape, remembering, require_together, require_within
@@ -22,7 +22,6 @@ from modelmark.suspects.files.onnxgraph import TYPES, Graph, Node, Stored, parse
 _HEAD = re.compile(rb"\x08[\x01-\x1f](?:\x10.)?[\x12\x1a\x22\x28\x32\x3a\x42]", re.DOTALL)
 _CHAIN = 16  # nodes between a tensor and what uses it
 _BLOCKED = "com.microsoft.nchwc"
-_BLOCK = 8  # channels side by side, as processors with AVX2 have it
 
 # which input of a node holds the filters, by what the node does, and which of its axes counts them
 USES: dict[str, tuple[int, int]] = {
@@ -102,6 +101,7 @@ def _used(graph: Graph) -> dict[str, _Weight]:
     """Return the tensors that nodes use as filters, filters first, in the order of the nodes."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     found: dict[str, _Weight] = {}
+    in_blocks: list[str] = []
     for node in graph.nodes:
         if node.op not in USES:
             continue
@@ -112,12 +112,12 @@ def _used(graph: Graph) -> dict[str, _Weight]:
         if node.op in _INTEGERS:
             weight = _with(weight, _scaled(graph, node, weight, axis), "integers read by their scales")
         if node.domain == _BLOCKED:
-            weight = _unblocked(weight)
+            in_blocks.append(weight.stored.name)
         elif axis and not node.integer("transB", 0):
             weight = _turned(weight, is_plain=node.op != "ConvTranspose")
         is_stacked = len(weight.shape) > 2 and "Conv" not in node.op
         found[weight.stored.name] = replace(weight, is_known=node.op != "Gather" and not is_stacked)
-    return found
+    return found | _unblocked(graph, {name: found[name] for name in in_blocks})
 
 
 def _reached(graph: Graph, makers: dict[str, Node], name: str) -> _Weight | None:
@@ -185,20 +185,27 @@ def _turned(weight: _Weight, *, is_plain: bool) -> _Weight:
     return _permuted(weight, [*first, *(number for number in range(axes) if number not in first)])
 
 
-def _unblocked(weight: _Weight) -> _Weight:
-    """Return filters that onnxruntime's optimiser laid out in blocks, under the shape that they had before."""
-    filters, inputs, *kernel = weight.shape
-    size = _BLOCK
-    if filters % size or (inputs >= size and inputs % size) or len(kernel) != 2:
-        return weight
+def _unblocked(graph: Graph, weights: dict[str, _Weight]) -> dict[str, _Weight]:
+    """Return filters that onnxruntime's optimiser laid out in blocks, under the shapes that they had before."""
 
-    def undone(tensor: Array) -> Array:
-        if inputs < size:
-            return tensor.reshape(filters // size, inputs, *kernel, size).transpose(0, 4, 1, 2, 3).reshape(tensor.shape)
-        blocks = tensor.reshape(filters // size, inputs // size, *kernel, size, size)
-        return blocks.transpose(0, 5, 1, 4, 2, 3).reshape(tensor.shape)
+    def given(weight: _Weight) -> Array:
+        return weight.stored.read(graph.message)
 
-    return _with(weight, undone, f"blocks of {size} channels put back in a row")
+    size = blocked.block_size([(weight.shape, partial(given, weight)) for weight in weights.values()])
+    if size is None:
+        return weights
+    found = {}
+    for name, weight in weights.items():
+        tensor = blocked.unblocked(given(weight), size)
+        more = blocked.filled(tensor, size)
+        filters, inputs = weight.shape[0] - more[0], weight.shape[1] - more[1]
+
+        def undone(tensor: Array, filters: int = filters, inputs: int = inputs) -> Array:
+            return blocked.unblocked(tensor, size)[:filters, :inputs]
+
+        words = f"blocks of {size} channels put back in a row"
+        found[name] = replace(_with(weight, undone, words), shape=(filters, inputs, *weight.shape[2:]))
+    return found
 
 
 def _count(shape: Shape) -> int:
