@@ -59,7 +59,7 @@ def test_a_suggestion_suits_the_situation() -> None:
     assert few.batch < many.batch
     assert peak(suggested(normalised=True)) > peak(suggested(normalised=True, trained=True)) == peak(many)
     assert [suggested(picture=picture).augment for picture in (True, False)] == ["crop-flip", "none"]
-    assert [suggested(convolved=convolved).channels_last for convolved in (True, False)] == [True, False]
+    assert [suggested(channels_last=last).channels_last for last in (True, False)] == [True, False]
 
 
 def test_a_suggestion_yields_to_what_is_given() -> None:

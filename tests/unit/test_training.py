@@ -3,20 +3,24 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from modelmark.errors import DivergedError
 from modelmark.feeds.floats import FloatFeed
+from modelmark.feeds.pictures import PictureFeed
 from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.models import build
 from modelmark.schemes.adi import Adi
 from modelmark.schemes.uchida import Uchida
+from modelmark.seeding import seeded
 from modelmark.training import loop as training
 from modelmark.training.hooks import Composed, Hooks
 from modelmark.training.loop import fit, run, suggested
 from modelmark.training.recipe import annealed, constant
+from modelmark.training.task import Task, accuracy
 
 
 @pytest.fixture
@@ -182,6 +186,31 @@ def test_channels_come_last_wherever_pictures_are_convolved(digits):
     rows = SimpleNamespace(feed=FloatFeed((64,), digits.feed.class_names), train_inputs=digits.train_inputs)
     folded = nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *nets[0].children())
     assert not suggested(folded, rows).channels_last  # inputs without channels have no place for them
+
+
+class Viewing(nn.Module):
+    """Flattens by view, as many tutorials do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 36, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.conv(x)).view(-1, 4 * 36))
+
+
+def test_a_network_that_flattens_by_view_is_trained_and_measured_with_channels_first(rng):
+    pictures = torch.from_numpy(rng.integers(256, size=(40, 3, 8, 8), dtype=np.uint8))
+    labels = torch.arange(40) % 2
+    task = Task(PictureFeed((3, 8, 8), ("a", "b"), (5000,) * 3, (2500,) * 3), pictures, labels, pictures, labels)
+    with seeded(0):
+        net = Viewing()
+    with pytest.raises(RuntimeError, match="view"):
+        fit(net, task, replace(suggested(net, task, epochs=1), channels_last=True), seed=0)
+    trained = fit(net, task, suggested(net, task, epochs=1), seed=0)
+    reshaping = nn.Sequential(trained.conv, nn.ReLU(), nn.Flatten(), trained.head)
+    assert suggested(reshaping, task).channels_last
+    assert accuracy(reshaping, task) == accuracy(trained, task)
 
 
 def test_adamw_is_torchs_own(small):

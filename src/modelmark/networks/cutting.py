@@ -22,7 +22,7 @@ class Halves:
     """
 
     below: Callable[[Tensor], Tensor]
-    above: Callable[[Tensor], Tensor]
+    above: fx.GraphModule
     trained: tuple[nn.Parameter, ...]
 
 

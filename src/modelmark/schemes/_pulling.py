@@ -8,7 +8,7 @@ from modelmark.carriers.means import Means
 from modelmark.schemes._centres import Centres, Terms
 from modelmark.schemes.blackbox import hard
 
-_PAST, _WEIGHT = 3.0, 0.1
+_PAST, _WEIGHT = 2.0, 1.0
 """Of the margin: how far bits are pushed in a batch, whose means wander; weight of the term beside what is kept."""
 
 

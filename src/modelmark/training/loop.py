@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 from modelmark.errors import DivergedError
 from modelmark.feeds.tensors import Normalise
 from modelmark.networks.calling import scored
-from modelmark.networks.layers import is_convolved, is_layer_normalised, is_normalised
+from modelmark.networks.layers import is_layer_normalised, is_normalised
+from modelmark.networks.strides import channels_last, takes_channels_last
 from modelmark.seeding import seeded
 from modelmark.training.hooks import Hooks
 from modelmark.training.recipe import Recipe, suggest
@@ -116,7 +117,7 @@ def run(
                 state.set_rate(recipe.rate(state.step / per_epoch))
                 x = normalise(augment(task.train_inputs[picked], recipe, state.generator))
                 if recipe.channels_last:
-                    x = x.contiguous(memory_format=torch.channels_last)
+                    x = channels_last(x)
                 x, y = made.batch(x, task.train_targets[picked])
                 found = scored(model, x)
                 loss = made.loss(cross_entropy(found, y), model, x[:batch], y[:batch], found)
@@ -224,7 +225,7 @@ def suggested(
     Inputs are cropped and mirrored where they are pictures ``(C, H, W)`` of at least 32 pixels along the shorter side.
 
     Args:
-        model: whether it has batch or layer normalisation, or convolutions, counts, not its weights.
+        model: whether batches or layers are normalised, and pictures go through with channels last, counts; its weights do not.
         task: what it learns from.
         trained: whether the model is trained already.
         epochs: passes over the data.
@@ -239,12 +240,16 @@ def suggested(
         trained=trained,
         picture=len(shape) == 3 and min(shape[1:]) >= _PICTURE,
         layered=is_layer_normalised(model),
-        convolved=is_convolved(model) and len(shape) == 3,
+        channels_last=len(shape) == 3 and takes_channels_last(model, _example(task), weights=True),
         epochs=epochs,
         peak=peak,
         batch=batch,
         augment=augment,
     )
+
+
+def _example(task: Task) -> torch.Tensor:
+    return Normalise(task.feed)(task.train_inputs[:2])
 
 
 _PICTURE = 32

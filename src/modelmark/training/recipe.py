@@ -143,7 +143,7 @@ def suggest(
     trained: bool,
     picture: bool,
     layered: bool = False,
-    convolved: bool = False,
+    channels_last: bool = False,
     epochs: int = 0,
     peak: float = 0.0,
     batch: int = 0,
@@ -157,7 +157,7 @@ def suggest(
         trained: whether training starts from a trained model.
         picture: whether inputs are natural pictures that may be cropped and mirrored.
         layered: whether layers are normalised instead, as transformers have it: they are trained by AdamW.
-        convolved: whether pictures are convolved, which is faster with channels last (``benchmarks/fit_speed.py``).
+        channels_last: whether the model takes pictures so; convolutions are faster (``benchmarks/fit_speed.py``).
         epochs: passes over the data.
         peak: largest learning rate.
         batch: samples a step.
@@ -182,5 +182,5 @@ def suggest(
         augment=augment or ("crop-flip" if picture else "none"),
         pad=2,
         clip=0.0 if normalised else 1.0,
-        channels_last=convolved,
+        channels_last=channels_last,
     )

@@ -24,21 +24,27 @@ from modelmark.feeds.tensors import Normalise
 from modelmark.networks import layers
 from modelmark.networks.cutting import Halves, halves
 from modelmark.networks.outputs import scores
+from modelmark.networks.strides import channels_last, takes_channels_last
 from modelmark.seeding import seeded
 from modelmark.training.attaching import parts_of
 from modelmark.training.hooks import Composed, Hooks, Samples
+from modelmark.training.norms import Norms
 from modelmark.training.task import Task
 
-_PICTURES, _NUMBERS = 10_000, 2**25
+_PICTURES, _NUMBERS = 20_000, 2**25
 """Training samples whose values are kept, and numbers that these are: 128 megabytes."""
+_AT_ONCE = 128
+"""Samples that go through what lies below the cut at a time."""
+_LEARNING = 0.1
+"""Share of those samples that a network which still learns tells wrongly, at least."""
 _PASSES = 16
 """Over the data, at most, for samples that hooks make of it by chance."""
 _EACH, _RATE = 64, 3e-3
 """Samples of what each part of the hooks appends, in a step; peak rate, which falls to zero in each round."""
-_RANKED = 50
-"""Steps after which weights are ranked again."""
-_PROGRESS = 0.9
-"""Of what is lacking, at most so much after a round that is followed by another."""
+_RANKED, _COUNT = 50, 4096
+"""Steps after which weights are ranked again, and statistics taken again; samples of data that these are of."""
+_PROGRESS, _LITTLE = 0.9, 0.01
+"""Of what is lacking, at most so much after a round that another follows; of aims, what may be lacking at the end on average."""
 
 
 @runtime_checkable
@@ -85,30 +91,37 @@ class Lesson:
 
     Args:
         hooks: that act by ``extra`` and ``loss`` alone; what ``loss`` is given in place of inputs are values within the network.
-        margin: that every symbol should have at the end.
+        margin: that every symbol needs.
+        aim: that they should have at the end, at least as much.
         course: how it is taught; of several lessons the longest counts.
     """
 
     hooks: Hooks
     margin: float
+    aim: float
     course: Course = QUICK
 
     def lacking(self, model: nn.Module) -> float:
-        """Return what all symbols together lack of their margins; 0 where none lacks any."""
-        return float((self.margin - self.hooks.margins(model)).clamp_min(0).sum())
+        """Return what all symbols together lack of their aims; 0 where that is little, and none is short of its margin."""
+        found = self.hooks.margins(model)
+        lacking = (self.aim - found).clamp_min(0)
+        is_learnt = bool((found >= self.margin).all()) and float(lacking.mean()) <= _LITTLE * self.aim
+        return 0.0 if is_learnt else float(lacking.sum())
 
 
 def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int, unfinished: bool = False) -> bool:
     """Train the last part of ``model``, in place, until all lessons are learnt, or a round brings little of what is lacking.
 
-    Everything is in evaluation mode, so that statistics stay as they are.
+    Everything is in evaluation mode. Batch norms above the cut normalise by the statistics of the data as it is in a step, and
+    keep those of the end: with statistics of before, fine-tuning took 60 of 160 bits of ``deepsigns`` on CIFAR-10.
 
     Args:
         model: trained; changed.
         lessons: for this very model.
         task: whose training inputs the model goes on answering as it did.
         seed: of what is chosen.
-        unfinished: whether the model is still learning its task, and may go on with that here.
+        unfinished: whether the model is still learning its task, and may go on with that here; so it is taken where it tells a
+            tenth of the data wrongly.
 
     Returns:
         Whether it was tried: False where the network cannot be cut, or a lesson looks at what lies below the cut.
@@ -121,11 +134,11 @@ def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int,
     hooks = Composed(lesson.hooks for lesson in lessons).to(device)
     with seeded(seed, device):
         course = max((lesson.course for lesson in lessons), key=lambda one: sum(one.rounds))
-        known = _Known.of(cut, hooks, task, course, torch.Generator().manual_seed(seed), device)
-        before = math.inf
+        known = _Known.of(cut, model, hooks, task, course, torch.Generator().manual_seed(seed), device)
+        labelled, before = unfinished or known.mistaken >= _LEARNING, math.inf
         for steps in course.rounds:
             try:
-                known.round(hooks, model, steps, unfinished=unfinished)
+                known.round(hooks, model, steps, labelled=labelled)
             except MismatchError:  # what is tapped was not passed: that is so from the first step on
                 return False
             lacking = sum(lesson.lacking(model) for lesson in lessons)
@@ -160,14 +173,23 @@ class _Known:
     @classmethod
     @torch.no_grad()
     def of(
-        cls, cut: Halves, hooks: Hooks, task: Task, course: Course, generator: torch.Generator, device: torch.device
+        cls,
+        cut: Halves,
+        model: nn.Module,
+        hooks: Hooks,
+        task: Task,
+        course: Course,
+        generator: torch.Generator,
+        device: torch.device,
     ) -> "_Known":
         normalise, below = Normalise(task.feed), cut.below
+        last = takes_channels_last(model, normalise(task.train_inputs[:2]))
         order = torch.randperm(len(task.train_inputs), generator=generator)[:_PICTURES]
 
         def batch(picked: Tensor) -> Samples:
             picked = picked.to(task.train_inputs.device)
-            return normalise(task.train_inputs[picked].to(device)), task.train_targets[picked].to(device)
+            x = normalise(task.train_inputs[picked].to(device))
+            return channels_last(x) if last else x, task.train_targets[picked].to(device)
 
         size = below(batch(order[:1])[0]).numel()
         order = order[: max(course.data, _NUMBERS // size)]
@@ -177,11 +199,17 @@ class _Known:
         for part in parts_of(hooks):
             found = _appended(part, batch, order, most=min(course.made, _NUMBERS // size))
             if found is not None and len(found[1]):
-                taught.append((_each(below, found[0]), found[1]))
+                taught.append((_each(below, channels_last(found[0]) if last else found[0]), found[1]))
         return cls(cut, course, values, batch(order)[1], kept, taught, generator)
 
-    def round(self, hooks: Hooks, model: nn.Module, steps: int, *, unfinished: bool) -> None:
-        """Run one round."""
+    @property
+    def mistaken(self) -> float:
+        """Share of the data that the network told wrongly before anything was changed."""
+        labels = self.targets.argmax(dim=1) if self.targets.is_floating_point() else self.targets
+        return float((self.kept.argmax(dim=1) != labels).float().mean())
+
+    def round(self, hooks: Hooks, model: nn.Module, steps: int, *, labelled: bool) -> None:
+        """Run one round; ``labelled``: scores of data are drawn to its labels, too."""
         course, trained = self.course, [*self.cut.trained]
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if p.dim() > 1]},
@@ -190,7 +218,7 @@ class _Known:
         ]
         fused = self.values.device.type in ("cpu", "cuda")  # a quarter of the time of one that is not
         optimizer = torch.optim.AdamW(groups, lr=_RATE, weight_decay=course.decay, fused=fused)
-        least = _Least(model, trained) if course.pruned else None
+        least, norms = _Least(model, trained) if course.pruned else None, Norms(self.cut.above)
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = _RATE * (1 - step / steps)
@@ -202,9 +230,10 @@ class _Known:
                     for some in (self._some(len(values), _EACH),)]  # fmt: skip
             share = course.pruned * float(torch.rand((), generator=self.generator)) if least is not None else 0.0
             with least.without(share) if least is not None else nullcontext():
-                found = scores(self.cut.above(torch.cat([x, *(values for values, _ in more)])))
+                with norms.by_first(len(x)):
+                    found = scores(self.cut.above(torch.cat([x, *(values for values, _ in more)])))
                 loss = course.keep * (found[: len(x)] - self.kept[picked]).square().mean()
-                if unfinished:
+                if labelled:
                     loss = loss + cross_entropy(found[: len(x)], y)
                 if more:
                     loss = loss + course.weight * len(more) * cross_entropy(
@@ -214,6 +243,7 @@ class _Known:
             nn.utils.clip_grad_norm_(trained, 5.0)
             optimizer.step()
             optimizer.zero_grad()
+        norms.take(self.values[self._some(len(self.values), _COUNT)])
 
     def _some(self, count: int, wanted: int) -> Tensor:
         return torch.randint(count, (wanted,), generator=self.generator).to(self.values.device)
@@ -267,4 +297,4 @@ def _appended(part: Hooks, batch: Callable[[Tensor], Samples], order: Tensor, mo
 
 
 def _each(function: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
-    return torch.cat([function(part) for part in given.split(256)])
+    return torch.cat([function(part) for part in given.split(_AT_ONCE)])

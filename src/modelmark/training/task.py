@@ -17,12 +17,15 @@ from modelmark.feeds.causal import END, CausalFeed
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.feeds.tensors import Normalise
 from modelmark.feeds.tokens import TokenFeed
+from modelmark.networks.strides import channels_last, takes_channels_last
 from modelmark.suspects.module import logits
 
 NO_TARGET = -100
 """In the place of a target that is not learned and not counted, as ``cross_entropy`` has it."""
 _SCORES = 2**25
 """That are held at a time."""
+_AT_ONCE, _PICTURES_AT_ONCE = 1024, 128
+"""Samples that go through at a time; what lies between the layers of a small network has to fit a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,9 @@ def _outputs(model: nn.Module, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield scores of test inputs with their labels, as much at a time as memory is meant for."""
     normalise, feed = Normalise(task.feed), task.feed
     sequence = math.prod(feed.input_shape) if feed.kind == "causal" else 1
-    batch = max(1, min(1024, _SCORES // (sequence * feed.classes)))
+    most = _PICTURES_AT_ONCE if len(feed.input_shape) == 3 else _AT_ONCE
+    batch = max(1, min(most, _SCORES // (sequence * feed.classes)))
+    last = takes_channels_last(model, normalise(task.test_inputs[:2]))
     for inputs, labels in zip(task.test_inputs.split(batch), task.test_labels.split(batch), strict=True):
-        yield logits(model, normalise(inputs), batch=batch), labels
+        x = normalise(inputs)
+        yield logits(model, channels_last(x) if last else x, batch=batch), labels

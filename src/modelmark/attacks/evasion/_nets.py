@@ -52,7 +52,7 @@ def trained(task: Task, *, epochs: int, seed: int, watch: Watch | None) -> nn.Mo
     batch = suggest(samples=samples, normalised=large, trained=False, picture=large).batch
     epochs = epochs or max(10, math.ceil(_STEPS / max(samples // batch, 1)))
     recipe = suggest(
-        samples=samples, normalised=large, trained=False, picture=large, convolved=arch != "mlp", epochs=epochs
+        samples=samples, normalised=large, trained=False, picture=large, channels_last=arch != "mlp", epochs=epochs
     )
     return fit(model, task, recipe, seed=seed, watch=watch)
 
