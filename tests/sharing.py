@@ -16,6 +16,7 @@ from drawing import Drawing
 from modelmark import data
 from modelmark.key import sealed
 from modelmark.key.secret import Secret
+from modelmark.models import mlp
 from modelmark.seeding import seeded
 from modelmark.training.loop import fit
 from modelmark.training.recipe import annealed
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
     config.pluginmanager.register(collecting, "collecting")
     nets.SLIM = config.option.markexpr == "not slow"
+    if nets.SLIM:
+        mlp._UNITS = nets.UNITS
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,6 +87,12 @@ def common(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def _shared(common):
     locks.COMMON[:] = [common]
+
+
+@pytest.fixture
+def whole_mlp(monkeypatch):
+    """``mlp`` as it ships, where bits are counted that a narrower one has no place for."""
+    monkeypatch.setattr(mlp, "_UNITS", 512)
 
 
 @pytest.fixture
