@@ -18,7 +18,12 @@ SEEN = {"deepmarks", "neuralmark", "passports", "riga", "zhang"}
 """Embedded in ``tests/unit``, and here where slow tests are; what is promised before is tried every day."""
 SOON = {"deepsigns", "entangled", "null", "spread"}
 """In after half as many passes as it takes the others."""
-SMALL = {"adi": {"triggers": 50}, "margin": {"triggers": 50}, "coupled": {"symbols": 45}, "deepsigns-blackbox": {"keys": 50, "pool": 4}}
+SMALL = {
+    "adi": {"triggers": 50},
+    "margin": {"triggers": 50},
+    "coupled": {"symbols": 45},
+    "deepsigns-blackbox": {"keys": 50, "pool": 4},
+}
 """Keys of half the default size, which are in after half as many passes; the default is tried where slow tests are."""
 PASSES = {"coupled": 25, "margin": 20} | dict.fromkeys(SOON | {"adi", "deepsigns-blackbox"}, 12)
 """Of a perceptron, where fewer do."""
