@@ -34,5 +34,5 @@ def pytest_collection(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Take what has been imported and collected out of the garbage collector's sight: it would be walked again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()

@@ -22,6 +22,8 @@ from modelmark.training.task import Task
 
 SLIM = False
 """Whether the tests of this run are those of every day."""
+UNITS = 320
+"""Of a hidden layer of ``mlp`` in tests of every day, in place of 512: it trains, is aligned and is written in half the time."""
 
 
 def cnn(digits: Task) -> nn.Module:

@@ -1,8 +1,9 @@
 """Hyperparameters as text: ``--set name=value`` to a dataclass, and a dataclass to canonical JSON and back."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,7 +25,8 @@ def make(cls: type[T], options: Mapping[str, object]) -> T:
         if name not in known:
             raise UsageError(f"expected a setting of {_title(cls)}, got {name!r}", hint=suggest(name, known))
     try:
-        return TypeAdapter(cls).validate_python(dict(options))
+        made: T = _adapter(cast(Hashable, cls)).validate_python(dict(options))
+        return made
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # raised by the dataclass itself, which says all there is to say
@@ -34,6 +36,12 @@ def make(cls: type[T], options: Mapping[str, object]) -> T:
         raise UsageError(f"expected for {name}: {problem}; got {first['input']!r}"[:300]) from None
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+@lru_cache(maxsize=256)
+def _adapter(cls: Hashable) -> TypeAdapter[Any]:
+    """Return what converts values for a class; making it takes ten times as long as any conversion."""
+    return TypeAdapter(cast(type[Any], cls))
 
 
 def refuse_derived(cls: type[Any], options: Mapping[str, object]) -> None:

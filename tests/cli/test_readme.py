@@ -81,7 +81,7 @@ def test_readme_links_lead_somewhere():
 
 
 @pytest.mark.parametrize("printed", AS_PRINTED)
-def test_own_loop(printed, capsys):
+def test_own_loop(printed, capsys, whole_mlp):
     loop = (ROOT / "examples" / "own_loop.py").read_text()
     smaller = loop.replace('"cnn"', '"mlp"')
     assert smaller != loop

@@ -25,11 +25,12 @@ SMALL = {
     "composite": {"queries": 3},
     "coupled": {"symbols": 45},
     "deepsigns-blackbox": {"keys": 50, "pool": 4},
+    "margin": {"triggers": 50},
 }
 """Keys of half the default size, which are in after half as many passes; the default is tried where slow tests are."""
 DECAYED = "composite"
 """Costs a perceptron 2.5 points of accuracy by default, and half a point with fewer queries and four times the decay."""
-PASSES = {"coupled": 25} | dict.fromkeys(SOON | {"adi", "deepsigns-blackbox"}, 12)
+PASSES = {"coupled": 25, "margin": 20} | dict.fromkeys(SOON | {"adi", "deepsigns-blackbox"}, 12)
 """Of a perceptron, where fewer do."""
 NOISY = "certified"
 """Of hooks whose state and noise are tried in ``tests/unit/test_certified.py``; under a compiled network where slow tests are."""

@@ -42,6 +42,18 @@ def test_counting_is_what_enumerating_all_messages_says_and_never_more(table: np
         assert true - Decimal("1e-12") <= Decimal(exact_bits(table, total)) <= true
 
 
+@pytest.mark.parametrize(("trials", "alphabet"), [(31, 3), (32, 2), (33, 4), (97, 2)])
+def test_counting_many_rows_is_what_multiplying_their_polynomials_says(trials: int, alphabet: int) -> None:
+    """Where coefficients get more room, too."""
+    table = np.random.default_rng(trials).integers(0, 9, (trials, alphabet))
+    ways = np.ones(1, object)
+    for row in table.tolist():
+        ways = np.convolve(ways, np.bincount(row).astype(object))
+    for total in (0, 1, len(ways) // 3, len(ways) // 2, len(ways) - 1):
+        true = true_bits(Fraction(int(sum(ways[total:])), alphabet**trials))
+        assert true - Decimal("1e-11") <= Decimal(exact_bits(table, total)) <= true
+
+
 @given(st.integers(0, 40), st.integers(2, 300), st.data())
 def test_one_symbol_a_row_is_the_binomial_bit_for_bit(trials: int, alphabet: int, data: st.DataObject) -> None:
     symbols = np.array(data.draw(st.lists(st.integers(-1, alphabet), min_size=trials, max_size=trials)), np.int64)

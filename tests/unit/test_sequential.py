@@ -1,5 +1,6 @@
 """The e-process: a martingale by exact arithmetic, its level under peeking, and how many queries it takes."""
 
+import functools
 import math
 from fractions import Fraction
 
@@ -26,6 +27,7 @@ def test_all_matches_are_worth_nearly_what_the_best_bettor_makes():
     assert wealth_bits(0, 0, TENTH) == 0
 
 
+@functools.cache
 def table(chance, longest):
     """log2 E by trials and matches, in floating point, for simulations."""
     trials, matches = np.meshgrid(np.arange(longest + 1), np.arange(longest + 1), indexing="ij")

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -104,9 +107,14 @@ def received(channels: Channels, model: nn.Module, feed: Feed) -> list[Received]
 
 
 def _batches(feed: Feed) -> Iterator[Tensor]:
-    pictures = render(Secret(hashing.digest("align")), _PICTURES, feed.input_shape)
-    inputs = Normalise(feed)(torch.from_numpy(pictures))
+    inputs = Normalise(feed)(torch.from_numpy(_pictures(tuple(feed.input_shape))))
     return (inputs[start : start + _BATCH] for start in range(0, _PICTURES, _BATCH))
+
+
+@lru_cache(maxsize=1)
+def _pictures(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return what is shown, the same every time: a suspect is compared with its host twice or more, and many with one host."""
+    return render(Secret(hashing.digest("align")), _PICTURES, shape)
 
 
 def _places(channels: Channels) -> list[_Place]:

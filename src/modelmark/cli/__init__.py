@@ -3,8 +3,9 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -58,9 +59,15 @@ def main() -> None:
     sys.exit(_run())
 
 
+@cache
+def _command(verb: str) -> Callable[..., Any]:
+    """Return what the first word starts; made once a process, as who runs many commands in one pays for it each time."""
+    return typer.main.get_command(command_line([verb]))
+
+
 def _run() -> int:
     try:
-        status = command_line(sys.argv[1:])(standalone_mode=False)
+        status = _command(next((word for word in sys.argv[1:2] if word in VERBS), ""))(standalone_mode=False)
         return int(status or 0)
     except ModelmarkError as error:
         return _refuse(str(error), error.hint, error.exit_status)

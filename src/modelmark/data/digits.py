@@ -1,6 +1,7 @@
 """``digits``: the 1,797 handwritten 8x8 digits that come with scikit-learn."""
 
 import gzip
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def read_digits(where: str, limits: Limits) -> Dataset:
     return Dataset.measured("digits", (images[train], labels[train]), (images[test], labels[test]), classes)
 
 
+@cache
 def _rows() -> npt.NDArray[np.int64]:
-    """Return pixels and label of each digit, (1797, 65).
+    """Return pixels and label of each digit, (1797, 65); read once, and never handed on but in parts that are copies.
 
     From scikit-learn's file, since importing all of it takes longer than all else here; where there is none, from its function.
     """

@@ -6,6 +6,7 @@ is the sum of those picked. Both functions return at most ``-log2 P(S >= total)`
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,19 @@ from modelmark.evidence.stats import log2_integer
 
 Table = npt.NDArray[np.int64]
 _STEPS = 8  # values of theta in an octave
+_STRIDE = 32  # rows after which coefficients get more room
 
 
 def exact_bits(table: Table, total: int) -> float:
     """Return ``-log2 P(S >= total)``; what is counted is the tail or the rest, whichever has fewer sums."""
-    most, whole = table.max(axis=1, keepdims=True), table.shape[1] ** len(table)
+    return _counted(np.ascontiguousarray(table, dtype=np.int64).tobytes(), table.shape, total)
+
+
+@lru_cache(maxsize=64)
+def _counted(data: bytes, shape: tuple[int, int], total: int) -> float:
+    """Return what ``exact_bits`` does, of a table by its bytes: what was read once is weighed, shown and charged for."""
+    table = np.frombuffer(data, np.int64).reshape(shape)
+    most, whole = table.max(axis=1, keepdims=True), shape[1] ** shape[0]
     missing = int(most.sum()) - total
     ways = _ways(most - table, missing) if missing < total else whole - _ways(table, total - 1)
     return max(log2_integer(whole) - log2_integer(ways) - 4 * math.ulp(log2_integer(whole)), 0.0)
@@ -35,15 +44,27 @@ def exact_work(table: Table) -> int:
 def _ways(table: Table, most: int) -> int:
     """Return in how many ways the sum is at most ``most``: the coefficients of ``prod_i sum_a x**s_ia`` up to there, summed.
 
-    The polynomial is one integer, a coefficient every ``width`` bits (Kronecker's substitution); its remainder by
-    ``2**width - 1`` is their sum.
+    The polynomial is one integer, a coefficient every ``width`` bytes (Kronecker's substitution). Coefficients grow by the row:
+    those of the first rows stand closer, and are set apart as more come.
     """
-    width = (table.shape[1] ** len(table)).bit_length() + 1
-    kept, product = (1 << width * (most + 1)) - 1, 1
-    for row in table:
-        values, counts = (found.tolist() for found in np.unique(row[row <= most], return_counts=True))
-        product = kept & sum(n * (product << width * value) for value, n in zip(values, counts, strict=True))
-    return int(product % ((1 << width) - 1))
+    if most < 0:
+        return 0
+    product, width = 1, 1
+    for first in range(0, len(table), _STRIDE):
+        rows = table[first : first + _STRIDE]
+        wider = (table.shape[1] ** (first + len(rows))).bit_length() // 8 + 1
+        product, width = _apart(product, most + 1, width, wider), wider
+        kept = (1 << 8 * width * (most + 1)) - 1
+        for row in rows:
+            values, counts = (found.tolist() for found in np.unique(row[row <= most], return_counts=True))
+            product = kept & sum(n * (product << 8 * width * value) for value, n in zip(values, counts, strict=True))
+    return int(product % ((1 << 8 * width) - 1))
+
+
+def _apart(product: int, count: int, width: int, wider: int) -> int:
+    """Return the integer of which every so many bytes are one of ``count`` coefficients, with more bytes for each."""
+    held = np.frombuffer(product.to_bytes(count * width, "little"), np.uint8).reshape(count, width)
+    return int.from_bytes(np.pad(held, ((0, 0), (0, wider - width))).tobytes(), "little")
 
 
 def bound_bits(table: Table, total: int) -> float:

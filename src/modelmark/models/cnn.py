@@ -5,6 +5,8 @@ from torch.nn import functional
 
 from modelmark.models.sizes import at_least
 
+_CHANNELS, _UNITS = (32, 32, 64, 64), 512
+
 
 class Cnn(nn.Module):
     """32C3-32C3-MP2-64C3-64C3-MP2-512-classes, padding 1, ReLU, biases, no normalisation.
@@ -17,12 +19,13 @@ class Cnn(nn.Module):
     def __init__(self, input_shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         channels, height, width = input_shape
-        self.conv1 = nn.Conv2d(channels, 32, 3, padding=1)
-        self.conv2 = nn.Conv2d(32, 32, 3, padding=1)
-        self.conv3 = nn.Conv2d(32, 64, 3, padding=1)
-        self.conv4 = nn.Conv2d(64, 64, 3, padding=1)
-        self.fc1 = nn.Linear(64 * (height // 4) * (width // 4), 512)
-        self.head = nn.Linear(512, classes)
+        first, second, third, fourth = _CHANNELS
+        self.conv1 = nn.Conv2d(channels, first, 3, padding=1)
+        self.conv2 = nn.Conv2d(first, second, 3, padding=1)
+        self.conv3 = nn.Conv2d(second, third, 3, padding=1)
+        self.conv4 = nn.Conv2d(third, fourth, 3, padding=1)
+        self.fc1 = nn.Linear(fourth * (height // 4) * (width // 4), _UNITS)
+        self.head = nn.Linear(_UNITS, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits."""

@@ -5,6 +5,8 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
+_UNITS = 512
+
 
 class Mlp(nn.Module):
     """Multi-layer perceptron: in-512-512-classes, ReLU, dropout 0.2 after each hidden layer.
@@ -15,10 +17,10 @@ class Mlp(nn.Module):
 
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(inputs, 512)
-        self.fc2 = nn.Linear(512, 512)
+        self.fc1 = nn.Linear(inputs, _UNITS)
+        self.fc2 = nn.Linear(_UNITS, _UNITS)
         self.dropout = nn.Dropout(0.2)
-        self.head = nn.Linear(512, classes)
+        self.head = nn.Linear(_UNITS, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits."""

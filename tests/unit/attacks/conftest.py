@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from torch import nn
 
+import nets
 from modelmark.attacks.evasion import _nets
+from modelmark.models import cnn
 from modelmark.training.task import Task
 
 
@@ -23,4 +25,7 @@ def once_trained():
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(_nets, "trained", trained)
+        if nets.SLIM:
+            patched.setattr(cnn, "_CHANNELS", (16, 16, 64, 32))
+            patched.setattr(cnn, "_UNITS", 256)
         yield

@@ -96,10 +96,10 @@ def test_a_key_made_after_the_model(unmarked, digits):
 
 
 def test_a_projection_whose_signs_were_fitted(unmarked, digits):
-    forged = FitProjection()(unmarked, digits, seed=1)
+    forged = FitProjection(bits=160)(unmarked, digits, seed=1)
     assert naive_rate(forged, unmarked, digits.feed) == 1
     suspect = of(unmarked)
-    honest = keygen(Uchida(layer=forged.settings["layer"]), unmarked, digits.feed, secret=SECRET)
+    honest = keygen(Uchida(layer=forged.settings["layer"], bits=160), unmarked, digits.feed, secret=SECRET)
     rows = np.round(forged.attachments["matrix"] * 65536).astype(">i4")
     shown, carriers = cases.concealed(honest), [row.tobytes() for row in rows]
     chosen = Statement.of(honest.statement)
@@ -111,7 +111,7 @@ def test_a_projection_whose_signs_were_fitted(unmarked, digits):
     claim = claimed(statement_over(honest, carriers, SECRET))
     judgement = verdict(laid(claim, challenged(claim, suspect), SECRET, carriers, shown=shown), suspect)
     assert judgement.verdict.document.decision == "no-evidence"
-    assert abs(judgement.verdict.document.weighed[0].matches - 128) < 40
+    assert abs(judgement.verdict.document.weighed[0].matches - 80) < 25
 
 
 @pytest.mark.slow  # every day, the naive half in test_attacks_forgery.py, and the judge of chosen labels with keys made late

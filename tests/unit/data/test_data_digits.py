@@ -21,6 +21,7 @@ def test_its_file_holds_what_its_function_returns(monkeypatch):
     """Seen of scikit-learn 1.9.1; where another one lays its file elsewhere, the function is asked."""
     read = parts(data.load("digits"))
     monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    digits._rows.cache_clear()
     asked = parts(digits.read_digits("", Limits()))
     assert all(map(np.array_equal, read, asked)), metadata.version("scikit-learn")
     assert (len(read[0]) + len(read[2]), read[0].max(), read[0].dtype) == (1797, 255, np.uint8)
@@ -36,8 +37,10 @@ def test_they_lie_as_they_lay_when_kept_rows_were_measured():
 def test_scikit_learn_is_not_imported_for_them(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.delitem(sys.modules, name)
+    digits._rows.cache_clear()
     digits.read_digits("", Limits())
     assert "sklearn" not in sys.modules
+    digits._rows.cache_clear()
     monkeypatch.setattr(digits, "_FILE", digits._FILE / "nowhere")
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)

@@ -131,11 +131,11 @@ def dropped(address: str, form: str, data=None, **fields) -> str:
 
 def waited(task: str) -> str:
     """Return the page of a task once it says how it ended, as a page that renews itself would show it."""
-    for _ in range(1200):
+    for _ in range(6000):
         page = WEB.get(task, timeout=60).text
         if 'http-equiv="refresh"' not in page:
             return page
-        time.sleep(0.25)
+        time.sleep(0.05)
     raise AssertionError("the task did not end")
 
 

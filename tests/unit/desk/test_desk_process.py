@@ -27,14 +27,14 @@ def children(number: int) -> list[int]:
 
 
 def gone(number: int) -> bool:
-    for _ in range(100):
+    for _ in range(500):
         try:
             with open(f"/proc/{number}/stat") as stream:
                 if stream.read().rpartition(")")[2].split()[0] == "Z":
                     return True
         except OSError:
             return True
-        time.sleep(0.1)
+        time.sleep(0.02)
     return False
 
 

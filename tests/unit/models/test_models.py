@@ -63,7 +63,7 @@ def parameters(model: nn.Module) -> int:
         ("wrn-10-4", CIFAR, 1_200_170),
     ],
 )
-def test_parameter_counts_are_those_of_the_papers(arch, shape, count):
+def test_parameter_counts_are_those_of_the_papers(arch, shape, count, whole_mlp):
     assert parameters(build(arch, shape, 10, seed=0)) == count
 
 

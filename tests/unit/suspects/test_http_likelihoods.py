@@ -12,7 +12,7 @@ from modelmark.feeds.records import TEXTS
 from modelmark.suspects.base import Ask, Weigh
 from modelmark.suspects.http import templates
 from modelmark.suspects.http.address import Address
-from modelmark.suspects.http.client import Client
+from modelmark.suspects.http.client import Client, Clock
 from modelmark.suspects.http.endpoint import Endpoint
 from modelmark.suspects.http.journal import Journal
 from serving import Server
@@ -50,7 +50,7 @@ def vllm(path, headers, raw):
 
 def asked(answer, probe, template="openai-echo", **options):
     with Server(answer) as server:
-        client = Client(Address(server.url + "/v1/completions"), {})
+        client = Client(Address(server.url + "/v1/completions"), {}, clock=Clock(sleep=lambda seconds: None))
         try:
             return Endpoint(client, templates.load(template), **options).observe(probe)[0]
         finally:

@@ -50,7 +50,7 @@ class Slept:
 
 
 def client(server, clock, met=False, **patience):
-    given = Patience(**({"tries": 40, "timeout": 0.5} | patience))
+    given = Patience(**({"tries": 40, "timeout": 0.25} | patience))
     return Client(Address(f"{server.url}/classify"), patience=given, clock=clock.clock, met=met)
 
 
