@@ -252,21 +252,23 @@ OUTCOMES = [
     Outcome("launder", {"dense": 0.3, "convolution": 0.2, "share": 0.0}, removes=ADI, lost=CHEAP, share=0.3, slow=True),
     Outcome(
         "nad",
-        {"beta": 20.0, "teacher_rate": 0.3, "rate": 0.3, "epochs": 10},
+        {"beta": 50.0, "teacher_rate": 0.2, "rate": 0.2, "epochs": 20},
         removes=ADI,
         lost=CHEAP,
         share=0.3,
         slow=True,
     ),
-    Outcome("nad", {"beta": 0.0, "teacher_rate": 0.3, "rate": 0.3, "epochs": 10}, keeps=ADI, share=0.3, slow=True),
+    Outcome("nad", {"beta": 0.0, "teacher_rate": 0.2, "rate": 0.2, "epochs": 20}, keeps=ADI, share=0.3, slow=True),
     Outcome("finetune", {"batch": 64} | FURTHER, keeps=ADI, share=0.3, slow=True),
-    Outcome("finetune", {"batch": 64, "rate": 0.3, "epochs": 10}, keeps=ADI, share=0.3, slow=True),
+    Outcome(
+        "finetune", {"batch": 64, "rate": 0.1, "epochs": 20}, keeps=ADI, share=0.3, slow=True
+    ),  # unclipped it bears no more
     Outcome("cleanse-prune", {"amount": 0.3}, keeps=ADI, share=0.3, slow=True),
     Outcome("cleanse-unlearn", keeps=ADI, share=0.3, slow=True),
     Outcome("ft-sam", {"rho": 0.5, "rate": 0.01}, keeps=ADI, share=0.3, slow=True),
     Outcome("ibau", keeps=ADI, share=0.3, slow=True),
     Outcome("nad", keeps=ADI, share=0.3, slow=True),
-    Outcome("anp", keeps=ADI, share=0.3, slow=True),
+    Outcome("anp", {"eps": 0.2}, keeps=ADI, share=0.3, slow=True),
     Outcome("rnp", {"forget": 0.5, "threshold": 0.02}, keeps=ADI, share=0.3, slow=True),
     # boundaries drawn anew, where tuning at the same rate for as long leaves every trigger as it was
     Outcome("wrk", {"share": 0.4, "rate": 0.05}, removes=ADI, keeps=UCHIDA, lost=CHEAP, share=0.3, slow=True),
@@ -274,7 +276,7 @@ OUTCOMES = [
     # a second task writes over what only triggers use, where tuning on one task at the same rate does not, as said above
     Outcome("multi-task", {"rate": 0.1, "weight": 3.0}, removes=ADI, lost=CHEAP, share=0.3),
     # learned masks cost more where they remove it
-    Outcome("anp", {"threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
+    Outcome("anp", {"eps": 0.4, "threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
     Outcome("rnp", {"threshold": 0.5}, removes=ADI, lost=DEAR, share=0.3, slow=True),
     Outcome("rnp", {"threshold": 0.8}, removes=ADI, lost=DEAR, share=0.3, slow=True),
     # null patterns lie outside a picture's range, and clamping is part of every filter: 8 bits do nothing else

@@ -11,7 +11,7 @@ from modelmark.evidence.evidence import Evidence, Observation
 from modelmark.feeds.pictures import PictureFeed
 from modelmark.key.secret import Secret
 from modelmark.marks.embedding import embed, reach
-from modelmark.marks.keys import keygen
+from modelmark.marks.keys import KeyPolicy, keygen
 from modelmark.marks.reading import read
 from modelmark.schemes import _fusion
 from modelmark.schemes.coupled import Coupled
@@ -134,7 +134,7 @@ def test_three_classes_make_up_for_it_with_layouts(three, recipe):
     assert len(by_bytes) == 126 * 7
     oracle = mark.evidence(BlackBox(lambda x: expected[: len(x)]))
     assert oracle.trials == 126
-    two = made(Coupled(layouts=2, symbols=12), model, three, self_check=True)
+    two = made(Coupled(layouts=2, symbols=12), model, three, policy=KeyPolicy(self_check=True))
     y = torch.arange(60) % 3
     mixed, targets = two.hooks(model).batch(torch.rand(60, 1, 8, 8), y)
     assert len(mixed) == len(targets) > 60
@@ -143,7 +143,7 @@ def test_three_classes_make_up_for_it_with_layouts(three, recipe):
 def test_two_layouts_of_three_classes_are_learnt(three):
     from modelmark.models import build
 
-    mark = made(Coupled(layouts=2), build("cnn", (1, 8, 8), 3, seed=0), three, self_check=True)
+    mark = made(Coupled(layouts=2), build("cnn", (1, 8, 8), 3, seed=0), three, policy=KeyPolicy(self_check=True))
     recipe = annealed(40, 0.05, batch=32, clip=1.0)
     done = embed(build("cnn", (1, 8, 8), 3, seed=0), [mark], three, recipe, seed=0)
     assert done.reached[0].matches == done.reached[0].trials == 12

@@ -55,7 +55,7 @@ def test_ten_epochs_leave_uchida_with_two_marks(stolen, digits):
 
 def test_centres_drawn_afresh_remove_deepsigns(stolen, digits):
     owner, model = stolen("deepsigns")
-    attack = Overwrite("deepsigns", 12, afresh=True)
+    attack = Overwrite("deepsigns", 20, afresh=True)
     pirated = attack(model, digits, seed=0)
     assert read(attack.mark(model, digits, seed=0), pirated).established
     assert not read(owner, pirated).established
