@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from modelmark.errors import NotEmbeddedError
+from modelmark.feeds.tensors import Normalise
 from modelmark.key.secret import Secret
 from modelmark.marks.embedding import MOST_LOST, embed
 from modelmark.marks.keys import keygen
@@ -19,8 +20,10 @@ from modelmark.seeding import seeded
 from modelmark.suspects.module import WhiteBox
 from modelmark.training.attaching import overrides, parts_of
 from modelmark.training.loop import fit
+from modelmark.training.norms import Norms
 from modelmark.training.recipe import annealed
 from modelmark.training.tails import THOROUGH, Course, _Least, teach
+from modelmark.training.task import accuracy
 
 
 def marks(model, digits, *schemes, secret=0):
@@ -121,6 +124,53 @@ class Branching(nn.Module):
     def forward(self, x):
         x = self.first(x).relu()
         return self.head(x + self.second(x))
+
+
+def test_what_is_settled_under_batch_norm_is_there_when_its_statistics_are_taken_again(digits):
+    """A thief's first steps take them; statistics of before the mark was there lost a third of it."""
+    with seeded(0):
+        fresh = nn.Sequential(
+            nn.Flatten(), nn.Linear(64, 96), nn.BatchNorm1d(96), nn.ReLU(), nn.Linear(96, 96), nn.BatchNorm1d(96), nn.ReLU(),
+            nn.Linear(96, 10),
+        )  # fmt: skip
+    host = fit(fresh, digits, annealed(3, 0.1, batch=64), seed=0)
+    several = marks(host, digits, "adi", "deepsigns")
+
+    def stood():
+        done = embed(host, several, digits, seed=1)
+        assert done.rounds == 0
+        again = copy.deepcopy(done.model)
+        Norms(again).take(Normalise(digits.feed)(digits.train_inputs))
+        return [int((mark.margins(again) >= 0).sum()) for mark in several]
+
+    assert min(kept / len(mark.message) for kept, mark in zip(stood(), several, strict=True)) > 0.98
+
+
+def test_a_batch_is_normalised_by_its_first_samples_and_statistics_count_all_alike():
+    """Against torch's own batch norm in training."""
+    with seeded(0):
+        part = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.BatchNorm2d(3, affine=False)).eval()
+        first, more = torch.rand(128, 2, 6, 6), 5 * torch.rand(20, 2, 6, 6)
+    own = Norms(part)
+    with own.by_first(128):
+        found = part(torch.cat([first, more]))
+    assert torch.allclose(found[:128], copy.deepcopy(part).train()(first), atol=1e-5)
+    assert torch.equal(part[1].running_mean, torch.zeros(3))
+    own.take(first)
+    assert torch.allclose(part[1].running_mean, part[0](first).mean((0, 2, 3)), atol=1e-5)
+    assert (part[1].momentum, part[1].training, part[1].num_batches_tracked) == (0.1, False, 1)
+    assert torch.allclose(part(first), found[:128], atol=5e-3)  # torch keeps the unbiased variance
+
+
+def test_labels_are_gone_on_with_where_a_network_still_learns(digits):
+    """Under many settled symbols a network of one epoch would else stay as bad as it was."""
+    host = fit(small(), digits, annealed(1, 0.02, batch=64, clip=1.0), seed=0)
+    before = accuracy(host, digits)
+    (mark,) = marks(host, digits, "adi")
+    done = embed(host, [mark], digits, seed=0)
+    assert before < 0.9
+    assert (done.rounds, done.reached[0].matches) == (0, 100)
+    assert done.accuracy_after > before + 0.02
 
 
 def test_a_result_that_is_short_is_kept_on_request(digits):
