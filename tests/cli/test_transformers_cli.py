@@ -265,13 +265,16 @@ attacks = ["noise", "finetune"]
 
 
 @pytest.mark.parametrize(("kind", "data"), [("gpt2", "corpus:{}/text.txt"), ("vit", "digits")])
-def test_an_audit_of_a_folder_measures_two_cells(run, models, tmp_path, kind: str, data: str) -> None:
+def test_an_audit_of_a_folder_measures_independence_and_two_attacks(
+    run, models, tmp_path, kind: str, data: str
+) -> None:
     (tmp_path / "grid.toml").write_text(GRID)
     words = ["--arch", f"hf:{models / kind}", "--data", data.format(models), "--jobs", 1]
     ran = run("audit", tmp_path / "grid.toml", "-o", tmp_path / "rows.jsonl", *words)
     assert ran.status == 0, ran.err
     rows = read(tmp_path / "rows.jsonl")[0]
-    assert [row.status for row in rows] == ["done", "done"], [row.reason for row in rows]
+    assert [row.attack for row in rows] == ["independent", "noise", "finetune"]
+    assert [row.status for row in rows] == ["done"] * 3, [row.reason for row in rows]
     assert all(row.marked["verdict"] == "established" for row in rows)
     assert all((row.perplexity is not None) == (kind == "gpt2") for row in rows)
     page = run("report", tmp_path / "rows.jsonl", "--format", "text").out
