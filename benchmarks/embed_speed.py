@@ -80,6 +80,7 @@ def row(mark: Mark, done: Embedded, seconds: float, task: Task, seed: int) -> di
         "seconds": round(seconds, 2),
         "epochs": done.epochs,
         "margin": round(reached.margin, 3),
+        "short": reached.short,
         "before": done.accuracy_before,
         "after": done.accuracy_after,
         **reading(mark, done.model),
@@ -99,7 +100,9 @@ def study(rows: Rows, task: Task, net: str, seed: int, scheme: str, model: nn.Mo
         return row(mark, *timed(lambda: embed(model, [mark], task, seed=seed)), task, seed)
 
     def whole() -> dict[str, Any]:
-        return row(mark, *timed(lambda: embed(model, [mark], task, recipe, seed=seed, settling=False)), task, seed)
+        return row(
+            mark, *timed(lambda: embed(model, [mark], task, recipe, seed=seed, settling=False, keep=True)), task, seed
+        )
 
     def counted() -> dict[str, Any]:
         sample, once = task.subset(len(task.train_inputs) // 8, seed=seed), replace(recipe, epochs=1)

@@ -36,7 +36,10 @@ def speed() -> str:
 
 
 def _left(row: Row) -> str:
-    return f"{'; '.join(str(row[name]['matches']) for name in ('tuned', 'pruned'))} of {row['trials']}"
+    short = (
+        f"not in: {row['matches']} of {row['trials']}, {row['short']} short of the margin; " if row.get("short") else ""
+    )
+    return f"{short}{'; '.join(str(row[name]['matches']) for name in ('tuned', 'pruned'))} of {row['trials']}"
 
 
 def deviations() -> str:

@@ -35,7 +35,7 @@ from modelmark.schemes._centres import Centres
 from modelmark.schemes._pulling import Pulling
 from modelmark.schemes.base import Attachments, Drawn, Material
 from modelmark.training.hooks import Hooks
-from modelmark.training.tails import Lesson
+from modelmark.training.tails import Course, Lesson
 from modelmark.training.task import Task
 
 _OBJECTIONS = {
@@ -274,4 +274,4 @@ class DeepSigns(Drawn):
         """Return the pull of class means past their margin, without centres; a fifth more than the margin is aimed at."""
         self.check(model, carriers.feed)
         hooks = Pulling(model, carriers, torch.from_numpy(message), self, margin=self.margin)
-        return Lesson(hooks, self.margin, 1.2 * self.margin)
+        return Lesson(hooks, self.margin, 1.2 * self.margin, Course(rounds=(300, 900, 600)))

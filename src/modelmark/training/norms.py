@@ -30,11 +30,13 @@ class Norms:
 
         def normalised(norm: _BatchNorm, given: tuple[Tensor], _: Tensor) -> Tensor:
             (x,) = given
-            axes = [0, *range(2, x.dim())]
-            variance, mean = torch.var_mean(x[:count], axes, correction=0)
+            axes, sides = [0, *range(2, x.dim())], (-1, *(1 for _ in x.shape[2:]))
+            mean = x[:count].mean(axes)
+            variance = (
+                (x[:count] - mean.view(sides)).square().mean(axes)
+            )  # var_mean takes ten times as long, channels last
             scale = (variance + norm.eps).rsqrt() * (1 if norm.weight is None else norm.weight)
             shift = (0 if norm.bias is None else norm.bias) - mean * scale
-            sides = (-1, *(1 for _ in axes[1:]))
             return torch.addcmul(shift.view(sides), x, scale.view(sides))
 
         hooks = [norm.register_forward_hook(normalised) for norm in self._norms]
