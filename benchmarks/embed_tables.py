@@ -13,24 +13,25 @@ def speed() -> str:
         ways = {row["way"]: row for row in found if (row["net"], row["scheme"]) == (net, scheme)}
         if not {"default", "counted"} <= ways.keys():
             continue
-        default, counted, whole = ways["default"], ways["counted"], ways.get("whole")
-        recipe = whole["seconds"] if whole else counted["seconds"]
-        share = f"1/{recipe / default['seconds']:.0f}" if default["seconds"] < recipe else "more"
+        default, counted, whole = ways["default"], ways["counted"]["seconds"], ways.get("whole")
+        share = f"1/{counted / default['seconds']:.0f}" if default["seconds"] < counted else "more"
         body.append(
             [
                 f"{NETS[net]}: `{scheme}`",
                 f"{default['seconds']:.1f} ({default['epochs']} epochs)",
-                f"{recipe:.0f}" + ("" if whole else " (counted)"),
+                f"{counted:.0f}",
                 share,
                 f"{default['net_bits']:.0f}",
                 f"{100 * (default['before'] - default['after']):.2f}",
                 _left(default),
+                f"{100 * default['pruned']['accuracy']:.1f}",
                 _left(whole) if whole else "",
+                f"{100 * whole['pruned']['accuracy']:.1f}" if whole else "",
             ]
         )
     header = [
         "", "default, CPU s", "whole recipe, CPU s", "ratio", "net bits", "points lost",
-        "left: fine-tuned; pruned", "of the whole recipe's",
+        "left: fine-tuned; pruned", "accuracy % when pruned", "of the whole recipe's", "accuracy %",
     ]  # fmt: skip
     return markdown(header, body)
 
