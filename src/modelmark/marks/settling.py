@@ -78,5 +78,5 @@ def _lesson(mark: Mark, model: nn.Module, seed: int) -> Lesson | None:
     if isinstance(scheme, Appending):
         hooks = scheme.appended(mark.carriers, mark.message, seed=seed)
         if isinstance(hooks, Repeating):
-            return Lesson(hooks, scheme.margin, scheme.margin + HEADROOM)
+            return Lesson(hooks, scheme.margin + HEADROOM)
     return None

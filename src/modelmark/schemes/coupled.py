@@ -231,7 +231,7 @@ class Coupled(Drawn):
     def lesson(self, carriers: Fused, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
         """Return the same without masking, for a course in which the smallest weights are left out."""
         self.check(model, carriers.feed)
-        return Lesson(self._coupling(carriers, message, seed, []), self.margin, self.margin, THOROUGH)
+        return Lesson(self._coupling(carriers, message, seed, []), self.margin, THOROUGH)
 
     def _coupling(
         self, carriers: Fused, message: npt.NDArray[np.int64], seed: int, more: Sequence[Hooks], *, every: int = 1

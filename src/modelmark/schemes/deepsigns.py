@@ -271,7 +271,7 @@ class DeepSigns(Drawn):
         return Centres(model, carriers, torch.from_numpy(message), self)
 
     def lesson(self, carriers: Means, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
-        """Return the pull of class means past their margin, without centres; a fifth more than the margin is aimed at."""
+        """Return the pull of class means past their margin, without centres; a tenth more than the margin is aimed at."""
         self.check(model, carriers.feed)
         hooks = Pulling(model, carriers, torch.from_numpy(message), self, margin=self.margin)
-        return Lesson(hooks, self.margin, 1.2 * self.margin, Course(rounds=(300, 900, 600)))
+        return Lesson(hooks, 1.1 * self.margin, Course(rounds=(300, 900, 600)))

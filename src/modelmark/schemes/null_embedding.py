@@ -259,7 +259,7 @@ class NullEmbedding(Drawn):
     def lesson(self, carriers: Filtered, message: npt.NDArray[np.int64], model: nn.Module, *, seed: int) -> Lesson:
         """Return filtered samples of the data, as many as are kept, for the last part of a network."""
         self.check(model, carriers.feed)
-        return Lesson(self._filtering(carriers, message, seed), self.margin, self.margin)
+        return Lesson(self._filtering(carriers, message, seed), self.margin)
 
     def _filtering(self, carriers: Filtered, message: npt.NDArray[np.int64], seed: int) -> Hooks:
         feed = carriers.feed

@@ -44,8 +44,8 @@ _EACH, _RATE = 64, 3e-3
 """Samples of what each part of the hooks appends, in a step; peak rate, which falls to zero in each round."""
 _RANKED, _COUNT = 50, 4096
 """Steps after which weights are ranked again, and statistics taken again; samples of data that these are of."""
-_PROGRESS, _LITTLE = 0.9, 0.01
-"""Of what is lacking, at most so much after a round that another follows; of aims, what may be lacking at the end on average."""
+_PROGRESS = 0.9
+"""Of what is lacking, at most so much after a round that is followed by another."""
 
 
 @runtime_checkable
@@ -92,22 +92,17 @@ class Lesson:
 
     Args:
         hooks: that act by ``extra`` and ``loss`` alone; what ``loss`` is given in place of inputs are values within the network.
-        margin: that every symbol needs.
-        aim: that they should have at the end, at least as much.
+        margin: that every symbol should have at the end.
         course: how it is taught; of several lessons the longest counts.
     """
 
     hooks: Hooks
     margin: float
-    aim: float
     course: Course = QUICK
 
     def lacking(self, model: nn.Module) -> float:
-        """Return what all symbols together lack of their aims; 0 where that is little, and none is short of its margin."""
-        found = self.hooks.margins(model)
-        lacking = (self.aim - found).clamp_min(0)
-        is_learnt = bool((found >= self.margin).all()) and float(lacking.mean()) <= _LITTLE * self.aim
-        return 0.0 if is_learnt else float(lacking.sum())
+        """Return what all symbols together lack of their margins; 0 where none lacks any."""
+        return float((self.margin - self.hooks.margins(model)).clamp_min(0).sum())
 
 
 def teach(model: nn.Module, lessons: Sequence[Lesson], task: Task, *, seed: int, unfinished: bool = False) -> bool:
