@@ -130,20 +130,16 @@ def test_what_is_settled_under_batch_norm_is_there_when_its_statistics_are_taken
     """A thief's first steps take them; statistics of before the mark was there lost a third of it."""
     with seeded(0):
         fresh = nn.Sequential(
-            nn.Flatten(), nn.Linear(64, 96), nn.BatchNorm1d(96), nn.ReLU(), nn.Linear(96, 96), nn.BatchNorm1d(96), nn.ReLU(),
-            nn.Linear(96, 10),
+            nn.Flatten(), nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 256), nn.BatchNorm1d(256), nn.ReLU(),
+            nn.Linear(256, 10),
         )  # fmt: skip
     host = fit(fresh, digits, annealed(3, 0.1, batch=64), seed=0)
-    several = marks(host, digits, "adi", "deepsigns")
-
-    def stood():
-        done = embed(host, several, digits, seed=1)
-        assert done.rounds == 0
-        again = copy.deepcopy(done.model)
-        Norms(again).take(Normalise(digits.feed)(digits.train_inputs))
-        return [int((mark.margins(again) >= 0).sum()) for mark in several]
-
-    assert min(kept / len(mark.message) for kept, mark in zip(stood(), several, strict=True)) > 0.98
+    (mark,) = marks(host, digits, "deepsigns")
+    done = embed(host, [mark], digits, seed=1)
+    assert done.rounds == 0
+    again = copy.deepcopy(done.model)
+    Norms(again).take(Normalise(digits.feed)(digits.train_inputs))
+    assert int((mark.margins(again) >= 0).sum()) > 0.98 * len(mark.message)
 
 
 def test_a_batch_is_normalised_by_its_first_samples_and_statistics_count_all_alike():
