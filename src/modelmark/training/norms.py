@@ -32,9 +32,7 @@ class Norms:
             (x,) = given
             axes, sides = [0, *range(2, x.dim())], (-1, *(1 for _ in x.shape[2:]))
             mean = x[:count].mean(axes)
-            variance = (
-                (x[:count] - mean.view(sides)).square().mean(axes)
-            )  # var_mean takes ten times as long, channels last
+            variance = (x[:count] - mean.view(sides)).square().mean(axes)  # a fraction of the time of var_mean
             scale = (variance + norm.eps).rsqrt() * (1 if norm.weight is None else norm.weight)
             shift = (0 if norm.bias is None else norm.bias) - mean * scale
             return torch.addcmul(shift.view(sides), x, scale.view(sides))
