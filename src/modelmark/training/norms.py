@@ -46,7 +46,7 @@ class Norms:
 
     @torch.no_grad()
     def take(self, values: Tensor) -> None:
-        """Keep the statistics of ``values``, which the part takes; all samples count alike."""
+        """Keep the statistics of ``values``, which the part takes; all batches of them count alike."""
         if not self._norms:
             return
         given = [norm.momentum for norm in self._norms]

@@ -56,6 +56,25 @@ def test_a_filter_that_is_off_is_kept_unless_it_fills_a_block():
     assert filled(np.zeros((32, 16, 3, 3), np.float32), 16) == (0, 0)
 
 
+def test_numbers_that_are_none_decide_nothing():
+    wrong = np.full((16, 16, 1, 1), np.inf, np.float32)
+    assert block_size([((16, 16, 1, 1), lambda: wrong)]) == 16
+    assert block_size([((0, 16, 1, 1), lambda: wrong[:0])]) is None
+
+
+def test_filters_that_come_turned_into_a_blocked_node_are_left_as_they_are(tmp_path):
+    """No exporter writes that; a file from outside may."""
+    nodes = [
+        onnx.helper.make_node("Transpose", ["w"], ["t"], perm=[1, 0, 2, 3]),
+        onnx.helper.make_node("Conv", ["x", "t"], ["y"], domain="com.microsoft.nchwc"),
+    ]
+    tensor = onnx.numpy_helper.from_array(filters(12, 16), "w")
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], [tensor])), tmp_path / "w")
+    file = open_weights(tmp_path / "w")
+    assert file.shapes["w"] == (16, 12, 3, 3)
+    assert file.tensor("w").shape == (16, 12, 3, 3)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_what_this_processor_makes_of_channels_that_fill_no_block(tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

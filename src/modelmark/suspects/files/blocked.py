@@ -56,14 +56,13 @@ def _zeros(used: Iterable[np.bool_], size: int) -> int:
 
 
 def _fits(shape: Shape, size: int) -> bool:
-    return len(shape) == 4 and shape[0] % size == 0 and (shape[1] < size or shape[1] % size == 0)
+    return len(shape) == 4 and all(shape) and shape[0] % size == 0 and (shape[1] < size or shape[1] % size == 0)
 
 
 def _explained(tensor: Array) -> float:
     """Return how many numbers' worth of the squares' variance filters, inputs and places have as a whole, beyond chance."""
     squares = np.square(tensor.astype(np.float64)).reshape(*tensor.shape[:2], -1)
-    total = float(squares.var())
-    if not total > 0:
+    if not np.isfinite(squares).all() or not (total := float(squares.var())) > 0:
         return 0.0
     means = (squares.mean(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3))
     by_chance = sum(squares.shape) - 3  # of numbers that are alike, each mean takes one

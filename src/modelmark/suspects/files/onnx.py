@@ -67,7 +67,7 @@ def opened(path: Path) -> WeightFile:
     graph = parsed(path)
     require_names(path, graph.tensors)
     require_within(path, {name: one.extent for name, one in graph.tensors.items() if one.extent is not None})
-    found = _used(graph)
+    found = _used(path, graph)
     for name, stored in graph.tensors.items():
         found.setdefault(name, _Weight(stored, stored.shape))
     require_together(path, (4 * _count(one.shape) for one in found.values() if one.steps))
@@ -97,7 +97,7 @@ def opened(path: Path) -> WeightFile:
     )  # fmt: skip
 
 
-def _used(graph: Graph) -> dict[str, _Weight]:
+def _used(path: Path, graph: Graph) -> dict[str, _Weight]:
     """Return the tensors that nodes use as filters, filters first, in the order of the nodes."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     found: dict[str, _Weight] = {}
@@ -111,13 +111,13 @@ def _used(graph: Graph) -> dict[str, _Weight]:
             continue
         if node.op in _INTEGERS:
             weight = _with(weight, _scaled(graph, node, weight, axis), "integers read by their scales")
-        if node.domain == _BLOCKED:
+        if node.domain == _BLOCKED and weight.shape == weight.stored.shape:
             in_blocks.append(weight.stored.name)
         elif axis and not node.integer("transB", 0):
             weight = _turned(weight, is_plain=node.op != "ConvTranspose")
         is_stacked = len(weight.shape) > 2 and "Conv" not in node.op
         found[weight.stored.name] = replace(weight, is_known=node.op != "Gather" and not is_stacked)
-    return found | _unblocked(graph, {name: found[name] for name in in_blocks})
+    return found | _unblocked(path, graph, {name: found[name] for name in in_blocks})
 
 
 def _reached(graph: Graph, makers: dict[str, Node], name: str) -> _Weight | None:
@@ -185,12 +185,13 @@ def _turned(weight: _Weight, *, is_plain: bool) -> _Weight:
     return _permuted(weight, [*first, *(number for number in range(axes) if number not in first)])
 
 
-def _unblocked(graph: Graph, weights: dict[str, _Weight]) -> dict[str, _Weight]:
+def _unblocked(path: Path, graph: Graph, weights: dict[str, _Weight]) -> dict[str, _Weight]:
     """Return filters that onnxruntime's optimiser laid out in blocks, under the shapes that they had before."""
 
     def given(weight: _Weight) -> Array:
         return weight.stored.read(graph.message)
 
+    require_together(path, (4 * _count(weight.shape) for weight in weights.values()))  # before any is read
     size = blocked.block_size([(weight.shape, partial(given, weight)) for weight in weights.values()])
     if size is None:
         return weights
